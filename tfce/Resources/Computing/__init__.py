@@ -1,0 +1,1 @@
+"""DIRAC looks for computing elements in this package."""

@@ -1,0 +1,1 @@
+"""The layout DIRAC expects of an extension."""

@@ -1,0 +1,374 @@
+"""``tfce``: the operators' commands. Tables for people, ``--json`` for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfce import __version__
+from tfce.config import load_queue, queue_names
+from tfce.errors import ConfigError, TfceError
+from tfce.fleet import Seen, Submission, Sweep
+from tfce.options import Queue
+from tfce.roster import timestamp
+from tfce.verdict import Removal
+from tfce.wiring import Parts, assemble
+
+DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
+_PLAN_HAS_CHANGES = 2
+_UNREACHABLE_KINDS = ("unreachable", "authentication", "terraform")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code. Never shows a traceback for a user's mistake."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="tfce: %(message)s", stream=sys.stderr)
+    # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code: int = options.run(options)
+    except TfceError as error:
+        print(f"tfce: {error.message}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("tfce: interrupted; the next command finds out what was begun", file=sys.stderr)
+        return PARTLY
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PARTLY
+    return code
+
+
+# -- what the commands share -------------------------------------------------------------------------------
+
+
+def _queue(options: argparse.Namespace) -> Queue:
+    return load_queue(_config(options), options.queue)
+
+
+def _config(options: argparse.Namespace) -> Path:
+    name = options.config or os.environ.get("TFCE_CONFIG")
+    if not name:
+        raise ConfigError("--config", "", "no configuration is named", "add --config FILE, or set TFCE_CONFIG")
+    return Path(name)
+
+
+def _parts(options: argparse.Namespace) -> Parts:
+    return assemble(_queue(options), announce=_say)
+
+
+def _say(text: str) -> None:
+    print(f"tfce: {text}", file=sys.stderr, flush=True)
+
+
+def _json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """``rows`` under ``heads``, in columns."""
+    lines = [[str(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def cost(calls: dict[str, int], seconds: float) -> str:
+    """A cycle's cost in words: API calls by action, and seconds."""
+    each = ", ".join(f"{name} {number}" for name, number in sorted(calls.items())) or "none"
+    return f"{sum(calls.values())} API calls ({each}), {seconds:.1f} s"
+
+
+# -- commands ----------------------------------------------------------------------------------------------
+
+
+def _render(options: argparse.Namespace) -> int:
+    workspace = assemble(_queue(options)).workspace
+    if options.check:
+        diff = workspace.outdated()
+        print(diff, end="")
+        return PARTLY if diff else DONE
+    with workspace.locked():
+        workspace.prepare()
+        before = workspace.outdated()
+        workspace.render()
+    for name in ("queue.tfvars", "scale.tfvars.json"):
+        print(workspace.review / name, "" if str(workspace.review / name) in before else "(unchanged)")
+    return DONE
+
+
+def _plan(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    with parts.workspace.locked():
+        parts.workspace.prepare()
+        parts.terraform.prepare()
+        parts.workspace.render()
+    plan = parts.terraform.plan(refresh=not options.no_refresh)
+    print(plan.text)
+    return DONE if plan.empty else _PLAN_HAS_CHANGES
+
+
+def _submit(options: argparse.Namespace) -> int:
+    try:
+        wrapper = options.wrapper.read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            "--wrapper", str(options.wrapper), str(error.strerror), "name the pilot wrapper"
+        ) from None
+    parts = _parts(options)
+    progress = _say if not options.json else (lambda text: None)
+    submission = parts.fleet.submit(wrapper, options.count, progress=progress)
+    if options.json:
+        _json(submission_json(submission))
+    else:
+        print(submission_table(submission))
+    return _submission_code(submission)
+
+
+def submission_json(submission: Submission) -> dict[str, Any]:
+    """A submission as ``tfce submit --json`` prints it."""
+    return {
+        "references": submission.references,
+        "stamps": submission.stamps,
+        "failed": [{"key": key, "reason": reason} for key, reason in submission.failed.items()],
+        "calls": dict(submission.calls),
+        "seconds": round(submission.seconds, 3),
+    }
+
+
+def submission_table(submission: Submission) -> str:
+    """A submission for people."""
+    rows = [(stamp, ref, "") for ref, stamp in submission.stamps.items()]
+    rows += [(key, "-", reason) for key, reason in submission.failed.items()]
+    return f"{table(('STAMP', 'REFERENCE', 'FAILED'), rows)}\n{cost(submission.calls, submission.seconds)}"
+
+
+def _submission_code(submission: Submission) -> int:
+    if not submission.failed:
+        return DONE
+    from tfce.fleet import failure_kind
+
+    nothing = not submission.stamps and not submission.stopped
+    return UNREACHABLE if nothing and failure_kind(submission.failed) in _UNREACHABLE_KINDS else PARTLY
+
+
+def _status(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    start = datetime.now(UTC)
+    seen = parts.fleet.status()
+    ids = {} if all(one.node for one in seen) else parts.terraform.instances()
+    now = datetime.now(UTC)
+    rows = [_seen_row(one, ids, now, parts.workspace.queue["Workspace_NamePrefix"]) for one in seen]
+    calls, seconds = dict(parts.cloud.calls), round((now - start).total_seconds(), 3)
+    if options.json:
+        _json({"pilots": rows, "calls": calls, "seconds": seconds})
+    else:
+        print(status_table(rows))
+        print(cost(calls, seconds))
+    return DONE
+
+
+def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]:
+    key = one.pilot.key
+    known = one.node.reference if one.node else (f"cloud://{ids[key].id}" if key in ids else None)
+    return {
+        "reference": known,
+        "stamp": key,
+        "name": one.node.name if one.node else prefix + key,
+        "state": one.state,
+        "node_state": one.node.raw_state if one.node else None,
+        "born": timestamp(one.pilot.born),
+        "age_s": int((now - one.pilot.born).total_seconds()),
+    }
+
+
+def status_table(rows: Iterable[dict[str, Any]]) -> str:
+    """A status for people."""
+    names = ("reference", "stamp", "name", "state", "node_state", "born", "age_s")
+    return table([name.upper() for name in names], [[row[name] or "-" for name in names] for row in rows])
+
+
+def _reap(options: argparse.Namespace) -> int:
+    sweep = _parts(options).fleet.reap(dry_run=options.dry_run)
+    return _show_sweep(sweep, options.json, "WOULD GO" if options.dry_run else "REMOVED")
+
+
+def _kill(options: argparse.Namespace) -> int:
+    sweep = _parts(options).fleet.kill(options.reference)
+    return _show_sweep(sweep, options.json, "REMOVED")
+
+
+def _show_sweep(sweep: Sweep, as_json: bool, head: str) -> int:
+    if as_json:
+        _json(sweep_json(sweep))
+    else:
+        print(sweep_table(sweep, head))
+    return PARTLY if sweep.failed else DONE
+
+
+def sweep_json(sweep: Sweep) -> dict[str, Any]:
+    """A sweep as ``tfce reap --json`` prints it."""
+    return {
+        "removed": [_removal(removal) for removal in sweep.removed],
+        "failed": [{"reference": ref, "reason": reason} for ref, reason in sweep.failed.items()],
+        "held": [_removal(removal) for removal in sweep.held],
+        "adopted": sweep.adopted,
+        "kept": sweep.kept,
+        "calls": dict(sweep.calls),
+        "seconds": round(sweep.seconds, 3),
+    }
+
+
+def _removal(removal: Removal) -> dict[str, str | None]:
+    node = removal.node
+    return {
+        "reference": node.reference if node else None,
+        "name": node.name if node else removal.key,
+        "reason": removal.reason,
+    }
+
+
+def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
+    """A sweep for people."""
+    rows = [(r["reference"] or "-", r["name"], r["reason"]) for r in map(_removal, sweep.removed)]
+    rows += [(r["reference"] or "-", r["name"], f"held back: {r['reason']}") for r in map(_removal, sweep.held)]
+    rows += [(ref, "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
+    lines = [table((head, "NAME", "REASON"), rows)] if rows else ["nothing to remove"]
+    lines += [f"taken back into the roster: {', '.join(sweep.adopted)}"] if sweep.adopted else []
+    return "\n".join([*lines, f"{sweep.kept} kept; {cost(sweep.calls, sweep.seconds)}"])
+
+
+def _audit(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    known = options.references.read_text().split() if options.references else None
+    rows = parts.fleet.audit(known)
+    mismatches = sum(1 for row in rows if row.mismatch)
+    label = parts.workspace.queue.label
+    if options.json:
+        shown = [{**vars(row), "cure": row.cure.replace("CE/QUEUE", label)} for row in rows]
+        _json({"rows": shown, "mismatches": mismatches})
+    else:
+        print(audit_table(rows, label))
+        print(f"{mismatches} mismatches; {cost(parts.cloud.calls, 0)}")
+    return PARTLY if mismatches else DONE
+
+
+def audit_table(rows: Iterable[Any], label: str) -> str:
+    """An audit for people."""
+    marks = {True: "yes", False: "-"}
+    heads = ("KEY", "REFERENCE", "ROSTER", "STATE", "CLOUD", "VERDICT", "CURE")
+    return table(
+        heads,
+        [
+            (
+                r.key,
+                r.reference,
+                marks[r.roster],
+                marks[r.state],
+                r.cloud,
+                r.verdict,
+                r.cure.replace("CE/QUEUE", label),
+            )
+            for r in rows
+        ],
+    )
+
+
+def _repair(options: argparse.Namespace) -> int:
+    lines = _parts(options).fleet.repair()
+    print("\n".join(lines) or "nothing was damaged")
+    return DONE
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from tfce.doctor import examine
+
+    checks = examine(_queue(options))
+    if options.json:
+        _json({"checks": [vars(check) for check in checks]})
+    else:
+        rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
+        print(table(("", "CHECK", "FOUND", "CURE"), rows))
+    return DONE if all(check.ok for check in checks) else PARTLY
+
+
+def _path(options: argparse.Namespace) -> int:
+    print(assemble(_queue(options)).workspace.private)
+    return DONE
+
+
+def _queues(options: argparse.Namespace) -> int:
+    print("\n".join(queue_names(_config(options))))
+    return DONE
+
+
+# -- the parser --------------------------------------------------------------------------------------------
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tfce",
+        description="Pilots of a DIRAC computing element as cloud VMs, through Terraform.",
+        epilog="Exit codes: 0 done, 1 done in part or a mismatch, 2 usage or configuration, "
+        "3 cloud or Terraform not reachable, 4 busy. `plan`: 0 nothing to do, 2 changes.",
+    )
+    parser.add_argument("--version", action="version", version=f"tfce {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str,
+        run: Callable[[argparse.Namespace], int],
+        text: str,
+        json_too: bool = False,
+        queue: bool = True,
+    ) -> Any:
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if queue:
+            sub.add_argument("queue", metavar="CE/QUEUE", help="the queue, as in DIRAC's configuration")
+        sub.add_argument("--config", metavar="FILE", help="DIRAC CFG file; default: the variable TFCE_CONFIG")
+        if json_too:
+            sub.add_argument("--json", action="store_true", help="print JSON")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("queues", _queues, "list the queues in the configuration", queue=False)
+    command("path", _path, "print the queue's private workspace folder")
+    render = command("render", _render, "write the workspace's reviewable files")
+    render.add_argument(
+        "--check", action="store_true", help="only show what is out of date; exit 1 if anything is"
+    )
+    plan = command("plan", _plan, "show Terraform's plan")
+    plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
+    submit = command("submit", _submit, "start pilots", json_too=True)
+    submit.add_argument("--count", type=_at_least_one, default=1, help="how many (default 1)")
+    submit.add_argument("--wrapper", type=Path, required=True, metavar="FILE", help="the pilot wrapper to run")
+    command("status", _status, "show the queue's pilots", json_too=True)
+    reap = command("reap", _reap, "remove ended, failed and overdue VMs", json_too=True)
+    reap.add_argument("--dry-run", action="store_true", help="only say what would go")
+    kill = command("kill", _kill, "remove the VMs of these pilots", json_too=True)
+    kill.add_argument("reference", nargs="+", metavar="REFERENCE", help="cloud://<instance id>")
+    audit = command("audit", _audit, "compare roster, Terraform state and cloud", json_too=True)
+    audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
+    command("repair", _repair, "rebuild a damaged roster or state")
+    command("doctor", _doctor, "check configuration, tools and cloud; creates nothing", json_too=True)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

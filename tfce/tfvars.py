@@ -1,0 +1,106 @@
+"""``queue.tfvars``: a queue's shape as Terraform variables, for Terraform and for reviewers.
+
+Jinja2 renders it; pyhcl reads it back, so that a template which says something else than the options
+is found before Terraform sees it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import hcl
+import jinja2
+
+from tfce.data import data_path
+from tfce.errors import TfceError
+from tfce.node import Owner
+from tfce.options import Queue
+
+
+def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
+    """The root module's variables that a queue's options decide, in sections (comment -> variables)."""
+    return {
+        "Whose pilots these are: the VMs' tags": {
+            "installation": owner.installation,
+            "ce": owner.ce,
+            "queue": owner.queue,
+            "name_prefix": queue["Workspace_NamePrefix"],
+            "tags": queue["Terraform_Tags"],
+        },
+        "What a pilot's VM is made of": {
+            "image": queue["Instance_Image"],
+            "image_owners": list(queue["Terraform_ImageOwners"]),
+            "flavor": queue["Instance_Flavor"],
+            "networks": list(queue["Instance_Networks"]),
+            "key_pair": queue["Instance_SSHKey"] or None,
+            "security_groups": list(queue["Terraform_SecurityGroups"]),
+            "availability_zone": queue["Terraform_AvailabilityZone"] or None,
+            "root_volume_gb": queue["Terraform_RootVolume"],
+        },
+        "Which cloud, and how patiently": {
+            "region": queue.region,
+            "endpoint": queue.endpoint,
+            "create_timeout": f"{queue['Terraform_CreateTimeout']}s",
+            "max_retries": queue["Terraform_MaxRetries"],
+        },
+    }
+
+
+def render(queue: Queue, owner: Owner) -> str:
+    """The text of ``queue.tfvars``; the same options give the same bytes."""
+    sections = variables(queue, owner)
+    flat = {name: value for section in sections.values() for name, value in section.items()}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_path("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is HCL, escaped by the filter below
+    )
+    environment.filters["hcl"] = to_hcl
+    text = environment.get_template("queue.tfvars.j2").render(
+        label=queue.label,
+        sections=[(comment, list(section.items())) for comment, section in sections.items()],
+        width=max(map(len, flat)),
+    )
+    _verify(text, flat)
+    return text
+
+
+def to_hcl(value: Any) -> str:
+    """``value`` (text, number, list, map, None) as an HCL expression without functions."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    if isinstance(value, list):
+        return "[" + ", ".join(map(to_hcl, value)) + "]"
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{to_hcl(k)} = {to_hcl(v)}" for k, v in sorted(value.items())) + " }"
+            if value
+            else "{}"
+        )
+    return json.dumps(value)
+
+
+def _verify(text: str, wanted: dict[str, Any]) -> None:
+    # pyhcl leaves escapes undecoded and reads null as text: compare what it can tell exactly.
+    found = hcl.loads(text)
+    wrong = [name for name, value in wanted.items() if name not in found or not _same(found[name], value)]
+    if wrong or set(found) - set(wanted):
+        names = ", ".join(wrong or sorted(set(found) - set(wanted)))
+        raise TfceError(f"templates/queue.tfvars.j2 does not render {names} as the options say; put it right")
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, (int, float)):
+        return bool(found == wanted)
+    if wanted is None:
+        return bool(found == "null")
+    if isinstance(wanted, str):
+        escaped = to_hcl(wanted) != f'"{wanted}"'
+        return isinstance(found, str) and (found == wanted or escaped)
+    return isinstance(found, type(wanted)) and len(found) == len(wanted)

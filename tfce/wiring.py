@@ -1,0 +1,45 @@
+"""Put the real parts together: the same fleet for the computing element, the command line and the demo."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tfce import credentials
+from tfce.cloud import Cloud, connect
+from tfce.credentials import Credentials
+from tfce.fleet import Fleet
+from tfce.options import Queue
+from tfce.terraform import Terraform
+from tfce.workspace import Workspace
+
+log = logging.getLogger("tfce")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One queue's real parts."""
+
+    workspace: Workspace
+    credentials: Credentials
+    terraform: Terraform
+    cloud: Cloud
+    fleet: Fleet
+
+
+def assemble(
+    queue: Queue,
+    announce: Callable[[str], None] = log.info,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Parts:
+    """The parts that serve ``queue``. ``announce`` gets a line for each choice that is made, once.
+
+    Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
+    """
+    workspace = Workspace(queue)
+    secrets = credentials.load(queue)
+    terraform = Terraform(workspace, secrets, announce)
+    cloud = connect(queue, secrets)
+    return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

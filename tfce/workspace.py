@@ -1,0 +1,276 @@
+"""The folder of one queue: roster, ledger, journal, contexts, Terraform's files, and the reviewers' copies.
+
+``private`` (rights 0700) is what tfce believes; ``review`` holds copies for people and git. A copy that
+somebody reverts, edits or empties therefore changes no pilot: the next write puts it right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfce import files, locks, tfvars
+from tfce.errors import ConfigError, WorkspaceError
+from tfce.node import Owner, State
+from tfce.options import Queue
+from tfce.roster import Pilot, Roster, moment, timestamp
+from tfce.verdict import Removal
+
+_JOURNAL_SIZE = 4_000_000  # bytes; one older journal of this size is kept
+_LEDGER_SIZE = 5_000  # removed pilots whose last state is remembered
+
+
+def slug(name: str) -> str:
+    """``name`` as a folder and Terraform workspace name: readable, and different for different names."""
+    safe = re.sub(r"[^A-Za-z0-9_-]", "_", name) if name.strip(".") == "" else re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    if safe == name and len(name) <= 80:
+        return name
+    return f"{safe[:70]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+class Workspace:
+    """The files of one queue. Methods that write want the lock held; reading needs none."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self.root: Path = queue["Workspace_Root"]
+        self.private: Path = self.root / "queues" / slug(queue.ce) / slug(queue.name)
+        self.review: Path = queue["Workspace_Files"] / slug(queue.ce) / slug(queue.name)
+        self.contexts = self.private / "contexts"
+        self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
+        self._roster_file: Path = self.private / "scale.auto.tfvars.json"
+        self._shape_file = self.private / "queue.auto.tfvars"
+        self._intent_file = self.private / "intent.json"
+        self._ledger_file = self.private / "ledger.json"
+        self._doubt_file = self.private / "doubt"
+        self._journal_file = self.private / "journal.jsonl"
+
+    # -- who and where ------------------------------------------------------------------------------------
+
+    @property
+    def exists(self) -> bool:
+        """Whether this host has ever submitted to the queue."""
+        return self._roster_file.exists()
+
+    def owner(self) -> Owner:
+        """Whose VMs these are; makes the installation's name when it has none yet."""
+        return Owner(self._installation(), self.queue.ce, self.queue.name)
+
+    def _installation(self) -> str:
+        named: str = self.queue["Workspace_Installation"]
+        if named:
+            return named
+        path = self.root / "installation"
+        if not path.exists():
+            files.private_folder(self.root)
+            with locks.exclusive(self.root / "installation.lock", 10, str(path)):
+                if not path.exists():
+                    files.write(path, secrets.token_hex(6) + "\n")
+        text = (files.read(path) or "").strip()
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+            raise WorkspaceError(
+                f"{path}: holds no installation name; put it back, the tags of running VMs have it"
+            )
+        return text
+
+    def prepare(self) -> None:
+        """Make the folders; refuse a queue whose pilots live in another cloud than its options now name."""
+        files.private_folder(self.root)
+        files.private_folder(self.private)
+        files.private_folder(self.contexts)
+        home = self.private / "home"
+        known = (files.read(home) or "").strip()
+        if known and known != self.queue.home and len(self.roster()):
+            raise ConfigError(
+                "CloudType, Driver_*",
+                self.queue.home,
+                f"{len(self.roster())} pilots of {self.queue.label} live in {known}",
+                "put the options back until they have ended, or configure another queue for the new cloud",
+            )
+        if known != self.queue.home:
+            files.write(home, self.queue.home + "\n")
+        if not self._roster_file.exists():
+            if any(self.private.glob("terraform.tfstate.d/*/terraform.tfstate")):
+                raise WorkspaceError(
+                    f"{self._roster_file}: is missing though there is a Terraform state; no pilot was touched. "
+                    "Put it back, or run `tfce repair CE/QUEUE` to rebuild it from the state and the cloud"
+                )
+            files.write(self._roster_file, Roster().dump())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds."""
+        files.private_folder(self.root)
+        files.private_folder(self.private)
+        with locks.exclusive(self.private / "lock", self.queue["Workspace_LockTimeout"], self.queue.label):
+            yield
+
+    # -- the roster and what was meant with it -------------------------------------------------------------
+
+    def roster(self) -> Roster:
+        """The pilots that shall exist; raises ``WorkspaceError`` where the file cannot be believed."""
+        text = files.read(self._roster_file)
+        return Roster() if text is None else Roster.load(text, str(self._roster_file))
+
+    def save_roster(self, roster: Roster) -> None:
+        """Write the roster, then the reviewers' copy of it."""
+        files.write(self._roster_file, roster.dump())
+        self.publish()
+
+    def begin(self, action: str, keys: Iterable[str]) -> None:
+        """Put on disk what is about to be asked of the cloud; ``settled`` takes it away again."""
+        now = timestamp(datetime.now(UTC))
+        files.write_json(self._intent_file, {"action": action, "keys": sorted(keys), "since": now})
+
+    def intent(self) -> dict[str, Any]:
+        """What was begun and never settled: an earlier process died. Empty when all is well."""
+        return files.read_json(self._intent_file)
+
+    def settled(self) -> None:
+        """The roster, the state and the cloud agree again."""
+        files.remove(self._intent_file)
+
+    # -- what became of pilots -----------------------------------------------------------------------------
+
+    def ledger(self) -> dict[str, dict[str, str]]:
+        """Removed pilots by instance id: key, reason, state (DIRAC's word), when."""
+        return files.read_json(self._ledger_file)
+
+    def dismissed(self) -> frozenset[str]:
+        """The keys of pilots that tfce itself has removed or is removing."""
+        return frozenset(entry["key"] for entry in self.ledger().values())
+
+    def dismiss(self, removals: Iterable[Removal]) -> None:
+        """Record, before anything is destroyed, that these pilots are no longer wanted, and why."""
+        now = timestamp(datetime.now(UTC))
+        ledger = self.ledger()
+        for removal in removals:
+            if removal.node is not None:
+                old = ledger.get(removal.node.id, {})
+                entry = {
+                    "key": removal.key,
+                    "reason": removal.reason,
+                    "state": removal.state.value,
+                    "when": now,
+                }
+                ledger[removal.node.id] = old or entry
+        newest = sorted(ledger, key=lambda node: ledger[node]["when"], reverse=True)[:_LEDGER_SIZE]
+        files.write_json(self._ledger_file, {node: ledger[node] for node in newest})
+
+    def last_states(self) -> Mapping[str, State]:
+        """The last known state of removed pilots, by instance id."""
+        return {node: State(entry["state"]) for node, entry in self.ledger().items()}
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Append one line to the journal: what was done to which pilots, when and why."""
+        line = json.dumps({"time": timestamp(datetime.now(UTC)), "event": event, **facts}, sort_keys=True)
+        with files.explained(self._journal_file, "written"):
+            if self._journal_file.exists() and self._journal_file.stat().st_size > _JOURNAL_SIZE:
+                self._journal_file.replace(self._journal_file.with_suffix(".old.jsonl"))
+            self._journal_file.touch(files.PRIVATE_FILE)
+            with self._journal_file.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+    # -- doubt and damage ----------------------------------------------------------------------------------
+
+    def doubt_age(self, now: datetime) -> float:
+        """Seconds since the cloud's list first showed none of the pilots; the first call starts the count."""
+        known = (files.read(self._doubt_file) or "").strip()
+        if not known:
+            files.write(self._doubt_file, timestamp(now) + "\n")
+            return 0.0
+        return (now - moment(known)).total_seconds()
+
+    def forget_doubt(self) -> None:
+        """The cloud's list shows our pilots again."""
+        files.remove(self._doubt_file)
+
+    def put_aside_damaged(self) -> list[str]:
+        """Rename roster, ledger and intent files that cannot be read; what was done, for people."""
+        done: list[str] = []
+        for path, reader in (
+            (self._roster_file, self.roster),
+            (self._ledger_file, self.ledger),
+            (self._intent_file, self.intent),
+        ):
+            try:
+                reader()
+            except WorkspaceError:
+                done.append(f"put {path.name} aside as {self._put_aside(path).name}")
+        if not self._roster_file.exists():
+            files.write(self._roster_file, Roster().dump())
+        return done
+
+    def put_aside_state(self) -> None:
+        """Rename the Terraform state: it cannot be read."""
+        state = self.private / "terraform.tfstate.d" / self.name / "terraform.tfstate"
+        if state.exists():
+            self._put_aside(state)
+
+    @staticmethod
+    def _put_aside(path: Path) -> Path:
+        aside = path.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}-{path.name}")
+        with files.explained(path, "renamed"):
+            path.rename(aside)
+        return aside
+
+    # -- contexts ------------------------------------------------------------------------------------------
+
+    def write_contexts(self, contexts: Mapping[str, bytes]) -> None:
+        """Put each new pilot's user data where Terraform reads it; they may hold a proxy."""
+        for key, data in contexts.items():
+            files.write(self.contexts / key, data)
+
+    def forget_contexts(self, keys: Iterable[str] | None = None) -> None:
+        """Delete the user data of ``keys``, or of all: a VM that exists needs no copy of it here."""
+        for path in [self.contexts / key for key in keys] if keys is not None else list(self.contexts.glob("*")):
+            files.remove(path)
+
+    # -- what Terraform and reviewers read -----------------------------------------------------------------
+
+    def render(self) -> None:
+        """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers."""
+        text = tfvars.render(self.queue, self.owner())
+        if files.read(self._shape_file) != text:
+            files.write(self._shape_file, text)
+        settings = json.dumps({"contexts": str(self.contexts)}) + "\n"
+        if files.read(self.private / "here.auto.tfvars.json") != settings:
+            files.write(self.private / "here.auto.tfvars.json", settings)
+        self.publish()
+
+    def publish(self) -> list[Path]:
+        """Bring the reviewers' copies up to date; the files that changed."""
+        changed = [path for path, text in self._reviewed().items() if files.read(path) != text]
+        for path in changed:
+            with files.explained(path, "made"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            files.write(path, self._reviewed()[path], 0o644)
+        return changed
+
+    def outdated(self) -> str:
+        """A unified diff from the reviewers' files to what they should say; empty when up to date."""
+        lines: list[str] = []
+        for path, text in self._reviewed().items():
+            old = (files.read(path) or "").splitlines(keepends=True)
+            lines += difflib.unified_diff(
+                old, text.splitlines(keepends=True), str(path), f"{path} (as it should be)"
+            )
+        return "".join(lines)
+
+    def _reviewed(self) -> dict[Path, str]:
+        return {
+            self.review / "queue.tfvars": tfvars.render(self.queue, self.owner()),
+            self.review / "scale.tfvars.json": self.roster().dump(),
+        }
+
+    def enlist(self, keys: Iterable[str], born: datetime, batch: str) -> list[Pilot]:
+        """Pilots for ``keys``, all born now."""
+        return [Pilot(key, born, batch) for key in keys]
