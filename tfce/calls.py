@@ -6,17 +6,25 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_REQUEST = re.compile(
-    r"DEBUG: Request (?:\w+)/(?P<v1>\w+) Details"  # AWS SDK 1: hashicorp/aws 3
-    r"|HTTP Request Sent:.*?rpc\.method\"?[=:] ?\"?(?P<v2>\w+)"  # AWS SDK 2: hashicorp/aws 5
-)
+# A record starts with a time; its fields come in any order, and a request's body breaks it into lines.
+_RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_REQUEST_V1 = re.compile(r"DEBUG: Request \w+/(\w+) Details")  # AWS SDK 1: hashicorp/aws 3
+_SENT_V2 = "HTTP Request Sent:"  # AWS SDK 2: hashicorp/aws 5
+_METHOD_V2 = re.compile(r"\brpc\.method=\"?(\w+)")
 
 
 def count_calls(lines: Iterable[str]) -> Counter[str]:
-    """API calls by action in the log ``lines`` of a provider run with ``TF_LOG_PROVIDER=DEBUG``."""
+    """API calls by action in the log ``lines`` of a provider run with ``TF_LOG=DEBUG``."""
     counts: Counter[str] = Counter()
+    sent = False
     for line in lines:
-        found = _REQUEST.search(line)
-        if found:
-            counts[found.group("v1") or found.group("v2")] += 1
+        if _RECORD.match(line):
+            sent = _SENT_V2 in line
+            first = _REQUEST_V1.search(line)
+            if first:
+                counts[first.group(1)] += 1
+        method = _METHOD_V2.search(line) if sent else None
+        if method:
+            counts[method.group(1)] += 1
+            sent = False
     return counts

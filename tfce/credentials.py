@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,9 @@ _INHERITED = re.compile(
 )
 
 
+PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
+
+
 @dataclass(frozen=True)
 class Credentials:
     """Key and secret of one CE. Neither is ever shown: not by repr, not in an error."""
@@ -34,11 +37,12 @@ class Credentials:
         return tuple(filter(None, (self.secret, self.token)))
 
 
-def load(queue: Queue) -> Credentials:
+def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     """The credentials of ``queue``'s CE from the file CloudAuth names.
 
     The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
-    taken off, ``%`` and ``$`` mean themselves. Raises ``ConfigError`` without showing a value.
+    taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives.
+    Raises ``ConfigError`` without showing a value.
     """
     path: Path = queue["CloudAuth"]
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
@@ -57,7 +61,19 @@ def load(queue: Queue) -> Credentials:
     missing = [name for name, value in values.items() if not value]
     if missing:
         raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
+    if values["secret"] == PROXY:
+        values["secret"] = _proxy(queue, path, proxy)
     return Credentials(values["key"], values["secret"], str(queue.driver.get("token", "")))
+
+
+def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
+    if queue.cloud == "EC2":
+        raise _fault(
+            path, "secret = PROXY names a grid proxy, which EC2 does not take", "write the secret access key"
+        )
+    if proxy is None:
+        raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", "write a secret")
+    return proxy()
 
 
 def _check_rights(path: Path) -> None:

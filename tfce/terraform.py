@@ -104,7 +104,7 @@ class Terraform:
 
     def _write_environment(self) -> None:
         lines = [
-            "# For bare terraform in this folder: `. ./env.sh`. Holds no secret; export your credentials yourself.\n"
+            "# For bare terraform in this folder: `. ./env.sh`. No secret in here; export your credentials.\n"
         ]
         lines += [f"export {name}='{value}'\n" for name, value in self._settings().items()]
         files.write(self._folder / "env.sh", "".join(lines))
@@ -255,7 +255,7 @@ class Terraform:
         )
         environment = self.environment()
         if count:
-            environment["TF_LOG_PROVIDER"] = "DEBUG"  # read from memory for the count, kept nowhere
+            environment["TF_LOG"] = "DEBUG"  # read from memory for the count, kept nowhere
         with self._alone() as handle, self._slot():
             ended = process.run(
                 [*program[:-1], *line],

@@ -33,13 +33,15 @@ def assemble(
     queue: Queue,
     announce: Callable[[str], None] = log.info,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    secrets: Credentials | None = None,
 ) -> Parts:
-    """The parts that serve ``queue``. ``announce`` gets a line for each choice that is made, once.
+    """The parts that serve ``queue``. ``announce`` gets a line for each choice that is made, once;
+    ``secrets`` are those of CloudAuth's file unless given.
 
     Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
     """
     workspace = Workspace(queue)
-    secrets = credentials.load(queue)
+    secrets = secrets or credentials.load(queue)
     terraform = Terraform(workspace, secrets, announce)
     cloud = connect(queue, secrets)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

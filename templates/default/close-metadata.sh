@@ -1,0 +1,3 @@
+for address in fd00:ec2::254 fe80::a9fe:a9fe; do
+  ip -6 rule add to $address prohibit
+done

@@ -1,0 +1,167 @@
+"""The main job on a real API through real Terraform: what an operator and a SiteDirector live through."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from tests.site import Site
+from tfce.node import State
+from tfce.roster import Pilot
+
+
+def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
+    submitted = site.submit(3)
+    assert submitted.code == 0, submitted.err
+    result = submitted.json
+    assert len(set(result["references"])) == 3 and not result["failed"]
+    assert set(result["stamps"]) == set(result["references"])
+    assert {tags["tfce:key"] for _, tags in site.instances().values()} == set(result["stamps"].values())
+    counted = site.proxy.counts()
+    assert counted["RunInstances"] == 3
+    assert result["calls"] == counted  # what is printed is what was asked
+
+    pilots = {pilot["reference"]: pilot for pilot in site.status()}
+    assert {p["state"] for p in pilots.values()} == {"Running"}
+    assert all(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
+    assert site.audit()["mismatches"] == 0
+    assert site.run("plan", site.name).code == 0
+
+    first, second, third = result["references"]
+    site.do("StopInstances", first)
+    assert {p["reference"]: p["state"] for p in site.status()}[first] == "Done"
+    dry = site.run("reap", site.name, "--dry-run", "--json")
+    assert [r["reference"] for r in dry.json["removed"]] == [first] and len(site.instances()) == 3
+    site.proxy.counts(reset=True)
+    reaped = site.run("reap", site.name, "--json").json
+    assert reaped["removed"] == [
+        {"reference": first, "name": pilots[first]["name"], "reason": "stopped"}
+    ]
+    assert reaped["kept"] == 2 and not reaped["failed"]
+    assert reaped["calls"] == site.proxy.counts() == {"DescribeInstances": 1, "TerminateInstances": 1}
+    assert site.run("plan", site.name).code == 0
+    # A pilot that ended well stays Done in DIRAC after its VM is gone.
+    assert site.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
+
+    killed = site.run("kill", site.name, second, "--json")
+    assert killed.code == 0 and [r["reference"] for r in killed.json["removed"]] == [second]
+    assert set(site.instances()) == {third.removeprefix("cloud://")}
+    audit = site.run("audit", site.name, "--json")
+    assert audit.code == 0 and [row["verdict"] for row in audit.json["rows"]] == ["ok"]
+
+
+def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> None:
+    references = site.submit(3).json["references"]
+    fleet = site.parts().fleet
+    roster = fleet.workspace.roster()
+    keys = {p["reference"]: p["stamp"] for p in site.status()}
+    old = roster.pilots[keys[references[0]]]
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
+    fleet.workspace.save_roster(roster.including([Pilot(old.key, long_ago, old.batch)]))
+    site.do("TerminateInstances", references[1])
+
+    assert fleet.poll(references) == {
+        references[0]: "Running",
+        references[1]: "Deleted",
+        references[2]: "Running",
+    }
+    removed = {r["name"]: r["reason"] for r in site.run("reap", site.name, "--json").json["removed"]}
+    assert removed[f"tfce-{keys[references[0]]}"].startswith("overdue")
+    assert removed[keys[references[1]]] == "gone"
+    assert len(removed) == 2
+    assert set(site.instances()) == {references[2].removeprefix("cloud://")}
+    assert site.run("plan", site.name).code == 0 and site.audit()["mismatches"] == 0
+
+
+def test_a_second_submission_leaves_running_pilots_alone_and_costs_nothing_for_them(site: Site) -> None:
+    first = site.submit(2).json["references"]
+    site.proxy.counts(reset=True)
+    second = site.submit(1).json
+    assert second["calls"]["RunInstances"] == 1
+    one = sum(second["calls"].values())
+    assert one <= 10  # what one new VM costs; the running ones are not looked at
+    ids = {ref.removeprefix("cloud://") for ref in first + second["references"]}
+    assert set(site.instances()) == ids
+
+
+def test_strangers_and_neighbours_are_neither_counted_nor_touched(site: Site) -> None:
+    reference = site.submit(1).json["references"][0]
+    key = site.status()[0]["stamp"]
+    owner = site.parts().workspace.owner()
+    alike = {"Name": f"tfce-{key}"}
+    neighbour = {"tfce:installation": owner.installation, "tfce:ce": site.ce, "tfce:queue": "other", "tfce:key": key}
+    elsewhere = {"tfce:installation": "somebody", "tfce:ce": site.ce, "tfce:queue": site.queue, "tfce:key": key}
+    keyless = {"tfce:installation": owner.installation, "tfce:ce": site.ce, "tfce:queue": site.queue}
+    strangers = [site.stranger(tags) for tags in (alike, neighbour, elsewhere, keyless)]
+    for stranger in strangers:
+        site.do("StopInstances", stranger)
+    fleet = site.parts().fleet
+    assert fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
+    assert fleet.reap().removed == []
+    refused = fleet.kill([f"cloud://{strangers[0]}", f"cloud://{strangers[1]}"])
+    assert len(refused.failed) == 2 and not refused.removed
+    alive = site.everything()
+    assert all(alive[stranger][0] == "stopped" for stranger in strangers)
+    assert alive[reference.removeprefix("cloud://")][0] == "running"
+
+
+def test_two_queues_of_one_account_live_beside_each_other(site: Site) -> None:
+    other = Site(site.folder / "other", site.emulator, site.proxy, ce=site.ce, queue="short")
+    other.configure(Workspace_Root=str(site.folder / "root"))
+    here, there = site.submit(1), other.submit(1)
+    assert here.code == there.code == 0
+    assert [p["reference"] for p in other.status()] == there.json["references"]
+    other.do("StopInstances", there.json["references"][0])
+    assert site.run("reap", site.name, "--json").json["removed"] == []
+    assert len(other.run("reap", other.name, "--json").json["removed"]) == 1
+    assert [p["reference"] for p in site.status()] == here.json["references"]
+
+
+def test_a_changed_option_touches_no_running_pilot(site: Site) -> None:
+    before = site.submit(2).json["references"]
+    site.configure(
+        Instance_Image="ami-24f3215d",
+        Instance_Flavor="t3.large",
+        Terraform_Tags="a=b",
+        Terraform_RootVolume="20",
+        Context_ExtPackages="gcc",
+        Workspace_NamePrefix="other-",
+    )
+    assert site.run("render", site.name, "--check").code == 1
+    assert site.run("plan", site.name).code == 0
+    after = site.submit(1).json["references"]
+    assert set(site.instances()) == {ref.removeprefix("cloud://") for ref in before + after}
+    types = [item.text for item in site.emulator.call("DescribeInstances").iter("instanceType")]
+    assert types.count("t3.large") >= 1
+
+
+def test_another_cloud_for_a_queue_with_pilots_is_refused(site: Site) -> None:
+    site.submit(1)
+    site.configure(Driver_region="eu-west-1")
+    refused = site.submit(1)
+    assert refused.code == 2 and "us-east-1" in refused.err and len(site.instances()) == 1
+
+
+def test_the_journal_answers_why_there_are_so_many(site: Site) -> None:
+    result = site.submit(2).json
+    lines = [json.loads(line) for line in (site.private / "journal.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["submit", "submitted"]
+    assert set(lines[0]["keys"]) == set(result["stamps"].values()) == set(lines[1]["created"])
+
+
+def test_names_are_looked_up_once_and_unknown_ones_are_said(site: Site) -> None:
+    site.configure(Instance_Image="name:ubuntu/images/hvm-ssd/ubuntu-trusty-14.04-amd64-server-20170727")
+    result = site.submit(2)
+    assert result.code == 0, result.err
+    assert result.json["calls"]["DescribeImages"] <= 1 + 2  # once for the name; the provider reads it for each VM
+    site.configure(Instance_Image="name:no-such-image")
+    failed = site.submit(2)
+    assert failed.code == 1 and len(failed.json["failed"]) == 2 and not failed.json["references"]
+    assert len(site.instances()) == 2 and site.audit()["mismatches"] == 0
+
+
+def test_states_are_polled_with_one_call_whatever_the_number(site: Site) -> None:
+    references = site.submit(3).json["references"]
+    site.proxy.counts(reset=True)
+    assert set(site.parts().fleet.poll(references).values()) == {State.RUNNING.value}
+    assert site.proxy.counts() == {"DescribeInstances": 1}

@@ -1,0 +1,72 @@
+"""nova-api, nova-conductor, nova-scheduler and nova-compute in one eventlet process.
+
+One process lets oslo.messaging run on fake:// (in memory), so the rig needs no message broker.
+"""
+
+import nova.cmd.compute  # noqa: F401  isort: skip  monkey-patches, so it comes first
+import shlex
+import sys
+
+import eventlet
+import os_vif
+import rig_driver
+from nova import config, context, objects, service, servicegroup, utils
+from nova.compute import rpcapi as compute_rpcapi
+from nova.conductor import rpcapi as conductor_rpcapi
+from nova.objects import host_mapping
+from nova.scheduler import rpcapi as scheduler_rpcapi
+from oslo_log import log as logging
+from oslo_privsep import priv_context
+from oslo_service import service as oslo_service
+
+CONF = rig_driver.CONF
+BINARIES = (
+    ("nova-conductor", conductor_rpcapi.RPC_TOPIC),
+    ("nova-scheduler", scheduler_rpcapi.RPC_TOPIC),
+    ("nova-compute", compute_rpcapi.RPC_TOPIC),
+)
+
+
+def wait_until(what, condition, seconds=30.0):
+    """Return once `condition()` is true; exit with a message after `seconds`."""
+    for _ in range(int(seconds / 0.25)):
+        if condition():
+            return
+        eventlet.sleep(0.25)
+    sys.exit(f"nova: {what}: not so after {seconds:g} s")
+
+
+def host_is_mapped():
+    """Map this compute host to its cell (what `nova-manage cell_v2 discover_hosts` does)."""
+    admin = context.get_admin_context()
+    host_mapping.discover_hosts(admin)
+    return bool(objects.HostMappingList.get_all(admin))
+
+
+def host_is_up():
+    """False while the heartbeat is older than a minute: the scheduler would say NoValidHost."""
+    admin = context.get_admin_context()
+    row = objects.Service.get_by_host_and_binary(admin, CONF.host, "nova-compute")
+    return servicegroup.API().service_is_up(row)
+
+
+def main():
+    config.parse_args(sys.argv)
+    logging.setup(CONF, "nova")
+    priv_context.init(root_helper=shlex.split(utils.get_root_helper()))
+    objects.register_all()
+    os_vif.initialize()
+    objects.Service.enable_min_version_cache()
+    sys.modules["nova.virt.rig_driver"] = rig_driver  # nova loads compute drivers from nova.virt only
+    launcher = oslo_service.ServiceLauncher(CONF)
+    for binary, topic in BINARIES:
+        launcher.launch_service(service.Service.create(binary=binary, topic=topic))
+        eventlet.sleep(0.2)
+    wait_until("the compute host is mapped to a cell", host_is_mapped)
+    wait_until("the compute service is up", host_is_up)
+    launcher.launch_service(service.WSGIService("osapi_compute"))
+    launcher.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""placement's WSGI application, for uWSGI."""
+
+from placement.wsgi import init_application
+
+application = init_application()

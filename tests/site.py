@@ -1,0 +1,185 @@
+"""A site as an operator has it: a CFG file, an auth file, a folder, and the real command line on a real API."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.rigs import mirror
+from tests.rigs.localstack import Emulator
+from tests.rigs.proxy import Proxy
+from tfce.config import load_queue
+from tfce.wiring import Parts, assemble
+
+SECRET = "planted%secret-$HOME"
+WRAPPER = "#!/bin/bash\n# -----BEGIN PLANTED PROXY-----\nexec sleep 5\n"
+_OVERALL = 300  # seconds any command may take
+
+
+@dataclass
+class Result:
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The command's JSON."""
+        assert self.out, self.err
+        return json.loads(self.out)
+
+
+@dataclass
+class Site:
+    """One (CE, queue) on an emulator behind a proxy of its own."""
+
+    folder: Path
+    emulator: Emulator
+    proxy: Proxy
+    ce: str = "cloud.example.org"
+    queue: str = "long"
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        auth = self.folder / "cloud.auth"
+        auth.touch(0o600)
+        auth.write_text(f'[DEFAULT]\nkey = "test"\nsecret = "{SECRET}"\n')
+        (self.folder / "wrapper.sh").write_text(WRAPPER)
+        self.configure()
+
+    @property
+    def name(self) -> str:
+        """CE/QUEUE."""
+        return f"{self.ce}/{self.queue}"
+
+    @property
+    def private(self) -> Path:
+        """The queue's private workspace."""
+        return self.folder / "root" / "queues" / self.ce / self.queue
+
+    @property
+    def review(self) -> Path:
+        """The reviewers' copies."""
+        return self.folder / "root" / "workspaces" / self.ce / self.queue
+
+    def configure(self, **changes: str) -> None:
+        """Write the CFG file, with ``changes`` to its options from now on."""
+        self.options.update(changes)
+        options = {
+            "CEType": "Terraform",
+            "CloudType": "EC2",
+            "CloudAuth": str(self.folder / "cloud.auth"),
+            "Driver_region": "us-east-1",
+            "Driver_host": "127.0.0.1",
+            "Driver_port": str(self.proxy.port),
+            "Driver_secure": "False",
+            "Instance_Image": "ami-1e749f67",
+            "Instance_Flavor": "name:t3.micro",
+            "Terraform_MaxRetries": "1",
+            "Workspace_Root": str(self.folder / "root"),
+        } | self.options
+        lines = "\n".join(f"    {name} = {value}" for name, value in options.items() if value)
+        queues = "    Queues\n    {\n      %s\n      {\n        maxCPUTime = 1440\n      }\n    }\n" % self.queue
+        self.cfg.write_text(f"CEs\n{{\n  {self.ce}\n  {{\n{lines}\n{queues}  }}\n}}\n")
+
+    @property
+    def cfg(self) -> Path:
+        """The CFG file."""
+        return self.folder / "site.cfg"
+
+    def environment(self) -> dict[str, str]:
+        """The operator's environment: nothing of the tests' own, no other cloud identity."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "TFCE_"))}
+        return kept | {"TFCE_CONFIG": str(self.cfg), mirror_variable(): str(mirror.ensure())}
+
+    def start(self, *arguments: str, **changes: Any) -> subprocess.Popen[str]:
+        """Begin a command in a session of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "tfce.cli", *arguments],
+            env=self.environment() | changes,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            cwd=self.folder,
+        )
+
+    def run(self, *arguments: str, **changes: Any) -> Result:
+        """Run a command to its end."""
+        with self.start(*arguments, **changes) as process:
+            out, err = process.communicate(timeout=_OVERALL)
+        assert "Traceback" not in err, err
+        return Result(process.returncode, out, err)
+
+    def submit(self, count: int = 1) -> Result:
+        """``tfce submit``."""
+        return self.run(*self.submission(count))
+
+    def submission(self, count: int = 1) -> list[str]:
+        """The arguments of ``tfce submit``."""
+        wrapper = str(self.folder / "wrapper.sh")
+        return ["submit", self.name, "--count", str(count), "--wrapper", wrapper, "--json"]
+
+    def status(self) -> list[dict[str, Any]]:
+        """The pilots of ``tfce status``."""
+        return list(self.run("status", self.name, "--json").json["pilots"])
+
+    def audit(self) -> dict[str, Any]:
+        """``tfce audit``."""
+        return dict(self.run("audit", self.name, "--json").json)
+
+    def parts(self) -> Parts:
+        """The same parts the command line uses, in this process."""
+        os.environ[mirror_variable()] = str(mirror.ensure())
+        return assemble(load_queue(self.cfg, self.name))
+
+    # -- the cloud, from the side ---------------------------------------------------------------------------
+
+    def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Every VM of this CE and queue that is not gone: id -> (state, tags). Asks the emulator itself."""
+        found = self.everything()
+        return {
+            i: (state, tags)
+            for i, (state, tags) in found.items()
+            if tags.get("tfce:ce") == self.ce and tags.get("tfce:queue") == self.queue
+        }
+
+    def everything(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Every VM in the account that is not gone."""
+        answer = self.emulator.call("DescribeInstances")
+        found = {}
+        for item in answer.iterfind("reservationSet/item/instancesSet/item"):
+            tags = {t.findtext("key", ""): t.findtext("value", "") for t in item.iterfind("tagSet/item")}
+            state = item.findtext("instanceState/name", "")
+            if state not in ("terminated", "shutting-down"):
+                found[item.findtext("instanceId", "")] = (state, tags)
+        return found
+
+    def do(self, action: str, node_id: str) -> None:
+        """StopInstances, TerminateInstances … on one VM, as its pilot or an administrator would."""
+        self.emulator.call(action, **{"InstanceId.1": node_id.removeprefix("cloud://")})
+
+    def stranger(self, tags: Mapping[str, str]) -> str:
+        """A VM that tfce did not make."""
+        given = {"ImageId": "ami-1e749f67", "MinCount": "1", "MaxCount": "1", "InstanceType": "t3.micro"}
+        given["TagSpecification.1.ResourceType"] = "instance"
+        for number, (name, value) in enumerate(tags.items(), 1):
+            given[f"TagSpecification.1.Tag.{number}.Key"] = name
+            given[f"TagSpecification.1.Tag.{number}.Value"] = value
+        return self.emulator.call("RunInstances", **given).findtext("instancesSet/item/instanceId", "")
+
+
+def mirror_variable() -> str:
+    """The environment variable that names a provider mirror."""
+    from tfce.toolchain import MIRROR_VARIABLE
+
+    return MIRROR_VARIABLE

@@ -1,0 +1,39 @@
+"""What the unit tests share: queues made from options, auth files, programs that are scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tfce.options import Queue, parse
+
+MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}
+
+MakeQueue = Callable[..., Queue]
+MakeProgram = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def make_queue(tmp_path: Path) -> MakeQueue:
+    """``make_queue(ce=…, name=…, Option=value)``: a queue whose folders are below ``tmp_path``."""
+
+    def make(ce: str = "cloud.example.org", name: str = "long", **options: str) -> Queue:
+        return parse(ce, name, {**MINIMAL, **options}, tmp_path / "dirac", tmp_path / "root")
+
+    return make
+
+
+@pytest.fixture
+def make_program(tmp_path: Path) -> MakeProgram:
+    """``make_program("folder/name", text)``: an executable script below ``tmp_path``."""
+
+    def make(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    return make

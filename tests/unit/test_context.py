@@ -1,0 +1,399 @@
+"""User data: what is in it, that bytes survive, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import email
+import gzip
+import hashlib
+import random
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tfce.context import (
+    EC2,
+    OPENSTACK,
+    ContextError,
+    Limit,
+    Recipe,
+    check,
+    preview,
+    render,
+)
+from tfce.data import data_path
+from tfce.errors import ConfigError
+
+KEY = "0A1B2C3D"
+DEFAULT = Recipe(None, (), 86400, EC2)
+PREPARED = Recipe(data_path("templates") / "prepared-image.yaml", (), 86400, OPENSTACK)
+
+AWKWARD = {
+    "quotes": b"#!/bin/bash\necho \"it's\" '\"' `date` $HOME \\n \\\\\n",
+    "no newline at the end": b"#!/bin/bash\ntrue",
+    "many newlines at the end": b"#!/bin/bash\ntrue\n\n\n",
+    "blanks before the first word": b"\n\n   #!/bin/bash\n",
+    "blanks at the ends of lines": b"#!/bin/bash  \necho a \t\n",
+    "CRLF": b"#!/bin/bash\r\necho a\r\n",
+    "YAML": b"---\n- a: b\n...\n%TAG ! x\n#cloud-config\nruncmd: [poweroff]\n'\n",
+    "MIME": b'MIME-Version: 1.0\nContent-Type: a/b; boundary="=.="\n\n--=.=\n\nFrom me\n--=.=--\n',
+    "placeholders": b"STAMP_STR LIFETIME_STR EXECUTABLE_STR PROXY_STR SQUIDS_STR\n",
+    "a placeholder alone": b"PROXY_STR",
+    "jinja": b"## template: jinja\n{{ v1.instance_id }} {% raw %}\n",
+    "UTF-8": "#!/bin/bash\necho 'Zürich, Å and A\u030a, \u2028, \ufeff'\n".encode(),
+    "Latin-1": b"#!/bin/bash\necho '\xfc'\n",
+    "binary": bytes(range(256)) * 3,
+    "zero": b"\0",
+    "number": b"0755",
+    "boolean": b"yes",
+    "tabs": b"#!/bin/bash\n\tif true; then\n\t\techo\n\tfi\n",
+}
+
+
+def document(data: bytes) -> dict[str, Any]:
+    """What cloud-init would make of the user data."""
+    text = data.decode("ascii")
+    if text.startswith("MIME-Version"):
+        (part,) = email.message_from_string(text).get_payload()
+        assert part.get_content_type() == "application/gzip"
+        text = gzip.decompress(part.get_payload(decode=True)).decode("ascii")
+    assert text.startswith("#cloud-config\n")
+    return yaml.safe_load(text)
+
+
+def content(entry: dict[str, Any]) -> bytes:
+    forms = {
+        None: str.encode,
+        "b64": base64.b64decode,
+        "gz+b64": lambda text: gzip.decompress(base64.b64decode(text)),
+    }
+    return forms[entry.get("encoding")](entry["content"])
+
+
+def files(data: bytes) -> dict[str, dict[str, Any]]:
+    return {entry["path"]: entry for entry in document(data)["write_files"]}
+
+
+def wrapper(proxy_bytes: int = 4400) -> bytes:
+    """A pilot wrapper of the usual size and kind: a script around Python with a compressed proxy in it."""
+    noise = random.Random(7)
+    words = ["logger", "urlopen", "location", "pilot.tar", "os.path.join", "except", "sha512", "context", "="]
+    lines = [" " * noise.choice((0, 2, 4)) + " ".join(noise.choices(words, k=6)) for _ in range(180)]
+    proxy = base64.encodebytes(noise.randbytes(proxy_bytes))
+    blob = base64.b64encode(bz2.compress(proxy)).decode()
+    unpack = f"  fd.write(bz2.decompress(base64.b64decode(b'{blob}')))"
+    body = "\n".join(["/usr/bin/env python3 << EOF", *lines[:90], unpack, *lines[90:], "EOF", ""])
+    return f"#!/bin/bash\n{body}".encode()
+
+
+def template(folder: Path, text: str) -> Recipe:
+    path = folder / "own.yaml"
+    path.write_text(textwrap.dedent(text))
+    return Recipe(path, (), 3600, OPENSTACK)
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PREPARED], ids=["default", "prepared"])
+@pytest.mark.parametrize("name", AWKWARD)
+def test_the_bytes_of_the_wrapper_survive(recipe: Recipe, name: str) -> None:
+    data = render(recipe, key=KEY, wrapper=AWKWARD[name]).data
+    assert content(files(data)["/root/run_pilot.sh"]) == AWKWARD[name]
+
+
+def test_any_bytes_survive() -> None:
+    noise = random.Random(42)
+    alphabet = [b" ", b"\n", b"\t", b"'", b'"', b":", b"-", b"#", b"|", b">", b"\\", b"a", b"%", b"{", b"\r"]
+    for _ in range(150):
+        value = b"".join(noise.choices(alphabet, k=noise.randint(1, 60)))
+        data = render(PREPARED, key=KEY, wrapper=value, proxy=value).data
+        assert content(files(data)["/root/run_pilot.sh"]) == value
+        assert content(files(data)["/root/proxy.pem"]) == value
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    first, second = (render(DEFAULT, key=KEY, wrapper=wrapper()) for _ in range(2))
+    assert first == second
+    assert first.digest == hashlib.sha256(first.data).hexdigest()
+    assert render(DEFAULT, key="FFFFFFFF", wrapper=wrapper()).data != first.data
+
+
+def test_a_usual_wrapper_with_a_bundled_proxy_fits_ec2() -> None:
+    usual = wrapper()
+    assert len(usual) > 13_000
+    data = render(DEFAULT, key=KEY, wrapper=usual).data
+    assert len(data) <= EC2.size
+    assert data.startswith(b"MIME-Version: 1.0\n")
+    assert content(files(data)["/root/run_pilot.sh"]) == usual
+
+
+def test_a_large_wrapper_stays_plain_on_openstack_and_fits() -> None:
+    data = render(Recipe(None, (), 60, OPENSTACK), key=KEY, wrapper=wrapper()).data
+    assert data.startswith(b"#cloud-config\n")
+    assert OPENSTACK.measure(data) <= OPENSTACK.size
+
+
+def test_the_bound_counts_what_the_cloud_counts() -> None:
+    assert [EC2.measure(b"x" * n) for n in (1, 16384)] == [1, 16384]
+    assert [OPENSTACK.measure(b"x" * n) for n in (1, 3, 4)] == [4, 4, 8]
+    for limit, largest in ((EC2, 16384), (OPENSTACK, 49151)):
+        exact = Limit(limit.measure(b"x" * largest), limit.base64, limit.name)
+        assert exact.measure(b"x" * largest) <= exact.size < exact.measure(b"x" * (largest + 3))
+
+
+def test_exactly_at_the_bound_is_accepted_and_one_byte_less_is_not() -> None:
+    size = len(render(DEFAULT, key=KEY, wrapper=wrapper()).data)
+    render(Recipe(None, (), 86400, Limit(size, False, "here")), key=KEY, wrapper=wrapper())
+    with pytest.raises(ConfigError):
+        render(Recipe(None, (), 86400, Limit(size - 1, False, "here")), key=KEY, wrapper=wrapper())
+
+
+def test_too_large_names_size_bound_and_cure_but_nothing_of_the_wrapper() -> None:
+    secret = b"-----BEGIN RSA PRIVATE KEY-----" + random.Random(1).randbytes(20000)
+    with pytest.raises(ConfigError) as caught:
+        render(DEFAULT, key=KEY, wrapper=secret)
+    message = caught.value.message
+    assert "16384" in message
+    assert "EC2" in message
+    assert "20031" in message
+    assert "prepared-image.yaml" in message
+    assert "PRIVATE" not in message
+
+
+def test_compressed_only_where_it_is_needed() -> None:
+    small = render(PREPARED, key=KEY, wrapper=b"#!/bin/sh\ntrue\n").data
+    assert small.startswith(b"#cloud-config\n")
+    noise = random.Random(3).randbytes(3000)
+    tight = Recipe(PREPARED.template, (), 60, Limit(9000, False, "here"))
+    data = render(tight, key=KEY, wrapper=noise).data
+    assert content(files(data)["/root/run_pilot.sh"]) == noise
+
+
+def test_plain_text_that_cloud_init_would_take_for_mime_is_sent_as_mime(tmp_path: Path) -> None:
+    recipe = template(tmp_path, "write_files: [{path: /p, content: EXECUTABLE_STR}]\n")
+    data = render(recipe, key=KEY, wrapper=b"Mime-Version: 1.0\n\nhello\n").data
+    assert data.startswith(b"MIME-Version: 1.0\n")
+    assert content(files(data)["/p"]) == b"Mime-Version: 1.0\n\nhello\n"
+
+
+def test_the_stamp_and_the_reference_are_exported() -> None:
+    startup = files(render(DEFAULT, key=KEY, wrapper=b"x").data)["/root/startup.sh"]["content"]
+    assert f'export DIRAC_PILOT_STAMP="{KEY}"\n' in startup
+    assert 'export PILOT_UUID="cloud://$(cat /var/lib/cloud/data/instance-id)"\n' in startup
+
+
+def test_the_watchdog_knows_the_lifetime_and_the_start_limit() -> None:
+    def watchdog(recipe: Recipe) -> list[str]:
+        return document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0][-2:]
+
+    assert watchdog(Recipe(None, (), 86400, EC2)) == ["86400", "3600"]
+    assert watchdog(Recipe(None, (), 600, EC2)) == ["600", "600"]
+    assert watchdog(Recipe(None, (), 600, EC2, start_limit=90)) == ["600", "90"]
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PREPARED], ids=["default", "prepared"])
+def test_the_proxy_is_there_only_when_given_and_only_for_its_owner(recipe: Recipe) -> None:
+    without = files(render(recipe, key=KEY, wrapper=b"x").data)
+    assert "/root/proxy.pem" not in without
+    assert "PROXY_STR" not in str(without)
+    entry = files(render(recipe, key=KEY, wrapper=b"x", proxy=b"a proxy\n").data)["/root/proxy.pem"]
+    assert (entry["permissions"], content(entry)) == ("0600", b"a proxy\n")
+    assert files(render(recipe, key=KEY, wrapper=b"x").data)["/root/run_pilot.sh"]["permissions"] == "0700"
+
+
+def test_a_proxy_is_private_even_where_the_template_forgot(tmp_path: Path) -> None:
+    recipe = template(
+        tmp_path,
+        """
+        write_files:
+          - {path: /w, content: EXECUTABLE_STR}
+          - {path: /p, content: PROXY_STR, permissions: "0644"}
+        """,
+    )
+    assert files(render(recipe, key=KEY, wrapper=b"x", proxy=b"y").data)["/p"]["permissions"] == "0600"
+
+
+def test_a_proxy_without_a_place_is_refused(tmp_path: Path) -> None:
+    recipe = template(tmp_path, "write_files: [{path: /p, content: EXECUTABLE_STR}]\n")
+    with pytest.raises(ConfigError, match="PROXY_STR"):
+        render(recipe, key=KEY, wrapper=b"x", proxy=b"y")
+
+
+def test_packages_are_added(tmp_path: Path) -> None:
+    recipe = Recipe(None, ("gcc", "git"), 60, EC2)
+    assert document(render(recipe, key=KEY, wrapper=b"x").data)["packages"] == ["cvmfs", "gcc", "git"]
+    assert "packages" not in document(render(PREPARED, key=KEY, wrapper=b"x").data)
+    bare = Recipe(PREPARED.template, ("gcc",), 60, EC2)
+    assert document(render(bare, key=KEY, wrapper=b"x").data)["packages"] == ["gcc"]
+
+
+def test_cvmfs_proxies_come_from_the_recipe_and_cannot_hold_shell() -> None:
+    squid = "http://squid.example.org:3128|http://[2001:db8::1]:3128;DIRECT"
+    data = render(Recipe(None, (), 60, EC2, cvmfs_proxies=squid), key=KEY, wrapper=b"x").data
+    assert f'CVMFS_HTTP_PROXY="{squid}"\n' in files(data)["/etc/cvmfs/default.local"]["content"]
+    for bad in ('a"b', "$(id)", "`id`", "a\nb", "\\"):
+        with pytest.raises(ConfigError, match="CVMFSProxies"):
+            check(Recipe(None, (), 60, EC2, cvmfs_proxies=bad))
+
+
+CLOUDCE = r"""
+#cloud-config
+
+disable_ec2_metadata: true
+timezone: UTC
+write_files:
+ - encoding: gz+b64
+   path: /etc/key
+   content: |
+      H4sIAAAAAAAA/8tIzcnJBwCGphA2BQAAAA==
+ - path: /root/proxy.pem
+   permissions: '0600'
+   content: PROXY_STR
+ - path: /root/run_pilot.sh
+   permissions: '0755'
+   content: EXECUTABLE_STR
+ - path: /root/startup.sh
+   permissions: '0755'
+   content: |
+     #!/bin/bash
+     export DIRAC_PILOT_STAMP="STAMP_STR"
+     bash /mnt/run_pilot.sh &> /mnt/dirac/startup.log
+packages:
+ - cvmfs
+runcmd:
+ - [ mkdir, -p, /mnt/cvmfs ]
+ - [ sudo, -u, dirac, /mnt/startup.sh ]
+ - poweroff
+"""
+
+
+def test_a_template_written_for_cloudce_is_taken_as_it_is(tmp_path: Path) -> None:
+    recipe = Recipe(template(tmp_path, CLOUDCE).template, ("gcc",), 60, EC2)
+    data = render(recipe, key=KEY, wrapper=b"#!/bin/bash\n# STAMP_STR\n", proxy=b"p").data
+    expected = yaml.safe_load(CLOUDCE)
+    expected["packages"].append("gcc")
+    for entry, text in zip(
+        expected["write_files"][1:],
+        ("p", "#!/bin/bash\n# STAMP_STR\n", expected["write_files"][3]["content"].replace("STAMP_STR", KEY)),
+        strict=True,
+    ):
+        entry["content"] = text
+    assert document(data) == expected
+
+
+def test_a_jinja_template_stays_one_and_the_wrapper_is_kept_from_jinja(tmp_path: Path) -> None:
+    recipe = template(
+        tmp_path,
+        "## template: jinja\n#cloud-config\nwrite_files: [{path: /p, content: EXECUTABLE_STR}]\n"
+        "hostname: '{{ v1.instance_id }}'\n",
+    )
+    text = render(recipe, key=KEY, wrapper=b"{{ v1.instance_id }}\n").data.decode()
+    assert text.startswith("## template: jinja\n#cloud-config\n")
+    parsed = yaml.safe_load(text)
+    assert parsed["hostname"] == "{{ v1.instance_id }}"
+    assert content(parsed["write_files"][0]) == b"{{ v1.instance_id }}\n"
+    assert text.count("{{") == 1
+
+
+def test_a_folder_of_pieces_is_merged_in_order(tmp_path: Path) -> None:
+    (tmp_path / "10.yaml").write_text("runcmd: [a]\ntimezone: UTC\napt: {sources: {a: {source: x}}}\n")
+    (tmp_path / "20.yaml").write_text(
+        "runcmd: [[sh, -c, {from: b.sh}]]\ntimezone: CET\napt: {sources: {b: {source: y}}}\n"
+        "write_files: [{path: /p, content: EXECUTABLE_STR}]\n"
+    )
+    (tmp_path / "b.sh").write_text("echo STAMP_STR\n")
+    merged = document(render(Recipe(tmp_path, (), 60, EC2), key=KEY, wrapper=b"x").data)
+    assert merged == {
+        "runcmd": ["a", ["sh", "-c", f"echo {KEY}\n"]],
+        "timezone": "CET",
+        "apt": {"sources": {"a": {"source": "x"}, "b": {"source": "y"}}},
+        "write_files": [{"path": "/p", "content": "x"}],
+    }
+
+
+def test_a_copied_template_still_finds_our_scripts(tmp_path: Path) -> None:
+    recipe = template(tmp_path, (data_path("templates") / "prepared-image.yaml").read_text())
+    assert render(recipe, key=KEY, wrapper=b"x").data == (
+        render(Recipe(PREPARED.template, (), 3600, OPENSTACK), key=KEY, wrapper=b"x").data
+    )
+
+
+BROKEN = {
+    "tab": ("write_files:\n\t- path: /p\n", "line 2, column 1"),
+    "unclosed": ("a: b\nruncmd: [a\n", "line 3"),
+    "a tag": ("a: !!python/object/apply:os.system [id]\n", "line 1"),
+    "a list": ("- a\n", "mapping"),
+    "nothing": ("", "mapping"),
+    "a script": ("#!/bin/sh\necho: hello\n", "EXECUTABLE_STR"),
+    "no wrapper": ("runcmd: [a]\n", "EXECUTABLE_STR"),
+    "files not a list": ("timezone: UTC\nwrite_files: {path: /p}\n", "line 2: write_files is not a list"),
+    "no path": (
+        "write_files:\n  - path: /p\n  - content: x\n",
+        "line 3: an entry of write_files has no path",
+    ),
+    "content": ("write_files:\n  - path: /p\n    content: [a]\n", "line 3: the content of /p"),
+    "command": ("runcmd:\n  - ls\n  - {a: b}\n", "line 3: an entry of runcmd"),
+    "nested": ("bootcmd:\n  - [ls, [a]]\n", "line 2: an entry of bootcmd"),
+    "packages": ("packages: gcc\n", "line 1: packages is not a list"),
+    "from": ("runcmd:\n  - {from: nowhere.sh}\n", "nowhere.sh"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_template_is_an_error_with_file_line_and_reason(tmp_path: Path, name: str) -> None:
+    text, reason = BROKEN[name]
+    with pytest.raises(ConfigError) as caught:
+        check(template(tmp_path, text))
+    assert reason in caught.value.message
+    assert "own.yaml" in caught.value.message
+    assert caught.value.faults[0].option == "Context_Template"
+
+
+def test_a_missing_unreadable_or_empty_template_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"a: \xfc\n")
+    (tmp_path / "empty").mkdir()
+    for name in ("absent.yaml", "latin", "empty"):
+        with pytest.raises(ConfigError, match=name):
+            check(Recipe(tmp_path / name, (), 60, EC2))
+
+
+def test_ours_pass_the_check_on_every_cloud() -> None:
+    for path in (None, PREPARED.template):
+        for limit in (EC2, OPENSTACK):
+            check(Recipe(path, ("gcc",), 60, limit))
+
+
+def test_what_cannot_be_a_pilot_is_refused() -> None:
+    with pytest.raises(ContextError, match="empty"):
+        render(DEFAULT, key=KEY, wrapper=b"")
+    for key in ("", 'A"; id; "', "a b", "x" * 33):
+        with pytest.raises(ContextError, match="stamp"):
+            render(DEFAULT, key=key, wrapper=b"x")
+
+
+def test_the_preview_masks_wrapper_and_proxy() -> None:
+    text = preview(DEFAULT, key=KEY, wrapper=b"#!/bin/bash\nHIDDEN=1\n", proxy=b"PRIVATE KEY\n")
+    assert "HIDDEN" not in text
+    assert "PRIVATE" not in text
+    assert hashlib.sha256(b"PRIVATE KEY\n").hexdigest() in text
+    shown = yaml.safe_load(text)
+    assert {entry["path"] for entry in shown["write_files"]} >= {"/root/proxy.pem", "/root/run_pilot.sh"}
+    assert f'DIRAC_PILOT_STAMP="{KEY}"' in text
+    assert "of 16384 bytes of EC2 user data" in text
+
+
+def test_the_unmasked_preview_is_the_document_and_a_preview_is_never_too_large() -> None:
+    big = random.Random(5).randbytes(30000)
+    assert "bytes of EC2" in preview(DEFAULT, key=KEY, wrapper=big)
+    text = preview(DEFAULT, key=KEY, wrapper=wrapper(), masked=False)
+    assert yaml.safe_load(text) == document(render(DEFAULT, key=KEY, wrapper=wrapper()).data)
+
+
+def test_our_scripts_are_valid_shell() -> None:
+    for script in sorted((data_path("templates") / "default").glob("*.sh")):
+        first = script.read_text().splitlines()[0]
+        shell = "bash" if "bash" in first else "sh"
+        assert subprocess.run([shell, "-n", script], check=False, capture_output=True).returncode == 0, script

@@ -1,0 +1,56 @@
+"""Whose VM it is. A wrong yes here destroys a stranger's VM."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfce.node import Node, Owner, State, pilot_key
+
+OWNER = Owner("site-1", "cloud.example.org", "long")
+TAGS = {
+    "tfce:installation": "site-1",
+    "tfce:ce": "cloud.example.org",
+    "tfce:queue": "long",
+    "tfce:key": "0123ABCD",
+}
+
+
+def node(**changes: str | None) -> Node:
+    tags = {**TAGS, **{name.replace("__", ":"): value for name, value in changes.items()}}
+    return Node("i-1", "tfce-0123ABCD", State.RUNNING, "running", None, {k: v for k, v in tags.items() if v is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "owns", "same_queue"),
+    [
+        ({}, True, True),
+        ({"tfce__installation": "site-2"}, False, True),
+        ({"tfce__installation": None}, False, True),
+        ({"tfce__installation": "Site-1"}, False, True),
+        ({"tfce__ce": "cloud.example.org.uk"}, False, False),
+        ({"tfce__ce": None}, False, False),
+        ({"tfce__queue": "lon"}, False, False),
+        ({"tfce__queue": "long "}, False, False),
+        ({"tfce__key": None}, False, False),
+        ({"tfce__key": ""}, False, False),
+        ({"tfce__key": "0123abcd"}, False, False),
+        ({"tfce__key": "0123ABCDE"}, False, False),
+    ],
+)
+def test_all_tags_must_match(changes: dict[str, str | None], owns: bool, same_queue: bool) -> None:
+    assert (OWNER.owns(node(**changes)), OWNER.same_queue(node(**changes))) == (owns, same_queue)
+
+
+def test_a_name_like_ours_is_nothing() -> None:
+    stranger = Node("i-2", "tfce-0123ABCD", State.RUNNING, "running", None, {"Name": "tfce-0123ABCD"})
+    assert not OWNER.owns(stranger) and not OWNER.same_queue(stranger) and pilot_key(stranger) is None
+
+
+def test_tags_spelt_for_openstack_are_the_same_tags() -> None:
+    spelt = Node("1", "x", State.RUNNING, "ACTIVE", None, {k.replace(":", "_"): v for k, v in TAGS.items()})
+    assert OWNER.owns(spelt) and pilot_key(spelt) == "0123ABCD"
+
+
+def test_the_states_are_diracs_words() -> None:
+    assert {state.value for state in State} == {"Waiting", "Running", "Done", "Failed", "Deleted", "Unknown"}
+    assert node().reference == "cloud://i-1"

@@ -1,0 +1,435 @@
+r"""Terraform Computing Element
+
+This allows submission to cloud sites through Terraform (via the standard SiteDirector agent): each pilot is
+a VM of its own, contextualised with cloud-init. It takes the place of the CloudComputingElement and reads
+the same options; ``CEType = Terraform`` is the one line to change.
+
+- Each queue has a workspace on the DIRAC server: a private folder with the roster of its pilots, Terraform's
+  state and a journal. What is asked of the cloud is written there first, so that a crash, a time-out or a
+  full disk loses no VM and makes none twice.
+- Terraform creates VMs; libcloud polls and removes them. A pilot reference is ``cloud://<instance id>``, the
+  pilot stamp is the VM's key: 8 upper-case hexadecimal digits, also the end of its name.
+- VMs bear tags that name installation, CE, queue and key. Only VMs with all of these tags are counted, polled
+  or removed: other VMs of the tenant, and those of other CEs and queues, are safe.
+- A VM powers off when its pilot ends. Stopped VMs, failed ones and those older than Context_MaxLifetime are
+  removed at the next status update.
+
+The pilot proxy is bundled in the pilot wrapper. Where Context_ProxyLifetime is set, the VM also gets a
+long-lived limited proxy of its own: of the pilot's group, with the DN of the Operations option
+``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
+
+Key and secret of the cloud are in an ini file that only the dirac service user may read (rights 600); it is
+refused otherwise. The section of the CE's name is used, completed by DEFAULT. The secret PROXY stands for the
+path of a file with the pilot proxy, for clouds that take it::
+
+  [DEFAULT]
+  key = "myusername"
+  secret = "mypassword"
+
+  [cloudprov.mysite.example]
+  key = "cloudprovuser"
+  secret = "01234567"
+
+Configuration
+-------------
+
+The options are loaded from the CE level, and can be overridden by the queue. An unknown option that begins
+with ``Terraform\_`` or ``Workspace\_``, a wrong value or a missing one takes the queue out of service; the log
+names every fault with its cure.
+
+Driver\_\*:
+  (Optional) Options of the libcloud driver, without the prefix; Terraform's provider gets the same region and
+  endpoint. For EC2: region, host, port, secure, path, timeout, token.
+
+CloudType:
+  (Required) Libcloud's name of the cloud: EC2 or a regional alias. Example: ``EC2``
+
+CloudAuth:
+  (Optional) File with key and secret, readable by its owner only; environment variables expand. Default:
+  <DIRAC root>/etc/cloud.auth. Example: ``/opt/dirac/etc/cloud.auth``
+
+Instance_Image:
+  (Required) Image id, or name:NAME. Example: ``name:debian-12-amd64``
+
+Instance_Flavor:
+  (Required) Flavor id, or name:NAME. Example: ``name:t3.medium``
+
+Instance_Networks:
+  (Optional) Network (EC2: subnet) ids or name:NAME, in order. Example: ``name:pilots``
+
+Instance_SSHKey:
+  (Optional) SSH key pair id, or name:NAME. Example: ``operators``
+
+Context_Template:
+  (Optional) Cloud-init template instead of tfce's own. Example: ``/opt/dirac/etc/vm.yaml``
+
+Context_ExtPackages:
+  (Optional) Additional packages for the VM. Example: ``gcc, git``
+
+Context_MaxLifetime:
+  (Optional) Seconds after which a VM is overdue. Default: 1209600. Example: ``259200``
+
+Context_ProxyLifetime:
+  (Optional) Seconds a proxy of its own in the VM must last; unset: the proxy comes in the pilot wrapper.
+  Example: ``1209600``
+
+Terraform_Binary:
+  (Optional) Terraform or tofu program; unset: found on the PATH. Example: ``/usr/bin/tofu``
+
+Terraform_Mirror:
+  (Optional) Filesystem mirror of providers to prefer. Example: ``/srv/terraform/mirror``
+
+Terraform_Parallelism:
+  (Optional) VMs created at once by one apply. Default: 10. Example: ``20``
+
+Terraform_Timeout:
+  (Optional) Seconds one Terraform run may take. Default: 900. Example: ``1800``
+
+Terraform_CreateTimeout:
+  (Optional) Seconds one VM may take to become active. Default: 600. Example: ``300``
+
+Terraform_MaxRetries:
+  (Optional) Repeats of an API call that failed in passing. Default: 5. Example: ``3``
+
+Terraform_MaxProcesses:
+  (Optional) Terraform runs at once on this host, all queues. Default: 4. Example: ``2``
+
+Terraform_ImageOwners:
+  (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
+  136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
+
+Terraform_SecurityGroups:
+  (Optional) Security group ids or name:NAME. Example: ``name:pilots``
+
+Terraform_AvailabilityZone:
+  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
+
+Terraform_RootVolume:
+  (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
+
+Terraform_Tags:
+  (Optional) Additional tags of the VMs. Example: ``project=lz, owner=grid``
+
+Workspace_Root:
+  (Optional) Private folder: state, journal, locks. Default: <DIRAC root>/var/tfce. Example:
+  ``/var/lib/tfce``
+
+Workspace_Files:
+  (Optional) Folder of the reviewable files. Default: <Workspace_Root>/workspaces. Example:
+  ``/srv/site/workspaces``
+
+Workspace_Installation:
+  (Optional) Name of this installation in the VMs' tags; unset: made once. Example: ``lz-prod``
+
+Workspace_NamePrefix:
+  (Optional) Start of the VMs' names. Default: tfce-. Example: ``lz-pilot-``
+
+Workspace_LockTimeout:
+  (Optional) Seconds to wait for a busy workspace. Default: 60. Example: ``10``
+
+Workspace_ReapShare:
+  (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
+
+Example
+-------
+
+The following is an example set of settings for an EC2 cloud::
+
+  CE = cloudprov.mysite.example
+  CEType = Terraform
+  CloudType = EC2
+  Driver_region = eu-west-1
+  Instance_Image = name:debian-12-amd64
+  Instance_Flavor = name:t3.medium
+  Instance_SSHKey = operators
+  MaxTotalJobs = 50
+  MaxWaitingJobs = 10
+
+The command line ``tfce`` shows and mends a queue outside DIRAC: ``tfce doctor CE/QUEUE --config FILE`` is the
+place to begin.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from DIRAC import S_ERROR, S_OK, gLogger
+from DIRAC.ConfigurationSystem.Client.Helpers.Operations import Operations
+from DIRAC.Core.Security.ProxyInfo import getProxyInfo
+from DIRAC.Core.Security.X509Chain import X509Chain
+from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
+from DIRAC.Resources.Computing.ComputingElement import ComputingElement
+
+from tfce.errors import ConfigError, TfceError, classify
+
+if TYPE_CHECKING:
+    from tfce.fleet import Fleet, Submission
+    from tfce.options import Queue
+    from tfce.wiring import Parts
+
+Answer = dict[str, Any]
+
+_PROXY_GRACE = 86400  # seconds that a downloaded proxy shall last beyond Context_ProxyLifetime
+_PROXY_SHORTEST = 600  # seconds below which a proxy is not worth showing to a cloud
+
+# Which element speaks, so that what the other modules log is told under its name.
+_speaker: ContextVar[TerraformComputingElement | None] = ContextVar("speaker", default=None)
+
+
+class _ToDirac(logging.Handler):
+    """Hand the records of the logger "tfce" to DIRAC's log, as the words of the element at work."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        element = _speaker.get()
+        log = element.log if element else gLogger.getSubLogger("tfce")
+        words = {logging.DEBUG: log.debug, logging.INFO: log.info, logging.WARNING: log.warn}
+        say = words.get(record.levelno, log.error)
+        say("From tfce:", f"{element.label}: {record.getMessage()}" if element else record.getMessage())
+
+
+def _join_logs() -> None:
+    logger = logging.getLogger("tfce")
+    if not any(type(handler).__name__ == _ToDirac.__name__ for handler in logger.handlers):
+        logger.addHandler(_ToDirac())
+        logger.setLevel(logging.DEBUG)  # DIRAC's own levels decide what is shown
+
+
+_join_logs()
+
+
+def _answers(failure: str, unheard: bool = False) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Make a method answer S_ERROR where it would raise: an exception out of an element ends SiteDirector's
+    whole cycle. ``unheard``: DIRAC drops this method's answer, so the reason must go to the log here."""
+
+    def decorate(method: Callable[..., Answer]) -> Callable[..., Answer]:
+        @wraps(method)
+        def answering(self: TerraformComputingElement, *args: Any, **kwargs: Any) -> Answer:
+            token = _speaker.set(self)
+            try:
+                return method(self, *args, **kwargs)
+            except TfceError as error:
+                reason = f"{self.label}: {error.kind}: {error.message}"
+                if unheard:
+                    self.log.error(failure, reason)
+                return S_ERROR(reason)
+            except Exception as error:
+                reason = f"{self.label}: {type(error).__name__}: {error}"
+                self.log.exception(failure, reason, lException=error)
+                return S_ERROR(reason)
+            finally:
+                _speaker.reset(token)
+
+        return answering
+
+    return decorate
+
+
+class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
+    """Computing element whose pilots are cloud VMs, made by Terraform and polled and removed by libcloud.
+
+    It keeps nothing but its parts: what it knows is in the workspace of its queue, so that any number of
+    objects, in any number of processes, can speak for the same queue.
+    """
+
+    def __init__(self, ceName: str) -> None:
+        super().__init__(ceName)
+        self._parts: Parts | None = None
+        self._cloudProxy: X509Chain | None = None
+
+    # -- parameters ----------------------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """``CE/QUEUE``, the name of the queue in tfce's messages and for its command line."""
+        return f"{self.ceName}/{self.ceParameters.get('Queue', '?')}"
+
+    def _queue(self) -> Queue:
+        from tfce import options, paths
+
+        name = str(self.ceParameters.get("Queue", ""))
+        return options.parse(self.ceName, name, self.ceParameters, paths.auth_root(), paths.state_root())
+
+    @_answers("Queue cannot be used", unheard=True)
+    def isValid(self) -> Answer:
+        """Whether the options make sense; the message names every fault. Asks nothing of the cloud."""
+        result: Answer = super().isValid()
+        if result["OK"]:
+            self._queue()
+        return result
+
+    def _reset(self) -> Answer:
+        """The parameters were changed. They are looked at when they are used, and by isValid: they may come
+        in pieces, and DIRAC's factory drops an element whose parameters fail here without a word."""
+        self._parts = None
+        return S_OK()
+
+    def shutdown(self) -> Answer:
+        """The object is given up, because options changed or the agent ends: no VM is touched."""
+        return S_OK(self.taskResults)
+
+    def _fleet(self) -> Fleet:
+        """The queue's fleet; a new one when options, key, secret or proxy are others than last time."""
+        from tfce import credentials
+
+        queue = self._queue()
+        secrets = credentials.load(queue, self._proxyFile)
+        parts = self._parts
+        if parts is None or (parts.workspace.queue, parts.credentials) != (queue, secrets):
+            parts = self._parts = self._assemble(queue, secrets)
+        return parts.fleet
+
+    @staticmethod
+    def _assemble(queue: Queue, secrets: Any) -> Parts:
+        from tfce.wiring import assemble
+
+        return assemble(queue, secrets=secrets)
+
+    # -- proxies -------------------------------------------------------------------------------------------
+
+    def setProxy(self, proxy: Any, valid: int = 0) -> None:
+        """Keep the pilot proxy, an X509Chain: for clouds whose secret is PROXY, and to know whose proxy the
+        VMs get where Context_ProxyLifetime is set. ``valid``: DIRAC 8.0 tells how many seconds it lasts."""
+        if hasattr(self, "valid"):
+            super().setProxy(proxy, valid)
+        else:
+            super().setProxy(proxy)
+
+    def _proxyFile(self) -> str:
+        """The path of a file with the proxy. DIRAC writes another file for another proxy."""
+        if not self.proxy:
+            raise ConfigError("CloudAuth", "secret = PROXY", "DIRAC has given no proxy", "see its ProxyManager")
+        left = _value(self.proxy.getRemainingSecs(), "the proxy cannot be read")
+        if left < _PROXY_SHORTEST:
+            raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used; renew it")
+        try:
+            dumped = gProxyManager.dumpProxyToFile(self.proxy, includeToken=False)
+        except TypeError:  # DIRAC 8.0 has no tokens in proxies
+            dumped = gProxyManager.dumpProxyToFile(self.proxy)
+        return str(_value(dumped, "the proxy cannot be written"))
+
+    def _cloudProxyText(self, lifetime: int | None) -> bytes | None:
+        """The proxy for the VMs, as PEM, if they get one of their own."""
+        if lifetime is None:
+            return None
+        chain = self._renewCloudProxy(lifetime)
+        text = _value(chain.dumpAllToString(), "the cloud proxy cannot be written")
+        return text if isinstance(text, bytes) else str(text).encode()
+
+    def _renewCloudProxy(self, lifetime: int) -> X509Chain:
+        """A proxy that lasts ``lifetime`` seconds: the one at hand, else one from the ProxyManager."""
+        if self._cloudProxy is None or self._left(self._cloudProxy) < lifetime:
+            dn, group = self._cloudIdentity()
+            what = f"the cloud proxy of {dn}, {group} for {lifetime} s is not to be had"
+            result = gProxyManager.downloadProxy(dn, group, limited=True, requiredTimeLeft=lifetime + _PROXY_GRACE)
+            chain = _value(result, what)
+            if self._left(chain) < lifetime:
+                raise TfceError(
+                    f"the cloud proxy of {dn}, {group} lasts only {self._left(chain)} s, "
+                    f"Context_ProxyLifetime = {lifetime} wants more; upload a longer proxy, or lower the option"
+                )
+            self._cloudProxy = chain
+        return self._cloudProxy
+
+    def _cloudIdentity(self) -> tuple[str, str]:
+        if not self.proxy:
+            raise TfceError("Context_ProxyLifetime is set, but DIRAC has given no proxy to tell DN and group from")
+        info = _value(getProxyInfo(self.proxy, disableVOMS=True), "the proxy cannot be read")
+        group = info.get("group", "")
+        return str(Operations(group=group).getValue("Pilot/GenericCloudDN", info["identity"])), str(group)
+
+    @staticmethod
+    def _left(chain: X509Chain) -> int:
+        return int(_value(chain.getRemainingSecs(), "the cloud proxy cannot be read"))
+
+    # -- pilots --------------------------------------------------------------------------------------------
+
+    @_answers("Failed to submit pilots")
+    def submitJob(self, executableFile: str, proxy: Any, numberOfJobs: int = 1, **kwargs: Any) -> Answer:
+        """Start ``numberOfJobs`` VMs that run the pilot wrapper ``executableFile``.
+
+        :return: S_OK([reference, ...]) with PilotStampDict {reference: stamp}, also if only some came up;
+                 S_ERROR with the reason if none did. ``proxy`` is not used: the wrapper holds the pilot's.
+        """
+        fleet = self._fleet()
+        wrapper = Path(executableFile).read_bytes()
+        cloud_proxy = self._cloudProxyText(fleet.queue["Context_ProxyLifetime"])
+        submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
+        if submission.failed:
+            reasons = "; ".join(self._reasons(submission))
+            if not submission.stamps:
+                return S_ERROR(f"{self.label}: {reasons}")
+            self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")
+        result: Answer = S_OK(submission.references)
+        result["PilotStampDict"] = dict(submission.stamps)
+        return result
+
+    @staticmethod
+    def _reasons(submission: Submission) -> Iterable[str]:
+        """Each reason once, with its kind and how many pilots it kept from starting."""
+        for reason, number in Counter(submission.failed.values()).most_common():
+            yield f"{classify(reason)}: {number} of {len(submission.failed)} failed: {reason}"
+
+    @_answers("Failed to get the status of pilots")
+    def getJobStatus(self, jobIDList: list[str] | str) -> Answer:
+        """The state of each pilot by reference. Pilots nobody can speak for now are left out, so that they
+        keep their state; S_ERROR when the cloud gives no answer that can be trusted."""
+        wanted = {text: text.partition(":::")[0] for text in _listed(jobIDList)}
+        states = self._fleet().poll(wanted.values())
+        # Early 8.0 asks for reference:::stamp; it finds its answer under either name.
+        stamped = {text: states[plain] for text, plain in wanted.items() if plain in states}
+        return S_OK({**states, **stamped})
+
+    @_answers("Failed to count pilots", unheard=True)
+    def getCEStatus(self) -> Answer:
+        """The queue's own pilots: WaitingJobs are VMs that boot, so that demand is met once."""
+        result: Answer = S_OK()
+        result.update(self._fleet().count())
+        return result
+
+    @_answers("Failed to kill pilots")
+    def killJob(self, jobIDList: list[str] | str) -> Answer:
+        """Remove the VMs of these pilots. Needs no workspace: works from any host with the options and the
+        credentials. A VM that is gone already is a success, one of another queue is refused."""
+        sweep = self._fleet().kill(_listed(jobIDList))
+        if sweep.failed:
+            return S_ERROR(f"{self.label}: {_refusals(sweep.failed)}")
+        return S_OK()
+
+    @_answers("Failed to clean up", unheard=True)
+    def cleanupPilots(self) -> Answer:
+        """Remove VMs that stopped, failed or are older than Context_MaxLifetime. One VM's failure does not
+        keep the others."""
+        sweep = self._fleet().reap()
+        for removal in sweep.removed:
+            self.log.info("Removed pilot", f"{self.label}: {removal.key}: {removal.reason}")
+        for removal in sweep.held:
+            self.log.warn("Held back the removal of a pilot", f"{self.label}: {removal.key}: {removal.reason}")
+        if sweep.failed:
+            self.log.error("Failed to remove VMs", f"{self.label}: {_refusals(sweep.failed)}")
+            return S_ERROR(f"{self.label}: {_refusals(sweep.failed)}")
+        return S_OK()
+
+    def getJobOutput(self, *args: Any, **kwargs: Any) -> Answer:
+        """There is no way to get files back from a VM."""
+        return S_ERROR("The output of a pilot in a cloud VM cannot be fetched; use remote pilot logging")
+
+
+def _listed(references: list[str] | str) -> list[str]:
+    return [references] if isinstance(references, str) else list(references)
+
+
+def _refusals(failed: dict[str, str]) -> str:
+    return "; ".join(f"{reference}: {reason}" for reference, reason in failed.items())
+
+
+def _value(result: Answer, failure: str) -> Any:
+    """What a DIRAC call returned; TfceError with its message if it failed."""
+    if not result["OK"]:
+        raise TfceError(f"{failure}: {result['Message']}")
+    return result["Value"]
