@@ -88,7 +88,7 @@ class Site:
             "Workspace_Root": str(self.folder / "root"),
         } | self.options
         lines = "\n".join(f"    {name} = {value}" for name, value in options.items() if value)
-        queues = "    Queues\n    {\n      %s\n      {\n        maxCPUTime = 1440\n      }\n    }\n" % self.queue
+        queues = f"    Queues\n    {{\n      {self.queue}\n      {{\n        maxCPUTime = 1440\n      }}\n    }}\n"
         self.cfg.write_text(f"CEs\n{{\n  {self.ce}\n  {{\n{lines}\n{queues}  }}\n}}\n")
 
     @property
@@ -123,6 +123,11 @@ class Site:
     def submit(self, count: int = 1) -> Result:
         """``tfce submit``."""
         return self.run(*self.submission(count))
+
+    def submit_and_status(self, count: int) -> list[dict[str, Any]]:
+        """Submit, then the pilots of ``tfce status``."""
+        assert self.submit(count).code == 0
+        return self.status()
 
     def submission(self, count: int = 1) -> list[str]:
         """The arguments of ``tfce submit``."""

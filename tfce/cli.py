@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,18 +164,23 @@ def _submission_code(submission: Submission) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     parts = _parts(options)
-    start = datetime.now(UTC)
-    seen = parts.fleet.status()
-    ids = {} if all(one.node for one in seen) else parts.terraform.instances()
-    now = datetime.now(UTC)
-    rows = [_seen_row(one, ids, now, parts.workspace.queue["Workspace_NamePrefix"]) for one in seen]
-    calls, seconds = dict(parts.cloud.calls), round((now - start).total_seconds(), 3)
+    start = time.monotonic()
+    rows = status_rows(parts)
+    calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
     if options.json:
         _json({"pilots": rows, "calls": calls, "seconds": seconds})
     else:
         print(status_table(rows))
         print(cost(calls, seconds))
     return DONE
+
+
+def status_rows(parts: Parts) -> list[dict[str, Any]]:
+    """The queue's pilots as ``tfce status --json`` prints them."""
+    seen = parts.fleet.status()
+    ids = {} if all(one.node for one in seen) else parts.terraform.instances()
+    prefix = parts.workspace.queue["Workspace_NamePrefix"]
+    return [_seen_row(one, ids, datetime.now(UTC), prefix) for one in seen]
 
 
 def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]:
@@ -249,7 +255,7 @@ def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
 
 def _audit(options: argparse.Namespace) -> int:
     parts = _parts(options)
-    known = options.references.read_text().split() if options.references else None
+    known = _lines(options.references) if options.references else None
     rows = parts.fleet.audit(known)
     mismatches = sum(1 for row in rows if row.mismatch)
     label = parts.workspace.queue.label
@@ -260,6 +266,14 @@ def _audit(options: argparse.Namespace) -> int:
         print(audit_table(rows, label))
         print(f"{mismatches} mismatches; {cost(parts.cloud.calls, 0)}")
     return PARTLY if mismatches else DONE
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise ConfigError("--references", str(path), reason, "name a file with one reference a line") from None
 
 
 def audit_table(rows: Iterable[Any], label: str) -> str:

@@ -13,6 +13,8 @@ from tfce import options, paths
 from tfce.errors import ConfigError
 from tfce.options import Queue
 
+_CFG_CURE = "check its braces, and that no section stands twice"
+
 
 @dataclass(frozen=True)
 class _Found:
@@ -57,7 +59,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         tree: dict[str, Any] = CFG().loadFromBuffer(text).getAsDict()
     except Exception as error:  # diraccfg raises bare Exception
-        raise ConfigError("--config", str(path), f"is no DIRAC CFG ({error})", "check its braces") from None
+        raise ConfigError("--config", str(path), f"is no DIRAC CFG ({error})", _CFG_CURE) from None
     return tree
 
 
@@ -74,12 +76,17 @@ def _elements(tree: dict[str, Any], path: str) -> Iterator[_Found]:
 
 
 def _defaults(tree: dict[str, Any]) -> dict[str, str]:
-    computing = tree.get("Resources", {}).get("Computing", {})
+    computing = _section(_section(tree, "Resources"), "Computing")
     merged: dict[str, str] = {}
-    for section in ("CEDefaults", "Terraform"):
-        values = computing.get(section, {}) if isinstance(computing, dict) else {}
+    for name in ("CEDefaults", "Terraform"):
+        values = _section(computing, name)
         merged |= {key: value for key, value in values.items() if not isinstance(value, dict)}
     return merged
+
+
+def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    section = tree.get(name)
+    return section if isinstance(section, dict) else {}
 
 
 def _not_one(path: Path, name: str, tree: dict[str, Any], found: list[_Found]) -> ConfigError:

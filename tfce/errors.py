@@ -84,22 +84,25 @@ class CloudError(TfceError):
 
 # What a cloud's words mean to the people who ask. First match wins: order from special to general.
 _KINDS: tuple[tuple[str, str], ...] = (
-    ("quota", r"quota|LimitExceeded(?<!RequestLimitExceeded)|MaxSpotInstance|exceeded.*limit"),
     ("throttled", r"RequestLimitExceeded|Throttl|TooManyRequests|\b429\b|OverLimit|rate limit"),
+    ("quota", r"quota|LimitExceeded|MaxSpotInstance|exceeded.*limit"),
     ("capacity", r"Insufficient\w*Capacity|No valid host|not enough hosts|capacity|Unsupported: .*zone"),
     (
         "authentication",
         r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|UnauthorizedOperation|InvalidCreds"
         r"|ExpiredToken|RequestExpired|\b401\b|Unauthorized|Authentication|credential",
     ),
-    ("image", r"InvalidAMI|Image .*(not found|could not)|AMI|imageRef|no results.*image|UnknownImage"),
+    (
+        "image",
+        r"InvalidAMI|Image .*(not found|could not)|(?<![a-z])AMI(?![a-z])|imageRef|no results.*image|UnknownImage",
+    ),
     ("flavor", r"InvalidInstanceType|InvalidParameterValue.*instance.?type|flavor"),
     ("network", r"InvalidSubnet|InvalidNetwork|InvalidGroup|subnet|network .*not found"),
     ("key pair", r"InvalidKeyPair|key ?pair|key_name"),
     ("context", r"user.?data"),
     (
         "unreachable",
-        r"timed? ?out|timeout|refused|reset by peer|unreachable|resolve|connection|EOF|\b50[0234]\b"
+        r"timed? ?out|timeout|refused|reset by peer|unreachable|resolve|connection|\bEOF\b|\b50[0234]\b"
         r"|InternalError|Unavailable",
     ),
 )

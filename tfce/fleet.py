@@ -122,7 +122,7 @@ class Fleet:
             workspace.render()
             self._recover()
             roster = workspace.roster()
-            keys = fresh_keys(count, {*roster.pilots, *workspace.dismissed()})
+            keys = fresh_keys(count, {*roster.pilots, *workspace.used_keys()})
             contexts = {key: context.render(recipe, key=key, wrapper=wrapper, proxy=proxy).data for key in keys}
             now = self._clock().replace(microsecond=0)
             pilots = workspace.enlist(keys, now, f"{timestamp(now)}-{keys[0]}")
@@ -308,7 +308,7 @@ class Fleet:
         """Who goes. Unless it is a dry run, VMs of ours that the roster does not know are taken in first."""
         nodes = self._mine()
         sweep = Sweep()
-        roster, dismissed = self.workspace.roster(), self.workspace.dismissed()
+        roster, dismissed = self.workspace.roster(), self.workspace.ledger()
         strays = _strays(nodes, roster, dismissed)
         if not dry_run and (strays or self.workspace.intent()):
             self._terraform.prepare()
@@ -324,17 +324,33 @@ class Fleet:
     def _removals(self, nodes: list[Node], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
         now, lifetime = self._clock(), self.queue["Context_MaxLifetime"]
         removals: list[Removal] = []
-        alive = {pilot_key(node) for node in nodes if node.state is not State.GONE}
+        chosen = self._one_each(nodes)
         for node in nodes:
             key = pilot_key(node)
-            if key is None or (node.state is State.GONE and key in alive):
+            if key is None:
                 continue
-            removal = verdict.judge(key, node, roster.pilots.get(key), dismissed, now, lifetime)
-            if removal:
-                removals.append(removal)
+            if node is chosen[key]:
+                removal = verdict.judge(key, node, roster.pilots.get(key), dismissed, now, lifetime)
+                removals += [removal] if removal else []
+            elif node.state is not State.GONE:
+                removals.append(Removal(key, node, "duplicate", State.GONE, twin=True))
         listed = {pilot_key(node) for node in nodes}
         absent = [key for key in roster.pilots if key not in listed]
         return removals + [Removal(key, None, "gone", State.GONE) for key in self._really_gone(absent, listed)]
+
+    def _one_each(self, nodes: list[Node]) -> dict[str, Node]:
+        """The VM that stands for each pilot. Where two live with one key (a reply was lost and the request
+        repeated), it is the one that the state knows."""
+        best = self._by_key(nodes)
+        doubles = {pilot_key(n) for n in nodes if n.state is not State.GONE and n is not best[pilot_key(n) or ""]}
+        if doubles:
+            state = self._terraform.instances()
+            best |= {
+                key: node
+                for node in nodes
+                if (key := pilot_key(node)) in doubles and key in state and state[key].id == node.id
+            }
+        return best
 
     def _really_gone(self, absent: list[str], listed: Collection[object]) -> list[str]:
         """Of the pilots that the list does not show, those that the cloud itself says it does not know. When
@@ -366,8 +382,9 @@ class Fleet:
         refused = self._cloud.destroy(nodes)
         sweep.failed = {reference(node_id): reason for node_id, reason in refused.items()}
         done = [r for r in sweep.removed if r.node is None or r.node.id not in refused]
-        self._terraform.forget([removal.key for removal in done])
-        workspace.save_roster(workspace.roster().without({removal.key for removal in done}))
+        over = {removal.key for removal in done if not removal.twin}
+        self._terraform.forget(over)
+        workspace.save_roster(workspace.roster().without(over))
         workspace.record("removed", keys=[removal.key for removal in done], failed=sweep.failed)
         workspace.settled()
         sweep.removed = done
@@ -460,7 +477,7 @@ class Fleet:
                 done.append("put the damaged Terraform state aside")
                 self.workspace.put_aside_state()
             nodes = self._mine()
-            strays = _strays(nodes, self.workspace.roster(), self.workspace.dismissed())
+            strays = _strays(nodes, self.workspace.roster(), self.workspace.ledger())
             self.workspace.begin("repair", strays)
             adopted = self._recover(nodes, strays)
         return done + [f"took pilot {key} back into the roster" for key in adopted]
@@ -476,13 +493,13 @@ class Fleet:
             return []
         log.warning("an earlier cycle did not settle: comparing roster, state and cloud")
         mine = self._mine() if nodes is None else nodes
-        found = self._by_key([node for node in mine if node.state is not State.GONE])
-        dismissed = self.workspace.dismissed()
+        found = self._one_each([node for node in mine if node.state is not State.GONE])
+        dismissed = self.workspace.ledger()
         roster, state = self.workspace.roster(), self._terraform.instances()
         new = [
             Pilot(key, (node.created or self._clock()).replace(microsecond=0), "recovered")
             for key, node in found.items()
-            if key not in roster and key not in dismissed
+            if key not in roster and node.id not in dismissed
         ]
         never = [key for key in roster.pilots if key not in found and key not in state]
         roster = roster.including(new).without(never)
@@ -517,9 +534,9 @@ def _precedence(node: Node) -> tuple[bool, datetime, str]:
 
 
 def _strays(nodes: Iterable[Node], roster: Roster, dismissed: Collection[str]) -> list[str]:
-    """The keys of living VMs of ours that neither the roster nor the ledger knows."""
-    keys = [pilot_key(node) for node in nodes if node.state is not State.GONE]
-    return [key for key in keys if key is not None and key not in roster and key not in dismissed]
+    """The keys of living VMs of ours that neither the roster nor the ledger (by instance id) knows."""
+    found = [(pilot_key(node), node) for node in nodes if node.state is not State.GONE]
+    return [key for key, node in found if key is not None and key not in roster and node.id not in dismissed]
 
 
 def _doubles(nodes: Iterable[Node], chosen: Mapping[str, Node]) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +193,7 @@ class Queue:
     cloud: str  # EC2
     region: str | None
     values: Mapping[str, Any]
-    driver: Mapping[str, Any]
+    driver: Mapping[str, Any] = field(repr=False)  # may hold a token
 
     def __getitem__(self, option: str) -> Any:
         return self.values[option]

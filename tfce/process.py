@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -53,6 +54,7 @@ def run(
             stderr=err,
             pass_fds=tuple(keep_open),
             start_new_session=True,
+            umask=0o077,
         )
         stopped = _watch(child, timeout, _Lines(out, on_line))
         return Ended(child.returncode, _content(out), _content(err), stopped)
@@ -66,21 +68,26 @@ def _watch(child: subprocess.Popen[bytes], timeout: float, lines: _Lines) -> str
     escalation = iter(
         ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0))
     )
+    step, grace = signal.SIGKILL, 3600.0
     while True:
         try:
-            child.wait(_TICK)
-            lines.read()
-            return stopped
-        except subprocess.TimeoutExpired:
-            lines.read()
+            if _ended(child, lines):
+                return stopped
             if time.monotonic() < deadline:
                 continue
             stopped = stopped or "timed out"
         except KeyboardInterrupt:
             stopped = "interrupted"
-        step, grace = next(escalation)
+        step, grace = next(escalation, (step, grace))
         deadline = time.monotonic() + grace
         _signal(child, step)
+
+
+def _ended(child: subprocess.Popen[bytes], lines: _Lines) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(_TICK)
+    lines.read()
+    return child.returncode is not None
 
 
 def _signal(child: subprocess.Popen[bytes], step: signal.Signals) -> None:

@@ -66,7 +66,7 @@ class Roster:
         """
         try:
             return cls._parse(json.loads(text, object_pairs_hook=_unique))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise WorkspaceError(
                 f"{source}: not a roster ({error}); no pilot was touched. Put the file back from a copy, or "
                 "run `tfce repair CE/QUEUE` to rebuild it from the Terraform state and the cloud"

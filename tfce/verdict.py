@@ -20,8 +20,9 @@ class Removal:
 
     key: str
     node: Node | None
-    reason: str  # stopped, failed, overdue, dismissed, gone
+    reason: str  # stopped, failed, overdue, dismissed, duplicate, gone
     state: State  # the pilot's last state, which later polls answer with
+    twin: bool = False  # another VM bears the same key and stays: so does the pilot
 
     @property
     def alive(self) -> bool:
@@ -34,7 +35,8 @@ def judge(
 ) -> Removal | None:
     """The removal that one of the queue's own VMs deserves, or None to keep it.
 
-    ``max_lifetime`` in seconds counts from the pilot's birth in the roster, else from the VM's creation.
+    ``dismissed``: the ids of VMs that tfce has already asked the cloud to remove. ``max_lifetime`` in
+    seconds counts from the pilot's birth in the roster, else from the VM's creation.
     """
     if node.state is State.GONE:
         return Removal(key, None, "gone", State.GONE) if pilot else None
@@ -42,7 +44,7 @@ def judge(
         return Removal(key, node, "stopped", State.STOPPED)
     if node.state is State.FAILED:
         return Removal(key, node, f"failed: {node.fault}" if node.fault else "failed", State.FAILED)
-    if key in dismissed:
+    if node.id in dismissed:
         return Removal(key, node, "dismissed", State.GONE)
     born = pilot.born if pilot else node.created
     if born is not None and now - born > timedelta(seconds=max_lifetime):

@@ -144,8 +144,8 @@ class Workspace:
         """Removed pilots by instance id: key, reason, state (DIRAC's word), when."""
         return files.read_json(self._ledger_file)
 
-    def dismissed(self) -> frozenset[str]:
-        """The keys of pilots that tfce itself has removed or is removing."""
+    def used_keys(self) -> frozenset[str]:
+        """The keys of removed pilots, which no new pilot may get."""
         return frozenset(entry["key"] for entry in self.ledger().values())
 
     def dismiss(self, removals: Iterable[Removal]) -> None:
@@ -217,7 +217,8 @@ class Workspace:
 
     @staticmethod
     def _put_aside(path: Path) -> Path:
-        aside = path.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}-{path.name}")
+        # Terraform reads every file that ends in .tf or .auto.tfvars.json: the ending must change.
+        aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
         with files.explained(path, "renamed"):
             path.rename(aside)
         return aside

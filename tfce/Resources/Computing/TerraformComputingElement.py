@@ -173,7 +173,7 @@ if TYPE_CHECKING:
     from tfce.options import Queue
     from tfce.wiring import Parts
 
-Answer = dict[str, Any]
+Answer = Any  # DIRAC's dictionary: S_OK(value) or S_ERROR(message)
 
 _PROXY_GRACE = 86400  # seconds that a downloaded proxy shall last beyond Context_ProxyLifetime
 _PROXY_SHORTEST = 600  # seconds below which a proxy is not worth showing to a cloud

@@ -1,0 +1,42 @@
+# Two commands: `make demo` shows the main job on an embedded cloud, `make test` runs the default suite. Both set
+# themselves up from nothing: git, make and Python 3.11 or newer are all they need.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+JOBS ?= 4
+
+.PHONY: demo test unit lint types bench test-dirac test-openstack test-context clean
+
+demo: $(VENV)/ready
+	@$(BIN)/python -m tests.demo
+
+test: $(VENV)/ready
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/terraform tests/localstack
+
+unit: $(VENV)/ready
+	@$(BIN)/python -m pytest -q tests/unit
+
+lint: $(VENV)/lint
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.ec2
+
+$(VENV)/ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=..."; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e . --group test
+	@needed=`$(BIN)/python -m tfce.toolchain` && \
+	if [ -n "$$needed" ]; then echo "installing $$needed" && $(BIN)/python -m pip install -q $$needed; fi
+	@touch $@
+
+$(VENV)/lint: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group lint
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache

@@ -1,0 +1,370 @@
+"""A simulated cloud, and the two edges of tfce over it: ``FakeCloud`` (libcloud's) and ``FakeTerraform``.
+
+All of them share one ``Sky``, so that what Terraform creates is what the list shows. The simulation is honest
+where it matters: the state is a real state file in the workspace, read like the real one; the roster and the
+user data are read from the files that Terraform would read; a tainted pilot is never replaced but refused, as
+``prevent_destroy`` does; destroyed VMs stay listed for a while.
+
+Failures are injected by step: ``sky.at("create", Refused("no capacity"), nth=2)``. See ``Sky.at``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tfce import files
+from tfce.cloud import Check, Cloud
+from tfce.errors import CloudError, TerraformError
+from tfce.fleet import Fleet, Provisioner
+from tfce.modules import Instance, Module, module_for
+from tfce.node import Node, Owner, State
+from tfce.options import Queue
+from tfce.terraform import Applied, Plan
+from tfce.workspace import Workspace
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+RAW = {
+    State.BOOTING: "pending",
+    State.RUNNING: "running",
+    State.STOPPED: "stopped",
+    State.FAILED: "error",
+    State.GONE: "terminated",
+    State.ODD: "rescued",
+}
+
+
+class Crash(BaseException):
+    """The process dies here: nothing of ours may catch it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the cloud does at a step, other than its work, and its reason."""
+
+    reason: str = ""
+
+
+class Refused(Outcome):
+    """At "create": the cloud refuses, no VM comes to be."""
+
+
+class Tainted(Outcome):
+    """At "create": the VM comes to be and runs, but the provider fails after it. The state says tainted."""
+
+
+class Broken(Outcome):
+    """At "create": the VM comes to be and fails in the cloud. The state says tainted."""
+
+
+class ReplyLost(Outcome):
+    """At "create": the VM comes to be, but the cloud's answer does not arrive: the state knows nothing."""
+
+
+class Empty(Outcome):
+    """At "list": the cloud answers, in good order, that there is nothing."""
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+Effect = BaseException | Outcome | Callable[[], object]
+
+
+@dataclass
+class _Planned:
+    step: str
+    effect: Effect
+    skip: int
+    times: int
+
+
+@dataclass
+class Sky:
+    """A cloud's VMs by id, and what shall go wrong.
+
+    A VM boots for ``boot_seconds``; a destroyed one stays listed for ``linger_seconds``. ``quota`` bounds the
+    VMs that exist. ``down``: the reason why every request fails, "" for none. ``steps`` records what was done.
+    """
+
+    clock: Clock = field(default_factory=Clock)
+    boot_seconds: float = 0.0
+    linger_seconds: float = 3600.0
+    quota: int | None = None
+    down: str = ""
+    vms: dict[str, Node] = field(default_factory=dict)
+    user_data: dict[str, str | None] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    _ended: dict[str, datetime] = field(default_factory=dict)
+    _planned: list[_Planned] = field(default_factory=list)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _made: int = 0
+
+    # -- injecting failures --------------------------------------------------------------------------------
+
+    def at(self, step: str, effect: Effect, nth: int = 1, times: int = 1) -> None:
+        """Let ``effect`` (an outcome, an exception to raise, or a function to call) happen at the ``nth``
+        ``step`` from now, ``times`` times.
+
+        Steps of the cloud: list, node, destroy (before each VM), destroyed. Steps of Terraform: prepare,
+        apply, create (before the VM exists), created (it exists, the state does not know), recorded,
+        applied, instances, adopt, forget, untaint. ``Crash()`` at any of them is a sudden death.
+        """
+        self._planned.append(_Planned(step, effect, nth - 1, times))
+
+    def step(self, name: str, what: str = "") -> Outcome | None:
+        """Do what was planned for this step; the outcome, if one was planned."""
+        with self._lock:
+            self.steps.append((name, what))
+            due = [planned for planned in self._planned if planned.step == name]
+            for planned in due:
+                planned.skip -= 1
+            ready = [planned for planned in due if planned.skip < 0]
+            for planned in ready[:1]:
+                planned.times -= 1
+                if planned.times <= 0:
+                    self._planned.remove(planned)
+        effect = ready[0].effect if ready else None
+        if isinstance(effect, BaseException):
+            raise effect
+        if self.down and name in ("list", "node", "destroy", "create"):
+            raise CloudError(self.down, "unreachable")
+        if effect is None or isinstance(effect, Outcome):
+            return effect
+        effect()
+        return None
+
+    # -- the VMs -------------------------------------------------------------------------------------------
+
+    def add(self, name: str, tags: Mapping[str, str], **more: Any) -> Node:
+        """A new VM; ``more`` are further fields of ``Node``."""
+        with self._lock:
+            self._made += 1
+            state = more.pop("state", State.BOOTING)
+            node = Node(
+                more.pop("id", f"i-{self._made:08x}"),
+                name,
+                state,
+                RAW[state],
+                more.pop("created", self.clock()),
+                dict(tags),
+                **more,
+            )
+            self.vms[node.id] = node
+            return node
+
+    def set(self, node_id: str, state: State, fault: str = "") -> None:
+        """Put a VM into ``state``."""
+        with self._lock:
+            self.vms[node_id] = replace(self.vms[node_id], state=state, raw_state=RAW[state], fault=fault)
+            if state is State.GONE:
+                self._ended[node_id] = self.clock()
+
+    def stop(self, node_id: str) -> None:
+        """The VM switched itself off, as it does when its pilot ends."""
+        self.set(node_id, State.STOPPED)
+
+    def vanish(self, node_id: str) -> None:
+        """The VM is removed behind tfce's back; the cloud knows no such id any more."""
+        with self._lock:
+            del self.vms[node_id]
+
+    def living(self) -> list[Node]:
+        """The VMs that exist."""
+        return [node for node in self.look() if node.state is not State.GONE]
+
+    def look(self) -> list[Node]:
+        """Every VM the cloud still speaks of, as it is now."""
+        with self._lock:
+            now = self.clock()
+            for node in list(self.vms.values()):
+                age = now - (node.created or now)
+                if node.state is State.BOOTING and age.total_seconds() >= self.boot_seconds:
+                    self.set(node.id, State.RUNNING)
+                over = now - self._ended.get(node.id, now)
+                if node.state is State.GONE and over.total_seconds() > self.linger_seconds:
+                    del self.vms[node.id]
+            return list(self.vms.values())
+
+
+class FakeCloud(Cloud):
+    """The ``Cloud`` over a ``Sky``."""
+
+    def __init__(self, sky: Sky) -> None:
+        self.sky = sky
+        self.calls: Counter[str] = Counter()
+
+    def nodes(self, owner: Owner) -> list[Node]:
+        self.calls["DescribeInstances"] += 1
+        if isinstance(self.sky.step("list"), Empty):
+            return []
+        return [node for node in self.sky.look() if owner.same_queue(node) and node.id not in self.sky.hidden]
+
+    def node(self, node_id: str) -> Node | None:
+        self.calls["DescribeInstances"] += 1
+        self.sky.step("node", node_id)
+        return next((node for node in self.sky.look() if node.id == node_id), None)
+
+    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+        refused: dict[str, str] = {}
+        for node_id in node_ids:
+            self.calls["TerminateInstances"] += 1
+            try:
+                self.sky.step("destroy", node_id)
+            except CloudError as error:
+                refused[node_id] = error.message
+                continue
+            if node_id in self.sky.vms:
+                self.sky.set(node_id, State.GONE)
+            self.sky.step("destroyed", node_id)
+        return refused
+
+    def checks(self) -> list[Check]:
+        self.sky.step("checks")
+        return [Check("image", True, "ami-1")]
+
+
+class FakeTerraform(Provisioner):
+    """The ``Provisioner`` over a ``Sky``: its state is a file of the real format in the real place."""
+
+    def __init__(self, workspace: Workspace, sky: Sky) -> None:
+        self._workspace = workspace
+        self.sky = sky
+        self.module: Module = module_for(workspace.queue)
+
+    @property
+    def state_file(self) -> Path:
+        """Where Terraform's local backend keeps the state of this workspace."""
+        return self._workspace.private / "terraform.tfstate.d" / self._workspace.name / "terraform.tfstate"
+
+    # -- Provisioner ---------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        self.sky.step("prepare")
+
+    def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
+        applied = Applied()
+        self.sky.step("apply", " ".join(keys))
+        roster, state = self._workspace.roster(), self.instances()
+        for key in keys:
+            if key not in roster:
+                continue  # a target that the configuration does not have creates nothing
+            if key in state:
+                if state[key].tainted:
+                    applied.failed[key] = "Instance cannot be destroyed"
+                continue
+            progress(f"{key}: start")
+            reason = self._create(key, applied)
+            if reason:
+                applied.failed[key] = reason
+            progress(f"{key}: {'errored' if reason else 'complete'}")
+        self.sky.step("applied")
+        return applied
+
+    def instances(self) -> dict[str, Instance]:
+        self.sky.step("instances")
+        text = files.read(self.state_file)
+        if text is None:
+            return {}
+        try:
+            return self.module.instances(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TerraformError(f"the Terraform state is damaged ({error}); run `tfce repair CE/QUEUE`") from None
+
+    def adopt(self, ids: Mapping[str, str]) -> None:
+        if not ids:
+            return
+        self.sky.step("adopt", " ".join(ids))
+        roster, known = self._workspace.roster(), {node.id for node in self.sky.living()}
+        for key, node_id in ids.items():
+            if key not in roster:
+                raise TerraformError(f"terraform apply: {self.module.address(key)} is not in the configuration")
+            if node_id not in known:
+                raise TerraformError("terraform apply: Cannot import non-existent remote object")
+        self._record({key: Instance(node_id, False) for key, node_id in ids.items()})
+
+    def forget(self, keys: Collection[str]) -> None:
+        if any(key in self.instances() for key in keys):
+            self.sky.step("forget", " ".join(keys))
+            self._write({key: entry for key, entry in self.instances().items() if key not in keys})
+
+    def untaint(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self.sky.step("untaint", key)
+            if not self.instances()[key].tainted:
+                raise TerraformError(f"terraform untaint: {self.module.address(key)} is not tainted")
+            self._record({key: replace(self.instances()[key], tainted=False)})
+
+    def plan(self, refresh: bool = True) -> Plan:
+        """Whether roster and state (and, with ``refresh``, the cloud) agree."""
+        state, living = self.instances(), {node.id for node in self.sky.living()}
+        lines = [f"+ {key}" for key in self._workspace.roster().pilots if key not in state]
+        lines += [f"- {key}" for key in state if key not in self._workspace.roster()]
+        lines += [f"-/+ {key}" for key, entry in state.items() if entry.tainted]
+        if refresh:
+            lines += [f"+ {key}" for key, entry in state.items() if entry.id not in living]
+        return Plan("\n".join(lines) or "No changes.", not lines)
+
+    # -- how it is done ------------------------------------------------------------------------------------
+
+    def _create(self, key: str, applied: Applied) -> str:
+        """Make one VM; why that failed, or ""."""
+        applied.calls["RunInstances"] += 1
+        try:
+            outcome = self.sky.step("create", key)
+        except CloudError as error:
+            return error.message
+        if isinstance(outcome, Refused):
+            return outcome.reason
+        if self.sky.quota is not None and len(self.sky.living()) >= self.sky.quota:
+            return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
+        owner = self._workspace.owner()
+        name = f"{self._workspace.queue['Workspace_NamePrefix']}{key}"
+        node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name})
+        self.sky.user_data[node.id] = files.read(self._workspace.contexts / key)
+        if isinstance(outcome, Broken):
+            self.sky.set(node.id, State.FAILED, outcome.reason)
+        self.sky.step("created", key)
+        if not isinstance(outcome, ReplyLost):
+            self._record({key: Instance(node.id, outcome is not None)})
+        self.sky.step("recorded", key)
+        return outcome.reason if outcome else ""
+
+    def _record(self, entries: Mapping[str, Instance]) -> None:
+        text = files.read(self.state_file)
+        known = self.module.instances(json.loads(text)) if text else {}
+        self._write({**known, **entries})
+
+    def _write(self, entries: Mapping[str, Instance]) -> None:
+        kind, _, name = self.module.resource.partition(".")
+        instances = [
+            {"index_key": key, "attributes": {"id": entry.id}} | ({"status": "tainted"} if entry.tainted else {})
+            for key, entry in sorted(entries.items())
+        ]
+        resource = {"mode": "managed", "type": kind, "name": name, "instances": instances}
+        self.state_file.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(self.state_file, {"version": 4, "resources": [resource] if instances else []})
+
+
+def fake_fleet(queue: Queue, sky: Sky) -> Fleet:
+    """A fleet of ``queue`` over ``sky``; another one of the same queue is another process's."""
+    workspace = Workspace(queue)
+    return Fleet(workspace, FakeTerraform(workspace, sky), FakeCloud(sky), sky.clock)
