@@ -1,0 +1,26 @@
+"""The example workspace is what tfce would write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tfce import options, tfvars
+from tfce.node import Owner
+from tfce.roster import Roster
+
+FOLDER = Path(__file__).resolve().parents[2] / "workspaces" / "cloudprov.mysite.example" / "long"
+OPTIONS = {
+    "CloudType": "EC2",
+    "Driver_region": "eu-west-1",
+    "Instance_Image": "name:debian-12-amd64-20250814-2204",
+    "Instance_Flavor": "name:t3.medium",
+    "Instance_SSHKey": "operators",
+}
+
+
+def test_the_example_is_up_to_date() -> None:
+    queue = options.parse("cloudprov.mysite.example", "long", OPTIONS, Path("/opt/dirac"), Path("/var/lib/tfce"))
+    owner = Owner("3f9a1c07be52", queue.ce, queue.name)
+    assert (FOLDER / "queue.tfvars").read_text() == tfvars.render(queue, owner)
+    text = (FOLDER / "scale.tfvars.json").read_text()
+    assert Roster.load(text, "the example").dump() == text
