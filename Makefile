@@ -18,6 +18,13 @@ test: $(VENV)/ready
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit
 
+# cloud-init for real, in a Debian 12 root made by debootstrap; as root.
+test-context: $(VENV)/ready
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/context
+
+test-dirac: $(VENV)/ready
+	@$(BIN)/python tests/rigs/dirac.py test
+
 lint: $(VENV)/lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 

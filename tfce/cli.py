@@ -22,6 +22,7 @@ from tfce.options import Queue
 from tfce.roster import timestamp
 from tfce.verdict import Removal
 from tfce.wiring import Parts, assemble
+from tfce.workspace import Workspace
 
 DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
 _PLAN_HAS_CHANGES = 2
@@ -93,7 +94,7 @@ def cost(calls: dict[str, int], seconds: float) -> str:
 
 
 def _render(options: argparse.Namespace) -> int:
-    workspace = assemble(_queue(options)).workspace
+    workspace = Workspace(_queue(options))  # no credentials: a reviewer's checkout has none
     if options.check:
         diff = workspace.outdated()
         print(diff, end="")
@@ -316,7 +317,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _path(options: argparse.Namespace) -> int:
-    print(assemble(_queue(options)).workspace.private)
+    print(Workspace(_queue(options)).private)
     return DONE
 
 

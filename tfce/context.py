@@ -16,8 +16,21 @@ from typing import Any
 
 import yaml
 
+from tfce.context_pack import EC2, OPENSTACK, Limit, pack
 from tfce.context_template import EXECUTABLE, JINJA, OPTION, PROXY, Template, holds_proxy, load
 from tfce.errors import ConfigError, TfceError
+
+__all__ = [
+    "EC2",
+    "OPENSTACK",
+    "Context",
+    "ContextError",
+    "Limit",
+    "Recipe",
+    "check",
+    "preview",
+    "render",
+]
 
 SQUIDS_OPTION = "Context_CVMFSProxies"
 START_LIMIT = 3600
@@ -31,23 +44,6 @@ class ContextError(TfceError):
 
     exit_code = 2
     kind = "context"
-
-
-@dataclass(frozen=True)
-class Limit:
-    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so."""
-
-    size: int
-    base64: bool
-    name: str
-
-    def measure(self, data: bytes) -> int:
-        """How many bytes of the bound ``data`` takes."""
-        return 4 * ((len(data) + 2) // 3) if self.base64 else len(data)
-
-
-EC2 = Limit(16384, False, "EC2")
-OPENSTACK = Limit(65535, True, "OpenStack")
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ class Context:
 def render(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = None) -> Context:
     """The user data of pilot ``key``; the same input gives the same bytes. Raises ConfigError for a broken
     template or when the result is over the cloud's bound, ContextError for an unusable key or wrapper."""
-    data = _pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
+    data = pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
     size = recipe.limit.measure(data)
     if size > recipe.limit.size:
         raise _too_large(recipe, size, wrapper)
@@ -90,7 +86,7 @@ def preview(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = N
     a size and checksum in the place of wrapper and proxy, as both hold credentials. Never too large."""
     secrets = _secrets(wrapper, proxy)
     text = _dump(recipe, key, secrets)
-    size = recipe.limit.measure(_pack(text, recipe.limit))
+    size = recipe.limit.measure(pack(text, recipe.limit))
     if masked:
         text = _dump(recipe, key, {name: _mask(name, value) for name, value in secrets.items()})
     return f"{text}# {size} of {recipe.limit.size} bytes of {recipe.limit.name} user data when packed\n"
@@ -201,29 +197,6 @@ def _block(dumper: Any, text: str) -> Any:
 
 
 _Dumper.add_representer(str, _block)
-
-
-def _pack(text: str, limit: Limit) -> bytes:
-    """Plain while that takes no more than half of the bound, else the smaller of plain and compressed."""
-    plain = text.encode("ascii")
-    # cloud-init takes user data that names this header near its start for a MIME message.
-    is_plain = b"mime-version:" not in plain[:4096].lower()
-    if is_plain and limit.measure(plain) <= limit.size // 2:
-        return plain
-    packed = _mime(gzip.compress(plain, mtime=0))
-    return plain if is_plain and len(plain) <= len(packed) else packed
-
-
-def _mime(compressed: bytes) -> bytes:
-    """A multipart message whose one part is ``compressed``; base64 never looks like its boundary."""
-    body = base64.b64encode(compressed)
-    lines = (body[start : start + 960] for start in range(0, len(body), 960))
-    return (
-        b'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary="=.="\n\n--=.=\n'
-        b"Content-Type: application/gzip\nContent-Transfer-Encoding: base64\n\n"
-        + b"\n".join(lines)
-        + b"\n--=.=--\n"
-    )
 
 
 def _too_large(recipe: Recipe, size: int, wrapper: bytes) -> ConfigError:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfce import openstack_auth
 from tfce.errors import ConfigError
 from tfce.options import SECRET_DRIVER_OPTIONS, Queue
 
@@ -102,9 +103,16 @@ def base_environment(inherited: Mapping[str, str] | None = None) -> dict[str, st
     return {name: value for name, value in source.items() if _INHERITED.fullmatch(name)}
 
 
-def terraform_environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
-    """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``."""
-    environment = {
+def terraform_environment(
+    queue: Queue, credentials: Credentials, token: Callable[[], str] = str
+) -> dict[str, str]:
+    """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``. ``token``
+    gives one where a token is handed over."""
+    if queue.cloud == "OPENSTACK":
+        values = openstack_auth.environment(queue.driver, credentials.key, credentials.secret, queue.region, token)
+        authority = os.environ.get("OS_CACERT")
+        return {"OS_CACERT": authority, **values} if authority else values
+    values = {
         "AWS_ACCESS_KEY_ID": credentials.key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret,
         # No other identity may slip in from a profile or from the host's own metadata service.
@@ -112,6 +120,4 @@ def terraform_environment(queue: Queue, credentials: Credentials) -> dict[str, s
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    if credentials.token:
-        environment["AWS_SESSION_TOKEN"] = credentials.token
-    return environment
+    return values | ({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {})

@@ -561,7 +561,8 @@ def recipe_for(queue: Queue) -> context.Recipe:
         template=queue["Context_Template"],
         packages=queue["Context_ExtPackages"],
         max_lifetime=queue["Context_MaxLifetime"],
-        limit=context.EC2,
+        limit=context.EC2 if queue.cloud == "EC2" else context.OPENSTACK,
+        cvmfs_proxies=queue["Context_CVMFSProxies"],
     )
 
 

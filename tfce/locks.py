@@ -43,13 +43,14 @@ def slot(folder: Path, count: int, timeout: float) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
+            if number < count - 1:
+                continue
             if time.monotonic() > deadline:
                 raise BusyError(
                     f"{count} Terraform runs were under way for {timeout:g} s; nothing was changed, try again "
                     "later or raise Terraform_MaxProcesses"
                 ) from None
-            if number == count - 1:
-                time.sleep(0.1)
+            time.sleep(0.1)
             continue
         try:
             yield

@@ -55,7 +55,10 @@ class Module:
 
 
 AWS = Module("aws", "aws_instance.pilot", "hashicorp/aws", (3, 39), (6,))
-_BY_CLOUD = {"EC2": AWS}
+OPENSTACK = Module(
+    "openstack", "openstack_compute_instance_v2.pilot", "terraform-provider-openstack/openstack", (3,), (4,)
+)
+_BY_CLOUD = {"EC2": AWS, "OPENSTACK": OPENSTACK}
 
 
 def module_for(queue: Queue) -> Module:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tfce import openstack_auth
 from tfce.errors import ConfigError, Fault
 
 OUR_PREFIXES = ("Terraform_", "Workspace_")
@@ -34,15 +35,22 @@ def _list(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+def _whole(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+
+
 def _count(value: str) -> int:
-    number = int(value)
+    number = _whole(value)
     if number < 1:
         raise ValueError("must be a whole number of at least 1")
     return number
 
 
 def _natural(value: str) -> int:
-    number = int(value)
+    number = _whole(value)
     if number < 0:
         raise ValueError("must be a whole number, not negative")
     return number
@@ -53,7 +61,10 @@ def _optional_count(value: str) -> int | None:
 
 
 def _share(value: str) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError("must be a number, such as 0.5") from None
     if not 0 < number <= 1:
         raise ValueError("must be above 0 and at most 1")
     return number
@@ -90,7 +101,14 @@ _PUBLISHERS = (
 )
 
 OPTIONS: tuple[Option, ...] = (
-    Option("CloudType", _text, "", "libcloud's name of the cloud: EC2 or a regional alias", "EC2", True),
+    Option(
+        "CloudType",
+        _text,
+        "",
+        "libcloud's name of the cloud: OPENSTACK, EC2 or one of EC2's regional aliases",
+        "OPENSTACK",
+        True,
+    ),
     Option(
         "CloudAuth",
         _path,
@@ -104,6 +122,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("Instance_SSHKey", _text, "", "SSH key pair id, or name:NAME", "operators"),
     Option("Context_Template", _path, "", "cloud-init template instead of tfce's own", "/opt/dirac/etc/vm.yaml"),
     Option("Context_ExtPackages", _list, "", "additional packages for the VM", "gcc, git"),
+    Option(
+        "Context_CVMFSProxies", _text, "auto;DIRECT", "CVMFS_HTTP_PROXY of the VM", "http://squid.example.org:3128"
+    ),
     Option("Context_MaxLifetime", _count, "1209600", "seconds after which a VM is overdue", "259200"),
     Option(
         "Context_ProxyLifetime",
@@ -190,7 +211,7 @@ class Queue:
 
     ce: str
     name: str
-    cloud: str  # EC2
+    cloud: str  # OPENSTACK or EC2
     region: str | None
     values: Mapping[str, Any]
     driver: Mapping[str, Any] = field(repr=False)  # may hold a token
@@ -206,6 +227,8 @@ class Queue:
     @property
     def endpoint(self) -> str | None:
         """The API's URL where the options name one, else None for the cloud's public endpoint."""
+        if self.cloud == "OPENSTACK":
+            return openstack_auth.auth_url(self.driver)
         host = self.driver.get("host")
         if not host:
             return None
@@ -216,7 +239,8 @@ class Queue:
     @property
     def home(self) -> str:
         """Which cloud this is: VMs of one home cannot be seen from another."""
-        return " ".join(filter(None, (self.cloud, self.region, self.endpoint)))
+        project = self.driver.get("ex_tenant_id") or self.driver.get("ex_tenant_name")
+        return " ".join(filter(None, (self.cloud, self.region, self.endpoint, project)))
 
 
 def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, state_root: Path) -> Queue:
@@ -272,8 +296,7 @@ def _value(option: Option, text: str, faults: list[Fault]) -> Any:
     try:
         return option.read(text or default)
     except ValueError as error:
-        problem = str(error) if "must" in str(error) or "names" in str(error) else "must be a number"
-        faults.append(Fault(option.name, text, problem, f"for example {option.name} = {option.example}"))
+        faults.append(Fault(option.name, text, str(error), f"for example {option.name} = {option.example}"))
         return option.read(default)
 
 
@@ -281,8 +304,7 @@ def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:
     try:
         return _DRIVER_TYPES.get(key.removeprefix("Driver_"), _text)(text)
     except ValueError as error:
-        problem = str(error) if "must" in str(error) else "must be a number"
-        faults.append(Fault(key, text, problem, "correct the value"))
+        faults.append(Fault(key, text, str(error), "correct the value"))
         return text
 
 
@@ -290,8 +312,11 @@ def _cloud(cloud_type: str, driver: Mapping[str, Any], faults: list[Fault]) -> t
     name = cloud_type.upper()
     if not name:
         return "", None
+    if name == "OPENSTACK":
+        faults += openstack_auth.faults(driver)
+        return name, driver.get("ex_force_service_region")
     if name not in _EC2_REGIONS:
-        known = ", ".join(_EC2_REGIONS)
+        known = ", ".join(["OPENSTACK", *_EC2_REGIONS])
         faults.append(Fault("CloudType", cloud_type, "tfce has no Terraform module for it", f"use one of {known}"))
         return "", None
     region = _EC2_REGIONS[name]

@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -28,6 +29,7 @@ from tfce.data import data_path
 from tfce.errors import BusyError, TerraformError, mask, shorten
 from tfce.modules import Instance, Module, module_for
 from tfce.options import Queue
+from tfce.tfvars import to_hcl
 from tfce.workspace import Workspace
 
 log = logging.getLogger("tfce")
@@ -59,13 +61,18 @@ class Terraform:
     """Terraform in one queue's workspace. All methods but ``plan`` want the workspace's lock held."""
 
     def __init__(
-        self, workspace: Workspace, credentials: Credentials, announce: Callable[[str], None] = log.info
+        self,
+        workspace: Workspace,
+        credentials: Credentials,
+        announce: Callable[[str], None] = log.info,
+        token: Callable[[], str] = str,
     ) -> None:
         self._workspace = workspace
         self._queue: Queue = workspace.queue
         self._folder = workspace.private
         self._credentials = credentials
         self._announce = announce
+        self._token = token
         self._chosen: toolchain.Toolchain | None = None
         self.module: Module = module_for(self._queue)
 
@@ -107,7 +114,7 @@ class Terraform:
         lines = [
             "# For bare terraform in this folder: `. ./env.sh`. No secret in here; export your credentials.\n"
         ]
-        lines += [f"export {name}='{value}'\n" for name, value in self._settings().items()]
+        lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self._settings().items()]
         files.write(self._folder / "env.sh", "".join(lines))
 
     def _settings(self) -> dict[str, str]:
@@ -120,7 +127,7 @@ class Terraform:
 
     def environment(self) -> dict[str, str]:
         """The environment of a run: only what Terraform needs, and the credentials."""
-        credentials = terraform_environment(self._queue, self._credentials)
+        credentials = terraform_environment(self._queue, self._credentials, self._token)
         return {**base_environment(), **self._settings(), **credentials}
 
     # -- verbs ---------------------------------------------------------------------------------------------
@@ -160,6 +167,8 @@ class Terraform:
             event = json.loads(line)
         except ValueError:
             return
+        if not isinstance(event, dict):
+            return
         if event.get("type") == "diagnostic" and event.get("@level") == "error":
             diagnostic = event.get("diagnostic") or {}
             text = self._clean(f"{diagnostic.get('summary', '')}: {diagnostic.get('detail', '')}".strip(": "))
@@ -175,6 +184,8 @@ class Terraform:
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""
+        if not self._folder.is_dir():
+            return {}  # nothing was ever submitted from here
         left = self._folder / "errored.tfstate"
         if left.exists():  # the state could not be written at the end of an apply: it is in here
             self._run("state push", "errored.tfstate")
@@ -194,7 +205,7 @@ class Terraform:
         if not ids:
             return
         blocks = [
-            f"import {{\n  to = {self.module.address(key)}\n  id = {json.dumps(node_id)}\n}}\n"
+            f"import {{\n  to = {self.module.address(key)}\n  id = {to_hcl(node_id)}\n}}\n"
             for key, node_id in sorted(ids.items())
         ]
         files.write(self._folder / _ADOPTION, "\n".join(blocks))
@@ -257,16 +268,23 @@ class Terraform:
         )
         environment = self.environment()
         if count:
-            environment["TF_LOG"] = "DEBUG"  # read from memory for the count, kept nowhere
+            # Read from memory for the count, and kept nowhere: the log holds user data in clear.
+            environment |= {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
         with self._alone() as handle, self._slot():
-            ended = process.run(
-                [*program[:-1], *line],
-                folder=self._folder,
-                environment=environment,
-                timeout=timeout,
-                keep_open=[handle],
-                on_line=on_line,
-            )
+            try:
+                ended = process.run(
+                    [*program[:-1], *line],
+                    folder=self._folder,
+                    environment=environment,
+                    timeout=timeout,
+                    keep_open=[handle],
+                    on_line=on_line,
+                )
+            except OSError as error:
+                raise TerraformError(
+                    f"terraform {command}: {program[0]} cannot be run ({error.strerror}); install it again, or "
+                    "name another with Terraform_Binary"
+                ) from None
         if check and (ended.exit or ended.stopped):
             raise TerraformError(
                 f"terraform {command}: {self._said(ended) or ended.stopped or f'ended with {ended.exit}'}"
@@ -316,6 +334,9 @@ class Terraform:
 
     def _said(self, ended: process.Ended) -> str:
         """The errors in a run's output, without frames and debug lines."""
-        lines = [line.strip("╷│╵ ") for line in ended.err.splitlines() if not line[:4].isdigit()]
+        lines = ended.err.splitlines()
+        if any(line[:4].isdigit() for line in lines):  # a log, whose records run over lines and hold user data
+            lines = [line for line in lines if line.startswith(("Error", "│"))]
+        lines = [line.strip("╷│╵ ") for line in lines]
         text = " ".join(filter(None, lines)) or " ".join(ended.out.split())
         return self._clean(text.partition("Error: ")[2] or text)

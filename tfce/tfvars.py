@@ -65,7 +65,7 @@ def render(queue: Queue, owner: Owner) -> str:
     )
     environment.filters["hcl"] = to_hcl
     text = environment.get_template("queue.tfvars.j2").render(
-        label=queue.label,
+        label=" ".join(queue.label.split()),
         sections=[(comment, list(section.items())) for comment, section in sections.items()],
         width=max(map(len, flat)),
     )

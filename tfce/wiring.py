@@ -42,6 +42,6 @@ def assemble(
     """
     workspace = Workspace(queue)
     secrets = secrets or credentials.load(queue)
-    terraform = Terraform(workspace, secrets, announce)
     cloud = connect(queue, secrets)
+    terraform = Terraform(workspace, secrets, announce, cloud.token)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

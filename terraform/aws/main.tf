@@ -20,7 +20,7 @@ provider "aws" {
 locals {
   image_name   = startswith(var.image, "name:") ? trimprefix(var.image, "name:") : null
   network      = one(var.networks)
-  network_name = local.network == null ? null : startswith(local.network, "name:") ? trimprefix(local.network, "name:") : null
+  network_name = one([for name in var.networks : trimprefix(name, "name:") if startswith(name, "name:")])
 
   security_group_names = toset([
     for group in var.security_groups : trimprefix(group, "name:") if startswith(group, "name:")
@@ -61,10 +61,10 @@ data "aws_security_group" "named" {
 resource "aws_instance" "pilot" {
   for_each = var.pilots
 
-  ami               = one(data.aws_ami.named[*].id) == null ? var.image : one(data.aws_ami.named[*].id)
+  ami               = local.image_name == null ? var.image : data.aws_ami.named[0].id
   instance_type     = trimprefix(var.flavor, "name:")
   key_name          = var.key_pair == null ? null : trimprefix(var.key_pair, "name:")
-  subnet_id         = local.network_name == null ? local.network : one(data.aws_subnet.named[*].id)
+  subnet_id         = local.network_name == null ? local.network : data.aws_subnet.named[0].id
   availability_zone = var.availability_zone
 
   vpc_security_group_ids = length(var.security_groups) == 0 ? null : [

@@ -41,12 +41,19 @@ class Cloud(Protocol):
     def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
         """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""
 
+    def token(self) -> str:
+        """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
+
     def checks(self) -> list[Check]:
         """Look, without creating anything, whether the queue's image, flavor, networks … are there."""
 
 
 def connect(queue: Queue, credentials: Credentials) -> Cloud:
-    """The cloud of ``queue``. Nothing is asked of it yet."""
-    from tfce.cloud.ec2 import Ec2  # libcloud is heavy: only those who poll pay for it
+    """The cloud of ``queue``. Nothing is asked of it yet. libcloud is heavy: it is loaded only here."""
+    if queue.cloud == "OPENSTACK":
+        from tfce.cloud.openstack import OpenStack
+
+        return OpenStack(queue, credentials)
+    from tfce.cloud.ec2 import Ec2
 
     return Ec2(queue, credentials)

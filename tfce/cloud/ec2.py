@@ -143,6 +143,9 @@ class Ec2:
         if missing:
             raise CloudError(f"removing VMs: the cloud did not confirm {', '.join(sorted(missing))}")
 
+    def token(self) -> str:
+        return ""
+
     # -- requests ------------------------------------------------------------------------------------------
 
     def _ask(self, asking: str, params: dict[str, str]) -> Element:

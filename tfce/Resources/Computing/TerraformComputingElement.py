@@ -240,6 +240,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def __init__(self, ceName: str) -> None:
         super().__init__(ceName)
         self._parts: Parts | None = None
+        self._dumped: tuple[X509Chain, str] | None = None
         self._cloudProxy: X509Chain | None = None
 
     # -- parameters ----------------------------------------------------------------------------------------
@@ -301,12 +302,18 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
             super().setProxy(proxy)
 
     def _proxyFile(self) -> str:
-        """The path of a file with the proxy. DIRAC writes another file for another proxy."""
+        """The path of a file with the proxy; another file for another proxy."""
         if not self.proxy:
             raise ConfigError("CloudAuth", "secret = PROXY", "DIRAC has given no proxy", "see its ProxyManager")
         left = _value(self.proxy.getRemainingSecs(), "the proxy cannot be read")
         if left < _PROXY_SHORTEST:
             raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used; renew it")
+        chain, path = self._dumped or (None, "")
+        if chain is not self.proxy or not Path(path).is_file():
+            self._dumped = self.proxy, self._dump()
+        return str(self._dumped[1])
+
+    def _dump(self) -> str:
         try:
             dumped = gProxyManager.dumpProxyToFile(self.proxy, includeToken=False)
         except TypeError:  # DIRAC 8.0 has no tokens in proxies
@@ -340,8 +347,10 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         if not self.proxy:
             raise TfceError("Context_ProxyLifetime is set, but DIRAC has given no proxy to tell DN and group from")
         info = _value(getProxyInfo(self.proxy, disableVOMS=True), "the proxy cannot be read")
-        group = info.get("group", "")
-        return str(Operations(group=group).getValue("Pilot/GenericCloudDN", info["identity"])), str(group)
+        if not info.get("group"):
+            raise TfceError(f"the proxy of {info['identity']} has no group that the Registry knows")
+        group = str(info["group"])
+        return str(Operations(group=group).getValue("Pilot/GenericCloudDN", info["identity"])), group
 
     @staticmethod
     def _left(chain: X509Chain) -> int:

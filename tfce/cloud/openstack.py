@@ -1,0 +1,221 @@
+"""OpenStack's nova: polling and removal of VMs."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import urllib.parse
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.openstack_identity import OpenStackIdentity_3_0_Connection
+from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
+from libcloud.http import LibcloudConnection
+
+from tfce import openstack_auth
+from tfce.cloud import Check
+from tfce.cloud.edge import TIMEOUT, translated
+from tfce.credentials import Credentials
+from tfce.errors import CloudError
+from tfce.node import Node, Owner, State
+from tfce.options import Queue
+
+# Nova's words for a server, and what they mean for its pilot. Any other word is State.ODD, which counts and
+# polls as running: such a VM may go on, and only its lifetime ends it.
+STATES = {
+    "BUILD": State.BOOTING,
+    "REBUILD": State.BOOTING,
+    "ACTIVE": State.RUNNING,
+    "REBOOT": State.RUNNING,
+    "HARD_REBOOT": State.RUNNING,
+    "PASSWORD": State.RUNNING,
+    "MIGRATING": State.RUNNING,
+    "SHUTOFF": State.STOPPED,
+    "ERROR": State.FAILED,
+    "DELETED": State.GONE,
+    "SOFT_DELETED": State.GONE,
+}
+_ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$|\?)|/[0-9a-f]{32}(?=/|$|\?)")
+
+
+class OpenStack:
+    """The ``Cloud`` of an OpenStack queue."""
+
+    def __init__(self, queue: Queue, credentials: Credentials) -> None:
+        self.calls: Counter[str] = Counter()
+        self._queue = queue
+        self._credentials = credentials
+        self._secrets = credentials.secrets()
+        self._lock = threading.Lock()
+        self._known: OpenStack_2_NodeDriver | None = None
+
+    @property
+    def _driver(self) -> OpenStack_2_NodeDriver:
+        with self._lock:
+            if self._known is None:
+                with translated("logging in", self._secrets):
+                    self._known = self._connected()
+        return self._known
+
+    def _connected(self) -> Any:
+        options = {"timeout": TIMEOUT, **self._queue.driver}
+        for ours in ("ca_cert", "ex_tenant_id", "api_version"):
+            options.pop(ours, None)
+        options["ex_force_auth_url"] = openstack_auth.libcloud_auth_url(self._queue.driver)
+        options["ex_force_auth_version"] = openstack_auth.version(self._queue.driver)
+        if self._queue.region:
+            options["ex_force_service_region"] = self._queue.region
+        if self._queue.driver.get("ex_tenant_id"):
+            options.setdefault("ex_tenant_name", str(self._queue.driver["ex_tenant_id"]))
+        connections = _connections(self.calls, _ca_cert(self._queue), self._queue.driver.get("ex_tenant_id"))
+        driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
+        return driver(self._credentials.key, secret=self._credentials.secret, **options)
+
+    def token(self) -> str:
+        """A token of the queue's project, fresh enough to be handed to Terraform."""
+        with translated("logging in", self._secrets):
+            identity = self._driver.connection.get_auth_class()
+            identity.authenticate(force=not identity.is_token_valid())
+            return str(identity.auth_token)
+
+    # -- Cloud ---------------------------------------------------------------------------------------------
+
+    def nodes(self, owner: Owner) -> list[Node]:
+        return [node for node in map(_node, self._servers()) if owner.same_queue(node)]
+
+    def node(self, node_id: str) -> Node | None:
+        # An id that is none could become another path of the API.
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", node_id):
+            return None
+        answer = self._ask(f"looking for {node_id}", f"/servers/{node_id}")
+        if answer is None:
+            return None
+        if "server" not in answer:
+            raise CloudError(f"looking for {node_id}: the cloud's answer is not understood", "unreachable")
+        return _node(answer["server"])
+
+    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+        refused: dict[str, str] = {}
+        for node_id in node_ids:
+            try:
+                self._ask(f"removing {node_id}", f"/servers/{node_id}", method="DELETE")
+            except CloudError as error:
+                refused[node_id] = error.message
+        return refused
+
+    # -- requests ------------------------------------------------------------------------------------------
+
+    def _servers(self) -> Iterator[dict[str, Any]]:
+        params: dict[str, str] = {"limit": "1000"}
+        while True:
+            answer = self._ask("listing VMs", "/servers/detail", params)
+            if answer is None or not isinstance(answer.get("servers"), list):
+                raise CloudError("listing VMs: the cloud's answer is no list", "unreachable")
+            yield from answer["servers"]
+            following = [link["href"] for link in answer.get("servers_links", ()) if link.get("rel") == "next"]
+            marker = (
+                urllib.parse.parse_qs(urllib.parse.urlsplit(following[0]).query).get("marker")
+                if following
+                else None
+            )
+            if not marker:
+                return
+            params["marker"] = marker[0]
+
+    def _ask(
+        self, asking: str, path: str, params: dict[str, str] | None = None, method: str = "GET"
+    ) -> dict[str, Any] | None:
+        """The answer's JSON (empty for an empty answer), or None where nova says 404."""
+        with translated(asking, self._secrets):
+            for last in (False, True):
+                try:
+                    answer = self._driver.connection.request(path, params=params or {}, method=method).object
+                    return answer if isinstance(answer, dict) else {}
+                except BaseHTTPError as error:
+                    if error.code == 404:
+                        return None
+                    # A token can end before its time; libcloud has dropped it, the next request gets another.
+                    if error.code != 401 or last:
+                        raise
+        raise AssertionError("unreachable")
+
+    # -- preflight -----------------------------------------------------------------------------------------
+
+    def checks(self) -> list[Check]:
+        from tfce.cloud.openstack_checks import preflight
+
+        return preflight(self._queue, self._driver, self._secrets)
+
+
+def _ca_cert(queue: Queue) -> str | None:
+    return queue.driver.get("ca_cert") or os.environ.get("OS_CACERT")
+
+
+def _connections(calls: Counter[str], ca_cert: str | None, project_id: str | None) -> dict[str, type[Any]]:
+    """libcloud's connection classes with our certificate authority, counting every HTTP request. libcloud's
+    own setting for the authority is one for the whole process: queues would share it."""
+
+    class Http(LibcloudConnection):  # type: ignore[misc]
+        def _setup_ca_cert(self, **kwargs: Any) -> None:
+            super()._setup_ca_cert(**kwargs)
+            if ca_cert:
+                self.ca_cert = ca_cert
+
+        def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+            calls[f"{method.upper()} {_plain(url)}"] += 1
+            return super().request(method, url, *args, **kwargs)
+
+    class Identity(OpenStackIdentity_3_0_Connection):  # type: ignore[misc]
+        def _get_auth_data(self) -> Any:
+            data = super()._get_auth_data()
+            data["auth"]["scope"] = {"project": {"id": project_id}}
+            return data
+
+    class Ours:
+        conn_class = Http
+        service_name = None  # sites name their services as they like; the type is enough
+        _osa: Any = None
+
+        def get_auth_class(self: Any) -> Any:
+            if self._osa is None and project_id and self._auth_version == "3.x_password":
+                self._osa = Identity(
+                    auth_url=self._get_auth_url(),
+                    user_id=self.user_id,
+                    key=self.key,
+                    tenant_name=self._ex_tenant_name,
+                    domain_name=self._ex_domain_name,
+                    timeout=self.timeout,
+                    proxy_url=self.proxy_url,
+                    parent_conn=self,
+                )
+            return super().get_auth_class()  # type: ignore[misc]
+
+    names = ("connectionCls", "image_connectionCls", "network_connectionCls")
+    return {name: type(name, (Ours, getattr(OpenStack_2_NodeDriver, name)), {}) for name in names}
+
+
+def _plain(url: str) -> str:
+    """A URL's path without what differs from call to call."""
+    path = _ID.sub("/ID", urllib.parse.urlsplit(url).path)
+    return re.sub(r"^/v\d[^/]*(/ID)?", "", path) or "/"
+
+
+def _node(server: dict[str, Any]) -> Node:
+    raw = str(server.get("status", ""))
+    state = STATES.get(raw, State.ODD)
+    if server.get("OS-EXT-STS:task_state") == "deleting":
+        raw, state = f"{raw} (deleting)", State.GONE
+    created = str(server.get("created", ""))
+    return Node(
+        id=str(server["id"]),
+        name=str(server.get("name", "")),
+        state=state,
+        raw_state=raw,
+        created=datetime.fromisoformat(created).astimezone(UTC) if created else None,
+        tags=dict(server.get("metadata") or {}),
+        fault=str((server.get("fault") or {}).get("message", "")),
+    )
