@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 # A record starts with a time; its fields come in any order, and a request's body breaks it into lines.
 _RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _REQUEST_V1 = re.compile(r"DEBUG: Request \w+/(\w+) Details")  # AWS SDK 1: hashicorp/aws 3
 _SENT_V2 = "HTTP Request Sent:"  # AWS SDK 2: hashicorp/aws 5
+_REQUEST_OPENSTACK = re.compile(r"OpenStack Request URL: (\w+) (\S+?):? timestamp=")
 _METHOD_V2 = re.compile(r"\brpc\.method=\"?(\w+)")
+_ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$)|/[0-9a-f]{32}(?=/|$)")
+
+
+def plain_call(method: str, url: str) -> str:
+    """A REST call without what differs from one to the next: ``GET /servers/ID``."""
+    path = _ID.sub("/ID", urlsplit(url).path)
+    return f"{method.upper()} {re.sub(r'^/v[0-9][^/]*(/ID)?(?=/|$)', '', path) or '/'}"
 
 
 def count_calls(lines: Iterable[str]) -> Counter[str]:
@@ -23,6 +32,9 @@ def count_calls(lines: Iterable[str]) -> Counter[str]:
             first = _REQUEST_V1.search(line)
             if first:
                 counts[first.group(1)] += 1
+            rest = _REQUEST_OPENSTACK.search(line)
+            if rest:
+                counts[plain_call(rest.group(1), rest.group(2))] += 1
         method = _METHOD_V2.search(line) if sent else None
         if method:
             counts[method.group(1)] += 1

@@ -17,6 +17,7 @@ from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 from libcloud.http import LibcloudConnection
 
 from tfce import openstack_auth
+from tfce.calls import plain_call
 from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, translated
 from tfce.credentials import Credentials
@@ -39,7 +40,6 @@ STATES = {
     "DELETED": State.GONE,
     "SOFT_DELETED": State.GONE,
 }
-_ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$|\?)|/[0-9a-f]{32}(?=/|$|\?)")
 
 
 class OpenStack:
@@ -78,9 +78,9 @@ class OpenStack:
     def token(self) -> str:
         """A token of the queue's project, fresh enough to be handed to Terraform."""
         with translated("logging in", self._secrets):
-            identity = self._driver.connection.get_auth_class()
-            identity.authenticate(force=not identity.is_token_valid())
-            return str(identity.auth_token)
+            connection = self._driver.connection
+            connection.morph_action_hook("/")  # logs in where there is no token, or one that has expired
+            return str(connection.auth_token)
 
     # -- Cloud ---------------------------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ def _connections(calls: Counter[str], ca_cert: str | None, project_id: str | Non
                 self.ca_cert = ca_cert
 
         def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            calls[f"{method.upper()} {_plain(url)}"] += 1
+            calls[plain_call(method, url)] += 1
             return super().request(method, url, *args, **kwargs)
 
     class Identity(OpenStackIdentity_3_0_Connection):  # type: ignore[misc]
@@ -196,12 +196,6 @@ def _connections(calls: Counter[str], ca_cert: str | None, project_id: str | Non
 
     names = ("connectionCls", "image_connectionCls", "network_connectionCls")
     return {name: type(name, (Ours, getattr(OpenStack_2_NodeDriver, name)), {}) for name in names}
-
-
-def _plain(url: str) -> str:
-    """A URL's path without what differs from call to call."""
-    path = _ID.sub("/ID", urllib.parse.urlsplit(url).path)
-    return re.sub(r"^/v\d[^/]*(/ID)?", "", path) or "/"
 
 
 def _node(server: dict[str, Any]) -> Node:

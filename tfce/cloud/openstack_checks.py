@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from tfce.cloud import Check
@@ -31,10 +32,7 @@ class Preflight:
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
             self._guarded("flavor", self._flavor_check),
-            *(
-                self._guarded("network", lambda name=name: self._network(name))
-                for name in queue["Instance_Networks"]
-            ),
+            *(self._guarded("network", partial(self._network, name)) for name in queue["Instance_Networks"]),
         ]
         if queue["Instance_SSHKey"]:
             checks.append(self._guarded("key pair", self._key_pair))
@@ -52,9 +50,8 @@ class Preflight:
             return Check(name, False, error.message, "make the cloud answer, or give the user the right to ask")
 
     def _login(self) -> Check:
-        identity = self._driver.connection.get_auth_class()
-        identity.authenticate()
-        expires = identity.auth_token_expires
+        self._driver.connection.morph_action_hook("/")
+        expires = self._driver.connection.get_auth_class().auth_token_expires
         if expires is None:
             return Check("login", True, "accepted")
         left = (expires - datetime.now(UTC)).total_seconds()
@@ -124,7 +121,7 @@ class Preflight:
 
     def _quota(self) -> Check:
         limits = self._get(self._driver.connection, "/limits")["limits"]["absolute"]
-        wanted = self._queue.max_total or 1
+        wanted = self._queue.values.get("MaxTotalJobs") or 1
         flavor = self._flavor or {"vcpus": 1, "ram": 1}
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),
