@@ -37,24 +37,41 @@ class Result:
         return json.loads(self.out)
 
 
-@dataclass
-class Site:
-    """One (CE, queue) on an emulator behind a proxy of its own."""
+class AnySite:
+    """One (CE, queue) on some cloud; what is different from cloud to cloud, the subclasses say."""
 
     folder: Path
-    emulator: Emulator
-    proxy: Proxy
-    ce: str = "cloud.example.org"
-    queue: str = "long"
-    options: dict[str, str] = field(default_factory=dict)
+    ce: str
+    queue: str
+    options: dict[str, str]
+
+    def login(self) -> tuple[str, str]:
+        """Key and secret for cloud.auth."""
+        raise NotImplementedError
+
+    def defaults(self) -> dict[str, str]:
+        """The CE options that name the cloud and the VMs; a test's own come on top."""
+        raise NotImplementedError
+
+    def mirror(self) -> Path:
+        """The mirror that has the cloud's Terraform provider."""
+        raise NotImplementedError
+
+    def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Every VM of this CE and queue that is not gone: id -> (state, tags). Asks the cloud itself."""
+        raise NotImplementedError
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        auth = self.folder / "cloud.auth"
-        auth.touch(0o600)
-        auth.write_text(f'[DEFAULT]\nkey = "test"\nsecret = "{SECRET}"\n')
+        self.authenticate(*self.login())
         (self.folder / "wrapper.sh").write_text(WRAPPER)
         self.configure()
+
+    def authenticate(self, key: str, secret: str) -> None:
+        """Write cloud.auth."""
+        auth = self.folder / "cloud.auth"
+        auth.touch(0o600)
+        auth.write_text(f'[DEFAULT]\nkey = "{key}"\nsecret = "{secret}"\n')
 
     @property
     def name(self) -> str:
@@ -76,16 +93,9 @@ class Site:
         self.options.update(changes)
         options = {
             "CEType": "Terraform",
-            "CloudType": "EC2",
             "CloudAuth": str(self.folder / "cloud.auth"),
-            "Driver_region": "us-east-1",
-            "Driver_host": "127.0.0.1",
-            "Driver_port": str(self.proxy.port),
-            "Driver_secure": "False",
-            "Instance_Image": "ami-1e749f67",
-            "Instance_Flavor": "name:t3.micro",
-            "Terraform_MaxRetries": "1",
             "Workspace_Root": str(self.folder / "root"),
+            **self.defaults(),
         } | self.options
         lines = "\n".join(f"    {name} = {value}" for name, value in options.items() if value)
         queues = f"    Queues\n    {{\n      {self.queue}\n      {{\n        maxCPUTime = 1440\n      }}\n    }}\n"
@@ -98,8 +108,8 @@ class Site:
 
     def environment(self) -> dict[str, str]:
         """The operator's environment: nothing of the tests' own, no other cloud identity."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "TF_", "TFCE_"))}
-        return kept | {"TFCE_CONFIG": str(self.cfg), mirror_variable(): str(mirror.ensure())}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "OS_", "TF_", "TFCE_"))}
+        return kept | {"TFCE_CONFIG": str(self.cfg), mirror_variable(): str(self.mirror())}
 
     def start(self, *arguments: str, **changes: Any) -> subprocess.Popen[str]:
         """Begin a command in a session of its own."""
@@ -144,13 +154,42 @@ class Site:
 
     def parts(self) -> Parts:
         """The same parts the command line uses, in this process."""
-        os.environ[mirror_variable()] = str(mirror.ensure())
+        os.environ[mirror_variable()] = str(self.mirror())
         return assemble(load_queue(self.cfg, self.name))
+
+
+@dataclass
+class Site(AnySite):
+    """One (CE, queue) on an EC2 emulator behind a proxy of its own."""
+
+    folder: Path
+    emulator: Emulator
+    proxy: Proxy
+    ce: str = "cloud.example.org"
+    queue: str = "long"
+    options: dict[str, str] = field(default_factory=dict)
+
+    def login(self) -> tuple[str, str]:
+        return "test", SECRET
+
+    def mirror(self) -> Path:
+        return mirror.ensure()
+
+    def defaults(self) -> dict[str, str]:
+        return {
+            "CloudType": "EC2",
+            "Driver_region": "us-east-1",
+            "Driver_host": "127.0.0.1",
+            "Driver_port": str(self.proxy.port),
+            "Driver_secure": "False",
+            "Instance_Image": "ami-1e749f67",
+            "Instance_Flavor": "name:t3.micro",
+            "Terraform_MaxRetries": "1",
+        }
 
     # -- the cloud, from the side ---------------------------------------------------------------------------
 
     def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
-        """Every VM of this CE and queue that is not gone: id -> (state, tags). Asks the emulator itself."""
         found = self.everything()
         return {
             i: (state, tags)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from tfce import context, verdict
 from tfce.cloud import Cloud
-from tfce.errors import BusyError, CloudError, TfceError, classify
+from tfce.errors import BusyError, CloudError, TfceError, WorkspaceError, classify
 from tfce.modules import Instance
 from tfce.node import Node, Owner, State, pilot_key
 from tfce.options import Queue
@@ -31,6 +31,8 @@ log = logging.getLogger("tfce")
 _LOOK_UPS = 20
 # When all pilots vanish from the list at once, this many seconds pass before any is forgotten.
 _DOUBT = 600.0
+# The kinds of failure that more submissions would only make worse.
+_NO_ROOM = ("quota", "capacity", "throttled")
 
 
 class Provisioner(Protocol):
@@ -54,6 +56,7 @@ class Submission:
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     stopped: str = ""
+    limited: str = ""  # why fewer were tried than asked for
 
     @property
     def references(self) -> list[str]:
@@ -121,23 +124,57 @@ class Fleet:
             self._terraform.prepare()
             workspace.render()
             self._recover()
-            roster = workspace.roster()
-            keys = fresh_keys(count, {*roster.pilots, *workspace.used_keys()})
+            allowed, why = self._allowed(count)
+            keys = fresh_keys(allowed, {*workspace.roster().pilots, *workspace.used_keys()})
             contexts = {key: context.render(recipe, key=key, wrapper=wrapper, proxy=proxy).data for key in keys}
-            now = self._clock().replace(microsecond=0)
-            pilots = workspace.enlist(keys, now, f"{timestamp(now)}-{keys[0]}")
-            workspace.begin("submit", keys)
-            try:
-                workspace.write_contexts(contexts)
-                workspace.save_roster(roster.including(pilots))
-                workspace.record("submit", keys=keys, roster=len(roster) + len(keys))
-            except TfceError:
-                self._take_back(roster, keys)
-                raise
-            applied = self._terraform.apply(keys, progress)
-            submission = self._settle(keys, applied)
-        submission.calls = applied.calls + (self._cloud.calls - before)
+            submission = self._start(contexts, progress) if keys else Submission()
+            submission.limited = why
+        submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
+        return submission
+
+    def _allowed(self, count: int) -> tuple[int, str]:
+        """How many of ``count`` pilots may be started now, and what keeps the others back."""
+        now, queue = self._clock(), self.queue
+        cooling = self.workspace.cooling(now)
+        if cooling or (queue["MaxTotalJobs"] is None and queue["MaxWaitingJobs"] is None):
+            return (0, cooling) if cooling else (count, "")
+        mine = self._mine()
+        states = Counter(node.state for node in mine)
+        # A cloud's list may lag behind: what the roster has and the list does not is about to appear.
+        waiting = states[State.BOOTING] + len(set(self.workspace.roster().pilots) - set(map(pilot_key, mine)))
+        free = {
+            "MaxTotalJobs": waiting + states[State.RUNNING] + states[State.ODD],
+            "MaxWaitingJobs": waiting,
+        }
+        why = ""
+        for option, taken in free.items():
+            if queue[option] is not None and queue[option] - taken < count:
+                count, why = max(queue[option] - taken, 0), f"{option} = {queue[option]}, {taken} are there"
+        return count, why
+
+    def _start(self, contexts: Mapping[str, bytes], progress: Callable[[str], None]) -> Submission:
+        """Enlist the pilots of ``contexts``, ask for their VMs, and find out what came of it."""
+        workspace, keys = self.workspace, list(contexts)
+        roster = workspace.roster()
+        now = self._clock().replace(microsecond=0)
+        pilots = workspace.enlist(keys, now, f"{timestamp(now)}-{keys[0]}")
+        workspace.begin("submit", keys)
+        try:
+            workspace.write_contexts(contexts)
+            workspace.save_roster(roster.including(pilots))
+            workspace.record("submit", keys=keys, roster=len(roster) + len(keys))
+        except TfceError:
+            self._take_back(roster, keys)
+            raise
+        applied = self._terraform.apply(keys, progress)
+        submission = self._settle(keys, applied)
+        submission.calls = applied.calls
+        full = [reason for reason in submission.failed.values() if classify(reason) in _NO_ROOM]
+        if full:
+            workspace.cool(full[0], self._clock())
+        elif submission.stamps:
+            workspace.warm()
         return submission
 
     def _take_back(self, roster: Roster, keys: list[str]) -> None:
@@ -292,7 +329,7 @@ class Fleet:
         """Remove the queue's own VMs that stopped, failed, are overdue or were dismissed, and forget pilots
         whose VMs are gone. One VM's fault stops none of the others."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
-        if dry_run or not self.workspace.exists:
+        if dry_run or not (self.workspace.exists or self.queue["Workspace_AdoptPrefix"]):
             sweep = self._judge(dry_run=True)
         else:
             with self.workspace.locked():
@@ -327,9 +364,10 @@ class Fleet:
         chosen = self._one_each(nodes)
         for node in nodes:
             key = pilot_key(node)
-            if key is None:
-                continue
-            if node is chosen[key]:
+            if key is None:  # left over by another element
+                removal = verdict.judge(node.name, node, None, dismissed, now, lifetime)
+                removals += [removal] if removal else []
+            elif node is chosen[key]:
                 removal = verdict.judge(key, node, roster.pilots.get(key), dismissed, now, lifetime)
                 removals += [removal] if removal else []
             elif node.state is not State.GONE:
@@ -342,7 +380,11 @@ class Fleet:
         """The VM that stands for each pilot. Where two live with one key (a reply was lost and the request
         repeated), it is the one that the state knows."""
         best = self._by_key(nodes)
-        doubles = {pilot_key(n) for n in nodes if n.state is not State.GONE and n is not best[pilot_key(n) or ""]}
+        doubles = {
+            key
+            for node in nodes
+            if (key := pilot_key(node)) and node.state is not State.GONE and node is not best[key]
+        }
         if doubles:
             state = self._terraform.instances()
             best |= {
@@ -397,15 +439,16 @@ class Fleet:
         this queue's are refused."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
         sweep = Sweep()
-        owner = self.workspace.owner()
+        owner = self.workspace.guest()
         nodes = {node.id: node for node in self._cloud.nodes(owner)}
         for text in references:
             node = self._claimed(instance_id(text), owner, nodes, sweep)
-            key = pilot_key(node) if node else None
-            if node and key and node.state is not State.GONE:
-                sweep.removed.append(Removal(key, node, "killed", State.GONE))
+            if node and node.state is not State.GONE:
+                sweep.removed.append(Removal(pilot_key(node) or node.name, node, "killed", State.GONE))
+        alive = sum(1 for node in nodes.values() if owner.owns(node) and node.state is not State.GONE)
         if sweep.removed:
             self._kill(sweep)
+        sweep.kept = alive - len(sweep.removed)
         sweep.calls = self._cloud.calls - before
         sweep.seconds = time.monotonic() - started
         return sweep
@@ -430,8 +473,8 @@ class Fleet:
                     self._remove(sweep)
             else:
                 self._destroy_only(sweep)
-        except BusyError:
-            # A kill does not wait for a long apply; the next sweep finds the VM gone and tidies up.
+        except (BusyError, WorkspaceError):
+            # A kill waits for no long apply and no damaged file; the next sweep finds the VM gone and tidies up.
             self._destroy_only(sweep)
         sweep.failed = {**failed, **sweep.failed}
 

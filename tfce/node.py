@@ -42,24 +42,38 @@ class Node:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who a VM belongs to: all three must match before tfce counts, polls or removes it."""
+    """Who a VM belongs to: installation, CE and queue must match before tfce counts, polls or removes it.
+
+    ``adopt``: the start of the names of VMs that another computing element has left to this queue, "" for
+    none. They bear no tags of tfce's.
+    """
 
     installation: str
     ce: str
     queue: str
+    adopt: str = ""
 
     def tags(self) -> dict[str, str]:
         """The tags Terraform puts on each VM (a module may spell ":" as "_")."""
         return {"tfce:installation": self.installation, "tfce:ce": self.ce, "tfce:queue": self.queue}
 
     def owns(self, node: Node) -> bool:
-        """Whether ``node`` was created by this installation's queue."""
+        """Whether ``node`` was created by this installation's queue, or left to it."""
+        if self.left_over(node):
+            return True
         return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in self.tags().items())
 
     def same_queue(self, node: Node) -> bool:
         """Whether ``node`` belongs to this queue, whichever installation made it."""
+        if self.left_over(node):
+            return True
         tags = self.tags().items()
         return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
+
+    def left_over(self, node: Node) -> bool:
+        """Whether another computing element left ``node`` to this queue."""
+        ours = any(name.startswith(("tfce:", "tfce_")) for name in node.tags)
+        return bool(self.adopt) and node.name.startswith(self.adopt) and not ours
 
 
 def _tag(node: Node, name: str) -> str | None:

@@ -49,6 +49,12 @@ def _count(value: str) -> int:
     return number
 
 
+def _prefix(value: str) -> str:
+    if value and len(value) < 4:
+        raise ValueError("must have at least 4 characters, so that no other VM's name begins like that")
+    return value
+
+
 def _natural(value: str) -> int:
     number = _whole(value)
     if number < 0:
@@ -167,8 +173,26 @@ OPTIONS: tuple[Option, ...] = (
         "lz-prod",
     ),
     Option("Workspace_NamePrefix", _text, "tfce-", "start of the VMs' names", "lz-pilot-"),
+    Option(
+        "Workspace_AdoptPrefix",
+        _prefix,
+        "",
+        "start of the names of VMs that CloudCE left: polled, counted and removed, too, until they are gone",
+        "VMDIRAC3_",
+    ),
+    Option(
+        "Workspace_Cooldown",
+        _natural,
+        "600",
+        "seconds without submissions after two in a row met no quota, no capacity or throttling; 0: none",
+        "1800",
+    ),
     Option("Workspace_LockTimeout", _natural, "60", "seconds to wait for a busy workspace", "10"),
     Option("Workspace_ReapShare", _share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"),
+    Option(
+        "MaxTotalJobs", _optional_count, "", "VMs of the queue that may wait and run; DIRAC's default is 1", "50"
+    ),
+    Option("MaxWaitingJobs", _optional_count, "", "VMs of the queue that may boot; DIRAC's default is 1", "10"),
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,26 @@ class Workspace:
         self._intent_file = self.private / "intent.json"
         self._ledger_file = self.private / "ledger.json"
         self._doubt_file = self.private / "doubt"
+        self._cooldown_file = self.private / "cooldown.json"
         self._journal_file = self.private / "journal.jsonl"
 
     # -- who and where ------------------------------------------------------------------------------------
 
     @property
     def exists(self) -> bool:
-        """Whether this host has ever submitted to the queue."""
-        return self._roster_file.exists()
+        """Whether this host has ever submitted to the queue, as far as this user may know."""
+        try:
+            return self._roster_file.exists()
+        except PermissionError:
+            return False
 
     def owner(self) -> Owner:
         """Whose VMs these are; makes the installation's name when it has none yet."""
-        return Owner(self._installation(), self.queue.ce, self.queue.name)
+        return Owner(self._installation(), self.queue.ce, self.queue.name, self.queue["Workspace_AdoptPrefix"])
+
+    def guest(self) -> Owner:
+        """The same for a host or user without access to the workspace: whichever installation's."""
+        return Owner("", self.queue.ce, self.queue.name, self.queue["Workspace_AdoptPrefix"])
 
     def _installation(self) -> str:
         named: str = self.queue["Workspace_Installation"]
@@ -193,6 +201,30 @@ class Workspace:
         """The cloud's list shows our pilots again."""
         files.remove(self._doubt_file)
 
+    # -- cooling down --------------------------------------------------------------------------------------
+
+    def cool(self, reason: str, now: datetime) -> None:
+        """One more submission in a row met a cloud without room. From the second on, none is tried for
+        Workspace_Cooldown seconds; twice as long after each further one, up to eight times."""
+        failures = int(self._cooldown().get("failures", 0)) + 1
+        rest = self.queue["Workspace_Cooldown"] * min(2 ** max(failures - 2, 0), 8) if failures > 1 else 0
+        until = timestamp(now + timedelta(seconds=rest))
+        files.write_json(self._cooldown_file, {"failures": failures, "reason": reason, "until": until})
+
+    def warm(self) -> None:
+        """The cloud has room again."""
+        files.remove(self._cooldown_file)
+
+    def cooling(self, now: datetime) -> str:
+        """Why and until when nothing is submitted; empty when there is no reason not to."""
+        known = self._cooldown()
+        if not known or now >= moment(known["until"]):
+            return ""
+        return f"cools down until {known['until']} after {known['failures']} failures in a row: {known['reason']}"
+
+    def _cooldown(self) -> dict[str, Any]:
+        return files.read_json(self._cooldown_file)
+
     def put_aside_damaged(self) -> list[str]:
         """Rename roster, ledger and intent files that cannot be read; what was done, for people."""
         done: list[str] = []
@@ -249,11 +281,12 @@ class Workspace:
 
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""
-        changed = [path for path, text in self._reviewed().items() if files.read(path) != text]
+        reviewed = self._reviewed()
+        changed = [path for path, text in reviewed.items() if files.read(path) != text]
         for path in changed:
             with files.explained(path, "made"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            files.write(path, self._reviewed()[path], 0o644)
+            files.write(path, reviewed[path], 0o644)
         return changed
 
     def outdated(self) -> str:

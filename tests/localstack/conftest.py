@@ -28,7 +28,7 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture
 def proxy(emulator: Emulator) -> Iterator[Proxy]:
     """A proxy that leaves the emulator's answers as they are, XML namespace and all."""
-    with Proxy(emulator.url, slash=False) as between:
+    with Proxy(emulator.url, mend=False) as between:
         yield between
 
 

@@ -8,37 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.checking import WAIT, children, consistent, until
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.errors import CloudError
-
-_WAIT = 120.0  # seconds a test waits for something that must happen
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait until ``true()``; fail after a bounded time."""
-    deadline = time.monotonic() + _WAIT
-    while not true():
-        assert time.monotonic() < deadline, f"did not happen: {what}"
-        time.sleep(0.05)
-
-
-def consistent(site: Site, pilots: int) -> None:
-    """Roster, state and cloud agree on so many pilots, no key occurs twice, and the plan is empty."""
-    audit = site.audit()
-    assert audit["mismatches"] == 0, audit["rows"]
-    keys = [tags["tfce:key"] for _, tags in site.instances().values()]
-    assert len(keys) == len(set(keys)) == pilots
-    assert sorted(row["key"] for row in audit["rows"]) == sorted(keys)
-    assert len(site.status()) == pilots
-    plan = site.run("plan", site.name)
-    assert plan.code == 0, plan.out
 
 
 def test_one_of_three_is_refused(site: Site) -> None:
@@ -150,19 +129,6 @@ def running(site: Site) -> subprocess.Popen[str]:
     return process
 
 
-def children(pid: int) -> list[int]:
-    """All living descendants of a process."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(stat.parent.name)] = int(fields[1])
-    found = [child for child, parent in parents.items() if parent == pid]
-    return found + [grandchild for child in found for grandchild in children(child)]
-
-
 def test_kill_9_of_everything_in_the_middle_of_an_apply(site: Site) -> None:
     process = running(site)
     for pid in [*children(process.pid), process.pid]:
@@ -187,7 +153,7 @@ def test_sigint_records_what_was_created(site: Site) -> None:
     site.configure(Terraform_Parallelism="1")
     process = running(site)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=_WAIT)
+    out, err = process.communicate(timeout=WAIT)
     assert process.returncode == 1, err
     assert "Traceback" not in err
     result = json.loads(out)
@@ -201,7 +167,7 @@ def test_a_second_submitter_waits_or_is_told(site: Site) -> None:
     site.configure(Workspace_LockTimeout="1")
     busy = site.submit(1)
     assert busy.code == 4 and "busy" in busy.err
-    assert process.wait(_WAIT) == 0
+    assert process.wait(WAIT) == 0
     process.communicate()
     consistent(site, 3)
 

@@ -32,6 +32,7 @@ inner) # process 1 of the machine, before its root is its root
   read -r _ <&4
   exec 3>&- 4>&-
   root=$3/root
+  mount --rbind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount -t sysfs sysfs "$root/sys"
   mount -t tmpfs -o mode=755 tmpfs "$root/run"
@@ -46,10 +47,16 @@ inner) # process 1 of the machine, before its root is its root
     chmod 0755 "$root/usr/local/sbin/$name"
   done
   cp "$0" "$root/seed/machine.sh"
+  # Not a mere chroot: the kernel makes no user namespaces for a process in one.
+  mkdir "$root/run/outside"
+  cd "$root"
+  pivot_root . run/outside
   exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    chroot "$root" sh /seed/machine.sh init
+    chroot . sh /seed/machine.sh init
   ;;
 init) # process 1 of the machine
+  umount -l /run/outside
+  rmdir /run/outside
   mkfifo /run/power /run/served
   # The cloud's side of the network: a gateway that also is the metadata service, and a web server.
   ip link set lo up
@@ -61,11 +68,11 @@ init) # process 1 of the machine
   ip route add default via 10.0.0.1
   for address in 10.0.0.1/24 169.254.169.254/32 fd00:ec2::254/64 fe80::a9fe:a9fe/64; do
     case $address in *::*) extra=nodad ;; *) extra= ;; esac
-    ip -n cloud addr add "$address" dev eth0 $extra
+    nsenter --net=/run/netns/cloud ip addr add "$address" dev eth0 $extra
   done
-  ip -n cloud link set lo up
-  ip -n cloud link set eth0 up
-  ip netns exec cloud python3 /seed/cloud.py /seed/www >/run/served 2>/seed/cloud.log &
+  nsenter --net=/run/netns/cloud ip link set lo up
+  nsenter --net=/run/netns/cloud ip link set eth0 up
+  nsenter --net=/run/netns/cloud python3 /seed/cloud.py /seed/www >/run/served 2>/seed/cloud.log &
   read -r _ </run/served
   sh /seed/probe.sh >/seed/probe-before 2>&1 || true
   {

@@ -2,7 +2,8 @@
 
 ``root()`` builds the file system once (debootstrap, about a minute) under ``TFCE_CACHE``, else ``.cache`` of the
 clone. ``boot()`` runs cloud-init's stages in it, in namespaces, on one NoCloud seed, until the machine is switched
-off. Needs root, debootstrap and a Debian mirror (``TFCE_DEBIAN_MIRROR``) for the first run.
+off. Needs root, debootstrap and a Debian mirror (``TFCE_DEBIAN_MIRROR``) for the first run; with
+``TFCE_REQUIRE_RIGS`` debootstrap is installed where apt-get can.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ def available() -> str:
     """Why machines cannot be booted here; empty where they can."""
     if os.geteuid() != 0:
         return "needs root"
+    if os.environ.get("TFCE_REQUIRE_RIGS") and not shutil.which("debootstrap") and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "-qq", "update"], check=True, timeout=300)
+        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "debootstrap"]
+        subprocess.run(install, check=True, timeout=300, stdout=subprocess.DEVNULL)
     missing = [tool for tool in ("debootstrap", "unshare", "mount") if shutil.which(tool) is None]
     return f"needs {', '.join(missing)} (apt-get install debootstrap)" if missing else ""
 
@@ -97,6 +102,7 @@ def boot(folder: Path, user_data: bytes, *, www: Path | None = None, hosts: str 
     nocloud = upper / "var/lib/cloud/seed/nocloud"
     _write(nocloud / "meta-data", f"instance-id: {INSTANCE}\nlocal-hostname: pilot\n")
     (nocloud / "user-data").write_bytes(user_data)
+    (nocloud / "user-data").chmod(0o600)
     _run([HERE / "cloudinit-machine.sh", root(), folder], limit)
     logs = [seed / name for name in ("power.log", "console.log", "probe-before")]
     return Boot(upper, *(log.read_text(errors="replace") if log.exists() else "" for log in logs))
@@ -123,7 +129,8 @@ def _run(command: list[Path], limit: int) -> None:
     """In a process group of its own, which ends with it: unshare takes the machine along (--kill-child)."""
     process = subprocess.Popen(command, start_new_session=True)
     try:
-        process.wait(limit)
+        if process.wait(limit):
+            raise AssertionError(f"the machine did not come up: exit code {process.returncode}")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

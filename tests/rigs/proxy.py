@@ -81,15 +81,15 @@ class Request:
 class Proxy:
     """The proxy; a context manager that listens and stops listening. Safe to use from several threads.
 
-    `latency`: seconds added to every request. `slash`: end the answers' XML namespace with the slash that EC2
-    sends and the emulators leave out; without it libcloud's driver sees empty lists.
+    `latency`: seconds added to every request. `mend`: write the answers' XML namespaces as EC2 does (a slash at
+    the end, none in errors); as the emulators write them, libcloud's driver sees empty lists and empty errors.
     """
 
-    def __init__(self, target: str, port: int = 0, latency: float = 0.0, slash: bool = True) -> None:
+    def __init__(self, target: str, port: int = 0, latency: float = 0.0, mend: bool = True) -> None:
         self.target = urllib.parse.urlsplit(target)
         self.port = port
         self.latency = latency
-        self.slash = slash
+        self.mend = mend
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._counts: Counter[str] = Counter()
@@ -198,9 +198,7 @@ class Proxy:
             content, kind = answer.read(), answer.getheader("Content-Type", "text/xml")
         finally:
             upstream.close()
-        if self.slash:
-            content = content.replace(f'"{_NAMESPACE}"'.encode(), f'"{_NAMESPACE}/"'.encode())
-        return answer.status, kind, content
+        return answer.status, kind, _mended(content) if self.mend else content
 
 
 class _Server(ThreadingHTTPServer):
@@ -266,6 +264,11 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
 def _action(path: str, body: bytes) -> str:
     query = urllib.parse.urlsplit(path).query or body.decode("utf-8", "replace")
     return urllib.parse.parse_qs(query).get("Action", ["?"])[0]
+
+
+def _mended(content: bytes) -> bytes:
+    content = content.replace(f'<Response xmlns="{_NAMESPACE}">'.encode(), b"<Response>")
+    return content.replace(f'"{_NAMESPACE}"'.encode(), f'"{_NAMESPACE}/"'.encode())
 
 
 def _made_up(action: str, fault: Fault) -> Answer:

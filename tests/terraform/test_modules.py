@@ -61,7 +61,11 @@ def test_modules_are_formatted() -> None:
     environment = base_environment() | {"CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": "/dev/null"}
     folder = data_path("terraform")
     done = subprocess.run(
-        [*program, "fmt", "-check", "-diff", "-recursive"], cwd=folder, env=environment, capture_output=True, text=True
+        [*program, "fmt", "-check", "-diff", "-recursive"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

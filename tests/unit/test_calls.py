@@ -11,8 +11,8 @@ V1 = (
     "[DEBUG] [aws-sdk-go] DEBUG: Request ec2/{} Details:"
 )
 V2 = (
-    '2026-01-31T12:00:00.000Z [DEBUG] provider.terraform-provider-aws_v5.100.0_x5: HTTP Request Sent: '
-    '@caller=x aws.region=us-east-1 http.method=POST rpc.method={} rpc.service=EC2 rpc.system=aws-api'
+    "2026-01-31T12:00:00.000Z [DEBUG] provider.terraform-provider-aws_v5.100.0_x5: HTTP Request Sent: "
+    "@caller=x aws.region=us-east-1 http.method=POST rpc.method={} rpc.service=EC2 rpc.system=aws-api"
 )
 
 
@@ -21,7 +21,10 @@ V2 = (
     [
         ([], {}),
         (["nothing of that kind", "rpc.method=RunInstances in an answer"], {}),
-        ([V1.format("RunInstances")] * 3 + [V1.format("DescribeInstances")], {"RunInstances": 3, "DescribeInstances": 1}),
+        (
+            [V1.format("RunInstances")] * 3 + [V1.format("DescribeInstances")],
+            {"RunInstances": 3, "DescribeInstances": 1},
+        ),
         ([V2.format("RunInstances"), V2.format('"DescribeImages"')], {"RunInstances": 1, "DescribeImages": 1}),
         ([V1.format("RunInstances").replace("Request ec2", "Response ec2")], {}),
         (["[DEBUG] HTTP Response Received: rpc.method=RunInstances"], {}),

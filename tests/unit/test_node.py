@@ -17,7 +17,8 @@ TAGS = {
 
 def node(**changes: str | None) -> Node:
     tags = {**TAGS, **{name.replace("__", ":"): value for name, value in changes.items()}}
-    return Node("i-1", "tfce-0123ABCD", State.RUNNING, "running", None, {k: v for k, v in tags.items() if v is not None})
+    given = {name: value for name, value in tags.items() if value is not None}
+    return Node("i-1", "tfce-0123ABCD", State.RUNNING, "running", None, given)
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,8 @@ NOT_ROSTERS = {
     "count null": document(GOOD, None),
     "pilots a list": document([], 0),
     "pilots null": document(None, 0),
-    "the same key twice": '{"instance_count": 1, "pilots": {"0000000A": %s, "0000000A": %s}}'
-    % (json.dumps(entry()), json.dumps(entry(batch="b2"))),
-    "pilots twice": '{"instance_count": 0, "pilots": %s, "pilots": {}}' % json.dumps(GOOD),
+    "the same key twice": document({"0000000A": entry(), "0000000B": entry()}, 1).replace("0B", "0A"),
+    "pilots twice": document({}, 0).replace("{}", '{}, "pilots": {}'),
     "key in lower case": document({"0000000a": entry()}, 1),
     "key too short": document({"A": entry()}, 1),
     "key with a line end": document({"0000000A\n": entry()}, 1),
@@ -128,7 +127,14 @@ def test_fresh_keys_are_keys_distinct_and_not_taken() -> None:
 
 @pytest.mark.parametrize(
     ("text", "key"),
-    [("0123ABCD", True), ("0123abcd", False), ("0123ABC", False), ("0123ABCDE", False), ("", False), ("0123ABCD\n", False)],
+    [
+        ("0123ABCD", True),
+        ("0123abcd", False),
+        ("0123ABC", False),
+        ("0123ABCDE", False),
+        ("", False),
+        ("0123ABCD\n", False),
+    ],
 )
 def test_what_a_key_is(text: str, key: bool) -> None:
     assert is_key(text) is key

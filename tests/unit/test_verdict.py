@@ -56,7 +56,7 @@ def test_who_goes_and_why(
 ) -> None:
     seen = node(state, vm_age)
     listed = None if pilot_age is None else pilot(pilot_age)
-    removal = judge(KEY, seen, listed, {KEY} if dismissed else set(), NOW, DAY)
+    removal = judge(KEY, seen, listed, {"i-1"} if dismissed else set(), NOW, DAY)
     if verdict is None:
         assert removal is None
     else:
@@ -74,7 +74,9 @@ def test_the_reasons_say_more() -> None:
 
 def removals(running: int, stopped: int = 0) -> list[Removal]:
     going = [Removal(f"{n:08X}", node(State.RUNNING, id=f"i-{n}"), "overdue", State.GONE) for n in range(running)]
-    ended = [Removal(f"E{n:07X}", node(State.STOPPED, id=f"s-{n}"), "stopped", State.STOPPED) for n in range(stopped)]
+    ended = [
+        Removal(f"E{n:07X}", node(State.STOPPED, id=f"s-{n}"), "stopped", State.STOPPED) for n in range(stopped)
+    ]
     return going + ended
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -67,7 +68,7 @@ class Ec2:
         return self._known
 
     def _connected(self) -> EC2NodeDriver:
-        connection = counting(_Connection, self.calls, lambda action, params, method: params.get("Action", action))
+        connection = counting(_Connection, self.calls, _action)
         driver = type("Driver", (EC2NodeDriver,), {"connectionCls": connection})
         options = {
             "signature_version": "4",
@@ -95,6 +96,9 @@ class Ec2:
     def nodes(self, owner: Owner) -> list[Node]:
         wanted = {"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}
         found = list(self._describe({**_filters(wanted), "MaxResults": str(_PAGE)}))
+        if owner.adopt:
+            named = {"Filter.1.Name": "tag:Name", "Filter.1.Value.1": f"{_literal(owner.adopt)}*"}
+            found += self._describe({**named, "MaxResults": str(_PAGE)})
         return [node for node in found if owner.same_queue(node)]
 
     def node(self, node_id: str) -> Node | None:
@@ -247,13 +251,22 @@ class Ec2:
         )
 
 
+def _action(path: str, params: dict[str, str] | str, method: str) -> str:
+    given = dict(urllib.parse.parse_qsl(params)) if isinstance(params, str) else params
+    return given.get("Action", path)
+
+
 def _filters(wanted: dict[str, str]) -> dict[str, str]:
     params: dict[str, str] = {}
     for number, (name, value) in enumerate(wanted.items(), 1):
         params[f"Filter.{number}.Name"] = name
-        # EC2 reads * and ? as wildcards: a backslash makes them plain.
-        params[f"Filter.{number}.Value.1"] = re.sub(r"([\\*?])", r"\\\1", value)
+        params[f"Filter.{number}.Value.1"] = _literal(value)
     return params
+
+
+def _literal(value: str) -> str:
+    """``value`` as a filter takes it: EC2 reads * and ? as wildcards, a backslash makes them plain."""
+    return re.sub(r"([\\*?])", r"\\\1", value)
 
 
 def _node(node: Any) -> Node:

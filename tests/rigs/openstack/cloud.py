@@ -18,7 +18,7 @@ from install import run
 from layout import HERE, HOST, PASSWORD, Layout
 
 SERVICES = ("keystone", "glance", "placement", "nova", "neutron")
-UWSGI = "--master --die-on-term --need-app --buffer-size 65535 --enable-threads --disable-logging --threads 4"
+UWSGI = "--master --die-on-term --need-app --buffer-size 65535 --enable-threads --disable-logging"
 
 
 def daemons(layout: Layout) -> dict[str, Daemon]:
@@ -30,9 +30,14 @@ def daemons(layout: Layout) -> dict[str, Daemon]:
     routes.append(f"identity:{ports.front(ports.keystone)}:{ports.keystone_app}:tls")
     log = ["--log", str(requests_log(layout)), "--delay-file", str(delay_file(layout))]
     listed = [
-        _uwsgi(layout, "keystone", ports.keystone_app, 2),
-        Daemon("keystone-tls", [*front, f"identity:{ports.keystone}:{ports.keystone_app}:tls"], ports.keystone, tls=True),
-        _uwsgi(layout, "placement", ports.placement, 1),
+        _uwsgi(layout, "keystone", ports.keystone_app, 3),
+        Daemon(
+            "keystone-tls",
+            [*front, f"identity:{ports.keystone}:{ports.keystone_app}:tls"],
+            ports.keystone,
+            tls=True,
+        ),
+        _uwsgi(layout, "placement", ports.placement, 2),
         _api(layout, "glance", [layout.program("glance-api")], ports.glance),
         _api(layout, "neutron", [layout.program("neutron-server")], ports.neutron),
         _api(layout, "nova", [layout.program("python"), str(HERE / "nova_all.py")], ports.nova),
@@ -52,15 +57,26 @@ def delay_file(layout: Layout) -> Path:
 def _uwsgi(layout: Layout, name: str, port: int, processes: int) -> Daemon:
     # hazard: uWSGI drops kept-alive connections at random; each answer closes its own
     argv = [layout.program("uwsgi"), *UWSGI.split(), "--add-header", "Connection:close"]
+    # hazard: threads of one process that load their policies at the same time deny what they should allow
     argv += ["--http-socket", f"{HOST}:{port}", "--processes", str(processes)]
     argv += ["--wsgi-file", str(HERE / "wsgi" / f"{name}_app.py")]
     folder = f"OS_{name.upper()}_CONFIG_"
-    return Daemon(name, argv, port, {f"{folder}DIR": str(layout.state / "etc"), f"{folder}FILES": layout.config(name)})
+    return Daemon(
+        name, argv, port, {f"{folder}DIR": str(layout.state / "etc"), f"{folder}FILES": layout.config(name)}
+    )
 
 
 def _api(layout: Layout, name: str, argv: Sequence[str], port: int) -> Daemon:
     argv = [*argv, "--config-file", layout.config(name)]
     return Daemon(name, argv, port, {"PYTHONPATH": str(HERE / "ml2")})
+
+
+def token_seconds(layout: Layout) -> int:
+    """How long keystone's tokens live: a day, unless `rig.py tokens` set it."""
+    try:
+        return int((layout.state / "run" / "token-seconds").read_text())
+    except FileNotFoundError:
+        return 86400
 
 
 def configure(layout: Layout) -> None:
@@ -72,6 +88,7 @@ def configure(layout: Layout) -> None:
         "CA": layout.ca,
         "AUTH_URL": layout.auth_url,
         "PASSWORD": PASSWORD,
+        "TOKEN_SECONDS": token_seconds(layout),
         "GLANCE_PORT": ports.glance,
         "NOVA_PORT": ports.nova,
         "NEUTRON_PORT": ports.neutron,
@@ -156,7 +173,12 @@ def seed(layout: Layout, step: str) -> None:
         "front_auth_url": f"https://{HOST}:{ports.front(ports.keystone)}/v3",
         "ca": str(layout.ca),
         "password": PASSWORD,
-        "ports": {"image": ports.glance, "placement": ports.placement, "compute": ports.nova, "network": ports.neutron},
+        "ports": {
+            "image": ports.glance,
+            "placement": ports.placement,
+            "compute": ports.nova,
+            "network": ports.neutron,
+        },
         "front": ports.front(0),
         "requests_log": str(requests_log(layout)),
         "env_file": str(layout.env_file),
@@ -176,13 +198,18 @@ def keep_pristine(layout: Layout) -> None:
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir()
     for database in (layout.state / "db").glob("*.sqlite"):
-        with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy / database.name)) as target:
+        with (
+            closing(sqlite3.connect(database)) as source,
+            closing(sqlite3.connect(copy / database.name)) as target,
+        ):
             source.backup(target)
     copy.replace(layout.pristine)
 
 
 def restore_pristine(layout: Layout) -> None:
-    """Undo everything done to the (stopped) cloud since it was seeded; images uploaded since lose their record."""
+    """Undo everything done to the (stopped) cloud since it was seeded, the delay and the tokens' life included."""
+    for setting in ("delay", "token-seconds"):
+        (layout.state / "run" / setting).unlink(missing_ok=True)
     for database in layout.pristine.glob("*.sqlite"):
         for journal in (layout.state / "db").glob(f"{database.name}-*"):
             journal.unlink()

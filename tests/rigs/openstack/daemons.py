@@ -43,11 +43,19 @@ class Supervisor:
             return None
         return int(pid) if _birth(int(pid)) == born else None
 
+    def state_of(self, name: str) -> str:
+        """up, paused (by SIGSTOP) or down."""
+        pid = self.pid(name)
+        fields = _stat(pid) if pid else None
+        return "down" if not fields else "paused" if fields[0] == "T" else "up"
+
     def start(self, daemon: Daemon) -> None:
         if self.pid(daemon.name):
             return
         if _answers_tcp(daemon.port):
-            raise RigError(f"port {daemon.port} ({daemon.name}) is taken; TFCE_OPENSTACK_PORT moves the rig's ports")
+            raise RigError(
+                f"port {daemon.port} ({daemon.name}) is taken; TFCE_OPENSTACK_PORT moves the rig's ports"
+            )
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         with open(self.log(daemon.name), "ab") as log:
             process = subprocess.Popen(
@@ -105,13 +113,18 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def _birth(pid: int) -> str | None:
-    """The process's start time in clock ticks; None if it is gone or a zombie."""
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat from the state on; None if the process is gone."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else fields[19]
+
+
+def _birth(pid: int) -> str | None:
+    """The process's start time in clock ticks; None if it is gone or a zombie."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] == "Z" else fields[19]
 
 
 def _answers_tcp(port: int) -> bool:

@@ -12,13 +12,14 @@ import argparse
 import asyncio
 import json
 import ssl
+import sys
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "127.0.0.1"
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Front:
 
     log: Path | None
     delay_file: Path | None
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def handler(self, service: str, to: int, scheme: str) -> Handler:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -88,12 +90,20 @@ class Front:
                 if scheme == "https" and b"Expect: 100-continue" in raw:
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
                 await self._serve(service, to, Request.parse(raw, scheme), reader, writer)
-            except (OSError, asyncio.IncompleteReadError, ValueError):
-                pass  # the other side is gone: so is this connection
+            except asyncio.IncompleteReadError:
+                pass  # a probe, or a client that went away
+            except (OSError, ValueError) as error:
+                print(f"{time.time():.3f} {service}: {error!r}", file=sys.stderr, flush=True)
             finally:
                 writer.close()
 
-        return handle
+        def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # hazard: the event loop itself holds tasks weakly, and Python would collect some half-way
+            task = asyncio.create_task(handle(reader, writer))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+        return accept
 
     async def _serve(
         self, service: str, to: int, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -61,7 +61,9 @@ def make_certificates(layout: Layout) -> None:
     usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
     run(["openssl", "req", "-x509", *key, "-keyout", tls / "ca.key", "-out", layout.ca]
         + ["-days", "3650", "-subj", "/CN=tfce OpenStack rig", *usage])  # fmt: skip
-    run(["openssl", "req", *key, "-keyout", tls / "server.key", "-out", tls / "server.csr", "-subj", f"/CN={HOST}"])
+    run(
+        ["openssl", "req", *key, "-keyout", tls / "server.key", "-out", tls / "server.csr", "-subj", f"/CN={HOST}"]
+    )
     (tls / "server.ext").write_text(EXTENSIONS)
     signed = tls / "server.tmp"
     run(["openssl", "x509", "-req", "-in", tls / "server.csr", "-out", signed, "-days", "800"]

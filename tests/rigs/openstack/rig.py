@@ -4,10 +4,11 @@
     rig.py up [--fresh]       install, configure and start what is missing; --fresh forgets all servers first
     rig.py down               stop everything; the installation and the data stay
     rig.py clean              down, and delete the data (the installation stays)
-    rig.py status             which processes run; exit 3 if not all do
+    rig.py status             up, paused or down, and the process ids; exit 3 if not all are up
     rig.py stop|start NAME    one service
     rig.py pause|resume NAME  one service, by SIGSTOP and SIGCONT
     rig.py delay SECONDS      added to each request in region Front
+    rig.py tokens SECONDS     how long new tokens live (a day at first); restarts keystone
 
 `up` prints the path of rig.env: OS_* variables and the ids of what was seeded. README.md tells the rest.
 """
@@ -49,6 +50,7 @@ class Rig:
         if fresh and self.layout.pristine.exists():
             self.down()
             cloud.restore_pristine(self.layout)
+            cloud.configure(self.layout)
         with lap("databases"):
             cloud.make_databases(self.layout)
         with lap("keystone"):
@@ -73,10 +75,10 @@ class Rig:
 
     def status(self) -> int:
         """Exit code: 0 if all run."""
-        pids = {name: self.supervisor.pid(name) for name in self.daemons}
-        for name, pid in pids.items():
-            print(f"{name:14} {self.daemons[name].port:5}  {f'pid {pid}' if pid else 'down'}")
-        return 0 if all(pids.values()) else 3
+        states = {name: self.supervisor.state_of(name) for name in self.daemons}
+        for name, state in states.items():
+            print(f"{name:14} {self.daemons[name].port:5}  {state} {self.supervisor.pid(name) or ''}")
+        return 0 if set(states.values()) == {"up"} else 3
 
     def start(self, *names: str, wait: bool = True) -> None:
         parts = [part for name in names for part in PARTS.get(name, (name,))]
@@ -99,6 +101,12 @@ class Rig:
 
     def delay(self, seconds: float) -> None:
         cloud.delay_file(self.layout).write_text(str(seconds))
+
+    def tokens(self, seconds: float) -> None:
+        (self.layout.state / "run" / "token-seconds").write_text(str(int(seconds)))
+        cloud.configure(self.layout)
+        self.stop("keystone")
+        self.start("keystone")
 
 
 @contextmanager
@@ -125,7 +133,8 @@ def parse_arguments() -> argparse.Namespace:
         verbs.add_parser(verb)
     for verb in ("start", "stop", "pause", "resume"):
         verbs.add_parser(verb).add_argument("name", choices=(*cloud.SERVICES, "front"))
-    verbs.add_parser("delay").add_argument("seconds", type=float)
+    for verb in ("delay", "tokens"):
+        verbs.add_parser(verb).add_argument("seconds", type=float)
     return parser.parse_args()
 
 

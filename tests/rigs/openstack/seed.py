@@ -24,6 +24,7 @@ FLAVORS = {  # name: vcpus, MB of memory, GB of disk
 }
 NETWORKS = {"my_public_net": "10.20.0.0/16", "my_private_net": "10.30.0.0/16"}
 KEY_PAIR = "mysshkey"
+NAMES = {"image": "glance", "placement": "placement", "compute": "nova", "network": "neutron"}  # libcloud looks for them
 
 
 def connect(facts, user, project, region="RegionOne"):
@@ -50,7 +51,7 @@ def identity(facts):
     for kind, port in facts["ports"].items():
         path = "/v2.1" if kind == "compute" else ""
         front = port if kind == "placement" else port + facts["front"]
-        api.create_service(name=kind, type=kind)
+        api.create_service(name=NAMES[kind], type=kind)
         add_endpoints(api, kind, f"http://127.0.0.1:{port}{path}", f"http://127.0.0.1:{front}{path}")
 
 

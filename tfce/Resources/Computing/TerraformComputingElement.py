@@ -42,7 +42,8 @@ Driver\_\*:
   endpoint. For EC2: region, host, port, secure, path, timeout, token.
 
 CloudType:
-  (Required) Libcloud's name of the cloud: EC2 or a regional alias. Example: ``EC2``
+  (Required) Libcloud's name of the cloud: OPENSTACK, EC2 or one of EC2's regional aliases. Example:
+  ``OPENSTACK``
 
 CloudAuth:
   (Optional) File with key and secret, readable by its owner only; environment variables expand. Default:
@@ -65,6 +66,9 @@ Context_Template:
 
 Context_ExtPackages:
   (Optional) Additional packages for the VM. Example: ``gcc, git``
+
+Context_CVMFSProxies:
+  (Optional) CVMFS_HTTP_PROXY of the VM. Default: auto;DIRECT. Example: ``http://squid.example.org:3128``
 
 Context_MaxLifetime:
   (Optional) Seconds after which a VM is overdue. Default: 1209600. Example: ``259200``
@@ -124,11 +128,25 @@ Workspace_Installation:
 Workspace_NamePrefix:
   (Optional) Start of the VMs' names. Default: tfce-. Example: ``lz-pilot-``
 
+Workspace_AdoptPrefix:
+  (Optional) Start of the names of VMs that CloudCE left: polled, counted and removed, too, until they are
+  gone. Example: ``VMDIRAC3_``
+
+Workspace_Cooldown:
+  (Optional) Seconds without submissions after two in a row met no quota, no capacity or throttling; 0:
+  none. Default: 600. Example: ``1800``
+
 Workspace_LockTimeout:
   (Optional) Seconds to wait for a busy workspace. Default: 60. Example: ``10``
 
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
+
+MaxTotalJobs:
+  (Optional) VMs of the queue that may wait and run; DIRAC's default is 1. Example: ``50``
+
+MaxWaitingJobs:
+  (Optional) VMs of the queue that may boot; DIRAC's default is 1. Example: ``10``
 
 Example
 -------
@@ -240,7 +258,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def __init__(self, ceName: str) -> None:
         super().__init__(ceName)
         self._parts: Parts | None = None
-        self._dumped: tuple[X509Chain, str] | None = None
+        self._dumped: tuple[X509Chain | None, str] = (None, "")
         self._cloudProxy: X509Chain | None = None
 
     # -- parameters ----------------------------------------------------------------------------------------
@@ -308,10 +326,11 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         left = _value(self.proxy.getRemainingSecs(), "the proxy cannot be read")
         if left < _PROXY_SHORTEST:
             raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used; renew it")
-        chain, path = self._dumped or (None, "")
+        chain, path = self._dumped
         if chain is not self.proxy or not Path(path).is_file():
-            self._dumped = self.proxy, self._dump()
-        return str(self._dumped[1])
+            path = self._dump()
+            self._dumped = self.proxy, path
+        return path
 
     def _dump(self) -> str:
         try:
@@ -362,8 +381,9 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def submitJob(self, executableFile: str, proxy: Any, numberOfJobs: int = 1, **kwargs: Any) -> Answer:
         """Start ``numberOfJobs`` VMs that run the pilot wrapper ``executableFile``.
 
-        :return: S_OK([reference, ...]) with PilotStampDict {reference: stamp}, also if only some came up;
-                 S_ERROR with the reason if none did. ``proxy`` is not used: the wrapper holds the pilot's.
+        :return: S_OK([reference, ...]) with PilotStampDict {reference: stamp}, also if only some came up, or
+                 none was allowed to; S_ERROR with the reason if all failed. ``proxy`` is not used: the
+                 wrapper holds the pilot's.
         """
         fleet = self._fleet()
         wrapper = Path(executableFile).read_bytes()
@@ -374,6 +394,8 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
             if not submission.stamps:
                 return S_ERROR(f"{self.label}: {reasons}")
             self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")
+        if submission.limited:
+            self.log.info("Fewer pilots than asked for", f"{self.label}: {submission.limited}")
         result: Answer = S_OK(submission.references)
         result["PilotStampDict"] = dict(submission.stamps)
         return result

@@ -1,0 +1,44 @@
+"""What the suites on real APIs check and wait for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.site import AnySite
+
+WAIT = 120.0  # seconds a test waits for something that must happen
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Wait until ``true()``; fail after a bounded time."""
+    deadline = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < deadline, f"did not happen: {what}"
+        time.sleep(0.05)
+
+
+def consistent(site: AnySite, pilots: int) -> None:
+    """Roster, state and cloud agree on so many pilots, no key occurs twice, and the plan is empty."""
+    audit = site.audit()
+    assert audit["mismatches"] == 0, audit["rows"]
+    keys = [tags["tfce:key"] for _, tags in site.instances().values()]
+    assert len(keys) == len(set(keys)) == pilots
+    assert sorted(row["key"] for row in audit["rows"]) == sorted(keys)
+    assert len(site.status()) == pilots
+    plan = site.run("plan", site.name)
+    assert plan.code == 0, plan.out
+
+
+def children(pid: int) -> list[int]:
+    """All living descendants of a process."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [grandchild for child in found for grandchild in children(child)]

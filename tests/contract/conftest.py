@@ -1,0 +1,14 @@
+"""The edge of this folder is the fakes'; see ``edges``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.edges import FakeEdge
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> FakeEdge:
+    return FakeEdge(tmp_path)

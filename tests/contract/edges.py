@@ -1,0 +1,141 @@
+"""What the contract tests ask of an edge: a cloud with VMs, and tfce's two interfaces to it.
+
+The tests in ``test_cloud``, ``test_provisioner`` and ``test_life`` take a fixture ``edge`` and hold for every
+one of them: the fakes (here, always) and real Terraform on an EC2 API (``SiteEdge``; a suite gets it by
+defining the fixture and importing those tests).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from tests.fakes import FakeCloud, FakeTerraform, Sky
+from tfce.cloud import Cloud
+from tfce.config import load_queue
+from tfce.fleet import Fleet
+from tfce.node import State
+from tfce.options import Queue, parse
+from tfce.wiring import assemble
+from tfce.workspace import Workspace
+
+WRAPPER = b"#!/bin/bash\necho a pilot\n"
+MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One process's objects for one queue."""
+
+    workspace: Workspace
+    terraform: Any  # a Provisioner that can also plan
+    cloud: Cloud
+    fleet: Fleet
+
+
+class Edge(Protocol):
+    """A cloud account, looked at from the side, and parts of tfce that work on it."""
+
+    def parts(self, queue: str = "long", **options: str) -> Parts:
+        """Fresh parts, as another process would have them."""
+
+    def living(self) -> dict[str, Mapping[str, str]]:
+        """The tags of every VM in the account that is not gone, by id."""
+
+    def add(self, tags: Mapping[str, str]) -> str:
+        """A VM that tfce did not make; its id."""
+
+    def stop(self, node_id: str) -> None:
+        """The VM switches itself off, as at the end of its pilot."""
+
+    def remove(self, node_id: str) -> None:
+        """An administrator removes the VM."""
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass for tfce."""
+
+
+class FakeEdge:
+    """The fakes over a sky."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.sky = folder, Sky()
+
+    def queue(self, name: str, options: Mapping[str, str]) -> Queue:
+        wanted = {**MINIMAL, "Workspace_LockTimeout": "0", **options}
+        return parse("cloud.example.org", name, wanted, self.folder / "dirac", self.folder / "root")
+
+    def parts(self, queue: str = "long", **options: str) -> Parts:
+        workspace = Workspace(self.queue(queue, options))
+        terraform, cloud = FakeTerraform(workspace, self.sky), FakeCloud(self.sky)
+        return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
+
+    def living(self) -> dict[str, Mapping[str, str]]:
+        return {node.id: node.tags for node in self.sky.living()}
+
+    def add(self, tags: Mapping[str, str]) -> str:
+        return self.sky.add(tags.get("Name", "vm"), tags).id
+
+    def stop(self, node_id: str) -> None:
+        self.sky.stop(node_id)
+
+    def remove(self, node_id: str) -> None:
+        self.sky.set(node_id, State.GONE)
+
+    def advance(self, seconds: float) -> None:
+        self.sky.clock.advance(seconds)
+
+
+class SiteEdge:
+    """Real Terraform and libcloud on the EC2 API of a ``tests.site.Site``."""
+
+    def __init__(self, site: Any) -> None:
+        self._site = site
+        self._ahead = timedelta(0)
+
+    def parts(self, queue: str = "long", **options: str) -> Parts:
+        self._site.queue = queue
+        self._site.configure(**options)
+        self._site.parts()  # lets the site set the process's environment
+        made = assemble(load_queue(self._site.cfg, self._site.name), clock=self._clock)
+        return Parts(made.workspace, made.terraform, made.cloud, made.fleet)
+
+    def _clock(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def living(self) -> dict[str, Mapping[str, str]]:
+        return {node_id: tags for node_id, (_, tags) in self._site.everything().items()}
+
+    def add(self, tags: Mapping[str, str]) -> str:
+        made: str = self._site.stranger(tags)
+        return made
+
+    def stop(self, node_id: str) -> None:
+        self._site.do("StopInstances", node_id)
+
+    def remove(self, node_id: str) -> None:
+        self._site.do("TerminateInstances", node_id)
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
+
+
+def assert_settled(parts: Parts, edge: Edge) -> None:
+    """Nothing is left over: roster, state and cloud agree, one VM for each pilot, no intent, no user data."""
+    owner = parts.workspace.owner()
+    mine = {
+        node_id: tags["tfce:key"]
+        for node_id, tags in edge.living().items()
+        if all(tags.get(name) == value for name, value in owner.tags().items())
+    }
+    assert len(set(mine.values())) == len(mine), "two VMs bear one key"
+    assert set(parts.workspace.roster().pilots) == set(mine.values())
+    state = parts.terraform.instances()
+    assert {entry.id: key for key, entry in state.items()} == mine
+    assert not any(entry.tainted for entry in state.values())
+    assert parts.workspace.intent() == {} and not list(parts.workspace.contexts.iterdir())
+    assert [row for row in parts.fleet.audit() if row.mismatch] == []
+    assert parts.terraform.plan().empty

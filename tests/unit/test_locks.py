@@ -1,0 +1,136 @@
+"""Locks: one writer, so many runs, bounded waits, and nothing left by the dead."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tfce.errors import BusyError, WorkspaceError
+from tfce.locks import exclusive, slot
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from tfce.locks import exclusive
+with exclusive(Path(sys.argv[1]), 0, "x"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_thread_is_told_that_it_is_busy_within_its_time(tmp_path: Path) -> None:
+    told: list[BusyError] = []
+
+    def second() -> None:
+        try:
+            with exclusive(tmp_path / "lock", 0.2, "ce/long"):
+                pass
+        except BusyError as error:
+            told.append(error)
+
+    with exclusive(tmp_path / "lock", 0, "ce/long"):
+        start = time.monotonic()
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(10)
+    assert len(told) == 1 and 0.2 <= time.monotonic() - start < 5
+    assert "ce/long is busy" in told[0].message and "0.2 s" in told[0].message and told[0].exit_code == 4
+    second()
+    assert len(told) == 1  # free again
+
+
+def test_a_lock_is_free_after_an_exception(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), exclusive(tmp_path / "lock", 0, "x"):
+        raise ZeroDivisionError
+    with exclusive(tmp_path / "lock", 0, "x"):
+        pass
+
+
+def test_the_dead_hold_nothing(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "lock")], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    with pytest.raises(BusyError), exclusive(tmp_path / "lock", 0, "x"):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(10)
+    with exclusive(tmp_path / "lock", 0, "x"):
+        pass
+    holder.stdout.close()
+
+
+def test_one_waits_for_the_other_and_then_gets_it(tmp_path: Path) -> None:
+    waiting, order = threading.Event(), []
+
+    def second() -> None:
+        waiting.set()
+        with exclusive(tmp_path / "lock", 10, "x"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with exclusive(tmp_path / "lock", 0, "x"):
+        thread.start()
+        waiting.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_a_lock_is_private(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "lock", 0, "x"):
+        assert (tmp_path / "lock").stat().st_mode & 0o077 == 0
+
+
+def test_a_lock_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:
+    locked = exclusive(tmp_path / ("x" * 300), 0, "x")
+    with pytest.raises(WorkspaceError, match="cannot be locked") as caught, locked:
+        pass
+    assert str(tmp_path) in caught.value.message
+
+
+def test_so_many_runs_and_no_more(tmp_path: Path) -> None:
+    with slot(tmp_path, 2, 0), slot(tmp_path, 2, 0):
+        start = time.monotonic()
+        with pytest.raises(BusyError, match="Terraform_MaxProcesses"), slot(tmp_path, 2, 0.2):
+            pass
+        assert 0.2 <= time.monotonic() - start < 5
+    with slot(tmp_path, 2, 0), slot(tmp_path, 2, 0):
+        pass
+
+
+def test_a_slot_is_free_after_an_exception_and_a_busy_body_is_not_tried_again(tmp_path: Path) -> None:
+    entered = 0
+    with pytest.raises(BusyError, match="inner"), slot(tmp_path, 3, 1):
+        entered += 1
+        raise BusyError("inner")
+    assert entered == 1
+    with slot(tmp_path, 1, 0):
+        pass
+
+
+def test_many_threads_share_two_slots(tmp_path: Path) -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def work() -> None:
+        nonlocal inside, most
+        with slot(tmp_path, 2, 20):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with lock:
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (inside, most) == (0, 2)

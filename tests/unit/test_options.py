@@ -1,0 +1,235 @@
+"""Options: every fault at once with its cure, and only what an operator meant gets through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conftest import MINIMAL, MakeQueue
+from tfce.errors import ConfigError
+from tfce.options import OPTIONS, Queue, parse
+
+
+def faults(**options: object) -> dict[str, str]:
+    """The faults of a queue with ``options``, by option."""
+    try:
+        parse("ce", "long", {**MINIMAL, **options}, Path("/dirac"), Path("/state"))
+    except ConfigError as error:
+        return {fault.option: str(fault) for fault in error.faults}
+    return {}
+
+
+def test_defaults_are_enough(make_queue: MakeQueue, tmp_path: Path) -> None:
+    queue = make_queue()
+    assert queue["CloudAuth"] == tmp_path / "dirac" / "etc" / "cloud.auth"
+    assert queue["Workspace_Root"] == tmp_path / "root"
+    assert queue["Workspace_Files"] == tmp_path / "root" / "workspaces"
+    assert (queue["Context_MaxLifetime"], queue["Context_ProxyLifetime"]) == (1209600, None)
+    assert set(queue.values) == {option.name for option in OPTIONS}
+    assert (queue.region, queue.endpoint, queue.label) == ("us-east-1", None, "cloud.example.org/long")
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_default_and_every_documented_example_works(option: object) -> None:
+    assert option in OPTIONS and option.help and option.example  # type: ignore[attr-defined]
+    assert option.name not in faults(**{option.name: option.example})  # type: ignore[attr-defined]
+    if not option.required and not option.default.startswith("<"):  # type: ignore[attr-defined]
+        given = parse("c", "q", {**MINIMAL, option.name: option.default}, Path("/d"), Path("/s"))  # type: ignore[attr-defined]
+        absent = parse("c", "q", MINIMAL, Path("/d"), Path("/s"))
+        assert given[option.name] == absent[option.name]  # type: ignore[attr-defined]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(
+            "ce",
+            "long",
+            {
+                "CloudType": "EC3",
+                "Instance_Image": " ",
+                "Terraform_Paralelism": "5",
+                "Context_MaxLifetime": "two weeks",
+                "Driver_port": "http",
+                "Workspace_Root": "$NOT_SET_ANYWHERE/x",
+            },
+            Path("/dirac"),
+            Path("/state"),
+        )
+    names = [fault.option for fault in caught.value.faults]
+    assert sorted(names) == [
+        "CloudType",
+        "Context_MaxLifetime",
+        "Driver_port",
+        "Instance_Flavor",
+        "Instance_Image",
+        "Terraform_Paralelism",
+        "Workspace_Root",
+    ]
+    assert all(fault.problem and fault.cure for fault in caught.value.faults)
+    assert all(name in caught.value.message for name in names)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("Context_MaxLifetime", "0"),
+        ("Context_MaxLifetime", "-1"),
+        ("Context_MaxLifetime", "1e6"),
+        ("Context_MaxLifetime", "3 days"),
+        ("Context_ProxyLifetime", "0"),
+        ("Terraform_Parallelism", "0"),
+        ("Terraform_Parallelism", "ten"),
+        ("Terraform_MaxRetries", "-1"),
+        ("Terraform_RootVolume", "4.5"),
+        ("Terraform_MaxProcesses", "0"),
+        ("Workspace_LockTimeout", "-1"),
+        ("Workspace_ReapShare", "0"),
+        ("Workspace_ReapShare", "1.01"),
+        ("Workspace_ReapShare", "50%"),
+        ("Workspace_ReapShare", "nan"),
+        ("Workspace_ReapShare", "inf"),
+        ("Terraform_Tags", "project"),
+        ("Terraform_Tags", "=lz"),
+        ("Terraform_Tags", "a=b, c"),
+        ("CloudAuth", "etc/cloud.auth"),
+        ("CloudAuth", "$NOT_SET_ANYWHERE/cloud.auth"),
+        ("CloudAuth", "${NOT_SET_ANYWHERE}/cloud.auth"),
+        ("CloudAuth", "~no-such-user-here/cloud.auth"),
+        ("Terraform_Binary", "terraform"),
+        ("Workspace_Files", "."),
+        ("Driver_secure", "maybe"),
+        ("Driver_port", "0"),
+        ("Driver_timeout", "soon"),
+        ("Terraform_Unknown", "x"),
+        ("Workspace_root", "/x"),
+        ("CloudType", "OPENSTACK9"),
+        ("Instance_Networks", "subnet-1, subnet-2"),
+    ],
+)
+def test_wrong_values_are_refused_by_name_value_and_cure(option: str, value: str) -> None:
+    found = faults(**{option: value})
+    assert list(found) == [option]
+    assert found[option].startswith(f"{option} = {value}: ") and "; " in found[option]
+
+
+@pytest.mark.parametrize("value", ["must", "names", "the must of names"])
+def test_a_value_cannot_pass_for_an_explanation(value: str) -> None:
+    assert "must be a whole number;" in faults(Terraform_Parallelism=value)["Terraform_Parallelism"]
+
+
+def test_a_slip_of_the_pen_is_recognised() -> None:
+    assert "did you mean Terraform_Parallelism?" in faults(Terraform_Paralelism="5")["Terraform_Paralelism"]
+    assert "README" in faults(Workspace_QQQQQQQQQQQQQQQQQQQQ="5")["Workspace_QQQQQQQQQQQQQQQQQQQQ"]
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "read"),
+    [
+        ("Instance_Networks", " name:a b ", ("name:a b",)),
+        ("Instance_Networks", ",,", ()),
+        ("Context_ExtPackages", " gcc ,git,, make , ", ("gcc", "git", "make")),
+        ("Context_ExtPackages", ["gcc", "git"], ("gcc", "git")),
+        ("Terraform_SecurityGroups", "sg-1\t,\tname:my group", ("sg-1", "name:my group")),
+        ("Terraform_Tags", "a = b=c , d=", {"a": "b=c", "d": ""}),
+        ("Terraform_Tags", "", {}),
+        ("Context_MaxLifetime", 60, 60),
+        ("Context_ProxyLifetime", " 3600 ", 3600),
+        ("Terraform_RootVolume", "0", 0),
+        ("Workspace_ReapShare", "1", 1.0),
+        ("Instance_Image", 'name:debian 12, "stable" ${x} %', 'name:debian 12, "stable" ${x} %'),
+        ("Terraform_AvailabilityZone", "", ""),
+    ],
+)
+def test_values_are_read_as_meant(option: str, given: object, read: object) -> None:
+    assert parse("c", "q", {**MINIMAL, option: given}, Path("/d"), Path("/s"))[option] == read
+
+
+def test_environment_variables_and_homes_expand_in_paths(
+    make_queue: MakeQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SITE", "/srv/site")
+    monkeypatch.setenv("HOME", "/home/dirac")
+    assert make_queue(CloudAuth="$SITE/a")["CloudAuth"] == Path("/srv/site/a")
+    assert make_queue(CloudAuth="${SITE}_x/a")["CloudAuth"] == Path("/srv/site_x/a")
+    assert make_queue(CloudAuth="~/a")["CloudAuth"] == Path("/home/dirac/a")
+
+
+def test_workspace_files_follow_the_root(make_queue: MakeQueue) -> None:
+    assert make_queue(Workspace_Root="/w")["Workspace_Files"] == Path("/w/workspaces")
+    assert make_queue(Workspace_Root="/w", Workspace_Files="/git")["Workspace_Files"] == Path("/git")
+
+
+@pytest.mark.parametrize(
+    ("options", "region"),
+    [
+        ({"CloudType": "EC2"}, "us-east-1"),
+        ({"CloudType": "ec2"}, "us-east-1"),
+        ({"CloudType": "EC2_EU_WEST2"}, "eu-west-2"),
+        ({"CloudType": "EC2", "Driver_region": "eu-central-1"}, "eu-central-1"),
+        ({"CloudType": "EC2_EU_WEST", "Driver_region": "eu-west-1"}, "eu-west-1"),
+    ],
+)
+def test_regions(make_queue: MakeQueue, options: dict[str, str], region: str) -> None:
+    assert make_queue(**options).region == region
+    assert make_queue(**options).cloud == "EC2"
+
+
+def test_two_regions_contradict() -> None:
+    assert "us-west-1" in faults(CloudType="EC2_US_WEST", Driver_region="eu-west-1")["Driver_region"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "endpoint"),
+    [
+        ({}, None),
+        ({"Driver_port": "5000"}, None),
+        ({"Driver_host": "h"}, "https://h"),
+        ({"Driver_host": "h", "Driver_port": "8773", "Driver_secure": "False"}, "http://h:8773"),
+        ({"Driver_host": "h", "Driver_secure": "false"}, "http://h"),
+        (
+            {"Driver_host": "h", "Driver_secure": "no", "Driver_path": "/services/Cloud/"},
+            "http://h/services/Cloud",
+        ),
+        ({"Driver_host": "h", "Driver_secure": "True"}, "https://h"),
+        ({"Driver_host": ""}, None),
+    ],
+)
+def test_endpoints(make_queue: MakeQueue, driver: dict[str, str], endpoint: str | None) -> None:
+    assert make_queue(**driver).endpoint == endpoint
+
+
+def test_driver_options_have_types(make_queue: MakeQueue) -> None:
+    driver = make_queue(Driver_secure="False", Driver_port="80", Driver_anything="False").driver
+    assert driver == {"secure": False, "port": 80, "anything": "False"}
+
+
+def test_homes_differ_where_clouds_differ(make_queue: MakeQueue) -> None:
+    homes = {
+        make_queue().home,
+        make_queue(CloudType="EC2_EU_WEST").home,
+        make_queue(Driver_host="a").home,
+        make_queue(Driver_host="a", Driver_port="1").home,
+        make_queue(Driver_host="a", Driver_secure="no").home,
+    }
+    assert len(homes) == 5
+
+
+@pytest.mark.parametrize(("ce", "name"), [("", "q"), ("ce", ""), ("", "")])
+def test_ce_and_queue_need_names(ce: str, name: str) -> None:
+    with pytest.raises(ConfigError, match="CE and queue need a name"):
+        parse(ce, name, MINIMAL, Path("/d"), Path("/s"))
+
+
+def test_a_token_shows_nowhere(make_queue: MakeQueue) -> None:
+    queue = make_queue(Driver_token="hush-hush")
+    assert queue.driver["token"] == "hush-hush"
+    assert "hush" not in f"{queue!r} {queue} {queue.home} {queue.label}"
+    with pytest.raises(ConfigError) as caught:
+        make_queue(Driver_token="hush-hush", Terraform_X="1", Driver_port="x")
+    assert "hush" not in caught.value.message
+
+
+def test_what_is_not_ours_is_let_alone(make_queue: MakeQueue) -> None:
+    queue: Queue = make_queue(maxCPUTime="1440", SubmitPool="x", terraform_x="y", Instance_Other="z")
+    assert "maxCPUTime" not in queue.values

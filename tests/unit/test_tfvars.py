@@ -1,0 +1,133 @@
+"""queue.tfvars: what an option says is what Terraform reads, whatever it says."""
+
+from __future__ import annotations
+
+import hcl
+import pytest
+
+from tests.unit.conftest import MakeQueue
+from tfce.node import Owner
+from tfce.tfvars import render, to_hcl, variables
+
+OWNER = Owner("site-1", "cloud.example.org", "long")
+HOSTILE = [
+    "%",
+    "100%",
+    "$",
+    "$HOME",
+    "${var.x}",
+    "$${x}",
+    "$${${",
+    "%{ if true }",
+    "%%{",
+    'a"b',
+    '"',
+    "it's",
+    "\\",
+    "\\\\",
+    "\\${",
+    "tab\there",
+    "line\nbreak = 1",
+    "\r\n",
+    "\b\f\x00\x7f",
+    "{",
+    "}",
+    "}${",
+    "# c",
+    "// c",
+    "/* c",
+    "<<EOT",
+    "null",
+    "true",
+    "12",
+    "[1]",
+    "a = b",
+    "ü \u2028 😀",
+    "{{ label }} {% raw %}",
+]
+
+
+def decoded(literal: str) -> str:
+    """What HCL makes of a quoted literal that holds no template and no escape but ``\\uNNNN``."""
+    assert literal[0] == literal[-1] == '"' and "${" not in literal and "%{" not in literal
+    assert not any(ord(letter) < 32 for letter in literal)
+    body = literal[1:-1]
+    assert '"' not in body
+    text, rest = "", body
+    while rest:
+        if rest.startswith("\\"):
+            assert rest[1] == "u"
+            text, rest = text + chr(int(rest[2:6], 16)), rest[6:]
+        else:
+            text, rest = text + rest[0], rest[1:]
+    return text
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_any_text_stays_what_it_is(value: str) -> None:
+    assert decoded(to_hcl(value)) == value
+    assert to_hcl([value]) == f"[{to_hcl(value)}]"
+    assert to_hcl({value: value}) == f"{{ {to_hcl(value)} = {to_hcl(value)} }}"
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_queue_with_hostile_options_renders_one_line_for_each_variable(
+    make_queue: MakeQueue, value: str
+) -> None:
+    image = f"x{value}y"
+    tags = "a=" + value.replace(",", "").strip()
+    queue = make_queue(
+        Instance_Image=image, Instance_SSHKey=image, Terraform_Tags=tags, Workspace_NamePrefix=image
+    )
+    text = render(queue, Owner(image, image, image))
+    lines = [line for line in text.split("\n") if line and not line.startswith("#")]
+    wanted = {name for group in variables(queue, OWNER).values() for name in group}
+    assert sorted(line.split(" ", 1)[0] for line in lines) == sorted(wanted)
+    read = {line.split("=", 1)[0].strip(): line.split("=", 1)[1].strip() for line in lines}
+    for name in ("image", "key_pair", "installation", "ce", "queue", "name_prefix"):
+        assert decoded(read[name]) == image
+
+
+@pytest.mark.parametrize("label", ["a\nimage = 1", "a\r\nb", "*/", "a b"])
+def test_a_name_cannot_break_out_of_its_comment(make_queue: MakeQueue, label: str) -> None:
+    text = render(make_queue(ce=f"x{label}x", name="q"), OWNER)
+    assert sum(line.startswith("image ") for line in text.splitlines()) == 1
+
+
+def test_the_shape_says_what_the_options_say(make_queue: MakeQueue) -> None:
+    queue = make_queue(
+        Instance_Networks="name:pilots",
+        Terraform_SecurityGroups="sg-1, name:two",
+        Terraform_Tags="b=2, a=1",
+        Terraform_RootVolume="40",
+        Terraform_CreateTimeout="300",
+        Driver_host="127.0.0.1",
+        Driver_port="4566",
+        Driver_secure="no",
+    )
+    found = hcl.loads(render(queue, OWNER))
+    assert found["installation"] == "site-1" and found["ce"] == OWNER.ce and found["queue"] == "long"
+    assert found["networks"] == ["name:pilots"] and found["security_groups"] == ["sg-1", "name:two"]
+    assert found["tags"] == {"a": "1", "b": "2"}
+    assert (found["root_volume_gb"], found["create_timeout"]) == (40, "300s")
+    assert (found["region"], found["endpoint"]) == ("us-east-1", "http://127.0.0.1:4566")
+    assert found["availability_zone"] == found["key_pair"] == "null"
+
+
+def test_the_same_options_give_the_same_bytes(make_queue: MakeQueue) -> None:
+    one = render(make_queue(Terraform_Tags="b=2, a=1"), OWNER)
+    assert one == render(make_queue(Terraform_Tags="a=1, b=2"), OWNER)
+    assert one != render(make_queue(Terraform_Tags="a=1"), OWNER)
+
+
+def test_neither_token_nor_path_of_the_auth_file_gets_into_it(make_queue: MakeQueue) -> None:
+    text = render(make_queue(Driver_token="hush-hush", CloudAuth="/secret/place"), OWNER)
+    assert "hush" not in text and "/secret/place" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "null"), (5, "5"), (0, "0"), ([], "[]"), ({}, "{}"), (["a", "b"], '["a", "b"]'), (True, "true")],
+)
+def test_other_values(value: object, text: str) -> None:
+    assert to_hcl(value) == text
