@@ -1,10 +1,10 @@
-"""What a cycle costs on EC2, beside DIRAC's own way of doing it: `make bench` (or `python -m benchmarks.ec2`).
+"""What a cycle costs on EC2, beside DIRAC's own way of doing it: `make bench`, or `python -m benchmarks.ec2`.
 
-An emulated EC2 (moto) answers through a proxy that counts every request and can delay each of them. For each number of
-pilots that already exist, `tfce submit`, a poll of all of them and `tfce reap` are run as an operator would run them, and the
-same work is done the way DIRAC's CloudComputingElement does it with libcloud: image, flavors and one create after the
-other, one GET for each pilot, one list and one destroy after the other. Memory is the largest sum of resident memory of
-tfce, Terraform and its providers, looked at 20 times a second.
+An emulated EC2 (moto) answers through a proxy that counts every request and can delay each of them. For each
+number of pilots that already exist, `tfce submit`, a poll of all of them and `tfce reap` are run as an operator
+would run them; the same work is done the way DIRAC's CloudComputingElement does it with libcloud: image, then one
+create after the other, one GET for each pilot, one list and one destroy after the other. Memory is the largest sum
+of resident memory of tfce, Terraform and its providers, looked at 20 times a second.
 """
 
 from __future__ import annotations

@@ -48,11 +48,11 @@ def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str])
 
 def counting(connection: type[Any], calls: Counter[str], name: Any) -> type[Any]:
     """A subclass of a libcloud connection class that counts each request; ``name(action, params, method)``
-    gives the word to count it under."""
+    gives the word to count it under; where there are no params, it gets the body."""
 
     class Counting(connection):  # type: ignore[misc]
         def request(self, action: str, params: Any = None, *args: Any, **kwargs: Any) -> Any:
-            calls[name(action, params or {}, kwargs.get("method", "GET"))] += 1
+            calls[name(action, params or kwargs.get("data") or {}, kwargs.get("method", "GET"))] += 1
             return super().request(action, params, *args, **kwargs)
 
     return Counting
