@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.rigs import mirror
-from tests.rigs.localstack import LocalStack
+from tests.rigs.localstack import LocalStack, RigError
 from tfce.cli import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
 from tfce.config import load_queue
+from tfce.errors import TfceError
 from tfce.roster import Pilot
 from tfce.toolchain import MIRROR_VARIABLE
 from tfce.wiring import Parts, assemble
@@ -65,6 +66,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return demonstrate()
+    except (TfceError, RigError) as error:
+        print(f"\nthe demo failed: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; the embedded cloud is stopped and its folder removed")
         return 130
@@ -99,6 +103,8 @@ class Demo:
         say("submitting 3 pilots")
         submission = self._fleet.submit(WRAPPER, 3, progress=lambda line: print(f"    {line}", flush=True))
         print(submission_table(submission))
+        if submission.stopped:
+            raise KeyboardInterrupt
         self._note("submit 3", submission.calls, submission.seconds)
         references = submission.references
 

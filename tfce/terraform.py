@@ -285,6 +285,8 @@ class Terraform:
                     f"terraform {command}: {program[0]} cannot be run ({error.strerror}); install it again, or "
                     "name another with Terraform_Binary"
                 ) from None
+        if ended.stopped == "interrupted" and command != "apply":
+            raise KeyboardInterrupt  # an apply's caller first finds out what it made
         if check and (ended.exit or ended.stopped):
             raise TerraformError(
                 f"terraform {command}: {self._said(ended) or ended.stopped or f'ended with {ended.exit}'}"
