@@ -172,11 +172,11 @@ def round_at(existing: int, new: list[int], latency: float) -> Iterator[tuple[st
             theirs = measured(proxy, lambda count=count: other.submit(count))
             yield str(existing), f"submit {count}", str(ours), str(theirs)
         fleet = site.parts().fleet
-        references = [node.reference for node in fleet._mine()][:existing]
+        references = [node.reference for node in fleet._ground.mine()][:existing]
         ours = measured(proxy, lambda: fleet.poll(references))
         theirs = measured(proxy, lambda: other.poll([text.removeprefix("cloud://") for text in references]))
         yield str(existing), f"poll {len(references)}", str(ours), str(theirs)
-        doomed = [node for node in fleet._mine() if pilot_key(node)][: min(10, existing)]
+        doomed = [node for node in fleet._ground.mine() if pilot_key(node)][: min(10, existing)]
         for node in doomed:
             site.do("StopInstances", node.id)
         ours = run(site, "reap", site.name, "--json")

@@ -20,6 +20,7 @@ from tfce.errors import ConfigError, TfceError
 from tfce.fleet import Seen, Submission, Sweep
 from tfce.options import Queue
 from tfce.roster import timestamp
+from tfce.submission import failure_kind
 from tfce.verdict import Removal
 from tfce.wiring import Parts, assemble
 from tfce.workspace import Workspace
@@ -128,7 +129,7 @@ def _submit(options: argparse.Namespace) -> int:
         ) from None
     parts = _parts(options)
     progress = _say if not options.json else (lambda text: None)
-    submission = parts.fleet.submit(wrapper, options.count, progress=progress)
+    submission = parts.fleet.submit(wrapper, options.count, progress=progress, insist=True)
     if options.json:
         _json(submission_json(submission))
     else:
@@ -144,6 +145,7 @@ def submission_json(submission: Submission) -> dict[str, Any]:
         "failed": [{"key": key, "reason": reason} for key, reason in submission.failed.items()],
         "calls": dict(submission.calls),
         "seconds": round(submission.seconds, 3),
+        "limited": submission.limited,
     }
 
 
@@ -151,14 +153,14 @@ def submission_table(submission: Submission) -> str:
     """A submission for people."""
     rows = [(stamp, ref, "") for ref, stamp in submission.stamps.items()]
     rows += [(key, "-", reason) for key, reason in submission.failed.items()]
-    return f"{table(('STAMP', 'REFERENCE', 'FAILED'), rows)}\n{cost(submission.calls, submission.seconds)}"
+    limited = [f"fewer than asked for: {submission.limited}"] if submission.limited else []
+    lines = [table(("STAMP", "REFERENCE", "FAILED"), rows), *limited, cost(submission.calls, submission.seconds)]
+    return "\n".join(lines)
 
 
 def _submission_code(submission: Submission) -> int:
     if not submission.failed:
-        return DONE
-    from tfce.fleet import failure_kind
-
+        return PARTLY if submission.limited else DONE
     nothing = not submission.stamps and not submission.stopped
     return UNREACHABLE if nothing and failure_kind(submission.failed) in _UNREACHABLE_KINDS else PARTLY
 
@@ -219,7 +221,7 @@ def _show_sweep(sweep: Sweep, as_json: bool, head: str) -> int:
         _json(sweep_json(sweep))
     else:
         print(sweep_table(sweep, head))
-    return PARTLY if sweep.failed else DONE
+    return PARTLY if sweep.failed or sweep.absent else DONE
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:
@@ -229,6 +231,7 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         "failed": [{"reference": ref, "reason": reason} for ref, reason in sweep.failed.items()],
         "held": [_removal(removal) for removal in sweep.held],
         "adopted": sweep.adopted,
+        "absent": sweep.absent,
         "kept": sweep.kept,
         "calls": dict(sweep.calls),
         "seconds": round(sweep.seconds, 3),
@@ -249,6 +252,7 @@ def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
     rows = [(r["reference"] or "-", r["name"], r["reason"]) for r in map(_removal, sweep.removed)]
     rows += [(r["reference"] or "-", r["name"], f"held back: {r['reason']}") for r in map(_removal, sweep.held)]
     rows += [(ref, "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
+    rows += [(ref, "-", "the cloud knows no such VM") for ref in sweep.absent]
     lines = [table((head, "NAME", "REASON"), rows)] if rows else ["nothing to remove"]
     lines += [f"taken back into the roster: {', '.join(sweep.adopted)}"] if sweep.adopted else []
     return "\n".join([*lines, f"{sweep.kept} kept; {cost(sweep.calls, sweep.seconds)}"])

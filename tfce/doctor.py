@@ -10,9 +10,9 @@ from pathlib import Path
 from tfce import context, credentials, toolchain
 from tfce.cloud import Check, connect
 from tfce.errors import ConfigError, TfceError
-from tfce.fleet import recipe_for
 from tfce.modules import module_for
 from tfce.options import Queue
+from tfce.submission import recipe_for
 from tfce.wiring import assemble
 
 _FREE_MB = 100

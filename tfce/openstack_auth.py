@@ -87,7 +87,8 @@ def environment(
     method = METHODS[version(driver)]
     values = {"OS_AUTH_URL": auth_url(driver)}
     if method.handed_over:
-        values["OS_TOKEN"] = token()
+        # The provider must not try to log in again by itself: it has nothing to do it with.
+        values |= {"OS_TOKEN": token(), "OS_ALLOW_REAUTH": "false"}
     else:
         values |= {method.key: key, method.secret: secret}
     if method.scoped:

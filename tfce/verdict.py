@@ -16,13 +16,18 @@ FREE_REMOVALS = 10
 
 @dataclass(frozen=True)
 class Removal:
-    """One pilot to remove: ``node`` None means that the cloud has nothing left to destroy."""
+    """One pilot to remove; ``node`` is None, or in state GONE, when the cloud has nothing left to destroy."""
 
     key: str
     node: Node | None
     reason: str  # stopped, failed, overdue, dismissed, duplicate, gone
     state: State  # the pilot's last state, which later polls answer with
     twin: bool = False  # another VM bears the same key and stays: so does the pilot
+
+    @property
+    def standing(self) -> Node | None:
+        """The VM to destroy, if there is one."""
+        return self.node if self.node is not None and self.node.state is not State.GONE else None
 
     @property
     def alive(self) -> bool:
@@ -39,7 +44,7 @@ def judge(
     seconds counts from the pilot's birth in the roster, else from the VM's creation.
     """
     if node.state is State.GONE:
-        return Removal(key, None, "gone", State.GONE) if pilot else None
+        return Removal(key, node, "gone", State.GONE) if pilot else None
     if node.state is State.STOPPED:
         return Removal(key, node, "stopped", State.STOPPED)
     if node.state is State.FAILED:

@@ -161,7 +161,8 @@ class Workspace:
         now = timestamp(datetime.now(UTC))
         ledger = self.ledger()
         for removal in removals:
-            if removal.node is not None:
+            # One that is only believed to be gone must not count as dismissed, should it turn up again.
+            if removal.standing is not None and removal.node is not None:
                 old = ledger.get(removal.node.id, {})
                 entry = {
                     "key": removal.key,

@@ -80,7 +80,7 @@ def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge
     rows = {row.verdict for row in edge.parts().fleet.audit()}
     assert rows == {"ok", "vanished"}
     sweep = edge.parts().fleet.reap()
-    assert [(r.reason, r.node) for r in sweep.removed] == [("gone", None)]
+    assert [(r.reason, r.standing) for r in sweep.removed] == [("gone", None)]
     more = edge.parts().fleet.submit(WRAPPER, 1)
     assert sorted(edge.living()) == sorted(ids([stays, *more.references]))
     assert_settled(edge.parts(), edge)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.dirac.conftest import CE, Site
-from tests.fakes import Refused
-from tfce.errors import CloudError
+from tests.fakes import FakeCloud, Refused
+from tfce import migration
+from tfce.errors import CloudError, ConfigError
 from tfce.node import State
 
 FULL = Refused("InsufficientInstanceCapacity: none left")
@@ -233,3 +234,22 @@ def test_a_kill_needs_no_place_to_write(site: Site) -> None:
     (pilot,) = site.element().submitJob(site.wrapper, "", 1)["Value"]
     assert site.element(Workspace_Root="/proc/tfce").killJob([pilot])["OK"]
     assert not site.sky.living()
+
+
+# -- the command that helps to move over -------------------------------------------------------------------
+
+
+def test_migration_lists_what_is_left(site: Site, left: dict[str, str]) -> None:
+    fleet = site.element(**ADOPT)._fleet()
+    found = migration.left_over(fleet.workspace, FakeCloud(site.sky))
+    assert {node.reference for node in found} == set(left.values()) - {left["stranger"]}
+
+
+def test_migration_wants_to_know_the_prefix(site: Site) -> None:
+    fleet = site.element()._fleet()
+    with pytest.raises(ConfigError, match="Workspace_AdoptPrefix"):
+        migration.left_over(fleet.workspace, FakeCloud(site.sky))
+
+
+def test_the_statement_quotes_what_it_is_given() -> None:
+    assert "DestinationSite = 'it''s' AND" in migration.statement("it's")

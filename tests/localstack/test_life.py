@@ -65,7 +65,7 @@ def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> No
     }
     removed = {r["name"]: r["reason"] for r in site.run("reap", site.name, "--json").json["removed"]}
     assert removed[f"tfce-{keys[references[0]]}"].startswith("overdue")
-    assert removed[keys[references[1]]] == "gone"
+    assert removed[f"tfce-{keys[references[1]]}"] == "gone"
     assert len(removed) == 2
     assert set(site.instances()) == {references[2].removeprefix("cloud://")}
     assert site.run("plan", site.name).code == 0 and site.audit()["mismatches"] == 0

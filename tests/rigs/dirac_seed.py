@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from DIRAC.Core.Base.Script import Script
 
@@ -18,6 +21,9 @@ Script.parseCommandLine(ignoreErrors=True)
 _ARGUMENTS = Script.getPositionalArgs()
 
 from DIRAC.ConfigurationSystem.Client.ConfigurationData import gConfigurationData  # noqa: E402
+
+from tests.rigs.dirac_server import PILOT_GROUP, VOMS_ROLE  # noqa: E402
+from tests.rigs.dirac_x509 import PILOT_DN  # noqa: E402
 
 
 def _check(result: Any) -> Any:
@@ -40,6 +46,19 @@ def proxy(folder: str) -> None:
     uploaded = X509Chain()
     _check(uploaded.loadProxyFromFile(path))
     _check(gProxyManager.uploadProxy(uploaded))
+    _voms(chain)
+
+
+def _voms(user: Any) -> None:
+    """Put a proxy where ProxyDB keeps those that a VOMS server has dressed: there is no VOMS server here."""
+    from DIRAC.FrameworkSystem.DB.ProxyDB import ProxyDB
+
+    made = _check(user.generateProxyToString(20 * 86400, diracGroup=PILOT_GROUP))
+    text = made if isinstance(made, str) else made.decode()
+    columns = "UserName, UserDN, UserGroup, VOMSAttr, Pem, ExpirationTime"
+    values = "%s, %s, %s, %s, %s, TIMESTAMPADD(DAY, 19, UTC_TIMESTAMP())"
+    request = f"REPLACE INTO ProxyDB_VOMSProxies ({columns}) VALUES ({values})"
+    _check(ProxyDB()._update(request, args=("pilotuser", PILOT_DN, PILOT_GROUP, VOMS_ROLE, text)))
 
 
 def active(site: str, *elements: str) -> None:

@@ -34,6 +34,7 @@ if __package__ in (None, ""):
 from tests.rigs import dirac, dirac_cfg, dirac_x509
 
 VO, PILOT_GROUP, USER_GROUP = "dteam", "dteam_pilot", "dteam_user"
+VOMS_ROLE = f"/{VO}/Role=pilot"
 SITE = "CLOUD.Test.org"
 _DATABASES = {
     "Framework": ["ProxyDB"],
@@ -224,7 +225,7 @@ class Server:
         systems["WorkloadManagement"]["Agents"] = agents
         user = {"VO": VO, "Users": "pilotuser"}
         groups = {
-            PILOT_GROUP: {**user, "Properties": ["GenericPilot", "LimitedDelegation"], "VOMSRole": ""},
+            PILOT_GROUP: {**user, "Properties": ["GenericPilot", "LimitedDelegation"], "VOMSRole": VOMS_ROLE},
             USER_GROUP: {**user, "Properties": "NormalUser"},
         }
         rights = ["TrustedHost", "CSAdministrator", "FullDelegation", "Operator"]

@@ -260,6 +260,7 @@ def test_a_submission_as_json_and_for_people() -> None:
         "failed": [{"key": "0000000B", "reason": "no capacity"}],
         "calls": {"RunInstances": 2},
         "seconds": 1.235,
+        "limited": "",
     }
     text = cli.submission_table(submission)
     assert "cloud://i-1" in text and "no capacity" in text and "2 API calls (RunInstances 2), 1.2 s" in text

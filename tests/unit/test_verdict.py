@@ -62,7 +62,7 @@ def test_who_goes_and_why(
     else:
         assert removal is not None
         assert (removal.reason.partition(":")[0], removal.state) == verdict
-        assert removal.node == (None if state is State.GONE else seen)  # what is gone is not destroyed again
+        assert removal.standing == (None if state is State.GONE else seen)  # what is gone is not destroyed again
 
 
 def test_the_reasons_say_more() -> None:

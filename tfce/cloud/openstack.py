@@ -85,7 +85,15 @@ class OpenStack:
     # -- Cloud ---------------------------------------------------------------------------------------------
 
     def nodes(self, owner: Owner) -> list[Node]:
-        return [node for node in map(_node, self._servers()) if owner.same_queue(node)]
+        mine = [node for node in map(_node, self._servers()) if owner.same_queue(node)]
+        # Nova's list leaves out why some servers failed; only the server itself says it.
+        return [self._explained(node) if node.state is State.FAILED and not node.fault else node for node in mine]
+
+    def _explained(self, node: Node) -> Node:
+        try:
+            return self.node(node.id) or node
+        except CloudError:
+            return node
 
     def node(self, node_id: str) -> Node | None:
         # An id that is none could become another path of the API.

@@ -57,7 +57,7 @@ class Supervisor:
                 f"port {daemon.port} ({daemon.name}) is taken; TFCE_OPENSTACK_PORT moves the rig's ports"
             )
         keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
-        with open(self.log(daemon.name), "ab") as log:
+        with self.log(daemon.name).open("ab") as log:
             process = subprocess.Popen(
                 daemon.argv,
                 stdin=subprocess.DEVNULL,

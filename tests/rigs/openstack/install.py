@@ -57,15 +57,21 @@ def make_certificates(layout: Layout) -> None:
         return
     if not shutil.which("openssl"):
         apt_install("openssl")
-    key = ["-newkey", "rsa:2048", "-nodes"]
-    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
-    run(["openssl", "req", "-x509", *key, "-keyout", tls / "ca.key", "-out", layout.ca]
-        + ["-days", "3650", "-subj", "/CN=tfce OpenStack rig", *usage])  # fmt: skip
-    run(
-        ["openssl", "req", *key, "-keyout", tls / "server.key", "-out", tls / "server.csr", "-subj", f"/CN={HOST}"]
+    new_key = ["req", "-newkey", "rsa:2048", "-nodes"]
+    _openssl(
+        *new_key,
+        *("-x509", "-keyout", tls / "ca.key", "-out", layout.ca, "-days", "3650"),
+        *("-subj", "/CN=tfce OpenStack rig", "-addext", "keyUsage=critical,keyCertSign,cRLSign"),
     )
+    _openssl(*new_key, "-keyout", tls / "server.key", "-out", tls / "server.csr", "-subj", f"/CN={HOST}")
     (tls / "server.ext").write_text(EXTENSIONS)
     signed = tls / "server.tmp"
-    run(["openssl", "x509", "-req", "-in", tls / "server.csr", "-out", signed, "-days", "800"]
-        + ["-CA", layout.ca, "-CAkey", tls / "ca.key", "-CAcreateserial", "-extfile", tls / "server.ext"])  # fmt: skip
+    _openssl(
+        *("x509", "-req", "-in", tls / "server.csr", "-out", signed, "-days", "800"),
+        *("-CA", layout.ca, "-CAkey", tls / "ca.key", "-CAcreateserial", "-extfile", tls / "server.ext"),
+    )
     signed.replace(tls / "server.pem")
+
+
+def _openssl(*arguments: str | Path) -> None:
+    run(["openssl", *arguments])

@@ -24,7 +24,8 @@ FLAVORS = {  # name: vcpus, MB of memory, GB of disk
 }
 NETWORKS = {"my_public_net": "10.20.0.0/16", "my_private_net": "10.30.0.0/16"}
 KEY_PAIR = "mysshkey"
-NAMES = {"image": "glance", "placement": "placement", "compute": "nova", "network": "neutron"}  # libcloud looks for them
+# libcloud looks its services up by these names
+NAMES = {"image": "glance", "placement": "placement", "compute": "nova", "network": "neutron"}
 
 
 def connect(facts, user, project, region="RegionOne"):
@@ -37,6 +38,8 @@ def connect(facts, user, project, region="RegionOne"):
         project_domain_name="Default",
         region_name=region,
         cacert=facts["ca"],
+        load_yaml_config=False,  # hazard: a clouds.yaml of the user, or in this folder, would be mixed in
+        load_envvars=False,
     )
 
 
@@ -45,7 +48,7 @@ def identity(facts):
     admin, member = api.find_role("admin"), api.find_role("member")
     service = api.find_role("service") or api.create_role(name="service")
     add_user(api, facts, "svc", {"service": (admin, service)})
-    add_user(api, facts, "demo", {name: (member,) for name in PROJECTS})
+    add_user(api, facts, "demo", dict.fromkeys(PROJECTS, (member,)))
     api.create_region(id="Front", description="the same services, through a proxy that counts and delays")
     add_endpoints(api, "identity", facts["front_auth_url"], facts["front_auth_url"])
     for kind, port in facts["ports"].items():

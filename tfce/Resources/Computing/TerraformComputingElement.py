@@ -83,6 +83,11 @@ Terraform_Binary:
 Terraform_Mirror:
   (Optional) Filesystem mirror of providers to prefer. Example: ``/srv/terraform/mirror``
 
+Terraform_Module:
+  (Optional) Native: a ready-made provider, a resource for each pilot; bulk: tfce's own provider, one
+  resource for the queue; or the folder of a root module of yours. Clouds without a native module: always
+  bulk. Default: native. Example: ``bulk``
+
 Terraform_Parallelism:
   (Optional) VMs created at once by one apply. Default: 10. Example: ``20``
 

@@ -1,0 +1,234 @@
+"""The EC2 edge against answers that clouds really give, good and bad, from a server of our own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.unit.conftest import MakeQueue
+from tfce.cloud import Cloud, connect
+from tfce.credentials import Credentials
+from tfce.errors import CloudError
+from tfce.node import Owner, State
+
+OWNER = Owner("site-1", "cloud.example.org", "long")
+SECRET = "hush/secret+x"
+XMLNS = ' xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"'
+SPELLINGS = [XMLNS, XMLNS.replace('15/"', '15"'), XMLNS.replace("2016-11-15", "2010-08-31"), ""]
+
+
+@dataclass
+class Api:
+    """What the server answers, request by request (the last answer stays), and what it was asked."""
+
+    answers: list[tuple[int, str]] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    port: int = 0
+
+    def say(self, *answers: str | tuple[int, str]) -> None:
+        self.answers = [(200, one) if isinstance(one, str) else one for one in answers]
+
+    def next(self, query: dict[str, str]) -> tuple[int, str]:
+        self.asked.append(query)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    made = Api()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = made.next(
+                {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            )
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield made
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def cloud(make_queue: MakeQueue, api: Api) -> Cloud:
+    driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
+    return connect(make_queue(**driver, Terraform_MaxRetries="1"), Credentials("AKIA", SECRET))
+
+
+def instance(node_id: str, state: str = "running", **tags: str) -> str:
+    given = {**OWNER.tags(), "tfce:key": "0000000A", "Name": "n", **tags}
+    items = "".join(f"<item><key>{name}</key><value>{value}</value></item>" for name, value in given.items())
+    return (
+        f"<item><instancesSet><item><instanceId>{node_id}</instanceId><imageId>ami-1</imageId>"
+        f"<instanceState><code>16</code><name>{state}</name></instanceState><instanceType>t3.micro</instanceType>"
+        f"<launchTime>2026-01-31T12:00:00.000Z</launchTime><privateIpAddress>10.0.0.1</privateIpAddress>"
+        f"<tagSet>{items}</tagSet></item></instancesSet></item>"
+    )
+
+
+def listing(*instances: str, xmlns: str = XMLNS, token: str = "") -> str:
+    after = f"<nextToken>{token}</nextToken>" if token else ""
+    name = "DescribeInstancesResponse"
+    return f"<{name}{xmlns}><reservationSet>{''.join(instances)}</reservationSet>{after}</{name}>"
+
+
+def fault(code: str, message: str, xmlns: str = "") -> str:
+    error = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<Response{xmlns}><Errors>{error}</Errors><RequestID>1</RequestID></Response>"
+
+
+@pytest.mark.parametrize("xmlns", SPELLINGS[:3])
+def test_a_list_is_read_however_the_cloud_spells_its_namespace(api: Api, cloud: Cloud, xmlns: str) -> None:
+    api.say(listing(instance("i-1"), instance("i-2", "stopped"), xmlns=xmlns))
+    nodes = {node.id: node for node in cloud.nodes(OWNER)}
+    assert {node_id: node.state for node_id, node in nodes.items()} == {"i-1": State.RUNNING, "i-2": State.STOPPED}
+    assert nodes["i-1"].created is not None and nodes["i-1"].created.isoformat() == "2026-01-31T12:00:00+00:00"
+    assert nodes["i-1"].tags["tfce:key"] == "0000000A"
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("pending", State.BOOTING),
+        ("running", State.RUNNING),
+        ("stopping", State.RUNNING),
+        ("stopped", State.STOPPED),
+        ("shutting-down", State.GONE),
+        ("terminated", State.GONE),
+        ("hibernating", State.ODD),
+    ],
+)
+def test_ec2s_words(api: Api, cloud: Cloud, word: str, state: State) -> None:
+    api.say(listing(instance("i-1", word)))
+    (node,) = cloud.nodes(OWNER)
+    assert (node.state, node.raw_state) == (state, word)
+
+
+def test_all_pages_are_read_and_the_filter_is_on_every_one(api: Api, cloud: Cloud) -> None:
+    api.say(listing(instance("i-1"), token="next"), listing(instance("i-2")))
+    assert [node.id for node in cloud.nodes(OWNER)] == ["i-1", "i-2"]
+    assert api.asked[1]["NextToken"] == "next" and "NextToken" not in api.asked[0]
+    for query in api.asked:
+        assert (query["Filter.1.Name"], query["Filter.1.Value.1"]) == ("tag:tfce:ce", "cloud.example.org")
+    assert cloud.calls == {"DescribeInstances": 2}
+
+
+def test_a_page_that_fails_makes_the_whole_list_fail(api: Api, cloud: Cloud) -> None:
+    api.say(listing(instance("i-1"), token="next"), (400, fault("InternalError", "later")))
+    with pytest.raises(CloudError, match="InternalError"):
+        cloud.nodes(OWNER)
+
+
+def test_a_cloud_that_ignores_filters_does_not_lend_us_strangers(api: Api, cloud: Cloud) -> None:
+    stranger = instance("i-2", **{"tfce:queue": "other"})
+    api.say(listing(instance("i-1"), stranger, instance("i-3", **{"tfce:key": "x"})))
+    assert [node.id for node in cloud.nodes(OWNER)] == ["i-1"]
+
+
+def test_patterns_in_names_are_taken_literally(api: Api, cloud: Cloud) -> None:
+    api.say(listing())
+    cloud.nodes(Owner("i", "c*", "q?\\"))
+    assert (api.asked[0]["Filter.1.Value.1"], api.asked[0]["Filter.2.Value.1"]) == ("c\\*", "q\\?\\\\")
+
+
+@pytest.mark.parametrize("xmlns", SPELLINGS)
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        ("AuthFailure", f"not able to validate {SECRET}", "authentication"),
+        ("UnauthorizedOperation", "You are not authorized", "authentication"),
+        ("RequestLimitExceeded", "Request limit exceeded.", "throttled"),
+        ("InternalError", "An internal error has occurred", "unreachable"),
+    ],
+)
+def test_a_clouds_reason_gets_through_without_the_secret(
+    api: Api, cloud: Cloud, code: str, message: str, kind: str, xmlns: str
+) -> None:
+    api.say((400, fault(code, message, xmlns)))
+    with pytest.raises(CloudError) as caught:
+        cloud.nodes(OWNER)
+    assert caught.value.kind == kind and code in caught.value.message and SECRET not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "<html>a captive portal</html>",
+        "{}",
+        "<DescribeInstancesResponse",
+        (500, ""),
+        (502, "<html/>"),
+        (403, ""),
+    ],
+)
+def test_what_is_no_answer_is_never_an_empty_list(api: Api, cloud: Cloud, answer: str | tuple[int, str]) -> None:
+    api.say(answer)
+    with pytest.raises(CloudError):
+        cloud.nodes(OWNER)
+
+
+def test_a_closed_port_is_unreachable(make_queue: MakeQueue) -> None:
+    queue = make_queue(Driver_host="127.0.0.1", Driver_port="9", Driver_secure="no")
+    with pytest.raises(CloudError, match="does not answer") as caught:
+        connect(queue, Credentials("AKIA", SECRET)).nodes(OWNER)
+    assert caught.value.kind == "unreachable" and SECRET not in caught.value.message
+
+
+@pytest.mark.parametrize("xmlns", SPELLINGS)
+@pytest.mark.parametrize("code", ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
+def test_a_vm_is_gone_only_when_the_cloud_says_so(api: Api, cloud: Cloud, code: str, xmlns: str) -> None:
+    api.say((400, fault(code, "The instance ID 'i-1' does not exist", xmlns)))
+    assert cloud.node("i-1") is None
+
+
+@pytest.mark.parametrize("answer", [listing(), listing(instance("i-2")), (400, fault("InternalError", "later"))])
+def test_a_vm_is_not_gone_because_of_any_other_answer(
+    api: Api, cloud: Cloud, answer: str | tuple[int, str]
+) -> None:
+    api.say(answer)
+    with pytest.raises(CloudError):
+        cloud.node("i-1")
+
+
+def terminated(*ids: str) -> str:
+    items = "".join(f"<item><instanceId>{node_id}</instanceId></item>" for node_id in ids)
+    return f"<TerminateInstancesResponse{XMLNS}><instancesSet>{items}</instancesSet></TerminateInstancesResponse>"
+
+
+def test_vms_are_removed_in_batches(api: Api, cloud: Cloud) -> None:
+    ids = [f"i-{number}" for number in range(150)]
+    api.say(terminated(*ids))
+    assert cloud.destroy(iter(ids)) == {} and cloud.calls == {"TerminateInstances": 2}
+    assert sum(name.startswith("InstanceId") for query in api.asked for name in query) == 150
+
+
+def test_after_a_refusal_each_is_asked_for_by_itself(api: Api, cloud: Cloud) -> None:
+    api.say(
+        (400, fault("OperationNotPermitted", "i-2 has protection")),
+        terminated("i-1"),
+        (400, fault("OperationNotPermitted", "i-2 has protection")),
+        (400, fault("InvalidInstanceID.NotFound", "i-3")),
+    )
+    refused = cloud.destroy(["i-1", "i-2", "i-3"])
+    assert list(refused) == ["i-2"] and "OperationNotPermitted" in refused["i-2"]
+
+
+def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:
+    api.say(terminated("i-1"))
+    assert list(cloud.destroy(["i-1", "i-2"])) == ["i-2"]

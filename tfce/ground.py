@@ -1,0 +1,85 @@
+"""What every verb stands on: one queue's workspace, Terraform, cloud and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from tfce.cloud import Cloud
+from tfce.modules import Instance
+from tfce.node import Node, State, pilot_key
+from tfce.options import Queue
+from tfce.roster import Roster
+from tfce.terraform import Applied
+from tfce.workspace import Workspace
+
+
+class Provisioner(Protocol):
+    """What the fleet asks of Terraform (``terraform.Terraform``, or the fake of the tests)."""
+
+    def prepare(self) -> None: ...
+    def apply(self, keys: Collection[str], progress: Callable[[str], None] = ...) -> Applied: ...
+    def instances(self) -> dict[str, Instance]: ...
+    def adopt(self, ids: Mapping[str, str]) -> None: ...
+    def forget(self, keys: Collection[str]) -> None: ...
+    def untaint(self, keys: Collection[str]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One queue's parts, and what can be seen from them. ``clock`` gives the time, aware."""
+
+    workspace: Workspace
+    terraform: Provisioner
+    cloud: Cloud
+    clock: Callable[[], datetime]
+
+    @property
+    def queue(self) -> Queue:
+        """The queue that all of this is for."""
+        return self.workspace.queue
+
+    def mine(self) -> list[Node]:
+        """Every VM of this installation's queue that the cloud lists, in one call."""
+        owner = self.workspace.owner()
+        return [node for node in self.cloud.nodes(owner) if owner.owns(node)]
+
+    def one_each(self, nodes: list[Node]) -> dict[str, Node]:
+        """The VM that stands for each pilot. Where two live with one key (a reply was lost and the request
+        repeated), it is the one that the state knows."""
+        best = by_key(nodes)
+        doubles = {
+            key
+            for node in nodes
+            if (key := pilot_key(node)) and node.state is not State.GONE and node is not best[key]
+        }
+        if doubles:
+            state = self.terraform.instances()
+            best |= {
+                key: node
+                for node in nodes
+                if (key := pilot_key(node)) in doubles and key in state and state[key].id == node.id
+            }
+        return best
+
+
+def by_key(nodes: Iterable[Node]) -> dict[str, Node]:
+    """One VM for each key: one that lives before one that is gone, the older before the younger."""
+    best: dict[str, Node] = {}
+    for node in sorted(nodes, key=_precedence):
+        key = pilot_key(node)
+        if key is not None:
+            best.setdefault(key, node)
+    return best
+
+
+def _precedence(node: Node) -> tuple[bool, datetime, str]:
+    return node.state is State.GONE, node.created or datetime.max.replace(tzinfo=UTC), node.id
+
+
+def strays(nodes: Iterable[Node], roster: Roster, dismissed: Collection[str]) -> list[str]:
+    """The keys of living VMs of ours that neither the roster nor the ledger (by instance id) knows."""
+    found = [(pilot_key(node), node) for node in nodes if node.state is not State.GONE]
+    return [key for key, node in found if key is not None and key not in roster and node.id not in dismissed]
