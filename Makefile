@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 
-.PHONY: demo test unit lint types bench test-dirac test-openstack test-context clean
+.PHONY: demo test unit lint types bench test-dirac test-openstack test-context bench-openstack clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -25,11 +25,19 @@ test-context: $(VENV)/ready
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test
 
+# A real OpenStack on 127.0.0.1, from PyPI, and Terraform's real provider for it.
+test-openstack: $(VENV)/ready
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/openstack
+
 lint: $(VENV)/lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.ec2
+
+# Beside DIRAC's own element, on the same OpenStack.
+bench-openstack: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.openstack
 
 $(VENV)/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=..."; exit 1; }

@@ -14,18 +14,15 @@ import json
 import platform
 import subprocess
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.drivers.ec2 import EC2NodeDriver
 
+from benchmarks.measure import Asked, markdown, measured, run
 from tests.rigs.localstack import Emulator, Moto
 from tests.rigs.proxy import Proxy
 from tests.site import Site
@@ -36,66 +33,9 @@ from tfce.roster import Pilot, fresh_keys
 IMAGE, FLAVOR = "ami-1e749f67", "t3.micro"
 
 
-@dataclass
-class Cost:
-    """One measurement."""
-
-    seconds: float
-    calls: int
-    megabytes: int | None = None
-
-    def __str__(self) -> str:
-        memory = f" · {self.megabytes} MB" if self.megabytes else ""
-        return f"{self.seconds:.1f} s · {self.calls}{memory}"
-
-
-def measured(proxy: Proxy, work: Callable[[], Any]) -> Cost:
-    """What ``work`` costs in this process."""
-    proxy.counts(reset=True)
-    start = time.monotonic()
-    work()
-    return Cost(time.monotonic() - start, sum(proxy.counts().values()))
-
-
-def run(site: Site, *arguments: str) -> Cost:
-    """What a command costs, its children included."""
-    peak = 0
-    site.proxy.counts(reset=True)
-    start = time.monotonic()
-    process = site.start(*arguments)
-    ended = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not ended.wait(0.05):
-            peak = max(peak, _resident(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    out, err = process.communicate()
-    seconds = time.monotonic() - start
-    ended.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}\n{out}{err}")
-    return Cost(seconds, sum(site.proxy.counts().values()), peak // 2**20)
-
-
-def _resident(root: int) -> int:
-    """Bytes of resident memory of a process and all below it."""
-    parents, sizes = {}, {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        pid = int(status.parent.name)
-        parents[pid], sizes[pid] = int(fields[1]), int(fields[21]) * 4096
-    family, grown = {root}, True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in family} - family
-        grown, family = bool(more), family | more
-    return sum(sizes.get(pid, 0) for pid in family)
+def asked(proxy: Proxy) -> Asked:
+    """How many requests went through ``proxy`` so far."""
+    return lambda: sum(proxy.counts().values())
 
 
 def populate(site: Site, count: int) -> None:
@@ -166,22 +106,23 @@ def round_at(existing: int, new: list[int], latency: float) -> Iterator[tuple[st
     with tempfile.TemporaryDirectory() as folder, cloud(latency) as (emulator, proxy):
         site = Site(Path(folder) / "site", emulator, proxy)
         other = CloudCE(proxy)
+        count_all = asked(proxy)
         populate(site, existing)
         for count in new:
-            ours = run(site, *site.submission(count))
-            theirs = measured(proxy, lambda count=count: other.submit(count))
+            ours = run(site, count_all, *site.submission(count))
+            theirs = measured(count_all, lambda count=count: other.submit(count))
             yield str(existing), f"submit {count}", str(ours), str(theirs)
         fleet = site.parts().fleet
         references = [node.reference for node in fleet._ground.mine()][:existing]
-        ours = measured(proxy, lambda: fleet.poll(references))
-        theirs = measured(proxy, lambda: other.poll([text.removeprefix("cloud://") for text in references]))
+        ours = measured(count_all, lambda: fleet.poll(references))
+        theirs = measured(count_all, lambda: other.poll([text.removeprefix("cloud://") for text in references]))
         yield str(existing), f"poll {len(references)}", str(ours), str(theirs)
         doomed = [node for node in fleet._ground.mine() if pilot_key(node)][: min(10, existing)]
         for node in doomed:
             site.do("StopInstances", node.id)
-        ours = run(site, "reap", site.name, "--json")
+        ours = run(site, count_all, "reap", site.name, "--json")
         own = other.submit(len(doomed))
-        theirs = measured(proxy, lambda: other.reap(own))
+        theirs = measured(count_all, lambda: other.reap(own))
         yield str(existing), f"reap {len(doomed)}", str(ours), str(theirs)
 
 
@@ -195,12 +136,11 @@ def main() -> None:
     new = [int(number) for number in given.new.split(",")]
     print(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, {given.latency:g} s added to each request\n")
     heads = ("existing", "what", "tfce: seconds · requests · memory", "CloudCE's way: seconds · requests")
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[str, ...]] = []
     for existing in map(int, given.existing.split(",")):
         rows += round_at(existing, new, given.latency)
         print(table(heads, rows[-(len(new) + 2) :]), flush=True)
-    print("\n| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
-    print("\n".join("| " + " | ".join(row) + " |" for row in rows))
+    print(f"\n{markdown(heads, rows)}")
 
 
 def _machine() -> str:

@@ -15,6 +15,7 @@ from tests.rigs import mirror
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Proxy
 from tfce.config import load_queue
+from tfce.credentials import Credentials
 from tfce.wiring import Parts, assemble
 
 SECRET = "planted%secret-$HOME"
@@ -152,10 +153,10 @@ class AnySite:
         """``tfce audit``."""
         return dict(self.run("audit", self.name, "--json").json)
 
-    def parts(self) -> Parts:
+    def parts(self, secrets: Credentials | None = None) -> Parts:
         """The same parts the command line uses, in this process."""
         os.environ[mirror_variable()] = str(self.mirror())
-        return assemble(load_queue(self.cfg, self.name))
+        return assemble(load_queue(self.cfg, self.name), secrets=secrets)
 
 
 @dataclass
@@ -170,7 +171,7 @@ class Site(AnySite):
     options: dict[str, str] = field(default_factory=dict)
 
     def login(self) -> tuple[str, str]:
-        return "test", SECRET
+        return self.emulator.account, SECRET
 
     def mirror(self) -> Path:
         return mirror.ensure()
@@ -185,6 +186,7 @@ class Site(AnySite):
             "Instance_Image": "ami-1e749f67",
             "Instance_Flavor": "name:t3.micro",
             "Terraform_MaxRetries": "1",
+            "Terraform_Module": os.environ.get("TFCE_TEST_MODULE", ""),
         }
 
     # -- the cloud, from the side ---------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +15,7 @@ _REQUEST_V1 = re.compile(r"DEBUG: Request \w+/(\w+) Details")  # AWS SDK 1: hash
 _SENT_V2 = "HTTP Request Sent:"  # AWS SDK 2: hashicorp/aws 5
 _REQUEST_OPENSTACK = re.compile(r"OpenStack Request URL: (\w+) (\S+?):? timestamp=")
 _METHOD_V2 = re.compile(r"\brpc\.method=\"?(\w+)")
+REPORT = "tfce asked the cloud: "  # tfce's own provider: what follows is JSON, numbers by action
 _ID = re.compile(r"/[0-9a-f]{8}-[0-9a-f-]{27}(?=/|$)|/[0-9a-f]{32}(?=/|$)")
 
 
@@ -32,6 +35,9 @@ def count_calls(lines: Iterable[str]) -> Counter[str]:
             first = _REQUEST_V1.search(line)
             if first:
                 counts[first.group(1)] += 1
+            if REPORT in line:
+                with contextlib.suppress(ValueError):
+                    counts.update(json.loads(line.partition(REPORT)[2]))
             rest = _REQUEST_OPENSTACK.search(line)
             if rest:
                 counts[plain_call(rest.group(1), rest.group(2))] += 1

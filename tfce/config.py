@@ -9,7 +9,7 @@ from typing import Any
 
 from diraccfg import CFG
 
-from tfce import options, paths
+from tfce import clouds, options, paths
 from tfce.errors import ConfigError
 from tfce.options import Queue
 
@@ -42,7 +42,7 @@ def load_queue(path: Path, name: str) -> Queue:
     kind = merged.get("CEType", "Terraform")
     if kind != "Terraform":
         raise ConfigError("CEType", kind, f"{name} is not served by tfce", "set CEType = Terraform")
-    return options.parse(ce, queue, merged, paths.auth_root(), paths.state_root())
+    return options.parse(ce, queue, clouds.expanded(merged), paths.auth_root(), paths.state_root())
 
 
 def queue_names(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfce import openstack_auth
+from tfce import clouds, openstack_auth
 from tfce.errors import ConfigError
 from tfce.options import SECRET_DRIVER_OPTIONS, Queue
 
@@ -42,9 +42,13 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     """The credentials of ``queue``'s CE from the file CloudAuth names.
 
     The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
-    taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives.
-    Raises ``ConfigError`` without showing a value.
+    taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives, else
+    X509_USER_PROXY.
+    Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
+    without showing a value.
     """
+    if queue.cloud == "OPENSTACK" and queue.driver.get("cloud"):
+        return Credentials(*clouds.login(str(queue.driver["cloud"])))
     path: Path = queue["CloudAuth"]
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
@@ -73,7 +77,11 @@ def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
             path, "secret = PROXY names a grid proxy, which EC2 does not take", "write the secret access key"
         )
     if proxy is None:
-        raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", "write a secret")
+        named = os.environ.get("X509_USER_PROXY")
+        if not named:
+            cure = "set X509_USER_PROXY to the path of yours, or write a secret"
+            raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", cure)
+        return named
     return proxy()
 
 

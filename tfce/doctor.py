@@ -48,7 +48,8 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
 
 def _credentials(queue: Queue) -> str:
     credentials.load(queue)
-    return f"key and secret from {queue['CloudAuth']}"
+    cloud = queue.driver.get("cloud") if queue.cloud == "OPENSTACK" else None
+    return f"key and secret from {f'clouds.yaml, {cloud}' if cloud else queue['CloudAuth']}"
 
 
 def _workspace(queue: Queue) -> str:
@@ -57,6 +58,10 @@ def _workspace(queue: Queue) -> str:
         raise ConfigError(
             "Workspace_Root", str(queue["Workspace_Root"]), f"{place} cannot be written", "change its rights"
         )
+    secret = _existing(queue["Workspace_Root"] / "queues")
+    if secret != place and secret.stat().st_mode & 0o077:
+        cure = f"run: chmod 700 {secret}"
+        raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"others can read {secret}", cure)
     free = shutil.disk_usage(place).free // 2**20
     if free < _FREE_MB:
         raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"only {free} MB are free", "make room")
@@ -81,5 +86,5 @@ def _provider(queue: Queue) -> str:
 
 def _listing(queue: Queue) -> str:
     parts = assemble(queue)
-    nodes = parts.cloud.nodes(parts.workspace.owner())
+    nodes = parts.cloud.nodes(parts.workspace.guest())
     return f"answers; {len(nodes)} VMs bear this queue's tags"

@@ -94,10 +94,15 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ),
     (
         "image",
-        r"InvalidAMI|Image .*(not found|could not)|(?<![a-z])AMI(?![a-z])|imageRef|no results.*image|UnknownImage",
+        r"InvalidAMI|Instance_Image|requested image|Image .*(not found|could not)"
+        r"|(?<![a-z])AMI(?![a-z])|imageRef|no results.*image|UnknownImage",
     ),
-    ("flavor", r"InvalidInstanceType|InvalidParameterValue.*instance.?type|flavor"),
-    ("network", r"InvalidSubnet|InvalidNetwork|InvalidGroup|subnet|network .*not found"),
+    ("flavor", r"Instance_Flavor|InvalidInstanceType|InvalidParameterValue.*instance.?type|flavor"),
+    (
+        "network",
+        r"Instance_Networks|network information|InvalidSubnet|InvalidNetwork|InvalidGroup|subnet"
+        r"|network .*not found",
+    ),
     ("key pair", r"InvalidKeyPair|key ?pair|key_name"),
     ("context", r"user.?data"),
     (

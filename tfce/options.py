@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,6 +95,10 @@ def _path(value: str) -> Path | None:
     return Path(expanded)
 
 
+def _module(value: str) -> str | Path:
+    return value if value in ("native", "bulk") else _path(value) or "native"
+
+
 def _tags(value: str) -> dict[str, str]:
     pairs = [item.partition("=") for item in _list(value)]
     if not all(name.strip() and equals for name, equals, _ in pairs):
@@ -111,7 +116,7 @@ OPTIONS: tuple[Option, ...] = (
         "CloudType",
         _text,
         "",
-        "libcloud's name of the cloud: OPENSTACK, EC2 or one of EC2's regional aliases",
+        "libcloud's name of the cloud (docs/drivers.md), or a driver class of yours: package.module.Class",
         "OPENSTACK",
         True,
     ),
@@ -141,6 +146,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("Terraform_Binary", _path, "", "terraform or tofu program; unset: found on the PATH", "/usr/bin/tofu"),
     Option("Terraform_Mirror", _path, "", "filesystem mirror of providers to prefer", "/srv/terraform/mirror"),
+    Option(
+        "Terraform_Module",
+        _module,
+        "native",
+        "native: a ready-made provider, a resource for each pilot; bulk: tfce's own provider, one resource for "
+        "the queue; or the folder of a root module of yours. Clouds without a native module: always bulk",
+        "bulk",
+    ),
     Option("Terraform_Parallelism", _count, "10", "VMs created at once by one apply", "20"),
     Option("Terraform_Timeout", _count, "900", "seconds one Terraform run may take", "1800"),
     Option("Terraform_CreateTimeout", _count, "600", "seconds one VM may take to become active", "300"),
@@ -215,6 +228,17 @@ _EC2_REGIONS = {
     "EC2_CA_CENTRAL1": "ca-central-1",
 }
 
+# libcloud's other compute drivers; docs/drivers.md says what each can do. A test keeps both in step.
+_OTHERS = frozenset(
+    (  # noqa: SIM905  forty-five lines else
+        "ABIQUO ALIYUN_ECS AURORA_COMPUTE AZURE AZURE_ARM BRIGHTBOX CLOUDSCALE CLOUDSIGMA CLOUDSTACK "
+        "DIGITALOCEAN DIMENSIONDATA DUMMY EQUINIXMETAL EUCALYPTUS EXOSCALE GANDI GCE GIG_G8 GRIDSCALE IKOULA "
+        "INTERNETSOLUTIONS KAMATERA KTUCLOUD KUBEVIRT LIBVIRT LINODE MAXIHOST NIMBUS NTTA NTTCIS ONAPP "
+        "OPENNEBULA OUTSCALE OUTSCALE_INC OUTSCALE_SAS OVH RACKSPACE RACKSPACE_FIRST_GEN RIMUHOSTING SCALEWAY "
+        "TERREMARK UPCLOUD VCL VCLOUD VPSNET VSPHERE VULTR"
+    ).split()
+)
+
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
 _DRIVER_TYPES: Mapping[str, Callable[[str], Any]] = {
     "secure": _flag,
@@ -235,7 +259,7 @@ class Queue:
 
     ce: str
     name: str
-    cloud: str  # OPENSTACK or EC2
+    cloud: str  # OPENSTACK, EC2, another libcloud name in upper case, or a dotted class
     region: str | None
     values: Mapping[str, Any]
     driver: Mapping[str, Any] = field(repr=False)  # may hold a token
@@ -340,8 +364,13 @@ def _cloud(cloud_type: str, driver: Mapping[str, Any], faults: list[Fault]) -> t
         faults += openstack_auth.faults(driver)
         return name, driver.get("ex_force_service_region")
     if name not in _EC2_REGIONS:
+        if name in _OTHERS:
+            return name, None
+        if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", cloud_type):
+            return cloud_type, None  # a class of one's own; whether it is there is found when it is needed
         known = ", ".join(["OPENSTACK", *_EC2_REGIONS])
-        faults.append(Fault("CloudType", cloud_type, "tfce has no Terraform module for it", f"use one of {known}"))
+        cure = f"use one of {known}, another of docs/drivers.md, or package.module.Class"
+        faults.append(Fault("CloudType", cloud_type, "libcloud has no such driver", cure))
         return "", None
     region = _EC2_REGIONS[name]
     if region and driver.get("region", region) != region:

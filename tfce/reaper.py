@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfce import verdict
-from tfce.errors import BusyError, CloudError, WorkspaceError
+from tfce.errors import BusyError, CloudError, TerraformError, WorkspaceError
 from tfce.ground import Ground, strays
 from tfce.node import Node, Owner, State, pilot_key
 from tfce.recovery import recover
@@ -124,6 +124,7 @@ class Reaper:
         """Dismiss on disk, destroy in the cloud, forget in the state, strike from the roster: in this order."""
         workspace = self._workspace
         self._terraform.prepare()
+        recover(self._ground)  # another module may have served this queue until now
         workspace.begin("remove", [removal.key for removal in sweep.removed])
         workspace.dismiss(sweep.removed)
         workspace.record("remove", pilots={removal.key: removal.reason for removal in sweep.removed})
@@ -181,8 +182,8 @@ class Reaper:
                     self._remove(sweep)
             else:
                 self._destroy_only(sweep)
-        except (BusyError, WorkspaceError):
-            # A kill waits for no long apply and no damaged file; the next sweep finds the VM gone and tidies up.
+        except (BusyError, WorkspaceError, TerraformError):
+            # A kill waits for no long apply and needs no Terraform; the next sweep tidies up.
             self._destroy_only(sweep)
         sweep.failed = {**failed, **sweep.failed}
 

@@ -25,9 +25,8 @@ from python_terraform import Terraform as Commands
 from tfce import files, locks, process, toolchain
 from tfce.calls import count_calls
 from tfce.credentials import Credentials, base_environment, terraform_environment
-from tfce.data import data_path
 from tfce.errors import BusyError, TerraformError, mask, shorten
-from tfce.modules import Instance, Module, module_for
+from tfce.modules import Instance, Module, module_for, option_of, strangers
 from tfce.options import Queue
 from tfce.tfvars import to_hcl
 from tfce.workspace import Workspace
@@ -89,17 +88,23 @@ class Terraform:
 
     def prepare(self) -> None:
         """Put the root module into the workspace and initialise it, if that has not been done yet."""
-        source = data_path("terraform") / self.module.name
+        source = self.module.folder
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
             raise TerraformError(f"{source}: the root module is missing; reinstall tfce")
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
         files.remove(self._folder / _ADOPTION)
-        if files.read(mark) == digest:
+        known, pilots, *written = [*(files.read(mark) or "").split("\n"), "", ""]
+        if known == digest:
             return
+        if known and pilots != self.module.resource:
+            self._hand_over()
+        for name in set(filter(None, written)) - set(texts):
+            files.remove(self._folder / name)
         for name, text in texts.items():
             files.write(self._folder / name, text)
+        self._workspace.render()  # for this module's variables
         self._write_environment()
         # Providers are linked or downloaded into a cache that does not bear two writers.
         with locks.exclusive(
@@ -108,7 +113,19 @@ class Terraform:
             files.remove(self._folder / ".terraform.lock.hcl")
             self._run("init", input=False, no_color=IsFlagged, timeout=_QUICK * 5)
             (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
-        files.write(mark, digest)
+        self._begin()
+        files.write(mark, "\n".join([digest, self.module.resource, *texts]))
+
+    def _begin(self) -> None:
+        """What a module needs once, after it was put into the workspace."""
+
+    def _hand_over(self) -> None:
+        """Another module served this queue: take its pilots out of the state. Their VMs stay; the intent lets
+        the next cycle take them into the state again, as pilots of this module."""
+        others = strangers(json.loads(self._run("state pull").out or "{}"), self.module)
+        if others:
+            self._workspace.begin("switch", [key for keys in others.values() for key in keys])
+            self._run("state rm", *others, backup=str(self._folder / "before-switch.tfstate"), lock_timeout="10s")
 
     def _write_environment(self) -> None:
         lines = [
@@ -140,20 +157,7 @@ class Terraform:
         def on_line(line: str) -> None:
             self._take(line, applied, progress)
 
-        ended = self._run(
-            "apply",
-            json=IsFlagged,
-            auto_approve=IsFlagged,
-            input=False,
-            refresh=False,
-            lock_timeout="10s",
-            parallelism=self._queue["Terraform_Parallelism"],
-            target=[self.module.address(key) for key in keys],
-            timeout=self._queue["Terraform_Timeout"],
-            on_line=on_line,
-            check=False,
-            count=True,
-        )
+        ended = self._apply(keys, on_line=on_line, count=True)
         applied.calls = count_calls(ended.err.splitlines())
         applied.stopped = ended.stopped
         if ended.stopped:
@@ -162,6 +166,21 @@ class Terraform:
             applied.trouble = self._said(ended) or f"terraform apply ended with {ended.exit}"
         return applied
 
+    def _apply(self, keys: Collection[str], **how: Any) -> process.Ended:
+        return self._run(
+            "apply",
+            json=IsFlagged,
+            auto_approve=IsFlagged,
+            input=False,
+            refresh=False,
+            lock_timeout="10s",
+            parallelism=self._queue["Terraform_Parallelism"],
+            target=self.module.targets(keys),
+            timeout=self._queue["Terraform_Timeout"],
+            check=False,
+            **how,
+        )
+
     def _take(self, line: str, applied: Applied, progress: Callable[[str], None]) -> None:
         try:
             event = json.loads(line)
@@ -169,18 +188,24 @@ class Terraform:
             return
         if not isinstance(event, dict):
             return
-        if event.get("type") == "diagnostic" and event.get("@level") == "error":
+        if event.get("type") == "diagnostic":
             diagnostic = event.get("diagnostic") or {}
             text = self._clean(f"{diagnostic.get('summary', '')}: {diagnostic.get('detail', '')}".strip(": "))
-            key = self.module.key(diagnostic.get("address") or "")
+            key = self.module.culprit(diagnostic)
             if key:
                 applied.failed.setdefault(key, text)
-            else:
-                applied.trouble = applied.trouble or text
+            elif event.get("@level") == "error":
+                applied.trouble = applied.trouble or self._looked_up(diagnostic, text) + text
         elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
             address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
             with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
                 progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
+
+    def _looked_up(self, diagnostic: Mapping[str, Any], text: str) -> str:
+        """What an error is about that only says that a search found nothing, or too much."""
+        option = option_of(diagnostic.get("address") or "") if "query returned" in text else None
+        value = self._queue[option] if option else ""
+        return f"{option} = {', '.join(value) if isinstance(value, tuple) else value}: " if option else ""
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""
@@ -260,13 +285,14 @@ class Terraform:
         on_line: Callable[[str], None] = lambda line: None,
         check: bool = True,
         count: bool = False,
+        more: Mapping[str, str] | None = None,
         **options: Any,
     ) -> process.Ended:
         program = self.toolchain.program.argv
         line: list[str] = Commands(terraform_bin_path=program[-1]).generate_cmd_string(
             command, *arguments, **options
         )
-        environment = self.environment()
+        environment = {**self.environment(), **(more or {})}
         if count:
             # Read from memory for the count, and kept nowhere: the log holds user data in clear.
             environment |= {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}

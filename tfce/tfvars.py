@@ -16,6 +16,7 @@ import jinja2
 
 from tfce.data import data_path
 from tfce.errors import TfceError
+from tfce.modules import module_for
 from tfce.node import Owner
 from tfce.options import Queue
 
@@ -44,6 +45,7 @@ def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
             "root_volume_gb": queue["Terraform_RootVolume"],
         },
         "Which cloud, and how patiently": {
+            **({"cloud": queue.cloud} if module_for(queue).bulk else {}),
             "region": queue.region,
             "endpoint": queue.endpoint,
             "create_timeout": f"{queue['Terraform_CreateTimeout']}s",

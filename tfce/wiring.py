@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tfce import credentials
+from tfce.bulk import Bulk
 from tfce.cloud import Cloud, connect
 from tfce.credentials import Credentials
 from tfce.fleet import Fleet
+from tfce.modules import module_for
 from tfce.options import Queue
 from tfce.terraform import Terraform
 from tfce.workspace import Workspace
@@ -43,5 +45,6 @@ def assemble(
     workspace = Workspace(queue)
     secrets = secrets or credentials.load(queue)
     cloud = connect(queue, secrets)
-    terraform = Terraform(workspace, secrets, announce, cloud.token)
+    provisioner = Bulk if module_for(queue).bulk else Terraform
+    terraform = provisioner(workspace, secrets, announce, cloud.token)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

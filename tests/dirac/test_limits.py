@@ -11,7 +11,7 @@ import pytest
 from tests.dirac.conftest import CE, Site
 from tests.fakes import FakeCloud, Refused
 from tfce import migration
-from tfce.errors import CloudError, ConfigError
+from tfce.errors import CloudError, ConfigError, TerraformError
 from tfce.node import State
 
 FULL = Refused("InsufficientInstanceCapacity: none left")
@@ -228,6 +228,15 @@ def test_one_refusal_does_not_stop_the_others(site: Site, left: dict[str, str]) 
 
 
 # -- killing from where nothing can be written -------------------------------------------------------------
+
+
+def test_a_kill_needs_no_terraform(site: Site) -> None:
+    (pilot,) = site.element().submitJob(site.wrapper, "", 1)["Value"]
+    site.sky.at("prepare", TerraformError("there is none"))
+    assert site.element().killJob([pilot])["OK"]
+    assert not site.sky.living()
+    assert site.element().cleanupPilots()["OK"]
+    assert site.element()._fleet().audit() == []
 
 
 def test_a_kill_needs_no_place_to_write(site: Site) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.contract.edges import SiteEdge
 from tests.rigs.localstack import Emulator, LocalStack
 from tests.rigs.proxy import Proxy
 from tests.site import Site
@@ -34,5 +35,12 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 @pytest.fixture
 def site(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Site:
-    """A site whose CE no other test has."""
+    """A site with an account of its own, and a CE that no other test has."""
+    emulator.account = f"{uuid4().int % 10**12:012d}"
     return Site(tmp_path / "site", emulator, proxy, ce=f"cloud-{uuid4().hex[:8]}.example.org")
+
+
+@pytest.fixture
+def edge(site: Site) -> SiteEdge:
+    """The real edge of the contract tests."""
+    return SiteEdge(site)

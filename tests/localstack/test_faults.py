@@ -299,7 +299,7 @@ def test_bare_terraform_in_the_workspace_shows_the_same_plan(site: Site) -> None
         ["sh", "-c", script],
         capture_output=True,
         text=True,
-        env=site.environment() | {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"},
+        env=site.environment() | {"AWS_ACCESS_KEY_ID": site.emulator.account, "AWS_SECRET_ACCESS_KEY": "test"},
     )
     assert bare.returncode == 0 and "No changes" in bare.stdout, bare.stdout + bare.stderr
     assert site.run("plan", site.name).out.strip() == bare.stdout.strip()

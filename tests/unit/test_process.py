@@ -152,6 +152,11 @@ def first_line(child: subprocess.Popen[str]) -> str:
     return child.stdout.readline()
 
 
+def test_it_has_a_session_of_its_own_that_no_terminal_signals(tmp_path: Path) -> None:
+    group, session, own = shell("cut -d' ' -f5,6 /proc/$$/stat; echo $$", tmp_path).out.split()
+    assert group == session == own
+
+
 def test_ctrl_c_reaches_it_once_and_we_wait_for_its_last_words(tmp_path: Path) -> None:
     child = outer(tmp_path, POLITE)
     assert first_line(child) == "begun\n"

@@ -54,6 +54,10 @@ def connect(queue: Queue, credentials: Credentials) -> Cloud:
         from tfce.cloud.openstack import OpenStack
 
         return OpenStack(queue, credentials)
-    from tfce.cloud.ec2 import Ec2
+    if queue.cloud == "EC2":
+        from tfce.cloud.ec2 import Ec2
 
-    return Ec2(queue, credentials)
+        return Ec2(queue, credentials)
+    from tfce.cloud.generic import GenericCreator
+
+    return GenericCreator(queue, credentials)

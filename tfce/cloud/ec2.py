@@ -46,6 +46,12 @@ class _Response(EC2Response):  # type: ignore[misc]
             self.body = _ANY_NAMESPACE.sub(f'xmlns="{NAMESPACE}"', self.body)
         return super().parse_body()
 
+    def parse_error(self) -> Any:
+        # In errors libcloud expects no namespace at all; with one, it reports an error without a word.
+        if isinstance(self.body, str):
+            self.body = _ANY_NAMESPACE.sub("", self.body)
+        return super().parse_error()
+
 
 class _Connection(EC2Connection):  # type: ignore[misc]
     responseCls = _Response  # noqa: N815  libcloud's name
@@ -155,7 +161,10 @@ class Ec2:
     def _ask(self, asking: str, params: dict[str, str]) -> Element:
         with translated(asking, self._secrets):
             answer: Element = self._driver.connection.request(self._driver.path, params=params).object
-            return answer
+        # A proxy's or portal's page would else be read as "no VMs".
+        if not str(getattr(answer, "tag", "")).endswith(f"{params['Action']}Response"):
+            raise CloudError(f"{asking}: the answer is not EC2's, which is not believed", "unreachable")
+        return answer
 
     def _describe(self, params: dict[str, str]) -> Iterator[Node]:
         token: str | None = None

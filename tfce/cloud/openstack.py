@@ -8,6 +8,7 @@ import threading
 import urllib.parse
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -63,7 +64,7 @@ class OpenStack:
 
     def _connected(self) -> Any:
         options = {"timeout": TIMEOUT, **self._queue.driver}
-        for ours in ("ca_cert", "ex_tenant_id", "api_version"):
+        for ours in ("ca_cert", "cloud", "ex_tenant_id", "api_version"):
             options.pop(ours, None)
         options["ex_force_auth_url"] = openstack_auth.libcloud_auth_url(self._queue.driver)
         options["ex_force_auth_version"] = openstack_auth.version(self._queue.driver)
@@ -138,7 +139,7 @@ class OpenStack:
         self, asking: str, path: str, params: dict[str, str] | None = None, method: str = "GET"
     ) -> dict[str, Any] | None:
         """The answer's JSON (empty for an empty answer), or None where nova says 404."""
-        with translated(asking, self._secrets):
+        with self._cured(), translated(asking, self._secrets):
             for last in (False, True):
                 try:
                     answer = self._driver.connection.request(path, params=params or {}, method=method).object
@@ -150,6 +151,21 @@ class OpenStack:
                     if error.code != 401 or last:
                         raise
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _cured(self) -> Iterator[None]:
+        """Add what to do to errors of libcloud's that only a configuration can cure."""
+        try:
+            yield
+        except CloudError as error:
+            if "Could not find specified endpoint" in error.message:
+                region = self._queue.region or "the cloud's default"
+                cure = f"keystone lists no compute service in region {region}; set Driver_ex_force_service_region"
+            elif "(certificate)" in error.message:
+                cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
+            else:
+                raise
+            raise CloudError(f"{error.message}; {cure}", error.kind) from None
 
     # -- preflight -----------------------------------------------------------------------------------------
 

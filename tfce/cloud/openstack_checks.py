@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
+from tfce import openstack_auth
 from tfce.cloud import Check
 from tfce.cloud.edge import translated
 from tfce.errors import CloudError
 from tfce.options import Queue
 
 _CLOCK = 60.0  # seconds the host's clock may be off
-_EXPIRY = 3600.0  # seconds a login should last at least
+_EXPIRY = 7 * 86400.0  # seconds before an application credential's end from which on it is said
+_BRIEF = 60.0  # seconds a token should last at least that its client can renew
+_SHOWN = 8  # candidates that are named
 
 
 class Preflight:
@@ -33,7 +38,14 @@ class Preflight:
             self._guarded("image", self._image_check),
             self._guarded("flavor", self._flavor_check),
             *(self._guarded("network", partial(self._network, name)) for name in queue["Instance_Networks"]),
+            *(self._guarded("security group", partial(self._group, g)) for g in queue["Terraform_SecurityGroups"]),
         ]
+        if not queue["Instance_Networks"]:
+            checks.append(self._guarded("network", self._only_network))
+        if queue["Terraform_AvailabilityZone"]:
+            checks.append(self._guarded("availability zone", self._zone))
+        if openstack_auth.version(queue.driver) == "3.x_appcred":
+            checks.append(self._guarded("credential", self._credential))
         if queue["Instance_SSHKey"]:
             checks.append(self._guarded("key pair", self._key_pair))
         if self._image and self._flavor:
@@ -55,8 +67,25 @@ class Preflight:
         if expires is None:
             return Check("login", True, "accepted")
         left = (expires - datetime.now(UTC)).total_seconds()
-        cure = "" if left > _EXPIRY else "renew the credential; a token must outlast an apply"
-        return Check("login", left > _EXPIRY, f"accepted, the token lasts {left / 3600:.1f} h", cure)
+        handed_over = openstack_auth.METHODS[openstack_auth.version(self._queue.driver)].handed_over
+        # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
+        enough = left > (self._queue["Terraform_Timeout"] if handed_over else _BRIEF)
+        cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
+        return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
+
+    def _credential(self) -> Check:
+        """How long the application credential itself lasts."""
+        identity = self._driver.connection.get_auth_class()
+        path = f"/v3/users/{identity.auth_user_info['id']}/application_credentials/{identity.user_id}"
+        answer = identity.authenticated_request(path)
+        if answer.status != 200:
+            return Check("credential", True, "keystone does not say when it ends")
+        expires = json.loads(answer.body)["application_credential"].get("expires_at")
+        if not expires:
+            return Check("credential", True, "does not end")
+        left = (datetime.fromisoformat(expires).replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+        cure = "" if left > _EXPIRY else "make a new one: openstack application credential create"
+        return Check("credential", left > _EXPIRY, f"ends in {left / 86400:.1f} days", cure)
 
     def _one(
         self, what: str, option: str, wish: str, found: list[dict[str, Any]]
@@ -73,8 +102,7 @@ class Preflight:
             return Check(
                 what, False, f"{wish} names {len(hits)}: {ids}", f"set {option} to one of these ids"
             ), None
-        near = ", ".join(sorted(f"name:{item.get('name')}" for item in found)[:8]) or "none at all"
-        return Check(what, False, f"{wish}: there is none", f"set {option} to one of: {near}"), None
+        return Check(what, False, f"{wish}: there is none", f"set {option} to one of: {_near(name, found)}"), None
 
     def _image_check(self) -> Check:
         found = self._pages(self._driver.image_connection, "/v2/images", "images")
@@ -91,13 +119,44 @@ class Preflight:
         return check
 
     def _network(self, wish: str) -> Check:
-        found = self._pages(self._driver.network_connection, "/v2.0/networks", "networks")
+        found = self._networks()
         check, network = self._one("network", "Instance_Networks", wish, found)
         if network and not network.get("subnets"):
             return Check("network", False, f"{check.detail}, which has no subnet", "use a network with a subnet")
         if network and not network.get("admin_state_up", True):
             return Check("network", False, f"{check.detail}, which is down", "use a network that is up")
+        if network and network.get("router:external") and not network.get("shared"):
+            cure = "use a network of the project, or a shared one"
+            return Check("network", False, f"{check.detail}, an external one that VMs may not join", cure)
         return check
+
+    def _only_network(self) -> Check:
+        found = [one for one in self._networks() if one.get("shared") or not one.get("router:external")]
+        names = ", ".join(f"name:{one['name']}" for one in found[:_SHOWN])
+        if len(found) == 1:
+            return Check("network", True, f"the only one: {names}")
+        detail = f"the project has {len(found)}, and nova wants to be told which"
+        return Check("network", False, detail, f"set Instance_Networks to one of: {names or 'none at all'}")
+
+    def _networks(self) -> list[dict[str, Any]]:
+        return self._pages(self._driver.network_connection, "/v2.0/networks", "networks")
+
+    def _group(self, wish: str) -> Check:
+        found = self._pages(self._driver.network_connection, "/v2.0/security-groups", "security_groups")
+        mine = [one for one in found if one["id"] == wish or one["name"] == wish.removeprefix("name:")]
+        if len(mine) == 1:
+            return Check("security group", True, f"{wish} is {mine[0]['id']}")
+        if mine:
+            return self._one("security group", "Terraform_SecurityGroups", f"name:{mine[0]['name']}", mine)[0]
+        cure = f"set Terraform_SecurityGroups to one of: {_near(wish.removeprefix('name:'), found)}"
+        return Check("security group", False, f"{wish}: there is none", cure)
+
+    def _zone(self) -> Check:
+        wish = self._queue["Terraform_AvailabilityZone"]
+        zones = self._get(self._driver.connection, "/os-availability-zone")["availabilityZoneInfo"]
+        names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
+        cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
+        return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
 
     def _key_pair(self) -> Check:
         wish = self._queue["Instance_SSHKey"].removeprefix("name:")
@@ -162,6 +221,15 @@ class Preflight:
             if len(page[items]) < 500:
                 return found
             marker = f"&marker={page[items][-1]['id']}"
+
+
+def _near(name: str | None, found: list[dict[str, Any]]) -> str:
+    """The candidates, those with the most similar names first."""
+    names = sorted({str(item.get("name")) for item in found})
+    alike = difflib.get_close_matches(name or "", names, _SHOWN, 0.4)
+    shown = [*alike, *(other for other in names if other not in alike)][:_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(f"name:{one}" for one in shown) + more if shown else "none at all"
 
 
 def _left(limits: dict[str, Any], most: str, used: str, each: int) -> int | None:

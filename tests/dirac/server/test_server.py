@@ -36,7 +36,8 @@ def test_a_kill_from_elsewhere_without_state_or_a_place_to_write(director: Direc
     server, tenant = director.server, director.tenant
     director.usable(SECOND)
     server.jobs(2)
-    director.cycle()
+    said = director.cycle()
+    assert len(server.pilots()) == 2, said
     killed, stays = server.pilots()
     local = tmp_path / "admin.cfg"
     own = (
@@ -56,11 +57,12 @@ def test_stalled_pilots_are_killed_by_their_agent(director: Director) -> None:
     server, tenant = director.server, director.tenant
     director.usable(SECOND)
     server.jobs(2)
-    director.cycle()
+    said = director.cycle()
+    assert len(server.pilots()) == 2, said
     stalled, stays = server.pilots()
     old = "LastUpdateTime = DATE_SUB(UTC_TIMESTAMP(), INTERVAL 4 DAY)"
     server.sql(f"UPDATE PilotAgents SET {old} WHERE PilotJobReference = '{stalled}'", "PilotAgentsDB")
-    said = server.agent("WorkloadManagement/PilotStatusAgent")
+    said = server.agent("WorkloadManagement/PilotStatusAgent", TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
     assert server.states()[stalled] == "Deleted", said
     assert set(tenant.vms()) == {stays}, said
 

@@ -42,8 +42,8 @@ Driver\_\*:
   endpoint. For EC2: region, host, port, secure, path, timeout, token.
 
 CloudType:
-  (Required) Libcloud's name of the cloud: OPENSTACK, EC2 or one of EC2's regional aliases. Example:
-  ``OPENSTACK``
+  (Required) Libcloud's name of the cloud (docs/drivers.md), or a driver class of yours:
+  package.module.Class. Example: ``OPENSTACK``
 
 CloudAuth:
   (Optional) File with key and secret, readable by its owner only; environment variables expand. Default:
@@ -274,10 +274,11 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         return f"{self.ceName}/{self.ceParameters.get('Queue', '?')}"
 
     def _queue(self) -> Queue:
-        from tfce import options, paths
+        from tfce import clouds, options, paths
 
         name = str(self.ceParameters.get("Queue", ""))
-        return options.parse(self.ceName, name, self.ceParameters, paths.auth_root(), paths.state_root())
+        parameters = clouds.expanded(self.ceParameters)
+        return options.parse(self.ceName, name, parameters, paths.auth_root(), paths.state_root())
 
     @_answers("Queue cannot be used", unheard=True)
     def isValid(self) -> Answer:

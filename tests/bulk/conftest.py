@@ -1,0 +1,39 @@
+"""Queues that tfce's own provider serves, on moto; one server for the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.contract.edges import SiteEdge
+from tests.rigs.localstack import Emulator, Moto
+from tests.rigs.proxy import Proxy
+from tests.site import Site
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    with Moto() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def proxy(emulator: Emulator) -> Iterator[Proxy]:
+    with Proxy(emulator.url, mend=False) as between:
+        yield between
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Site:
+    """A site whose CE no other test has, served in bulk."""
+    ce = f"cloud-{uuid4().hex[:8]}.example.org"
+    return Site(tmp_path / "site", emulator, proxy, ce=ce, options={"Terraform_Module": "bulk"})
+
+
+@pytest.fixture
+def edge(site: Site) -> SiteEdge:
+    """For the contract tests."""
+    return SiteEdge(site)

@@ -1,0 +1,3 @@
+"""The contract of ``Provisioner``, on real Terraform with tfce's own provider."""
+
+from tests.contract.test_provisioner import *  # noqa: F403

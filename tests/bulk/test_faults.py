@@ -1,0 +1,161 @@
+"""What goes wrong, on purpose, on real Terraform with tfce's own provider; the next cycle is always well."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.rigs.proxy import Fault
+from tests.site import Site
+
+_WAIT = 60.0
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + _WAIT
+    while not true():
+        assert time.monotonic() < deadline, f"did not happen: {what}"
+        time.sleep(0.02)
+
+
+def consistent(site: Site, pilots: int) -> None:
+    """Roster, state and cloud agree on so many pilots, no key occurs twice, and the plan is empty."""
+    audit = site.audit()
+    assert audit["mismatches"] == 0, audit["rows"]
+    keys = [tags["tfce:key"] for _, tags in site.instances().values()]
+    assert len(keys) == len(set(keys)) == pilots == len(site.status())
+    plan = site.run("plan", site.name)
+    assert plan.code == 0, plan.out
+
+
+def state_file(site: Site) -> Path:
+    (path,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    return path
+
+
+def test_a_refused_pilot_is_named_with_its_reason_and_nothing_is_tainted(site: Site) -> None:
+    site.proxy.add(Fault("RunInstances", "error", nth=2, code="InstanceLimitExceeded", message="quota is full"))
+    result = site.submit(3)
+    assert result.code == 1 and len(result.json["references"]) == 2
+    (failed,) = result.json["failed"]
+    assert "InstanceLimitExceeded: quota is full" in failed["reason"]
+    assert failed["key"] not in result.json["stamps"].values()
+    assert "tainted" not in state_file(site).read_text()
+    consistent(site, 2)
+
+
+def test_a_lost_reply_leaves_one_vm_each(site: Site) -> None:
+    site.proxy.add(Fault("RunInstances", "lose", nth=2))
+    result = site.submit(3)
+    assert result.code == 0 and len(result.json["references"]) == 3, result.out
+    assert result.json["calls"] == {"DescribeInstances": 2, "RunInstances": 3}
+    consistent(site, 3)
+
+
+def test_throttled_requests_are_repeated(site: Site) -> None:
+    site.proxy.add(Fault("RunInstances", "error", times=2, status=503, code="RequestLimitExceeded"))
+    site.configure(Terraform_MaxRetries="3")
+    result = site.submit(2)
+    assert result.code == 0 and result.json["calls"]["RunInstances"] == 4
+    consistent(site, 2)
+
+
+def test_a_cloud_that_does_not_answer_changes_nothing(site: Site) -> None:
+    site.submit(1)
+    before = state_file(site).read_text()
+    site.proxy.refuse()
+    refused = site.submit(2)
+    assert refused.code == 3 and not refused.json["references"]
+    assert site.run("plan", site.name).code == 3
+    assert json.loads(state_file(site).read_text())["resources"] == json.loads(before)["resources"]
+    site.proxy.listen()
+    assert site.submit(1).code == 0
+    consistent(site, 2)
+
+
+def test_an_empty_list_is_not_believed(site: Site) -> None:
+    site.submit(2)
+    site.proxy.add(Fault("DescribeInstances", "empty", times=1000))
+    plan = site.run("plan", site.name)
+    assert plan.code == 0 and "not believed" in plan.out
+    site.proxy.clear()
+    consistent(site, 2)
+
+
+def test_a_lost_state_file_is_made_again_by_asking_the_cloud(site: Site) -> None:
+    site.submit(3)
+    state_file(site).unlink()
+    assert site.submit(1).code == 0
+    assert len(site.instances()) == 4
+    assert site.run("repair", site.name).code == 0
+    site.submit(1)
+    consistent(site, 5)
+
+
+def submitting(site: Site, slow: int) -> subprocess.Popen[str]:
+    """A submission of three, one after the other, that hangs in the ``slow``-th request for a VM."""
+    site.configure(Terraform_Parallelism="1")
+    site.submit(1)
+    site.proxy.counts(reset=True)
+    site.proxy.add(Fault("RunInstances", "hang", nth=slow, seconds=4))
+    process = site.start(*site.submission(3))
+    until(lambda: site.proxy.counts().get("RunInstances", 0) >= slow, "RunInstances")
+    return process
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, sessions of their own included."""
+    found = [pid]
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found += family(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("slow", [1, 2, 3])
+def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: Site, slow: int) -> None:
+    process = submitting(site, slow)
+    for pid in family(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: len(site.instances()) == slow + 1, "the request in flight arrives")
+    site.proxy.clear()
+    assert site.submit(1).code == 0
+    consistent(site, slow + 2)
+
+
+def test_kill_9_of_the_provider_alone(site: Site) -> None:
+    process = submitting(site, 2)
+    (provider,) = [
+        pid for pid in family(process.pid) if b"tfce.provider" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    os.kill(provider, signal.SIGKILL)
+    out, _ = process.communicate(timeout=_WAIT)
+    result = json.loads(out)
+    assert result["references"]  # the VM whose answer had arrived is found by its tag
+    until(lambda: len(site.instances()) == 3, "the request in flight arrives")
+    site.proxy.clear()
+    site.run("reap", site.name)
+    consistent(site, 3)
+
+
+def test_sigint_lets_what_is_under_way_finish_and_records_it(site: Site) -> None:
+    process = submitting(site, 2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=_WAIT)
+    assert process.returncode == 1 and "Traceback" not in err, err
+    result = json.loads(out)
+    assert len(result["references"]) == 2 and len(result["failed"]) == 1
+    assert site.proxy.counts()["RunInstances"] == 2
+    consistent(site, 3)

@@ -1,0 +1,74 @@
+"""Making VMs through libcloud: what tfce's own Terraform provider asks of a cloud beyond ``Cloud``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tfce.cloud import Cloud
+from tfce.credentials import Credentials
+from tfce.node import Owner
+from tfce.options import Queue
+
+KINDS = ("image", "flavor", "network", "security_group")  # what can be looked up by name
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What every new VM of a queue is made of; all references are ids, not ``name:`` ones. ``options`` are
+    further settings of the cloud's own create call, none of them secret."""
+
+    owner: Owner
+    name_prefix: str
+    image: str
+    flavor: str
+    networks: tuple[str, ...] = ()
+    key_pair: str | None = None
+    security_groups: tuple[str, ...] = ()
+    availability_zone: str | None = None
+    root_volume_gb: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def tags_of(self, key: str) -> dict[str, str]:
+        """The tags of the VM of pilot ``key``; tfce's own cannot be replaced."""
+        return {**self.tags, **self.owner.tags(), "tfce:key": key}
+
+    def token_of(self, key: str) -> str:
+        """What makes a repeated request for pilot ``key`` the same request, where the cloud knows such a thing."""
+        owner = self.owner
+        text = "\0".join((owner.installation, owner.ce, owner.queue, key))
+        return hashlib.sha256(text.encode()).hexdigest()[:48]
+
+
+class Creator(Cloud, Protocol):
+    """A cloud that tfce's provider can make VMs in. One object serves one thread: ``twin`` gives another."""
+
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
+        "unreachable" where the VM may exist in spite of it."""
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an
+        image, where everybody can publish some."""
+
+    def twin(self) -> Creator:
+        """Another connection with the same login, for another thread; it counts its calls by itself."""
+
+
+def connect(queue: Queue, credentials: Credentials) -> Creator:
+    """The cloud of ``queue``, able to make VMs. Nothing is asked of it yet. Raises ``ConfigError`` for a cloud
+    in which tfce cannot start pilots."""
+    if queue.cloud == "EC2":
+        from tfce.cloud.ec2_create import Ec2Creator
+
+        return Ec2Creator(queue, credentials)
+    if queue.cloud == "OPENSTACK":
+        from tfce.cloud.openstack_create import OpenStackCreator
+
+        return OpenStackCreator(queue, credentials)
+    from tfce.cloud.generic import GenericCreator
+
+    return GenericCreator(queue, credentials)

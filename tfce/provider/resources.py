@@ -1,0 +1,326 @@
+"""The provider, its resource ``tfce_pilots`` and its data sources, in the framework's terms."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tf.iface import DataSource, Provider, Resource
+from tf.schema import Attribute, Schema
+from tf.types import List, Map, Number, String, Unknown
+from tf.utils import Diagnostics
+
+from tfce.calls import REPORT
+from tfce.cloud.create import Creator, Shape, connect
+from tfce.credentials import Credentials
+from tfce.errors import CloudError, ConfigError
+from tfce.node import Owner
+from tfce.options import Queue
+from tfce.provider import pilots, settings
+
+State = dict[str, Any]
+_OWNER = ("installation", "ce", "queue")
+
+
+class TfceProvider(Provider):  # type: ignore[misc]
+    """The provider: knows the login, and hands out connections."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self._lock = threading.Lock()
+        self._login: tuple[Queue, Credentials] | None = None
+        self._first: Creator | None = None
+
+    def get_model_prefix(self) -> str:
+        return "tfce_"
+
+    def full_name(self) -> str:
+        return "registry.terraform.io/tfce/tfce"
+
+    def get_provider_schema(self, diags: Diagnostics) -> Schema:
+        texts = {
+            "cloud": "libcloud's name of the cloud, or a dotted class",
+            "region": "The region.",
+            "endpoint": "URL of the API (EC2) or of keystone (OpenStack).",
+        }
+        attributes = [Attribute(name, String(), text, optional=True) for name, text in texts.items()]
+        text = "Further options of libcloud's driver; secret ones belong into TFCE_CLOUD_OPTIONS."
+        return Schema([*attributes, Attribute("options", Map(String()), text, optional=True)], version=1)
+
+    def validate_config(self, diags: Diagnostics, config: State) -> None:
+        """Nothing to find before the environment is looked at."""
+
+    def configure_provider(self, diags: Diagnostics, config: State) -> None:
+        known = {name: None if value is Unknown else value for name, value in config.items()}
+        try:
+            self._login = settings.login(known)
+        except ConfigError as error:
+            for fault in error.faults:
+                diags.add_error(f"{fault.option} {fault.problem}", str(fault))
+
+    def get_data_sources(self) -> list[type[DataSource]]:
+        return [Image, Flavor, Network, SecurityGroup]
+
+    def get_resources(self) -> list[type[Resource]]:
+        return [Pilots]
+
+    @contextmanager
+    def cloud(self) -> Iterator[Creator]:
+        """A connection of one's own. What it asked is written to the log when it is given back."""
+        if self._login is None:
+            raise CloudError("the provider is not configured", "authentication")
+        with self._lock:
+            if self._first is None:
+                self._first = connect(*self._login)
+            self._first.token()  # logs in, once for all, where the cloud wants that
+            own = self._first.twin()
+        try:
+            yield own
+        finally:
+            with self._lock:
+                report(own.calls + self._first.calls)
+                self._first.calls.clear()
+
+    def manner(self, retries: int) -> pilots.Manner:
+        """How VMs are asked for in this run."""
+        return settings.manner(retries, self.stop)
+
+
+def report(calls: Counter[str]) -> None:
+    """Write to Terraform's log what the cloud was asked; ``calls.count_calls`` reads it."""
+    if calls:
+        print(f"{REPORT}{json.dumps(calls)}", file=sys.stderr, flush=True)
+
+
+class Pilots(Resource):  # type: ignore[misc]
+    """``tfce_pilots``: all pilots of one queue."""
+
+    def __init__(self, provider: TfceProvider) -> None:
+        self._provider = provider
+
+    @classmethod
+    def get_name(cls) -> str:
+        return "pilots"
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        required = {
+            "installation": (String(), "The installation that owns the pilots."),
+            "ce": (String(), "The computing element that owns the pilots."),
+            "queue": (String(), "The queue that owns the pilots."),
+            "pilots": (Map(String()), "The pilots that shall exist: key to when it was born."),
+            "image": (String(), "Id of the image of new pilots."),
+            "flavor": (String(), "Id of the flavor of new pilots."),
+            "name_prefix": (String(), "A VM's name is this prefix and the pilot's key."),
+            "contexts": (String(), "Folder with the user data of new pilots, one file each, named by the key."),
+        }
+        optional = {
+            "networks": (List(String()), "Ids of the networks (EC2: one subnet)."),
+            "key_pair": (String(), "Name of the SSH key pair."),
+            "security_groups": (List(String()), "Ids of the security groups."),
+            "availability_zone": (String(), "Availability zone."),
+            "root_volume_gb": (Number(), "Size of the root volume in GB; 0 or null: what the image gives."),
+            "tags": (Map(String()), "Additional tags."),
+            "options": (Map(String()), "Further settings of the cloud's create call, none of them secret."),
+            "max_retries": (Number(), "Repeats of a request that the cloud throttled; 5 unless set."),
+        }
+        return Schema(
+            [
+                *(Attribute(name, kind, text, required=True) for name, (kind, text) in required.items()),
+                *(Attribute(name, kind, text, optional=True) for name, (kind, text) in optional.items()),
+                Attribute("ids", Map(String()), "Instance id of each pilot that exists, by key.", computed=True),
+            ],
+            version=1,
+        )
+
+    # -- plan ----------------------------------------------------------------------------------------------
+
+    def plan(self, ctx: Any, current: State | None, planned: State) -> State:
+        """The ids that are known stay known: else a plan would show every pilot of the queue."""
+        if current is None:
+            return planned
+        moved = [name for name in _OWNER if planned[name] is not Unknown and planned[name] != current[name]]
+        if moved and current["ids"]:
+            ctx.diagnostics.add_error(
+                f"{', '.join(moved)} cannot change while pilots exist",
+                f"{len(current['ids'])} VMs bear the old tags. Remove them first, or configure another queue.",
+            )
+        wanted = planned["pilots"]
+        planned["ids"] = Unknown if wanted is Unknown else _foreseen(wanted, current["ids"] or {})
+        return planned
+
+    # -- read ----------------------------------------------------------------------------------------------
+
+    def read(self, ctx: Any, current: State) -> State:
+        """One list call. Pilots whose VMs are gone leave the state; a cloud that cannot be reached changes
+        nothing."""
+        ids = current["ids"] or {}
+        try:
+            with self._provider.cloud() as cloud:
+                sight = pilots.look(cloud, _owner(current), ids)
+        except (CloudError, ConfigError) as error:
+            ctx.diagnostics.add_error("The pilots cannot be listed", error.message)
+            return current
+        if sight.notes:
+            lines = [f"{key}: {text}" if key != "*" else text for key, text in sorted(sight.notes.items())]
+            ctx.diagnostics.add_warning(f"{len(lines)} pilots are not as they should be", "\n".join(lines))
+        if not sight.gone:
+            return current
+        for name in ("ids", "pilots"):
+            current[name] = {key: text for key, text in current[name].items() if key not in sight.gone}
+        return current
+
+    # -- apply ---------------------------------------------------------------------------------------------
+
+    def create(self, ctx: Any, planned: State) -> State | None:
+        """Terraform taints what fails while it is created. So pilots that could not be started are warnings
+        here, and the next plan shows them as missing."""
+        outcome = self._bring_about(ctx, {}, planned)
+        if outcome is None or (outcome.refused and not outcome.ids):
+            for key, reason in (outcome.refused if outcome else {}).items():
+                ctx.diagnostics.add_error(*_refusal(key, reason))
+            return None
+        for key, reason in outcome.refused.items():
+            ctx.diagnostics.add_warning(*_refusal(key, reason))
+        return {**planned, "ids": outcome.ids}
+
+    def update(self, ctx: Any, current: State, planned: State) -> State:
+        """What succeeded is the new state; each pilot that did not is an error."""
+        outcome = self._bring_about(ctx, current["ids"] or {}, planned)
+        if outcome is None:
+            return current
+        for key, reason in outcome.refused.items():
+            ctx.diagnostics.add_error(*_refusal(key, reason), path=["pilots", (key,)])
+        for key, reason in outcome.kept.items():
+            ctx.diagnostics.add_error(f"Pilot {key} is not forgotten", f"{reason}; remove it with `tfce kill`")
+        born = {key: text for key, text in planned["pilots"].items() if key not in outcome.refused}
+        born |= {key: (current["pilots"] or {}).get(key, "") for key in outcome.kept}
+        return {**planned, "pilots": born, "ids": outcome.ids}
+
+    def delete(self, ctx: Any, current: State) -> State | None:
+        """Terraform never destroys a pilot; a resource without pilots may go."""
+        if not current["ids"]:
+            return None
+        ctx.diagnostics.add_error(
+            "Terraform does not destroy pilots",
+            f"{len(current['ids'])} VMs exist. `tfce kill` and `tfce reap` remove them, each for a reason.",
+        )
+        return current
+
+    def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.Outcome | None:
+        try:
+            manner = self._provider.manner(int(_given(planned, "max_retries", 5)))
+            with self._provider.cloud() as cloud:
+                folder = Path(planned["contexts"])
+                return pilots.bring_about(cloud, shape_of(planned), planned["pilots"], known, folder, manner)
+        except (CloudError, ConfigError) as error:
+            ctx.diagnostics.add_error("Nothing was done", error.message)
+            return None
+
+
+def _refusal(key: str, reason: str) -> tuple[str, str]:
+    return f"Pilot {key} was not started", reason
+
+
+def _foreseen(wanted: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
+    """The ids after an apply, as far as they are known."""
+    some = settings.only()
+    kept = {key: node for key, node in ids.items() if some is not None or key in wanted}
+    return {**{key: Unknown for key in wanted if pilots.about(key, some)}, **kept}
+
+
+def _given(state: State, name: str, default: Any) -> Any:
+    return default if state.get(name) is None else state[name]
+
+
+def _owner(state: State) -> Owner:
+    return Owner(*(state[name] for name in _OWNER))
+
+
+def shape_of(state: State) -> Shape:
+    """What a planned resource says of new VMs."""
+    return Shape(
+        owner=_owner(state),
+        name_prefix=state["name_prefix"],
+        image=state["image"],
+        flavor=state["flavor"],
+        networks=tuple(_given(state, "networks", ())),
+        key_pair=state["key_pair"] or None,
+        security_groups=tuple(_given(state, "security_groups", ())),
+        availability_zone=state["availability_zone"] or None,
+        root_volume_gb=int(_given(state, "root_volume_gb", 0)),
+        tags=_given(state, "tags", {}),
+        options=_given(state, "options", {}),
+    )
+
+
+class _Named(DataSource):  # type: ignore[misc]
+    """Something of the cloud's, looked up by its exact name."""
+
+    kind = ""
+
+    def __init__(self, provider: TfceProvider) -> None:
+        self._provider = provider
+
+    @classmethod
+    def get_name(cls) -> str:
+        return cls.kind
+
+    @classmethod
+    def get_schema(cls) -> Schema:
+        words = cls.kind.replace("_", " ")
+        return Schema(
+            [
+                Attribute("name", String(), f"The exact name of the {words}.", required=True),
+                Attribute("owners", List(String()), "Who may have published it (EC2 images).", optional=True),
+                Attribute("id", String(), f"The id of the {words}.", computed=True),
+            ],
+            version=1,
+        )
+
+    def read(self, ctx: Any, config: State) -> State | None:
+        words, name = self.kind.replace("_", " "), config["name"]
+        try:
+            with self._provider.cloud() as cloud:
+                ids = cloud.find(self.kind, name, tuple(config["owners"] or ()))
+        except (CloudError, ConfigError) as error:
+            ctx.diagnostics.add_error(f"The {words} {name} cannot be looked up", error.message)
+            return None
+        if len(ids) == 1:
+            return {**config, "id": ids[0]}
+        if ids:
+            text = f"{len(ids)} are called {name}: {', '.join(sorted(ids))}. Give an id instead."
+            ctx.diagnostics.add_error(f"The name of the {words} is not unique", text)
+        else:
+            ctx.diagnostics.add_error(f"There is no {words} called {name}", "Names are exact; or give an id.")
+        return None
+
+
+class Image(_Named):
+    """``tfce_image``."""
+
+    kind = "image"
+
+
+class Flavor(_Named):
+    """``tfce_flavor``."""
+
+    kind = "flavor"
+
+
+class Network(_Named):
+    """``tfce_network``."""
+
+    kind = "network"
+
+
+class SecurityGroup(_Named):
+    """``tfce_security_group``."""
+
+    kind = "security_group"

@@ -1,0 +1,100 @@
+"""What the provider is told: whose cloud, with which login, and how to go about it.
+
+The provider block names what is no secret. The environment carries the login, and what a run of tfce adds:
+
+================================  ======================================================================
+``TFCE_CLOUD_KEY``                user name, access key or application credential of the login
+``TFCE_CLOUD_SECRET``             its password, secret or path of a proxy
+``TFCE_CLOUD_OPTIONS``            JSON: the driver's options (``Driver_*`` without prefix), secret or not
+``TFCE_PROVIDER_PARALLELISM``     VMs asked for at once, 10 unless set
+``TFCE_PROVIDER_KEYS``            the pilots that this run is about, with commas; all unless set
+``TFCE_PROVIDER_ADOPT_ONLY``      1: no VM is made, only those that exist are taken over
+================================  ======================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tfce.credentials import Credentials
+from tfce.errors import ConfigError
+from tfce.options import Queue, parse
+from tfce.provider.pilots import Manner
+
+KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
+PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
+ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
+_NOWHERE = Path("/nonexistent")
+
+
+def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
+    """The variables that carry the login of ``queue`` to the provider."""
+    return {
+        KEY: credentials.key,
+        SECRET: credentials.secret,
+        OPTIONS: json.dumps(dict(queue.driver)),
+        PARALLELISM: str(queue["Terraform_Parallelism"]),
+    }
+
+
+def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Queue, Credentials]:
+    """The cloud and the login that the provider block and the environment name together. Raises ``ConfigError``
+    with every fault."""
+    for name in (KEY, SECRET):
+        if not environ.get(name):
+            raise ConfigError(name, "", "is not set", f"export it; see `cloud` = {block.get('cloud')}")
+    options = {**(block.get("options") or {}), **_options(environ)}
+    cloud = str(block.get("cloud") or "")
+    _point(options, cloud, block.get("region"), block.get("endpoint"))
+    parameters = {f"Driver_{name}": value for name, value in options.items()}
+    wish = {"CloudType": cloud, "Instance_Image": "-", "Instance_Flavor": "-", **parameters}
+    queue = parse("provider", "tfce", wish, _NOWHERE, _NOWHERE)
+    return queue, Credentials(environ[KEY], environ[SECRET], str(queue.driver.get("token", "")))
+
+
+def _options(environ: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        options = json.loads(environ.get(OPTIONS) or "{}")
+        if isinstance(options, dict):
+            return options
+    except ValueError:
+        pass
+    raise ConfigError(OPTIONS, "", "is no JSON object", 'write it like {"timeout": "60"}')
+
+
+def _point(options: dict[str, Any], cloud: str, region: str | None, endpoint: str | None) -> None:
+    """Let the block's region and endpoint hold where the driver's options say nothing."""
+    if cloud == "OPENSTACK":
+        if region:
+            options.setdefault("ex_force_service_region", region)
+        if endpoint:
+            options.setdefault("ex_force_auth_url", endpoint)
+        return
+    if region:
+        options.setdefault("region", region)
+    if endpoint and not options.get("host"):
+        url = urlsplit(endpoint)
+        options |= {"host": url.hostname or "", "secure": str(url.scheme == "https")}
+        options |= {"port": str(url.port)} if url.port else {}
+        options |= {"path": url.path} if url.path else {}
+
+
+def manner(retries: int, stop: threading.Event, environ: Mapping[str, str] = os.environ) -> Manner:
+    """How this run asks for VMs."""
+    text = environ.get(PARALLELISM) or "10"
+    parallelism = int(text) if text.isdigit() else 0
+    if not parallelism:
+        raise ConfigError(PARALLELISM, text, "must be a whole number of at least 1", "for example 10")
+    return Manner(parallelism, retries, only(environ), environ.get(ADOPT_ONLY) != "1", stop)
+
+
+def only(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:
+    """The pilots that this run is about; None: all."""
+    text = environ.get(KEYS)
+    return None if text is None else frozenset(filter(None, text.split(",")))
