@@ -154,10 +154,11 @@ class Reaper:
                 )
             else:
                 sweep.removed.append(Removal(pilot_key(node) or node.name, node, "killed", State.GONE))
-        alive = sum(1 for node in nodes.values() if node.state is not State.GONE)
+        counted = self._workspace.owner().owns if self._workspace.exists else owner.same_queue
+        alive = sum(1 for node in nodes.values() if counted(node) and node.state is not State.GONE)
         if sweep.removed:
             self._kill(sweep)
-        sweep.kept = alive - len(sweep.removed)
+        sweep.kept = max(0, alive - len(sweep.removed))
         sweep.calls = self._cloud.calls - before
         sweep.seconds = time.monotonic() - started
         return sweep
