@@ -18,6 +18,10 @@ test: $(VENV)/ready
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit
 
+# A real OpenStack from PyPI and the real provider; Linux, apt for what Debian has, Go or its PyPI wheel for the provider.
+test-openstack: $(VENV)/ready
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/openstack
+
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/context
@@ -34,6 +38,9 @@ lint: $(VENV)/lint
 
 bench: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.ec2
+
+bench-openstack: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.openstack
 
 # Beside DIRAC's own element, on the same OpenStack.
 bench-openstack: $(VENV)/ready
