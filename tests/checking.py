@@ -11,12 +11,12 @@ from tests.site import AnySite
 WAIT = 120.0  # seconds a test waits for something that must happen
 
 
-def until(true: Callable[[], object], what: str) -> None:
-    """Wait until ``true()``; fail after a bounded time."""
-    deadline = time.monotonic() + WAIT
+def until(true: Callable[[], object], what: str, patience: float = WAIT, pause: float = 0.05) -> None:
+    """Wait until ``true()``, asked every ``pause`` seconds; fail after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
     while not true():
         assert time.monotonic() < deadline, f"did not happen: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def consistent(site: AnySite, pilots: int) -> None:

@@ -18,6 +18,7 @@ from tfce import __version__
 from tfce.config import load_queue, queue_names
 from tfce.errors import ConfigError, TfceError
 from tfce.fleet import Seen, Submission, Sweep
+from tfce.node import Node
 from tfce.options import Queue
 from tfce.roster import timestamp
 from tfce.submission import failure_kind
@@ -320,6 +321,40 @@ def _doctor(options: argparse.Namespace) -> int:
     return DONE if all(check.ok for check in checks) else PARTLY
 
 
+def _migrate(options: argparse.Namespace) -> int:
+    from tfce import migration
+
+    parts = _parts(options)
+    rows = left_over_rows(migration.left_over(parts.workspace, parts.cloud), datetime.now(UTC))
+    statement = migration.statement(parts.workspace.queue.ce)
+    if options.json:
+        _json({"vms": rows, "statement": statement, "calls": dict(parts.cloud.calls)})
+    else:
+        print(left_over_table(rows))
+        print(f"\nTheir pilots become Terraform's with this, in PilotAgentsDB:\n{statement}")
+    return DONE
+
+
+def left_over_rows(nodes: Iterable[Node], now: datetime) -> list[dict[str, Any]]:
+    """CloudCE's VMs as ``tfce migrate --json`` prints them; ``age_s`` is None where the cloud tells no age."""
+    return [
+        {
+            "reference": node.reference,
+            "name": node.name,
+            "state": node.state.value,
+            "age_s": int((now - node.created).total_seconds()) if node.created else None,
+        }
+        for node in sorted(nodes, key=lambda node: (node.created or now, node.name))
+    ]
+
+
+def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
+    """CloudCE's VMs for people."""
+    names = ("reference", "name", "state", "age_s")
+    cells = [["-" if row[name] is None else row[name] for name in names] for row in rows]
+    return table([name.upper() for name in names], cells) if rows else "no VM is left over"
+
+
 def _path(options: argparse.Namespace) -> int:
     print(Workspace(_queue(options)).private)
     return DONE
@@ -385,6 +420,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", _audit, "compare roster, Terraform state and cloud", json_too=True)
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
     command("repair", _repair, "rebuild a damaged roster or state")
+    command("migrate", _migrate, "list the VMs that CloudCE left, and the SQL that hands over", json_too=True)
     command("doctor", _doctor, "check configuration, tools and cloud; creates nothing", json_too=True)
     return parser
 

@@ -362,7 +362,7 @@ def _configure(folder: Path, provider: Provider, module: Module, named: Path | N
                 link.unlink(missing_ok=True)
                 link.symlink_to(provider.folder)
         method = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
-        method += _others(provider, named) if module.place else ""
+        method += _others(provider, named) if module.place or module.bulk else ""
         method += "}\n"
     path = folder / f"{module.name if module.place else provider.source.replace('/', '-')}.rc"
     text = f"disable_checkpoint = true\nprovider_installation {{\n{method}"
@@ -372,7 +372,8 @@ def _configure(folder: Path, provider: Provider, module: Module, named: Path | N
 
 
 def _others(provider: Provider, named: Path | None) -> str:
-    """Where an operator's own module finds providers besides the one that makes its pilots."""
+    """Where other providers are found: an operator's own module may need some besides the one that makes its
+    pilots, and what it made stays in the state when another module takes over."""
     sources = [f'"{host}/{provider.source}"' for host in (REGISTRY, "registry.opentofu.org")]
     exclude = f"    exclude = [{', '.join(sources)}]\n"
     mirrors = [folder for folder, _ in _named_mirrors(named)]

@@ -5,7 +5,11 @@
 
 VERSION is 9.1 (with DIRAC[server]) or 8.0; both if not given. Environments are kept in the cache
 (`TFCE_CACHE`, else `.cache` in the clone). M2Crypto and mysqlclient are built from source, and the server
-needs MariaDB: on Debian and as root the system packages for that are installed, else they are named.
+needs MariaDB: on Debian and as root the system packages for that are installed, else they are named. A
+Terraform, the provider and the EC2 emulator are installed, too, where the machine has none.
+
+Without ARGS the suites run side by side: 9.1's server before your eyes, the others into `tests.log` in the
+cache, shown at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +24,14 @@ import sys
 import time
 import venv
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.rigs import localstack, mirror
 
 HERE = Path(__file__).resolve().parent
 CLONE = HERE.parent.parent
@@ -31,6 +42,10 @@ _NEEDS = {
     "8.0": {"swig": "swig", "gcc": "gcc", "openssl": "openssl", "/usr/include/openssl/ssl.h": "libssl-dev"},
     "9.1": {"mariadb_config": "libmariadb-dev", "pkg-config": "pkg-config", "mariadbd": "mariadb-server"},
 }
+
+
+# What builds the few packages without a wheel; the venv's own setuptools is too old for mysqlclient.
+_BUILD = ("setuptools==78.1.1", "wheel")
 
 
 class RigError(RuntimeError):
@@ -60,7 +75,7 @@ def ensure(version: str) -> Path:
             venv.create(place, clear=True, with_pip=True)
             log = home / "install.log"
             log.unlink(missing_ok=True)
-            _pip(python, log, "setuptools", "wheel")
+            _pip(python, log, *_BUILD)
             # Without dependencies: the list is whole, and gfal2-python, which DIRAC names, is left out of it.
             _pip(python, log, "--no-deps", "--no-build-isolation", "-r", str(requirements))
             stamp.write_text(wanted)
@@ -76,7 +91,8 @@ def _say(text: str) -> None:
 
 
 def _pip(python: Path, log: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+    quiet = ("--disable-pip-version-check", "--no-input", "--no-compile")
+    command = [str(python), "-m", "pip", "install", *quiet, *arguments]
     with log.open("a") as out:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
@@ -86,6 +102,12 @@ def _pip(python: Path, log: Path, *arguments: str) -> None:
 
 def _system_packages(version: str) -> None:
     """Install what the version needs from Debian's packages, or say what is missing."""
+    with (cache() / "apt.lock").open("w") as lock:  # apt-get serves one at a time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _install_packages(version)
+
+
+def _install_packages(version: str) -> None:
     needs = {**_NEEDS["8.0"], **(_NEEDS[version])}
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = [
@@ -116,17 +138,92 @@ def environment(version: str) -> dict[str, str]:
     return kept | {"DIRAC_NO_CFG": "1", "DIRAC_ROOT_PATH": str(root)}
 
 
+def prepare(versions: Sequence[str]) -> dict[str, Path]:
+    """Everything that the tests of these versions need, made side by side; the Pythons by version."""
+    with ThreadPoolExecutor() as pool:
+        others = [pool.submit(localstack.Moto.ensure), pool.submit(mirror.ensure)]
+        pythons = dict(zip(versions, pool.map(ensure, versions), strict=True))
+        for other in others:
+            other.result()
+    for version, python in pythons.items():
+        _toolchain(version, python)
+    return pythons
+
+
+def _toolchain(version: str, python: Path) -> None:
+    """Install the Terraform that tfce says this host lacks."""
+    asked = subprocess.run(
+        [str(python), "-m", "tfce.toolchain"],
+        env=_test_environment(version),
+        cwd=CLONE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
+        raise RigError(f"tfce.toolchain ended with {asked.returncode}: {asked.stderr[-600:]}")
+    if asked.stdout.strip():
+        _say(f"DIRAC {version}: installing {' '.join(asked.stdout.split())}")
+        _pip(python, cache() / version / "install.log", *asked.stdout.split())
+
+
+def _test_environment(version: str) -> dict[str, str]:
+    return environment(version) | {"TFCE_PROVIDER_MIRROR": str(mirror.ensure())}
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One pytest run: its title, DIRAC's version and pytest's arguments."""
+
+    title: str
+    version: str
+    arguments: tuple[str, ...]
+
+    def run(self, python: Path, log: Path | None = None) -> int:
+        """pytest's exit code; its words go to ``log``, or to the terminal."""
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *self.arguments]
+        environment = _test_environment(self.version)
+        if log is None:
+            return abs(subprocess.run(command, cwd=CLONE, env=environment, check=False).returncode)
+        with log.open("wb") as out:
+            done = subprocess.run(
+                command, cwd=CLONE, env=environment, stdout=out, stderr=subprocess.STDOUT, check=False
+            )
+        return abs(done.returncode)
+
+
 def test(versions: Sequence[str], arguments: Sequence[str]) -> int:
     """Run tests/dirac with each version; the worst exit code."""
-    worst = 0
-    for version in versions:
-        python = ensure(version)
-        _say(f"DIRAC {version}: tests")
-        where = () if any(argument.startswith("tests/") for argument in arguments) else ("tests/dirac",)
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *where, *arguments]
-        done = subprocess.run(command, cwd=CLONE, env=environment(version), check=False)
-        worst = max(worst, abs(done.returncode))
-    return worst
+    pythons = prepare(versions)
+    if arguments:
+        named = any(argument.startswith("tests/") for argument in arguments)
+        where = () if named else ("tests/dirac",)
+        suites = [_Suite(f"DIRAC {version}", version, (*where, *arguments)) for version in versions]
+        return max(suite.run(pythons[suite.version]) for suite in suites)
+    server = "tests/dirac/server"
+    aside = [
+        _Suite(f"DIRAC {version} without a server", version, ("tests/dirac", f"--ignore={server}"))
+        for version in versions
+    ]
+    before = [_Suite("DIRAC 9.1's server", "9.1", (server, "-v"))] if "9.1" in versions else []
+    return _side_by_side(pythons, before, aside)
+
+
+def _side_by_side(pythons: dict[str, Path], before: Sequence[_Suite], aside: Sequence[_Suite]) -> int:
+    """Run ``before`` on the terminal and meanwhile ``aside``, one after the other; the worst exit code."""
+    logs = [cache() / suite.version / "tests.log" for suite in aside]
+
+    def run_aside() -> list[int]:
+        return [suite.run(pythons[suite.version], log) for suite, log in zip(aside, logs, strict=True)]
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        _say(f"running: {', '.join(suite.title for suite in (*before, *aside))}")
+        others = pool.submit(run_aside)
+        codes = [suite.run(pythons[suite.version]) for suite in before]
+        codes += others.result()
+    for suite, log in zip(aside, logs, strict=True):
+        _say(f"{suite.title}:\n{log.read_text(errors='replace')}")
+    return max(codes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

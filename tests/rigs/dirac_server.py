@@ -49,6 +49,7 @@ _SERVICES = {
 }
 _READY_SECONDS = 90.0
 _AGENT_SECONDS = 300.0
+_POLLING = 10  # DIRAC's least; with less, an agent begins its first cycle later
 _HELPER = Path(__file__).with_name("dirac_seed.py")
 
 
@@ -214,13 +215,13 @@ class Server:
             "SiteDirector": {
                 "VO": VO,
                 "CETypes": "Terraform",
-                "PollingTime": 2,
+                "PollingTime": _POLLING,
                 "WorkDirectory": self.folder / "data",
                 "SendPilotAccounting": "no",
                 "PilotStatusUpdateCycleFactor": 1,
                 "FailedQueueCycleFactor": 1,
             },
-            "PilotStatusAgent": {"PilotAccountingEnabled": "no", "PollingTime": 2},
+            "PilotStatusAgent": {"PilotAccountingEnabled": "no", "PollingTime": _POLLING},
         }
         systems["WorkloadManagement"]["Agents"] = agents
         user = {"VO": VO, "Users": "pilotuser"}

@@ -22,6 +22,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import re
 import signal
 import socket
 import sys
@@ -36,7 +37,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 Answer = tuple[int, str, bytes]  # HTTP status, content type, body
-Effect = Literal["error", "empty", "reply", "drop", "lose", "hang"]
+Effect = Literal["error", "empty", "reply", "drop", "lose", "hang", "pending"]
+ALWAYS = 10**9  # for `times`: until the faults are cleared
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
 
@@ -47,7 +49,8 @@ class Fault:
 
     error: HTTP `status` with EC2's error document for `code` and `message`. empty: a list without entries.
     reply: `status` with `body`. drop: the connection is cut, nothing is forwarded. lose: it is forwarded, but
-    then the connection is cut. hang: `seconds` pass, then it is forwarded.
+    then the connection is cut. hang: `seconds` pass, then it is forwarded. pending: it is forwarded, and VMs
+    that run are shown as booting. Only requests whose query or body holds `where` are looked at.
     """
 
     action: str
@@ -59,11 +62,12 @@ class Fault:
     message: str = "made to fail by the test's proxy"
     body: str = ""
     seconds: float = 0.0
+    where: str = ""
     seen: int = field(default=0, init=False)
 
-    def strikes(self, action: str) -> bool:
-        """Count one request; true if it is one that goes wrong."""
-        if self.action not in ("*", action):
+    def strikes(self, action: str, text: str = "") -> bool:
+        """Count one request; true if it is one that goes wrong. ``text``: its query or body."""
+        if self.action not in ("*", action) or self.where not in text:
             return False
         self.seen += 1
         return self.nth <= self.seen < self.nth + self.times
@@ -169,10 +173,10 @@ class Proxy:
         self._socket.bind(("127.0.0.1", self.port))
         self.port = self._socket.getsockname()[1]
 
-    def _judge(self, action: str) -> Fault | None:
+    def _judge(self, action: str, text: str) -> Fault | None:
         with self._lock:
             self._counts[action] += 1
-            struck = [fault for fault in self._faults if fault.strikes(action)]
+            struck = [fault for fault in self._faults if fault.strikes(action, text)]
             return struck[0] if struck else None
 
     def _note(self, request: Request) -> None:
@@ -237,7 +241,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_DELETE = do_any  # noqa: N815
 
         def work(self, action: str, body: bytes) -> Answer | None:
-            fault = proxy._judge(action)
+            fault = proxy._judge(action, _query(self.path, body))
             effect = fault.effect if fault else "none"
             time.sleep(proxy.latency + (fault.seconds if fault else 0.0))
             if fault and effect in ("error", "empty", "reply"):
@@ -246,6 +250,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return None
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
             answer = proxy._forward(self.command, self.path, headers, body)
+            if effect == "pending":
+                answer = (*answer[:2], _booting(answer[2]))
             return None if effect == "lose" else answer
 
         def answer(self, status: int, kind: str, body: bytes) -> None:
@@ -261,9 +267,18 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def _query(path: str, body: bytes) -> str:
+    return urllib.parse.urlsplit(path).query or body.decode("utf-8", "replace")
+
+
 def _action(path: str, body: bytes) -> str:
-    query = urllib.parse.urlsplit(path).query or body.decode("utf-8", "replace")
-    return urllib.parse.parse_qs(query).get("Action", ["?"])[0]
+    return urllib.parse.parse_qs(_query(path, body)).get("Action", ["?"])[0]
+
+
+def _booting(content: bytes) -> bytes:
+    """An answer of DescribeInstances in which no VM has come further than "pending"."""
+    state = rb"(<instanceState>\s*)<code>16</code>(\s*)<name>running</name>"
+    return re.sub(state, rb"\1<code>0</code>\2<name>pending</name>", content)
 
 
 def _mended(content: bytes) -> bytes:

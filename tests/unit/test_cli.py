@@ -9,14 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tfce import __version__, cli
 from tfce.fleet import Submission, Sweep
-from tfce.node import Node, State
+from tfce.node import Node, Owner, State
 from tfce.verdict import Removal, Row
 
 NAME = "cloud.example.org/long"
@@ -53,6 +54,7 @@ COMMANDS = {
     "kill": ["cloud://i-1"],
     "audit": [],
     "repair": [],
+    "migrate": [],
     "doctor": [],
     "path": [],
 }
@@ -154,6 +156,14 @@ def test_credentials_that_others_can_read_stop_every_command_that_needs_them(
 def test_a_cloud_that_does_not_answer_is_three(tfce: Shell, command: str) -> None:
     code, _, err = tfce(command, NAME, *COMMANDS[command])
     assert code == 3 and "does not answer" in err and err.count("\n") == 1
+
+
+def test_a_migration_needs_the_prefix_and_a_cloud_that_answers(tfce: Shell, cfg: Path) -> None:
+    code, out, err = tfce("migrate", NAME)
+    assert (code, out) == (2, "") and "Workspace_AdoptPrefix" in err and "VMDIRAC3_" in err
+    more(cfg, "Workspace_AdoptPrefix = VMDIRAC3_")
+    code, out, err = tfce("migrate", NAME)
+    assert (code, out) == (3, "") and "does not answer" in err and err.count("\n") == 1
 
 
 def test_a_queue_that_never_was_can_be_audited_and_reaped_as_far_as_the_cloud_answers(tfce: Shell) -> None:
@@ -311,6 +321,45 @@ def test_an_audit_names_the_queue_in_its_cures() -> None:
     row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", "tfce reap CE/QUEUE")
     text = cli.audit_table([row], NAME)
     assert f"tfce reap {NAME}" in text and "yes" in text
+
+
+class Listing:
+    """A cloud that lists these VMs."""
+
+    def __init__(self, *nodes: Node) -> None:
+        self._nodes, self.calls = nodes, {"DescribeInstances": 1}
+
+    def nodes(self, owner: Owner) -> list[Node]:
+        return list(self._nodes)
+
+
+def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
+    tfce: Shell, cfg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more(cfg, "Workspace_AdoptPrefix = VMDIRAC3_")
+    born = datetime.now(UTC) - timedelta(hours=1)
+    ours = {"tfce:key": "0000000A"}
+    cloud = Listing(
+        Node("i-1", "VMDIRAC3_A", State.RUNNING, "running", born),
+        Node("i-2", "VMDIRAC3_B", State.STOPPED, "stopped", None),
+        Node("i-3", "VMDIRAC3_C", State.GONE, "terminated", born),
+        Node("i-4", "database", State.RUNNING, "running", born),
+        Node("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
+    )
+    real = cli.assemble
+    monkeypatch.setattr(cli, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
+    code, out, _ = tfce("migrate", NAME, "--json")
+    shown = json.loads(out)
+    assert code == 0 and shown["calls"] == {"DescribeInstances": 1}
+    running, stopped = shown["vms"]
+    assert 3600 <= running.pop("age_s") < 3660
+    assert running == {"reference": "cloud://i-1", "name": "VMDIRAC3_A", "state": "Running"}
+    assert stopped == {"reference": "cloud://i-2", "name": "VMDIRAC3_B", "state": "Done", "age_s": None}
+    code, text, _ = tfce("migrate", NAME)
+    assert code == 0 and "VMDIRAC3_B" in text and "database" not in text
+    assert text.endswith(f"{shown['statement']}\n") and "DestinationSite = 'cloud.example.org'" in text
+    cloud._nodes = ()
+    assert "no VM is left over" in tfce("migrate", NAME)[1]
 
 
 def test_columns_line_up() -> None:

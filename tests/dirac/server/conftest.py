@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -67,6 +68,22 @@ class Tenant:
         return f"cloud://{answer.findtext('instancesSet/item/instanceId')}"
 
 
+class Agent:
+    """A SiteDirector that goes on."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self._log.read_text(errors="replace")
+
+    def cycles(self, number: int) -> None:
+        """Wait until ``number`` more cycles have begun and ended; DIRAC lets 10 s pass between them."""
+        before = self.said().count("Starting cycle")
+        wait(lambda: self.said().count("Starting cycle") > before + number, 60 + 15 * number)
+
+
 class Director:
     """The real server with its SiteDirector."""
 
@@ -76,6 +93,16 @@ class Director:
     def cycle(self, cycles: int = 1) -> str:
         """Run SiteDirector, a new process, for some cycles; its log."""
         return self.server.agent(AGENT, cycles, TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Agent]:
+        """Run SiteDirector as long as the context lasts."""
+        process, log = self.server.start_agent(AGENT, TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
+        try:
+            yield Agent(log)
+        finally:
+            process.terminate()
+            process.wait(60)
 
     def change(self, ce: str, **options: object) -> None:
         """Change a CE's options in the Configuration Service; "long/NAME" is the queue's; None removes one."""

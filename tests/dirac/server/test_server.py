@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.dirac.server.conftest import AGENT, FIRST, SECOND, Director, wait
+from tests.dirac.server.conftest import FIRST, SECOND, Director, wait
 from tests.rigs import mirror
 from tests.rigs.dirac_server import SITE
+from tests.rigs.proxy import ALWAYS, Fault
 
 
 def test_a_whole_life(director: Director) -> None:
@@ -30,6 +33,52 @@ def test_a_whole_life(director: Director) -> None:
     assert set(tenant.vms()) == set(others)
     said = director.cycle()
     assert len(server.pilots()) == 3 and set(tenant.vms()) == set(others), said
+
+
+def test_slow_boots_are_waited_for_and_demand_is_met_once(director: Director) -> None:
+    server, tenant = director.server, director.tenant
+    director.usable(SECOND)
+    # The list shows VMs that boot; Terraform's own look at a new VM, by its id, is left alone.
+    tenant.proxy.add(Fault("DescribeInstances", "pending", times=ALWAYS, where="Filter."))
+    tenant.proxy.counts(reset=True)
+    server.jobs(3)
+    with director.running() as agent:
+        wait(lambda: len(server.pilots()) == 3)
+        agent.cycles(5)
+        assert tenant.proxy.counts()["RunInstances"] == len(tenant.vms()) == 3
+        assert set(server.states().values()) == {"Waiting"}
+        server.jobs(9)  # more than MaxWaitingJobs = 5
+        wait(lambda: len(server.pilots()) == 5)
+        agent.cycles(2)
+        assert tenant.proxy.counts()["RunInstances"] == len(tenant.vms()) == 5
+        assert set(server.states().values()) == {"Waiting"}
+        server.jobs(0)
+        tenant.proxy.clear()  # they have booted, and taken the jobs
+        wait(lambda: set(server.states().values()) == {"Running"})
+        stopped, *others = server.pilots()
+        tenant.do("StopInstances", stopped)
+        wait(lambda: server.states() == {stopped: "Done", **dict.fromkeys(others, "Running")})
+        assert set(tenant.vms()) == set(others) and len(others) == 4
+    assert "Traceback" not in agent.said()
+
+
+def test_two_site_directors_at_once_stay_within_max_total_jobs(director: Director) -> None:
+    server, tenant = director.server, director.tenant
+    director.usable(SECOND)
+    director.change(SECOND, MaxTotalJobs=2)
+    # The first one's VMs come late, so that the second has counted none before it submits.
+    tenant.proxy.add(Fault("RunInstances", "hang", times=2, seconds=10))
+    tenant.proxy.counts(reset=True)
+    try:
+        server.jobs(5)
+        with ThreadPoolExecutor() as pool:
+            logs = list(pool.map(director.cycle, (1, 1)))
+    finally:
+        director.change(SECOND, MaxTotalJobs=10)
+    assert all("to submit=2" in said for said in logs), logs
+    assert tenant.proxy.counts()["RunInstances"] == len(tenant.vms()) == 2
+    assert set(server.pilots()) == set(tenant.vms())
+    assert sum("MaxTotalJobs = 2, 2 are there" in said for said in logs) == 1
 
 
 def test_a_kill_from_elsewhere_without_state_or_a_place_to_write(director: Director, tmp_path: Path) -> None:
@@ -71,12 +120,7 @@ def test_one_agent_through_changed_options_and_a_cloud_that_is_down(director: Di
     server, tenant = director.server, director.tenant
     director.usable(SECOND)
     server.jobs(2)
-    process, log = server.start_agent(AGENT, TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
-
-    def said(words: str, after: int = 0) -> bool:
-        return words in log.read_text(errors="replace")[after:]
-
-    try:
+    with director.running() as agent:
         wait(lambda: len(server.pilots()) == 2)
         server.jobs(0)
         first = wait(lambda: set(server.states().values()) == {"Running"} and server.states())
@@ -89,20 +133,17 @@ def test_one_agent_through_changed_options_and_a_cloud_that_is_down(director: Di
         # The cloud is down for several cycles: nobody is given up, and it goes on by itself.
         before = wait(lambda: set(server.states().values()) == {"Running"} and server.states())
         tenant.proxy.refuse()
-        place = len(log.read_text(errors="replace"))
+        place = len(agent.said())
         server.jobs(1)
-        wait(lambda: log.read_text(errors="replace")[place:].count("Starting cycle") >= 4)
-        assert said(f"{SECOND}/long: unreachable: ", place)
+        agent.cycles(4)
+        assert f"{SECOND}/long: unreachable: " in agent.said()[place:]
         assert server.states() == before
         tenant.proxy.listen()
         wait(lambda: len(server.pilots()) == 4)
         server.jobs(0)
         wait(lambda: set(server.states().values()) == {"Running"})
         assert set(tenant.vms()) == set(server.pilots())
-    finally:
-        process.terminate()
-        process.wait(60)
-    assert not said("Traceback"), log.read_text(errors="replace")[-3000:]
+    assert "Traceback" not in agent.said(), agent.said()[-3000:]
 
 
 def test_a_bad_option_takes_one_queue_out_with_its_reason(director: Director) -> None:
@@ -161,7 +202,10 @@ def test_pilots_of_cloudce_live_on_after_the_one_line_was_changed(director: Dire
     director.cycle()
     assert set(server.states().values()) == {"Submitted"}  # SiteDirector asks for its own CEType only
     director.change(SECOND, Workspace_AdoptPrefix="VMDIRAC3_")
-    server.sql(_statement(director), "PilotAgentsDB")
+    cfg = server.folder / "etc" / "Test-Prod.cfg"  # where the Configuration Service keeps it
+    told = server.run("tfce", "migrate", f"{SECOND}/long", "--json", "--config", str(cfg)).stdout
+    assert {vm["reference"] for vm in json.loads(told)["vms"]} == {ends, runs}, told
+    server.sql(json.loads(told)["statement"], "PilotAgentsDB")
     said = director.cycle()
     assert set(server.states().values()) == {"Running"}, said
     for reference in (ends, stranger):
@@ -170,13 +214,6 @@ def test_pilots_of_cloudce_live_on_after_the_one_line_was_changed(director: Dire
     assert server.states() == {ends: "Done", runs: "Running"}, said
     assert set(tenant.vms()) == {runs, stranger}
     director.change(SECOND, Workspace_AdoptPrefix=None)
-
-
-def _statement(director: Director) -> str:
-    """What ``tfce migrate`` prints for the database."""
-    from tfce.migration import statement
-
-    return statement(SECOND)
 
 
 def test_the_server_leaves_no_process_behind(director: Director) -> None:

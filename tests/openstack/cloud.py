@@ -1,0 +1,152 @@
+"""A site on the OpenStack rig."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.checking import until
+from tests.openstack.rig import Api, Rig, provider_mirror
+from tests.site import AnySite
+
+KEYS = ("tfce_installation", "tfce_ce", "tfce_queue", "tfce_key")
+
+
+@dataclass
+class OpenStackSite(AnySite):
+    """One (CE, queue) in a project of the rig."""
+
+    folder: Path
+    rig: Rig
+    ce: str = "cloudprov.mysite.example"
+    queue: str = "long"
+    project: str = "demo"
+    options: dict[str, str] = field(default_factory=dict)
+    strangers: list[str] = field(default_factory=list)
+
+    def login(self) -> tuple[str, str]:
+        return self.rig.env["OS_USERNAME"], self.rig.env["OS_PASSWORD"]
+
+    def mirror(self) -> Path:
+        return provider_mirror()
+
+    def defaults(self) -> dict[str, str]:
+        return {
+            "CloudType": "OPENSTACK",
+            "Driver_ex_force_auth_url": self.rig.env["OS_AUTH_URL"].removesuffix("/v3"),
+            "Driver_ex_force_auth_version": "3.x_password",
+            "Driver_ex_tenant_name": self.project,
+            "Driver_ca_cert": self.rig.env["OS_CACERT"],
+            "Driver_ex_force_service_region": "RegionOne",
+            "Instance_Image": f"name:{self.rig.env['RIG_IMAGE']}",
+            "Instance_Flavor": "name:m1.tiny",
+            "Instance_Networks": "name:my_private_net",
+            "Terraform_MaxRetries": "1",
+        }
+
+    def through_front(self) -> None:
+        """Go through the region that counts every request."""
+        self.configure(
+            Driver_ex_force_auth_url=self.rig.env["RIG_FRONT_AUTH_URL"].removesuffix("/v3"),
+            Driver_ex_force_service_region=self.rig.env["RIG_FRONT_REGION"],
+        )
+
+    # -- the cloud, from the side ---------------------------------------------------------------------------
+
+    @property
+    def api(self) -> Api:
+        """The project's API."""
+        return self.rig.api(self.project)
+
+    def servers(self) -> dict[str, dict[str, Any]]:
+        """Nova's servers of this CE and queue by id; those on their way out left out."""
+        return {
+            server["id"]: server
+            for server in self.api.servers()
+            if (server["metadata"].get("tfce_ce"), server["metadata"].get("tfce_queue")) == (self.ce, self.queue)
+            and server["OS-EXT-STS:task_state"] != "deleting"
+            and server["status"] != "DELETED"
+        }
+
+    def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        return {
+            node: (server["status"], {k.replace("tfce_", "tfce:"): v for k, v in server["metadata"].items()})
+            for node, server in self.servers().items()
+        }
+
+    # -- as the contract tests' edge wants it ----------------------------------------------------------------
+
+    def everything(self) -> dict[str, tuple[str, Mapping[str, str]]]:
+        """Every VM of this CE that is not gone, and the strangers that a test made: state and tags by id."""
+        found = {}
+        for server in self.api.servers():
+            mine = server["metadata"].get("tfce_ce") == self.ce or server["id"] in self.strangers
+            if mine and server["status"] != "DELETED" and server["OS-EXT-STS:task_state"] != "deleting":
+                tags = {name.replace("tfce_", "tfce:"): value for name, value in server["metadata"].items()}
+                found[server["id"]] = (server["status"], {**tags, "Name": server["name"]})
+        return found
+
+    def stranger(self, tags: Mapping[str, str]) -> str:
+        """A VM that tfce did not make."""
+        metadata = {k.replace("tfce:", "tfce_"): v for k, v in tags.items() if k != "Name"}
+        self.strangers.append(self.api.boot(tags["Name"], metadata))
+        return self.strangers[-1]
+
+    def do(self, action: str, node_id: str) -> None:
+        """StopInstances or TerminateInstances, in EC2's words."""
+        if action == "TerminateInstances":
+            self.api.delete(node_id)
+            until(lambda: node_id not in self.everything(), f"{node_id} is gone")
+            return
+        until(lambda: self.everything()[node_id][0] == "ACTIVE", f"{node_id} is up")
+        self.api.act(node_id, "os-stop")
+        until(lambda: self.everything()[node_id][0] == "SHUTOFF", f"{node_id} is off")
+
+    # -- one VM ----------------------------------------------------------------------------------------------
+
+    def server(self, reference: str) -> dict[str, Any]:
+        """One of the queue's servers."""
+        return self.servers()[node(reference)]
+
+    def power_off(self, reference: str) -> None:
+        """Stop a VM, as its pilot does when it ends."""
+        self.api.act(node(reference), "os-stop")
+        self.becomes(reference, "SHUTOFF")
+
+    def becomes(self, reference: str, status: str) -> None:
+        """Wait until nova says ``status`` of a VM."""
+        until(lambda: self.server(reference)["status"] == status, f"{reference} is {status}")
+
+    def break_down(self, reference: str) -> None:
+        """Let an administrator put a VM into ERROR."""
+        self.rig.admin.act(node(reference), "os-resetState", {"state": "error"})
+
+    def metadata(self, **changes: str) -> dict[str, str]:
+        """What a VM of this queue bears, with ``changes``."""
+        owner = self.parts().workspace.owner()
+        values = dict(zip(KEYS, (owner.installation, self.ce, self.queue, "0A1B2C3D"), strict=True))
+        return values | changes
+
+    def clean(self) -> None:
+        """Delete every server of this CE, whichever queue's."""
+        for server in self.api.servers():
+            if server["metadata"].get("tfce_ce") == self.ce or server["id"] in self.strangers:
+                self.api.delete(server["id"])
+
+
+def node(reference: str) -> str:
+    """The instance id in a reference."""
+    return reference.removeprefix("cloud://")
+
+
+@contextmanager
+def stranger(site: OpenStackSite, name: str, metadata: dict[str, str]) -> Iterator[str]:
+    """A server that tfce did not make; deleted afterwards."""
+    made = site.api.boot(name, metadata)
+    try:
+        yield made
+    finally:
+        site.api.delete(made)

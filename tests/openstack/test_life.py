@@ -1,0 +1,178 @@
+"""The main job on a real OpenStack through the real provider: what an operator and a SiteDirector live through."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from tests.checking import consistent, until
+from tests.openstack.cloud import OpenStackSite, node, stranger
+from tests.openstack.conftest import NewSite
+from tests.openstack.rig import Rig
+from tfce.roster import Pilot
+
+
+def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, rig: Rig) -> None:
+    site.through_front()
+    with rig.counted() as asked:
+        submitted = site.submit(3)
+    assert submitted.code == 0, submitted.err
+    result = submitted.json
+    assert len(set(result["references"])) == 3 and not result["failed"]
+    assert {tags["tfce:key"] for _, tags in site.instances().values()} == set(result["stamps"].values())
+    assert Counter(result["calls"]) == asked  # what is printed is what was asked
+    assert asked["POST /servers"] == 3 and asked["GET /images"] == 1  # a name is looked up once
+
+    with rig.counted() as asked:
+        status = site.run("status", site.name, "--json").json
+    assert Counter(status["calls"]) == asked == {"POST /auth/tokens": 1, "GET /servers/detail": 1}
+    pilots = {pilot["reference"]: pilot for pilot in status["pilots"]}
+    assert {p["state"] for p in pilots.values()} == {"Running"}
+    assert all(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
+
+    first, second, third = result["references"]
+    site.power_off(first)
+    assert {p["reference"]: p["state"] for p in site.status()}[first] == "Done"
+    dry = site.run("reap", site.name, "--dry-run", "--json")
+    assert [r["reference"] for r in dry.json["removed"]] == [first] and len(site.instances()) == 3
+    with rig.counted() as asked:
+        reaped = site.run("reap", site.name, "--json").json
+    assert reaped["removed"] == [{"reference": first, "name": pilots[first]["name"], "reason": "stopped"}]
+    assert reaped["kept"] == 2 and not reaped["failed"]
+    expected = {"POST /auth/tokens": 1, "GET /servers/detail": 1, "DELETE /servers/ID": 1}
+    assert Counter(reaped["calls"]) == asked == expected
+    # A pilot that ended well stays Done in DIRAC after its VM is gone.
+    assert site.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
+
+    killed = site.run("kill", site.name, second, "--json")
+    assert killed.code == 0 and [r["reference"] for r in killed.json["removed"]] == [second]
+    until(lambda: set(site.instances()) == {node(third)}, "only one VM is left")
+    consistent(site, 1)
+
+
+def test_a_vm_is_made_as_the_options_say(site: OpenStackSite, rig: Rig) -> None:
+    env = rig.env
+    site.configure(
+        Instance_Networks=f"name:my_public_net,{env['RIG_MY_PRIVATE_NET_ID']}",
+        Instance_SSHKey="name:mysshkey",
+        Instance_Flavor=env["RIG_FLAVOR_SMALL_ID"],
+        Terraform_Tags="owner=grid",
+        Terraform_SecurityGroups="name:default",
+    )
+    reference = site.submit(1).json["references"][0]
+    server = site.server(reference)
+    assert server["config_drive"] == "True" and server["key_name"] == "mysshkey"
+    assert server["flavor"]["id"] == env["RIG_FLAVOR_SMALL_ID"]
+    assert server["image"]["id"] == env["RIG_IMAGE_ID"]
+    key = site.status()[0]["stamp"]
+    assert server["metadata"] == {"owner": "grid"} | site.metadata(tfce_key=key)
+    interfaces = rig.api().ask("GET", "compute", f"/servers/{node(reference)}/os-interface")
+    networks = {one["net_id"] for one in interfaces["interfaceAttachments"]}
+    assert networks == {env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]}
+    state = next(site.private.glob("terraform.tfstate.d/*/terraform.tfstate")).read_text()
+    (resource,) = (r for r in json.loads(state)["resources"] if r["type"] == "openstack_compute_instance_v2")
+    ordered = [one["uuid"] for one in resource["instances"][0]["attributes"]["network"]]
+    assert ordered == [env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]]
+
+    assert any(port["device_id"] == node(reference) for port in rig.api().ports())
+    site.power_off(reference)
+    assert site.run("reap", site.name).code == 0
+    until(lambda: not [p for p in rig.api().ports() if p["device_id"] == node(reference)], "its ports are gone")
+    consistent(site, 0)
+
+
+def test_a_submission_costs_the_same_whatever_already_runs(site: OpenStackSite, rig: Rig) -> None:
+    site.through_front()
+    lone = site.submit(1).json
+    site.submit(2)
+    among = site.submit(1).json
+    builds = "GET /servers/ID"  # the provider looks until the VM is up: that depends on the cloud's pace
+    for calls in (lone["calls"], among["calls"]):
+        assert calls.pop(builds) <= 12
+    assert lone["calls"] == among["calls"]
+
+
+def test_strangers_and_neighbours_are_neither_counted_nor_touched(site: OpenStackSite) -> None:
+    reference = site.submit(1).json["references"][0]
+    key = site.status()[0]["stamp"]
+    alike: dict[str, str] = {}
+    neighbour = site.metadata(tfce_key=key, tfce_queue="other")
+    elsewhere = site.metadata(tfce_key=key, tfce_installation="somebody")
+    keyless = {name: value for name, value in site.metadata().items() if name != "tfce_key"}
+    with (
+        stranger(site, f"tfce-{key}", alike) as one,
+        stranger(site, "neighbour", neighbour) as two,
+        stranger(site, "elsewhere", elsewhere) as three,
+        stranger(site, "keyless", keyless) as four,
+    ):
+        strangers = [one, two, three, four]
+
+        def all_are(status: str) -> bool:
+            return {s["status"] for s in site.api.servers() if s["id"] in strangers} == {status}
+
+        until(lambda: all_are("ACTIVE"), "the strangers are up")
+        for each in strangers:
+            site.api.act(each, "os-stop")
+        until(lambda: all_are("SHUTOFF"), "the strangers are off")
+        fleet = site.parts().fleet
+        assert fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
+        assert fleet.reap().removed == []
+        refused = fleet.kill([f"cloud://{one}", f"cloud://{two}"])
+        assert len(refused.failed) == 2 and not refused.removed
+        assert all_are("SHUTOFF") and site.server(reference)["status"] == "ACTIVE"
+
+
+def test_two_elements_in_one_project_live_beside_each_other(site: OpenStackSite, new_site: NewSite) -> None:
+    other = new_site()
+    here, there = site.submit(1), other.submit(1)
+    assert here.code == there.code == 0
+    assert [p["reference"] for p in other.status()] == there.json["references"]
+    other.power_off(there.json["references"][0])
+    assert site.run("reap", site.name, "--json").json["removed"] == []
+    assert len(other.run("reap", other.name, "--json").json["removed"]) == 1
+    assert [p["reference"] for p in site.status()] == here.json["references"]
+
+
+def test_a_changed_option_touches_no_running_pilot(site: OpenStackSite, rig: Rig) -> None:
+    before = site.submit(1).json["references"]
+    site.configure(
+        Instance_Flavor="name:m1.small",
+        Instance_Networks="name:my_public_net",
+        Instance_SSHKey="mysshkey",
+        Terraform_Tags="a=b",
+        Context_ExtPackages="gcc",
+        Workspace_NamePrefix="other-",
+    )
+    assert site.run("render", site.name, "--check").code == 1
+    assert site.run("plan", site.name).code == 0
+    after = site.submit(1).json["references"]
+    assert set(site.instances()) == {node(reference) for reference in before + after}
+    assert site.server(after[0])["flavor"]["id"] == rig.env["RIG_FLAVOR_SMALL_ID"]
+    assert site.server(before[0])["flavor"]["id"] == rig.env["RIG_FLAVOR_TINY_ID"]
+
+
+def test_another_project_for_a_queue_with_pilots_is_refused(site: OpenStackSite) -> None:
+    site.submit(1)
+    site.configure(Driver_ex_tenant_name="clouduser")
+    refused = site.submit(1)
+    assert refused.code == 2 and "demo" in refused.err and len(site.instances()) == 1
+
+
+def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -> None:
+    references = site.submit(3).json["references"]
+    fleet = site.parts().fleet
+    keys = {p["reference"]: p["stamp"] for p in site.status()}
+    roster = fleet.workspace.roster()
+    old = roster.pilots[keys[references[0]]]
+    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
+    fleet.workspace.save_roster(roster.including([Pilot(old.key, long_ago, old.batch)]))
+    site.api.delete(node(references[1]))
+    site.break_down(references[2])
+    until(lambda: node(references[1]) not in site.servers(), "the VM is gone")
+    assert fleet.poll(references) == dict(zip(references, ("Running", "Deleted", "Failed"), strict=True))
+    removed = {r["name"]: r["reason"] for r in site.run("reap", site.name, "--json").json["removed"]}
+    assert removed.pop(f"tfce-{keys[references[0]]}").startswith("overdue")
+    assert removed.pop(f"tfce-{keys[references[2]]}").startswith("failed")
+    assert set(removed.values()) <= {"gone"}
+    consistent(site, 0)
