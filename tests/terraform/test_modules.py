@@ -30,6 +30,17 @@ def _provider(module: Module, version: str) -> Path | None:
     return None
 
 
+def _only(folder: Path, place: Path, module: Module, version: str) -> Path:
+    """Terraform's CLI configuration with this one provider and no registry."""
+    link = folder / ".mirror" / toolchain.REGISTRY / module.provider / version / toolchain._PLATFORM
+    link.parent.mkdir(parents=True)
+    link.symlink_to(place)
+    config = folder / "terraform.rc"
+    method = f'filesystem_mirror {{\n    path = "{folder / ".mirror"}"\n  }}'
+    config.write_text(f"disable_checkpoint = true\nprovider_installation {{\n  {method}\n}}\n")
+    return config
+
+
 @pytest.fixture(scope="module", params=[_PINNED, _NEWEST])
 def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A copy of terraform/aws, initialised with one provider version, and the environment to run in."""
@@ -39,7 +50,7 @@ def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         pytest.skip(f"hashicorp/aws {version} is in no mirror on this machine")
     folder = tmp_path_factory.mktemp(f"aws-{version}")
     shutil.copytree(data_path("terraform") / "aws", folder, dirs_exist_ok=True)
-    config = toolchain._configure(folder, toolchain.Provider(AWS.provider, place, version, "test"))
+    config = _only(folder, place, AWS, version)
     environment = base_environment() | {"TF_CLI_CONFIG_FILE": str(config), "CHECKPOINT_DISABLE": "1"}
     environment |= {"AWS_EC2_METADATA_DISABLED": "true", "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
     run(folder, environment, "init", "-input=false")
