@@ -29,18 +29,11 @@ test-context: $(VENV)/ready
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test
 
-# A real OpenStack on 127.0.0.1, from PyPI, and Terraform's real provider for it.
-test-openstack: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/openstack
-
 lint: $(VENV)/lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.ec2
-
-bench-openstack: $(VENV)/ready
-	@$(BIN)/python -m benchmarks.openstack
 
 # Beside DIRAC's own element, on the same OpenStack.
 bench-openstack: $(VENV)/ready

@@ -96,6 +96,7 @@ class AnySite:
             "CEType": "Terraform",
             "CloudAuth": str(self.folder / "cloud.auth"),
             "Workspace_Root": str(self.folder / "root"),
+            "Terraform_Module": os.environ.get("TFCE_TEST_MODULE", ""),  # the suites run on either module
             **self.defaults(),
         } | self.options
         lines = "\n".join(f"    {name} = {value}" for name, value in options.items() if value)
@@ -186,7 +187,6 @@ class Site(AnySite):
             "Instance_Image": "ami-1e749f67",
             "Instance_Flavor": "name:t3.micro",
             "Terraform_MaxRetries": "1",
-            "Terraform_Module": os.environ.get("TFCE_TEST_MODULE", ""),
         }
 
     # -- the cloud, from the side ---------------------------------------------------------------------------

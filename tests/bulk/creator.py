@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tests.fakes import Broken, FakeCloud, Refused, ReplyLost, Sky
 from tfce.cloud.create import Shape
 from tfce.errors import CloudError
-from tfce.node import State
+from tfce.node import Node, Owner, State, pilot_key
 
 
 class FakeCreator(FakeCloud):
@@ -28,6 +30,9 @@ class FakeCreator(FakeCloud):
         if isinstance(outcome, ReplyLost):
             raise CloudError(outcome.reason or "read timed out", "unreachable")
         return node.id
+
+    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
+        return [node for node in self.nodes(owner) if pilot_key(node) in keys]
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [name]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tfce.cloud import Cloud
 from tfce.credentials import Credentials
-from tfce.node import Owner
+from tfce.node import Node, Owner
 from tfce.options import Queue
 
 KINDS = ("image", "flavor", "network", "security_group")  # what can be looked up by name
@@ -49,6 +49,10 @@ class Creator(Cloud, Protocol):
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
         "unreachable" where the VM may exist in spite of it."""
+
+    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
+        """The VMs of these pilots of ``owner``, as ``nodes`` lists them: where the cloud can search, in an answer
+        that does not grow with what else runs. Others may be among them."""
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an

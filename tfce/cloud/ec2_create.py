@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
 from tfce.cloud.create import Shape
-from tfce.cloud.ec2 import Ec2
+from tfce.cloud.ec2 import Ec2, _filters
 from tfce.cloud.edge import translated
 from tfce.errors import CloudError
+from tfce.node import Node, Owner
 
 # kind: the request, the filter that takes a name, and where the ids are in the answer
 _FIND = {
@@ -22,6 +23,9 @@ _FIND = {
     "network": ("DescribeSubnets", "tag:Name", "subnetSet/item", "subnetId"),
     "security_group": ("DescribeSecurityGroups", "group-name", "securityGroupInfo/item", "groupId"),
 }
+
+
+_VALUES = 200  # of one filter, EC2's most
 
 
 class Ec2Creator(Ec2):
@@ -77,6 +81,17 @@ class Ec2Creator(Ec2):
         with translated(asking, self._secrets):
             connection = self._driver.connection
             return connection.request(self._driver.path, data=body, headers=headers, method="POST").object
+
+    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
+        wanted, found = sorted(keys), []
+        for start in range(0, len(wanted), _VALUES):
+            params = _filters({"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}) | {
+                "Filter.3.Name": "tag:tfce:key"
+            }
+            some = wanted[start : start + _VALUES]
+            params |= {f"Filter.3.Value.{n}": key for n, key in enumerate(some, 1)}
+            found += list(self._describe({**params, "MaxResults": "1000"}))
+        return found
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         if kind == "flavor":

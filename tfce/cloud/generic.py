@@ -11,7 +11,7 @@ import inspect
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC
 from functools import partial
 from typing import Any
@@ -168,6 +168,9 @@ class GenericCreator:
             if wish in (str(location.id), location.name):
                 return location
         raise CloudError(f"there is no location {wish}")
+
+    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
+        return self.nodes(owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from typing import Any
 
 from tfce.cloud.create import Shape
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import OpenStack
 from tfce.errors import CloudError
+from tfce.node import Node, Owner
 
 # kind: which of the driver's connections, the path, and where the answer has them
 _FIND = {
@@ -31,6 +33,9 @@ class OpenStackCreator(OpenStack):
         if not node_id:
             raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
         return str(node_id)
+
+    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
+        return self.nodes(owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         connection, path, items = _FIND[kind]

@@ -70,7 +70,7 @@ def bring_about(
     outcome = Outcome({key: known[key] for key in known if key not in dropped})
     if not missing and not dropped:
         return outcome
-    found = _by_key(cloud.nodes(shape.owner), shape.owner)
+    found = _by_key(cloud.having(shape.owner, [*missing, *dropped]), shape.owner)
     for key in dropped:
         node = found.get(key)
         if node is not None and node.state is not State.GONE:
@@ -154,7 +154,7 @@ def _ask(cloud: Creator, shape: Shape, key: str, user_data: str, manner: Manner)
 def _look_again(cloud: Creator, owner: Owner, lost: Mapping[str, str], outcome: Outcome) -> None:
     """An answer did not arrive: the list says whether the VM came to be all the same."""
     try:
-        found = _by_key(cloud.nodes(owner), owner)
+        found = _by_key(cloud.having(owner, lost), owner)
     except CloudError:
         found = {}
     for key, reason in lost.items():
