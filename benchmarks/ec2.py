@@ -89,7 +89,8 @@ class CloudCE:
 
     def reap(self, ids: list[str]) -> None:
         """One list, then one destroy after the other."""
-        nodes = {node.id: node for node in self._driver.list_nodes()}
+        # libcloud's list does not page: asked for all, it would miss VMs beyond the first hundred.
+        nodes = {node.id: node for node in self._driver.list_nodes(ex_node_ids=ids)}
         for node_id in ids:
             self._driver.destroy_node(nodes[node_id])
 

@@ -20,6 +20,9 @@ _FIND = {
     "security_group": ("network_connection", "/v2.0/security-groups", "security_groups"),
 }
 
+# What libcloud's connections know after a login. One login serves all services and all threads.
+_LOGIN = ("_osa", "auth_token", "auth_token_expires", "auth_user_info", "service_catalog")
+
 
 class OpenStackCreator(OpenStack):
     """The ``Creator`` of an OpenStack queue."""
@@ -46,8 +49,10 @@ class OpenStackCreator(OpenStack):
 
     def twin(self) -> OpenStackCreator:
         twin = OpenStackCreator(self._queue, self._credentials)
-        # One login serves all: libcloud keeps it in this object, which only the first use changes.
-        twin._driver.connection._osa = self._driver.connection.get_auth_class()
+        for name in ("connection", "image_connection", "network_connection"):
+            for attribute in _LOGIN:
+                value = getattr(self._driver.connection, attribute)
+                setattr(getattr(twin._driver, name), attribute, value)
         return twin
 
 
