@@ -157,6 +157,19 @@ class Rig:
         """The API as the cloud's administrator."""
         return self.api("admin", "admin")
 
+    def warm_up(self) -> None:
+        """Wait until a server can be built: nova's scheduler knows no host for a while after its start."""
+        deadline, status = time.monotonic() + 120, ""
+        while status != "ACTIVE":
+            made = self.api().boot("warm-up", {})
+            status = "BUILD"
+            while status == "BUILD":
+                time.sleep(0.5)
+                status = self.api().ask("GET", "compute", f"/servers/{made}")["server"]["status"]
+            self.api().delete(made)
+            if time.monotonic() > deadline:
+                raise RigError("nova finds no host for a server for two minutes; see its log")
+
     def verb(self, *words: str) -> None:
         """``rig.py WORDS``."""
         _script("rig.py", *words, port=self.base, patience=120)
@@ -206,6 +219,7 @@ def running() -> Iterator[Rig]:
     named = os.environ.get(PORT)
     provider_mirror()
     cloud = Rig(int(named) if named else free_base())
+    cloud.warm_up()
     try:
         yield cloud
     finally:

@@ -58,7 +58,7 @@ class Keystone:
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VerifyFlags.VERIFY_ALLOW_PROXY_CERTS
         handler = type("Handler", (_Handler,), {"keystone": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _Server(("127.0.0.1", 0), handler)
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
@@ -96,6 +96,11 @@ class Keystone:
         )
         body = json.dumps({"auth": auth}).encode()
         return self.relay("POST", "/v3/auth/tokens", body, {"Content-Type": "application/json"})
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client whose certificate is refused ends the handshake: that is no news."""
 
 
 class _Handler(BaseHTTPRequestHandler):
