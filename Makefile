@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
+OPENSTACK_TESTS ?= tests/openstack
 
 .PHONY: demo test unit lint types bench test-dirac test-openstack test-context bench-openstack clean
 
@@ -20,7 +21,7 @@ unit: $(VENV)/ready
 
 # A real OpenStack from PyPI and the real provider; Linux, apt for what Debian has, Go or its PyPI wheel for the provider.
 test-openstack: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/openstack
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q $(OPENSTACK_TESTS)
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready

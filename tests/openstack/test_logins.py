@@ -95,7 +95,7 @@ def test_tokens_that_end_in_the_middle_of_an_apply(site: OpenStackSite, rig: Rig
     finally:
         rig.verb("tokens", "86400")
     assert result.code == 0, result.out
-    assert result.json["seconds"] > 6 and result.json["calls"]["POST /auth/tokens"] > 3
+    assert result.json["seconds"] > 6 and result.json["calls"]["POST /auth/tokens"] > 2  # two without renewal
     consistent(site, 3)
 
 
