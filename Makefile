@@ -23,6 +23,11 @@ unit: $(VENV)/ready
 test-openstack: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q $(OPENSTACK_TESTS)
 
+# The provider of our own (Terraform_Module = bulk), on trial.
+test-bulk: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bulk]'
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/bulk
+
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/context
