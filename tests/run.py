@@ -13,6 +13,8 @@ from tests.rigs.localstack import LocalStack, RigError
 
 def main() -> int:
     """pytest's exit code."""
+    # A shell starts its background jobs with SIGINT ignored, which children inherit: the tests send it to theirs.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     mirror.ensure()
     try:
