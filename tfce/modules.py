@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -63,16 +63,19 @@ class Module:
 
     def instances(self, state: Mapping[str, Any]) -> dict[str, Instance]:
         """The pilots in a state as ``terraform state pull`` prints it (format 4)."""
-        kind, _, name = self.resource.partition(".")
         found: dict[str, Instance] = {}
-        for resource in state.get("resources") or ():
-            if (resource.get("mode"), resource.get("type"), resource.get("name")) != ("managed", kind, name):
-                continue
-            for entry in resource.get("instances") or ():
-                identity = (entry.get("attributes") or {}).get("id")
-                if identity and not entry.get("deposed"):
-                    found[entry["index_key"]] = Instance(identity, entry.get("status") == "tainted")
+        for entry in self._entries(state):
+            identity = (entry.get("attributes") or {}).get("id")
+            if identity and not entry.get("deposed"):
+                found[entry["index_key"]] = Instance(identity, entry.get("status") == "tainted")
         return found
+
+    def _entries(self, state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The state's entries of this module's resource."""
+        kind, _, name = self.resource.partition(".")
+        for resource in state.get("resources") or ():
+            if (resource.get("mode"), resource.get("type"), resource.get("name")) == ("managed", kind, name):
+                yield from resource.get("instances") or ()
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,10 @@ class BulkModule(Module):
         return found.group(1) if found else None
 
     def instances(self, state: Mapping[str, Any]) -> dict[str, Instance]:
-        kind, _, name = self.resource.partition(".")
         found: dict[str, Instance] = {}
-        for resource in state.get("resources") or ():
-            if (resource.get("mode"), resource.get("type"), resource.get("name")) != ("managed", kind, name):
-                continue
-            for entry in resource.get("instances") or ():
-                ids = (entry.get("attributes") or {}).get("ids") or {}
-                found |= {key: Instance(node, entry.get("status") == "tainted") for key, node in ids.items()}
+        for entry in self._entries(state):
+            ids = (entry.get("attributes") or {}).get("ids") or {}
+            found |= {key: Instance(node, entry.get("status") == "tainted") for key, node in ids.items()}
         return found
 
 
