@@ -24,8 +24,9 @@ from tfce.cloud import Check, Cloud
 from tfce.errors import CloudError, TerraformError
 from tfce.fleet import Fleet, Provisioner
 from tfce.modules import Instance, Module, module_for
-from tfce.node import Node, Owner, State
+from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
+from tfce.roster import Batch
 from tfce.terraform import Applied, Plan
 from tfce.workspace import Workspace
 
@@ -243,11 +244,16 @@ class FakeCloud(Cloud):
 
 
 class FakeTerraform(Provisioner):
-    """The ``Provisioner`` over a ``Sky``: its state is a file of the real format in the real place."""
+    """The ``Provisioner`` over a ``Sky``: its state is a file of the real format in the real place. With a
+    ``batch_limit`` above 1 it asks for batches, like the bulk module."""
 
-    def __init__(self, workspace: Workspace, sky: Sky) -> None:
+    batch_limit = 1
+    waits = True
+
+    def __init__(self, workspace: Workspace, sky: Sky, batch_limit: int = 1) -> None:
         self._workspace = workspace
         self.sky = sky
+        self.batch_limit, self.waits = batch_limit, batch_limit == 1
         self.module: Module = module_for(workspace.queue)
 
     @property
@@ -264,8 +270,9 @@ class FakeTerraform(Provisioner):
         applied = Applied()
         self.sky.step("apply", " ".join(keys))
         roster, state = self._workspace.roster(), self.instances()
+        done = self._apply_batches([key for key in keys if key in roster and key not in state], applied, progress)
         for key in keys:
-            if key not in roster:
+            if key not in roster or key in done:
                 continue  # a target that the configuration does not have creates nothing
             if key in state:
                 if state[key].tainted:
@@ -324,6 +331,51 @@ class FakeTerraform(Provisioner):
         return Plan("\n".join(lines) or "No changes.", not lines)
 
     # -- how it is done ------------------------------------------------------------------------------------
+
+    def _apply_batches(self, keys: Collection[str], applied: Applied, progress: Callable[[str], None]) -> set[str]:
+        """Make the VMs of those batches whose user data are there; the keys that this settled."""
+        done: set[str] = set()
+        for batch in filter(None, (Batch.parse(path.name) for path in self._workspace.contexts.glob("*-*"))):
+            some = [key for key in batch.keys if key in keys]
+            done |= set(some)
+            bore = {node.tags.get("tfce:batch") for node in self.sky.look()}
+            if not some or batch.name in bore:  # never asked for twice
+                applied.failed |= dict.fromkeys(some, "was asked for before")
+                continue
+            reason = self._create_batch(batch, applied)
+            for key in some:
+                progress(f"{key}: {'errored' if reason else 'complete'}")
+            known = self.instances()
+            applied.failed |= {key: reason or "quota: the cloud granted fewer" for key in some if key not in known}
+        return done
+
+    def _create_batch(self, batch: Batch, applied: Applied) -> str:
+        """Make a batch's VMs, as many as there is room for; why there are none, or ""."""
+        applied.calls["RunInstances"] += 1
+        try:
+            outcome = self.sky.step("create", batch.label)
+        except CloudError as error:
+            return error.message
+        if isinstance(outcome, Refused):
+            return outcome.reason
+        room = batch.size if self.sky.quota is None else max(self.sky.quota - len(self.sky.living()), 0)
+        if not room:
+            return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
+        tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
+        name = f"{self._workspace.queue['Workspace_NamePrefix']}{batch.name}"
+        made = {
+            key: self.sky.add(f"{name}-{number + 1}", with_key({**tags, "Name": name}, number))
+            for number, key in enumerate(batch.keys[:room])
+        }
+        for node in made.values():
+            self.sky.user_data[node.id] = files.read(self._workspace.contexts / batch.label)
+            if isinstance(outcome, Broken):
+                self.sky.set(node.id, State.FAILED, outcome.reason)
+        self.sky.step("created", batch.label)
+        if outcome is None:
+            self._record({key: Instance(node.id, False) for key, node in made.items()})
+        self.sky.step("recorded", batch.label)
+        return outcome.reason if outcome else ""
 
     def _create(self, key: str, applied: Applied) -> str:
         """Make one VM; why that failed, or ""."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from tfce import files, process
 from tfce.calls import count_calls
+from tfce.cloud.create import BATCHES
 from tfce.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.errors import TerraformError
 from tfce.provider import settings
@@ -30,6 +31,14 @@ class Bulk(Terraform):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._spent: Counter[str] = Counter()  # API calls of runs that no caller heard of yet
+
+    @property
+    def batch_limit(self) -> int:
+        return int(self._queue["Terraform_Batch"]) if self._queue.cloud in BATCHES else 1
+
+    @property
+    def waits(self) -> bool:
+        return False
 
     def _settings(self) -> dict[str, str]:
         public = {

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tfce.context_pack import EC2, OPENSTACK, Limit, pack
-from tfce.context_template import EXECUTABLE, JINJA, OPTION, PROXY, Template, holds_proxy, load
+from tfce.context_template import EXECUTABLE, JINJA, OPTION, PROXY, STAMP, STAMP_RULE, Template, holds_proxy, load
 from tfce.errors import ConfigError, TfceError
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "preview",
     "render",
+    "takes_batches",
 ]
 
 SQUIDS_OPTION = "Context_CVMFSProxies"
@@ -72,7 +73,7 @@ class Context:
 
 
 def render(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = None) -> Context:
-    """The user data of pilot ``key``; the same input gives the same bytes. Raises ConfigError for a broken
+    """The user data of pilot ``key``, or of all pilots whose stamps follow this rule; the same input gives the same bytes. Raises ConfigError for a broken
     template or when the result is over the cloud's bound, ContextError for an unusable key or wrapper."""
     data = pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
     size = recipe.limit.measure(data)
@@ -90,6 +91,12 @@ def preview(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = N
     if masked:
         text = _dump(recipe, key, {name: _mask(name, value) for name, value in secrets.items()})
     return f"{text}# {size} of {recipe.limit.size} bytes of {recipe.limit.name} user data when packed\n"
+
+
+def takes_batches(recipe: Recipe) -> bool:
+    """Whether VMs of the recipe can tell their stamps themselves, and so may share their user data."""
+    text = repr(load(recipe.template).document)
+    return STAMP_RULE in text and STAMP not in text
 
 
 def check(recipe: Recipe) -> None:
@@ -128,7 +135,7 @@ def _dump(recipe: Recipe, key: str, secrets: Mapping[str, bytes | None]) -> str:
 
 
 def _words(recipe: Recipe, key: str) -> dict[str, str]:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", key):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}#?", key):
         raise ContextError(f"{key!r} cannot be a stamp: letters, digits, '_' and '-', at most 32 of them")
     # The value is read by a shell on the VM.
     if not re.fullmatch(r"[A-Za-z0-9_.:/;|@\[\] -]*", recipe.cvmfs_proxies):
@@ -139,7 +146,8 @@ def _words(recipe: Recipe, key: str) -> dict[str, str]:
             "write it like http://squid.example.org:3128;DIRECT",
         )
     return {
-        "STAMP_STR": key,
+        STAMP: key,
+        STAMP_RULE: key,
         "STARTLIMIT_STR": str(min(recipe.start_limit, recipe.max_lifetime)),
         "LIFETIME_STR": str(recipe.max_lifetime),
         "SQUIDS_STR": recipe.cvmfs_proxies,

@@ -19,6 +19,8 @@ from tfce.errors import ConfigError
 OPTION = "Context_Template"
 EXECUTABLE = "EXECUTABLE_STR"
 PROXY = "PROXY_STR"
+STAMP = "STAMP_STR"
+STAMP_RULE = "STAMPRULE_STR"
 JINJA = "## template: jinja"
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

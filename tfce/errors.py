@@ -114,6 +114,10 @@ _KINDS: tuple[tuple[str, str], ...] = (
 _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, pattern in _KINDS)
 
 
+# Kinds of failure that say the cloud has no room now; see Workspace_Cooldown.
+NO_ROOM = ("quota", "capacity", "throttled")
+
+
 def classify(text: str) -> str:
     """The kind of a cloud's error text: quota, throttled, capacity, authentication, image, flavor,
     network, key pair, context, unreachable, or "error" where the text tells nothing we know."""

@@ -19,6 +19,10 @@ from tfce.workspace import Workspace
 class Provisioner(Protocol):
     """What the fleet asks of Terraform (``terraform.Terraform``, or the fake of the tests)."""
 
+    @property
+    def batch_limit(self) -> int: ...  # VMs that one API call may start
+    @property
+    def waits(self) -> bool: ...  # whether an apply ends only when its VMs run
     def prepare(self) -> None: ...
     def apply(self, keys: Collection[str], progress: Callable[[str], None] = ...) -> Applied: ...
     def instances(self) -> dict[str, Instance]: ...

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from tfce.roster import is_key, reference
+from tfce.roster import is_key, numbered_key, reference
 
 
 class State(Enum):
@@ -78,6 +78,15 @@ class Owner:
 
 def _tag(node: Node, name: str) -> str | None:
     return node.tags.get(name, node.tags.get(name.replace(":", "_")))
+
+
+def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> dict[str, str]:
+    """``tags`` of a VM as the cloud has them, with its pilot's key: a VM of a batch bears the batch's name, and its
+    number there (None: the cloud does not say) makes the key. ``colon`` is what the module writes for ":"."""
+    batch = tags.get(f"tfce{colon}batch")
+    if batch is None or number is None:
+        return dict(tags)
+    return {**tags, f"tfce{colon}key": numbered_key(batch, number)}
 
 
 def pilot_key(node: Node) -> str | None:

@@ -155,6 +155,13 @@ OPTIONS: tuple[Option, ...] = (
         "bulk",
     ),
     Option("Terraform_Parallelism", _count, "10", "VMs created at once by one apply", "20"),
+    Option(
+        "Terraform_Batch",
+        _count,
+        "100",
+        "bulk module on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call each",
+        "20",
+    ),
     Option("Terraform_Timeout", _count, "900", "seconds one Terraform run may take", "1800"),
     Option("Terraform_CreateTimeout", _count, "600", "seconds one VM may take to become active", "300"),
     Option("Terraform_MaxRetries", _natural, "5", "repeats of an API call that failed in passing", "3"),

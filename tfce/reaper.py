@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tfce import verdict
-from tfce.errors import BusyError, CloudError, TerraformError, WorkspaceError
+from tfce.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
 from tfce.ground import Ground, strays
 from tfce.node import Node, Owner, State, pilot_key
 from tfce.recovery import recover
@@ -76,9 +76,27 @@ class Reaper:
         removals = self._removals(nodes, roster, dismissed)
         alive = [node for node in nodes if node.state not in (State.GONE, State.STOPPED, State.FAILED)]
         sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue["Workspace_ReapShare"])
+        if not dry_run:
+            self._learn(sweep.removed, nodes)
         going = {removal.node.id for removal in sweep.removed if removal.node}
         sweep.kept = sum(1 for node in nodes if node.state is not State.GONE and node.id not in going)
         return sweep
+
+    def _learn(self, removals: Iterable[Removal], nodes: Iterable[Node]) -> None:
+        """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
+        knew it at the submission."""
+        failed = [
+            r.node for r in removals if r.node and r.state is State.FAILED and classify(r.node.fault) in NO_ROOM
+        ]
+        since = min((node.created for node in failed if node.created), default=self._workspace.tight_since)
+        found_room = any(
+            node.state in (State.BOOTING, State.RUNNING) and node.created and since and node.created >= since
+            for node in nodes
+        )
+        if failed and not found_room:
+            self._workspace.cool(failed[0].fault, self._ground.clock())
+        elif found_room and not failed:
+            self._workspace.warm()
 
     def _removals(self, nodes: list[Node], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
         now, lifetime = self._ground.clock(), self._queue["Context_MaxLifetime"]

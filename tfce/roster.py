@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -118,6 +119,56 @@ def fresh_keys(count: int, taken: Container[str]) -> list[str]:
         if key not in taken:
             keys[key] = None
     return list(keys)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pilots whose VMs are asked for in one API call, and so get the same user data and the same tags. ``name``: 8
+    upper-case hex digits; ``size``: how many. A pilot's key is made of the name and the VM's number in the call (from
+    0), which the cloud's list and the VM itself both know."""
+
+    name: str
+    size: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The pilots' keys, in the order of their numbers."""
+        return tuple(numbered_key(self.name, number) for number in range(self.size))
+
+    @property
+    def rule(self) -> str:
+        """What the user data has where a single pilot's has its stamp; the VM puts its number for the #."""
+        return f"{self.name}-#"
+
+    @property
+    def label(self) -> str:
+        """Its name in a folder, from which ``parse`` makes it again."""
+        return f"{self.name}-{self.size}"
+
+    @classmethod
+    def parse(cls, label: str) -> Batch | None:
+        """The batch that ``label`` stands for, or None for any other text."""
+        found = re.fullmatch(r"([0-9A-F]{8})-([1-9]\d{0,4})", label)
+        return cls(found.group(1), int(found.group(2))) if found else None
+
+
+def numbered_key(batch: str, number: int) -> str:
+    """The key of a batch's VM with this number. templates/default/stamp.sh does the same on the VM."""
+    return hashlib.sha256(f"{batch}-{number}".encode()).hexdigest()[:8].upper()
+
+
+def fresh_batches(count: int, largest: int, taken: Container[str]) -> list[Batch]:
+    """Batches of at most ``largest`` pilots, ``count`` in all, none of whose keys is in ``taken`` or occurs twice."""
+    batches: list[Batch] = []
+    used: set[str] = set()
+    while count > 0:
+        batch = Batch(secrets.token_hex(4).upper(), min(count, largest))
+        keys = set(batch.keys)
+        if len(keys) == batch.size and not keys & used and not any(key in taken for key in keys):
+            batches.append(batch)
+            used |= keys
+            count -= batch.size
+    return batches
 
 
 def is_key(text: str) -> bool:

@@ -12,20 +12,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tfce import context
-from tfce.errors import CloudError, TfceError, classify
+from tfce.errors import NO_ROOM, CloudError, TfceError, classify
 from tfce.ground import Ground
 from tfce.modules import Instance
 from tfce.node import State, pilot_key
 from tfce.options import Queue
 from tfce.recovery import recover
-from tfce.roster import Roster, fresh_keys, reference, timestamp
+from tfce.roster import Batch, Roster, fresh_batches, fresh_keys, reference, timestamp
 from tfce.terraform import Applied
 from tfce.verdict import Removal
 
 log = logging.getLogger("tfce")
 
-# Kinds of failure that say the cloud has no room now; see Workspace_Cooldown.
-_NO_ROOM = ("quota", "capacity", "throttled")
+
+@dataclass(frozen=True)
+class Single:
+    """One pilot that is asked for by itself, in the words of a ``Batch``."""
+
+    label: str
+
+    @property
+    def rule(self) -> str:
+        """Its stamp."""
+        return self.label
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its key."""
+        return (self.label,)
 
 
 @dataclass
@@ -78,9 +92,13 @@ class Submitter:
             workspace.render()
             recover(self._ground)
             allowed, why = self._allowed(count, insist)
-            keys = fresh_keys(allowed, {*workspace.roster().pilots, *workspace.used_keys()})
-            contexts = {key: context.render(recipe, key=key, wrapper=wrapper, proxy=proxy).data for key in keys}
-            submission = self._start(contexts, progress) if keys else Submission()
+            asked = self._asked(recipe, allowed)
+            contexts = {
+                wish.label: context.render(recipe, key=wish.rule, wrapper=wrapper, proxy=proxy).data
+                for wish in asked
+            }
+            keys = [key for wish in asked for key in wish.keys]
+            submission = self._start(keys, contexts, progress) if keys else Submission()
             submission.limited = why
         submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
@@ -93,6 +111,9 @@ class Submitter:
         if cooling or (queue["MaxTotalJobs"] is None and queue["MaxWaitingJobs"] is None):
             return (0, cooling) if cooling else (count, "")
         mine = self._ground.mine()
+        full = [node.fault for node in mine if node.state is State.FAILED and classify(node.fault) in NO_ROOM]
+        if full and not insist:
+            return 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
         states = Counter(node.state for node in mine)
         # A cloud's list may lag behind: what the roster has and the list does not is about to appear.
         waiting = states[State.BOOTING] + len(set(self._workspace.roster().pilots) - set(map(pilot_key, mine)))
@@ -108,9 +129,19 @@ class Submitter:
                 count, why = max(queue[option] - taken, 0), f"{option} = {queue[option]}, {taken} are there"
         return count, why
 
-    def _start(self, contexts: Mapping[str, bytes], progress: Callable[[str], None]) -> Submission:
-        """Enlist the pilots of ``contexts``, ask for their VMs, and find out what came of it."""
-        workspace, keys = self._workspace, list(contexts)
+    def _asked(self, recipe: context.Recipe, count: int) -> list[Single | Batch]:
+        """How ``count`` VMs are asked for: in batches where module and template allow it. When the cloud had no room
+        lately, one by one: nova starts none of a batch that does not find room as a whole."""
+        taken = {*self._workspace.roster().pilots, *self._workspace.used_keys()}
+        together = count > 1 and self._workspace.tight_since is None and context.takes_batches(recipe)
+        limit = self._terraform.batch_limit if together else 1
+        return list(fresh_batches(count, limit, taken) if limit > 1 else map(Single, fresh_keys(count, taken)))
+
+    def _start(
+        self, keys: list[str], contexts: Mapping[str, bytes], progress: Callable[[str], None]
+    ) -> Submission:
+        """Enlist the pilots ``keys``, ask for their VMs, and find out what came of it."""
+        workspace = self._workspace
         roster = workspace.roster()
         now = self._ground.clock().replace(microsecond=0)
         pilots = workspace.enlist(keys, now, f"{timestamp(now)}-{keys[0]}")
@@ -120,23 +151,23 @@ class Submitter:
             workspace.save_roster(roster.including(pilots))
             workspace.record("submit", keys=keys, roster=len(roster) + len(keys))
         except TfceError:
-            self._take_back(roster, keys)
+            self._take_back(roster)
             raise
         applied = self._terraform.apply(keys, progress)
         submission = self._settle(keys, applied)
         submission.calls = applied.calls
-        full = [reason for reason in submission.failed.values() if classify(reason) in _NO_ROOM]
+        full = [reason for reason in submission.failed.values() if classify(reason) in NO_ROOM]
         if full and not submission.stamps:
             workspace.cool(full[0], self._ground.clock())
-        elif submission.stamps:
+        elif submission.stamps and self._terraform.waits:
             workspace.warm()
         return submission
 
-    def _take_back(self, roster: Roster, keys: list[str]) -> None:
+    def _take_back(self, roster: Roster) -> None:
         """The cloud was not asked yet: forget the new pilots, as far as the disk lets us."""
         try:
             self._workspace.save_roster(roster)
-            self._workspace.forget_contexts(keys)
+            self._workspace.forget_contexts()
             self._workspace.settled()
         except TfceError as error:
             log.warning("the workspace is left for the next cycle to mend: %s", error.message)

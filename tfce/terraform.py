@@ -75,6 +75,16 @@ class Terraform:
         self._chosen: toolchain.Toolchain | None = None
         self.module: Module = module_for(self._queue)
 
+    @property
+    def batch_limit(self) -> int:
+        """How many VMs one API call may start: 1 where each has its own."""
+        return 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether an apply ends only when its VMs run, or failed."""
+        return True
+
     # -- preparation ---------------------------------------------------------------------------------------
 
     @property

@@ -210,7 +210,8 @@ class Workspace:
         failures = int(self._cooldown().get("failures", 0)) + 1
         rest = self.queue["Workspace_Cooldown"] * min(2 ** max(failures - 2, 0), 8) if failures > 1 else 0
         until = timestamp(now + timedelta(seconds=rest))
-        files.write_json(self._cooldown_file, {"failures": failures, "reason": reason, "until": until})
+        entry = {"failures": failures, "reason": reason, "since": timestamp(now), "until": until}
+        files.write_json(self._cooldown_file, entry)
 
     def warm(self) -> None:
         """The cloud has room again."""
@@ -222,6 +223,12 @@ class Workspace:
         if not known or now >= moment(known["until"]):
             return ""
         return f"cools down until {known['until']} after {known['failures']} failures in a row: {known['reason']}"
+
+    @property
+    def tight_since(self) -> datetime | None:
+        """When the cloud last had no room, or None where it was not tried since or had some."""
+        since = self._cooldown().get("since")
+        return moment(since) if since else None
 
     def _cooldown(self) -> dict[str, Any]:
         return files.read_json(self._cooldown_file)
@@ -259,13 +266,14 @@ class Workspace:
     # -- contexts ------------------------------------------------------------------------------------------
 
     def write_contexts(self, contexts: Mapping[str, bytes]) -> None:
-        """Put each new pilot's user data where Terraform reads it; they may hold a proxy."""
-        for key, data in contexts.items():
-            files.write(self.contexts / key, data)
+        """Put the user data of each new pilot or batch (by key or label) where Terraform reads it; they may hold a
+        proxy."""
+        for name, data in contexts.items():
+            files.write(self.contexts / name, data)
 
-    def forget_contexts(self, keys: Iterable[str] | None = None) -> None:
-        """Delete the user data of ``keys``, or of all: a VM that exists needs no copy of it here."""
-        for path in [self.contexts / key for key in keys] if keys is not None else list(self.contexts.glob("*")):
+    def forget_contexts(self) -> None:
+        """Delete all user data: a VM that exists needs no copy of it here."""
+        for path in list(self.contexts.glob("*")):
             files.remove(path)
 
     # -- what Terraform and reviewers read -----------------------------------------------------------------

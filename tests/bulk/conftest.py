@@ -28,9 +28,17 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 @pytest.fixture
 def site(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Site:
-    """A site whose CE no other test has, served in bulk."""
+    """A site whose CE no other test has, served in bulk, with a call for each VM."""
     ce = f"cloud-{uuid4().hex[:8]}.example.org"
-    return Site(tmp_path / "site", emulator, proxy, ce=ce, options={"Terraform_Module": "bulk"})
+    options = {"Terraform_Module": "bulk", "Terraform_Batch": "1"}
+    return Site(tmp_path / "site", emulator, proxy, ce=ce, options=options)
+
+
+@pytest.fixture
+def together(site: Site) -> Site:
+    """The site, with one call for all VMs of a submission."""
+    site.configure(Terraform_Batch="100")
+    return site
 
 
 @pytest.fixture

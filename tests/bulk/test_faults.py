@@ -159,3 +159,58 @@ def test_sigint_lets_what_is_under_way_finish_and_records_it(site: Site) -> None
     assert len(result["references"]) == 2 and len(result["failed"]) == 1
     assert site.proxy.counts()["RunInstances"] == 2
     consistent(site, 3)
+
+
+# -- batches -----------------------------------------------------------------------------------------------
+
+
+def test_a_batchs_lost_reply_leaves_one_vm_each(together: Site) -> None:
+    together.proxy.add(Fault("RunInstances", "lose"))
+    result = together.submit(5)
+    assert result.code == 0 and len(result.json["references"]) == 5, result.out
+    assert result.json["calls"] == {"DescribeInstances": 2, "RunInstances": 1}
+    consistent(together, 5)
+
+
+def test_a_refused_batch_is_told_of_each_pilot(together: Site) -> None:
+    fault = Fault("RunInstances", "error", code="InstanceLimitExceeded", message="quota is full")
+    together.proxy.add(fault)
+    result = together.submit(3)
+    assert result.code == 1 and not result.json["references"]
+    assert all("quota is full" in failed["reason"] for failed in result.json["failed"])
+    consistent(together, 0)
+    singly = together.submit(2)  # the cloud had no room: they are asked for one by one
+    assert singly.json["calls"]["RunInstances"] == 2
+    consistent(together, 2)
+
+
+def test_a_batch_that_is_granted_in_part(together: Site) -> None:
+    together.proxy.room = 2
+    result = together.submit(5)
+    assert result.code == 1 and len(result.json["references"]) == 2
+    assert all("granted 2 of 5" in failed["reason"] for failed in result.json["failed"])
+    consistent(together, 2)
+
+
+def test_kill_9_in_a_batch_and_the_next_cycle_takes_all_of_it_over(together: Site) -> None:
+    together.submit(2)
+    together.proxy.add(Fault("RunInstances", "hang", seconds=4))
+    before = together.proxy.counts()["RunInstances"]
+    process = together.start(*together.submission(6))
+    until(lambda: together.proxy.counts()["RunInstances"] > before, "RunInstances")
+    for pid in family(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: len(together.instances()) == 8, "the request in flight arrives")
+    together.proxy.clear()
+    assert together.submit(1).code == 0
+    consistent(together, 9)
+
+
+def test_a_lost_state_file_and_a_lost_roster_are_made_again_of_batches(together: Site) -> None:
+    together.submit(4)
+    state_file(together).unlink()
+    (together.private / "scale.auto.tfvars.json").write_text("")
+    assert together.run("repair", together.name).code == 0
+    together.submit(1)
+    consistent(together, 5)

@@ -42,6 +42,34 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
     assert not site.instances() and plan(site)[0] == 0 and site.audit()["mismatches"] == 0
 
 
+def test_a_submission_is_one_request_however_many_pilots(together: Site) -> None:
+    site = together
+    result = site.submit(12).json
+    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 1, "RunInstances": 1}
+    assert len(set(result["references"])) == 12 and not result["failed"]
+    keys = {f"cloud://{node}": tags["tfce:key"] for node, (_, tags) in site.instances().items()}
+    assert keys == result["stamps"]
+    assert {pilot["state"] for pilot in site.status()} == {"Running"} and plan(site)[0] == 0
+    assert len({pilot["name"] for pilot in site.status()}) == 12
+    first, second, *_ = result["references"]
+    site.do("StopInstances", first)
+    reaped = site.run("reap", site.name, "--json").json
+    assert [removed["reference"] for removed in reaped["removed"]] == [first]
+    assert site.run("kill", site.name, second).code == 0
+    assert len(site.instances()) == 10 and plan(site)[0] == 0 and site.audit()["mismatches"] == 0
+
+
+def test_pilots_of_batches_survive_a_change_of_modules(together: Site) -> None:
+    site = together
+    references = site.submit(3).json["references"]
+    site.configure(Terraform_Module="native")
+    site.do("StopInstances", references[0])
+    reaped = site.run("reap", site.name, "--json").json
+    assert [removed["reference"] for removed in reaped["removed"]] == references[:1]
+    assert set(site.instances()) == {ref.removeprefix("cloud://") for ref in references[1:]}
+    assert site.audit()["mismatches"] == 0 and plan(site)[0] == 0
+
+
 def test_each_pilot_gets_its_own_user_data(site: Site) -> None:
     pilots = {p["reference"].removeprefix("cloud://"): p["stamp"] for p in site.submit_and_status(2)}
     data = {}

@@ -15,6 +15,7 @@ from tfce.cloud.create import Shape
 from tfce.errors import CloudError
 from tfce.node import Owner, State
 from tfce.provider.pilots import Manner, Outcome, bring_about, look
+from tfce.roster import Batch
 
 OWNER = Owner("site", "cloud.example.org", "long")
 SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
@@ -177,6 +178,72 @@ def test_whatever_kills_a_run_the_next_ends_with_exactly_the_wanted(
         cloud.sky._planned.clear()
     outcome = run(cloud, contexts)
     assert outcome.ids == living(cloud) and len(cloud.sky.vms) == len(KEYS)
+
+
+# -- batches -----------------------------------------------------------------------------------------------
+
+BATCH = Batch("3FA2C0D1", 5)
+
+
+@pytest.fixture
+def together(tmp_path: Path) -> Path:
+    (tmp_path / BATCH.label).write_text("user data of all")
+    return tmp_path
+
+
+def test_a_batch_is_one_call(cloud: FakeCreator, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.ids == living(cloud) and set(outcome.ids) == set(BATCH.keys) and not outcome.refused
+    assert {cloud.sky.user_data[node] for node in outcome.ids.values()} == {"user data of all"}
+    assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 1}
+
+
+def test_batches_and_single_pilots_in_one_run(cloud: FakeCreator, contexts: Path, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys, *KEYS], manner=Manner(parallelism=3))
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 10
+    assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 6}
+
+
+def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.quota = 3
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert list(outcome.ids) == [*BATCH.keys[:3]] and [*outcome.refused] == [*BATCH.keys[3:]]
+    assert all("granted 3 of 5" in reason for reason in outcome.refused.values())
+    again = run(cloud, together, [*BATCH.keys], outcome.ids)
+    assert again.ids == outcome.ids and "once only" in again.refused[BATCH.keys[3]]
+    assert cloud.calls["RunInstances"] == 1
+
+
+def test_a_refused_batch_refuses_each_of_its_pilots_with_the_reason(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", Refused("InstanceLimitExceeded: full"))
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.refused == dict.fromkeys(BATCH.keys, "InstanceLimitExceeded: full") and not outcome.ids
+
+
+def test_a_batch_that_failed_at_once_is_reported_with_its_fault(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", Broken("No valid host was found."))
+    assert run(cloud, together, [*BATCH.keys]).refused == dict.fromkeys(BATCH.keys, "No valid host was found.")
+
+
+def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", ReplyLost())
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
+    assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 1}
+
+
+def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("created", Crash())
+    with pytest.raises(Crash):
+        run(cloud, together, [*BATCH.keys])
+    (together / BATCH.label).unlink()
+    assert run(cloud, together, [*BATCH.keys], manner=Manner(make=False)).ids == living(cloud)
+    assert len(cloud.sky.vms) == 5
+
+
+def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: FakeCreator, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys[1:]])
+    assert not cloud.sky.vms and set(outcome.refused) == set(BATCH.keys[1:])
 
 
 # -- refresh -----------------------------------------------------------------------------------------------

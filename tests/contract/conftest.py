@@ -9,6 +9,6 @@ import pytest
 from tests.contract.edges import FakeEdge
 
 
-@pytest.fixture
-def edge(tmp_path: Path) -> FakeEdge:
-    return FakeEdge(tmp_path)
+@pytest.fixture(params=[1, 100], ids=["singles", "batches"])
+def edge(request: pytest.FixtureRequest, tmp_path: Path) -> FakeEdge:
+    return FakeEdge(tmp_path, batch=request.param)

@@ -37,7 +37,10 @@ class Parts:
 
 
 class Edge(Protocol):
-    """A cloud account, looked at from the side, and parts of tfce that work on it."""
+    """A cloud account, looked at from the side, and parts of tfce that work on it. ``batch``: how many VMs one call
+    starts."""
+
+    batch: int
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
         """Fresh parts, as another process would have them."""
@@ -61,8 +64,8 @@ class Edge(Protocol):
 class FakeEdge:
     """The fakes over a sky."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.sky = folder, Sky()
+    def __init__(self, folder: Path, batch: int = 1) -> None:
+        self.folder, self.sky, self.batch = folder, Sky(), batch
 
     def queue(self, name: str, options: Mapping[str, str]) -> Queue:
         wanted = {**MINIMAL, "Workspace_LockTimeout": "0", **options}
@@ -70,7 +73,7 @@ class FakeEdge:
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
         workspace = Workspace(self.queue(queue, options))
-        terraform, cloud = FakeTerraform(workspace, self.sky), FakeCloud(self.sky)
+        terraform, cloud = FakeTerraform(workspace, self.sky, self.batch), FakeCloud(self.sky)
         return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
 
     def living(self) -> dict[str, Mapping[str, str]]:
@@ -92,8 +95,8 @@ class FakeEdge:
 class SiteEdge:
     """Real Terraform and libcloud on the EC2 API of a ``tests.site.Site``."""
 
-    def __init__(self, site: Any) -> None:
-        self._site = site
+    def __init__(self, site: Any, batch: int = 1) -> None:
+        self._site, self.batch = site, batch
         self._ahead = timedelta(0)
         self._before = frozenset(site.everything())  # the account outlives a test
 

@@ -16,6 +16,7 @@ from tfce.errors import BusyError, CloudError, ConfigError, TerraformError, Tfce
 from tfce.node import State
 from tfce.roster import Pilot, Roster
 
+SINGLES = pytest.mark.parametrize("edge", [1], indirect=True, ids=["singles"])  # about one VM of several
 UNREACHABLE = CloudError("connection refused", "unreachable")
 
 
@@ -50,6 +51,7 @@ def submit(edge: FakeEdge, count: int = 1, **options: str) -> list[str]:
 # -- what the cloud does to single VMs ---------------------------------------------------------------------
 
 
+@SINGLES
 @pytest.mark.parametrize("nth", [1, 2, 3])
 @pytest.mark.parametrize(
     ("outcome", "created"),
@@ -72,6 +74,66 @@ def test_one_vms_fault_is_not_the_others(edge: FakeEdge, outcome: Outcome, creat
     assert_settled(edge.parts(), edge)
 
 
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+@pytest.mark.parametrize(
+    ("outcome", "created"),
+    [(Refused("refused by the test"), 0), (Broken("no disk"), 0), (ReplyLost("EOF"), 5)],
+    ids=["refused", "broken", "reply lost"],
+)
+def test_a_batchs_fault_is_told_of_each_of_its_pilots(edge: FakeEdge, outcome: Outcome, created: int) -> None:
+    edge.sky.at("create", outcome)
+    submission = edge.parts().fleet.submit(WRAPPER, 5)
+    assert (len(submission.references), len(submission.failed)) == (created, 5 - created)
+    assert set(submission.failed.values()) <= {outcome.reason}
+    assert len(mine(edge)) == created
+    assert_settled(edge.parts(), edge)
+
+
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+def test_a_batch_that_is_granted_in_part(edge: FakeEdge) -> None:
+    edge.sky.quota = len(edge.sky.living()) + 2
+    submission = edge.parts().fleet.submit(WRAPPER, 5)
+    assert (len(submission.references), len(submission.failed)) == (2, 3)
+    assert all("quota" in reason for reason in submission.failed.values())
+    assert_settled(edge.parts(), edge)
+
+
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+def test_after_a_batch_found_no_room_pilots_are_asked_for_one_by_one_until_some_run(edge: FakeEdge) -> None:
+    """Nova takes a batch in and then starts none of it, where it finds no room for all."""
+    limits = {"MaxTotalJobs": "20", "MaxWaitingJobs": "20"}
+    accepted = submit(edge, 3, **limits)
+    for reference in accepted:
+        edge.sky.set(reference.removeprefix("cloud://"), State.FAILED, "No valid host was found.")
+    again = edge.parts(**limits).fleet.submit(WRAPPER, 3)
+    assert again.references == [] and "No valid host" in again.limited
+    sweep = edge.parts(**limits).fleet.reap()
+    assert len(sweep.removed) == 3 and set(edge.parts().fleet.poll(accepted).values()) == {"Failed"}
+    edge.sky.clock.advance(60)
+    edge.sky.quota = len(edge.sky.living()) + 2
+    singly = edge.parts(**limits).fleet.submit(WRAPPER, 3)
+    assert (len(singly.references), singly.calls["RunInstances"]) == (2, 3)
+    edge.sky.clock.advance(60)
+    edge.parts(**limits).fleet.reap()
+    edge.sky.quota = None
+    together = edge.parts(**limits).fleet.submit(WRAPPER, 3)
+    assert (len(together.references), together.calls["RunInstances"]) == (3, 1)
+    assert_settled(edge.parts(), edge)
+
+
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+def test_a_cloud_that_takes_everything_and_starts_nothing_is_left_alone_for_a_while(edge: FakeEdge) -> None:
+    for _ in range(2):
+        (reference,) = submit(edge)
+        edge.sky.set(reference.removeprefix("cloud://"), State.FAILED, "Quota exceeded for cores")
+        edge.parts().fleet.reap()
+        edge.sky.clock.advance(60)
+    cooling = edge.parts().fleet.submit(WRAPPER, 3)
+    assert cooling.references == [] and "cools down" in cooling.limited and "Quota" in cooling.limited
+    edge.sky.clock.advance(600)
+    assert len(submit(edge, 3)) == 3
+
+
 def test_when_all_are_refused_nothing_is_left_and_each_has_its_reason(edge: FakeEdge) -> None:
     edge.sky.at("create", Refused("refused by the test"), times=3)
     submission = edge.parts().fleet.submit(WRAPPER, 3)
@@ -86,6 +148,7 @@ def test_what_broke_while_it_was_made_is_failed_in_later_polls(edge: FakeEdge) -
     assert edge.parts().fleet.poll([broken.reference]) == {broken.reference: "Failed"}
 
 
+@SINGLES
 def test_when_the_cloud_does_not_say_what_became_of_them_it_is_found_out_later(edge: FakeEdge) -> None:
     edge.sky.at("create", ReplyLost("EOF"), nth=1)
     edge.sky.at("create", Refused("refused by the test"), nth=2)
@@ -114,7 +177,8 @@ def test_a_vm_that_the_list_shows_late_is_taken_in_not_doubled(edge: FakeEdge) -
 # -- sudden death ------------------------------------------------------------------------------------------
 
 SUBMIT_STEPS = [("prepare", 1), ("apply", 1), ("applied", 1), ("instances", 1), ("instances", 2)]
-SUBMIT_STEPS += [(step, nth) for step in ("create", "created", "recorded") for nth in (1, 2, 3)]
+SUBMIT_STEPS += [(step, 1) for step in ("create", "created", "recorded")]
+LATER_STEPS = [(step, nth) for step in ("create", "created", "recorded") for nth in (2, 3)]
 
 
 def recover_by_submitting(edge: FakeEdge) -> None:
@@ -146,6 +210,16 @@ def test_death_in_a_submission(edge: FakeEdge, step: str, nth: int, recover: Cal
     assert_settled(edge.parts(), edge)
 
 
+@SINGLES
+@pytest.mark.parametrize("recover", RECOVERIES)
+@pytest.mark.parametrize(("step", "nth"), LATER_STEPS)
+def test_death_between_two_pilots(
+    edge: FakeEdge, step: str, nth: int, recover: Callable[[FakeEdge], None]
+) -> None:
+    test_death_in_a_submission(edge, step, nth, recover)
+
+
+@SINGLES
 @pytest.mark.parametrize("step", ["adopt", "forget", "untaint", "instances", "list"])
 def test_death_in_a_recovery(edge: FakeEdge, step: str) -> None:
     edge.sky.at("create", ReplyLost("EOF"), nth=1)
@@ -233,7 +307,7 @@ def test_death_at_any_change_of_a_file(edge: FakeEdge, nth: int, after: bool) ->
         except Crash:
             pass
         else:
-            assert nth > 12, "a submission writes more files than that"
+            assert nth > (12 if edge.batch == 1 else 8), "a submission writes more files than that"
     ends_in_peace(edge, before)
 
 

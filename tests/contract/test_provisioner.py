@@ -70,7 +70,7 @@ def test_an_ended_pilot_is_neither_started_again_nor_replaced(edge: Edge, parts:
     parts.terraform.apply([A])
     first = keys(edge)[A]
     edge.stop(first)
-    parts.workspace.forget_contexts([A])
+    parts.workspace.forget_contexts()
     parts.terraform.apply([B])
     assert keys(edge)[A] == first
     assert parts.cloud.node(first).state.value == "Done"  # type: ignore[union-attr]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 
 from tests.checking import until
 from tests.openstack.rig import Api, Rig, provider_mirror
-from tests.site import AnySite
+from tests.site import AnySite, keyed
 
 KEYS = ("tfce_installation", "tfce_ce", "tfce_queue", "tfce_key")
 
@@ -72,10 +73,7 @@ class OpenStackSite(AnySite):
         }
 
     def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
-        return {
-            node: (server["status"], {k.replace("tfce_", "tfce:"): v for k, v in server["metadata"].items()})
-            for node, server in self.servers().items()
-        }
+        return {node: (server["status"], tags(server)) for node, server in self.servers().items()}
 
     # -- as the contract tests' edge wants it ----------------------------------------------------------------
 
@@ -85,8 +83,7 @@ class OpenStackSite(AnySite):
         for server in self.api.servers():
             mine = server["metadata"].get("tfce_ce") == self.ce or server["id"] in self.strangers
             if mine and server["status"] != "DELETED" and server["OS-EXT-STS:task_state"] != "deleting":
-                tags = {name.replace("tfce_", "tfce:"): value for name, value in server["metadata"].items()}
-                found[server["id"]] = (server["status"], {**tags, "Name": server["name"]})
+                found[server["id"]] = (server["status"], {**tags(server), "Name": server["name"]})
         return found
 
     def stranger(self, tags: Mapping[str, str]) -> str:
@@ -135,6 +132,13 @@ class OpenStackSite(AnySite):
         for server in self.api.servers():
             if server["metadata"].get("tfce_ce") == self.ce or server["id"] in self.strangers:
                 self.api.delete(server["id"])
+
+
+def tags(server: dict[str, Any]) -> dict[str, str]:
+    """A server's metadata in the words of all clouds, with its pilot's key."""
+    given = {name.replace("tfce_", "tfce:"): value for name, value in server["metadata"].items()}
+    suffix = re.search(r"-(\d+)$", server["name"].partition(given.get("tfce:batch", "\0"))[2])
+    return keyed(given, int(suffix.group(1)) - 1 if suffix else 0)
 
 
 def node(reference: str) -> str:

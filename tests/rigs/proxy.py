@@ -85,7 +85,7 @@ class Request:
 class Proxy:
     """The proxy; a context manager that listens and stops listening. Safe to use from several threads.
 
-    `latency`: seconds added to every request. `mend`: write the answers' XML namespaces as EC2 does (a slash at
+    `room`: how many VMs one RunInstances may start. `latency`: seconds added to every request. `mend`: write the answers' XML namespaces as EC2 does (a slash at
     the end, none in errors); as the emulators write them, libcloud's driver sees empty lists and empty errors.
     """
 
@@ -93,6 +93,7 @@ class Proxy:
         self.target = urllib.parse.urlsplit(target)
         self.port = port
         self.latency = latency
+        self.room = 1000
         self.mend = mend
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
@@ -249,6 +250,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             if effect == "drop":
                 return None
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
+            if action == "RunInstances":
+                body = _generous(body, proxy.room)
             answer = proxy._forward(self.command, self.path, headers, body)
             if effect == "pending":
                 answer = (*answer[:2], _booting(answer[2]))
@@ -273,6 +276,13 @@ def _query(path: str, body: bytes) -> str:
 
 def _action(path: str, body: bytes) -> str:
     return urllib.parse.parse_qs(_query(path, body)).get("Action", ["?"])[0]
+
+
+def _generous(body: bytes, room: int) -> bytes:
+    """A RunInstances that starts as many VMs as there is room for, up to MaxCount, as EC2 does; the emulators start
+    MinCount."""
+    most = re.search(rb"(?<=MaxCount=)\d+", body)
+    return re.sub(rb"(?<=MinCount=)\d+", str(min(int(most.group()), room)).encode(), body) if most else body
 
 
 def _booting(content: bytes) -> bytes:

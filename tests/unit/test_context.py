@@ -7,8 +7,10 @@ import bz2
 import email
 import gzip
 import hashlib
+import os
 import random
 import subprocess
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,11 @@ from tfce.context import (
     check,
     preview,
     render,
+    takes_batches,
 )
 from tfce.data import data_path
 from tfce.errors import ConfigError
+from tfce.roster import Batch
 
 KEY = "0A1B2C3D"
 DEFAULT = Recipe(None, (), 86400, EC2)
@@ -179,9 +183,42 @@ def test_plain_text_that_cloud_init_would_take_for_mime_is_sent_as_mime(tmp_path
     assert content(files(data)["/p"]) == b"Mime-Version: 1.0\n\nhello\n"
 
 
+def stamp_of(script: str, facts: dict[str, str]) -> str:
+    """What stamp.sh prints where cloud-init knows ``facts``, and there is no config drive."""
+    answers = "".join(f"ds.meta_data.{name}) echo {value} ;;\n" for name, value in facts.items())
+    programs = {"cloud-init": f"case $2 in\n{answers}*) exit 1 ;;\nesac\n", "blkid": "exit 2\n"}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in programs.items():
+            program = Path(folder) / name
+            program.write_text(f"#!/bin/sh\n{text}")
+            program.chmod(0o755)
+        path = {"PATH": f"{folder}:{os.environ['PATH']}"}
+        return subprocess.run(["sh", "-c", script], env=path, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("recipe", [DEFAULT, PREPARED], ids=["default", "prepared"])
+def test_vms_of_a_batch_make_their_stamps_of_their_numbers(recipe: Recipe) -> None:
+    batch = Batch("3FA2C0D1", 12)
+    assert takes_batches(recipe)
+    script = files(render(recipe, key=batch.rule, wrapper=b"x").data)["/root/stamp.sh"]["content"]
+    for name in ("launch_index", "ami-launch-index"):
+        assert tuple(stamp_of(script, {name: str(number)}) for number in range(12)) == batch.keys
+    assert stamp_of(script, {}) == stamp_of(script, {"launch_index": "none"}) == ""
+
+
+def test_a_template_with_the_stamp_in_it_takes_no_batches(tmp_path: Path) -> None:
+    text = "write_files: [{path: /p, content: EXECUTABLE_STR}]\nruncmd: [echo %s]\n"
+    assert not takes_batches(template(tmp_path, text % "STAMP_STR"))
+    assert not takes_batches(template(tmp_path, text % "STAMP_STR STAMPRULE_STR"))
+    assert not takes_batches(template(tmp_path, text % "hello"))
+    assert takes_batches(template(tmp_path, text % "STAMPRULE_STR"))
+
+
 def test_the_stamp_and_the_reference_are_exported() -> None:
-    startup = files(render(DEFAULT, key=KEY, wrapper=b"x").data)["/root/startup.sh"]["content"]
-    assert f'export DIRAC_PILOT_STAMP="{KEY}"\n' in startup
+    placed = files(render(DEFAULT, key=KEY, wrapper=b"x").data)
+    startup, pilot = (placed[f"/root/{name}.sh"]["content"] for name in ("startup", "pilot"))
+    assert 'export DIRAC_PILOT_STAMP="$1"\n' in startup and '/mnt/startup.sh $stamp"' in pilot
+    assert stamp_of(placed["/root/stamp.sh"]["content"], {}) == KEY
     assert 'export PILOT_UUID="cloud://$(cat /var/lib/cloud/data/instance-id)"\n' in startup
 
 
@@ -381,7 +418,7 @@ def test_the_preview_masks_wrapper_and_proxy() -> None:
     assert hashlib.sha256(b"PRIVATE KEY\n").hexdigest() in text
     shown = yaml.safe_load(text)
     assert {entry["path"] for entry in shown["write_files"]} >= {"/root/proxy.pem", "/root/run_pilot.sh"}
-    assert f'DIRAC_PILOT_STAMP="{KEY}"' in text
+    assert f"rule='{KEY}'" in text
     assert "of 16384 bytes of EC2 user data" in text
 
 

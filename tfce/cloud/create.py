@@ -11,7 +11,9 @@ from tfce.cloud import Cloud
 from tfce.credentials import Credentials
 from tfce.node import Node, Owner
 from tfce.options import Queue
+from tfce.roster import Batch
 
+BATCHES = ("EC2", "OPENSTACK")  # clouds that start several VMs in one request, and number them
 KINDS = ("image", "flavor", "network", "security_group")  # what can be looked up by name
 
 
@@ -32,14 +34,19 @@ class Shape:
     tags: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
 
-    def tags_of(self, key: str) -> dict[str, str]:
-        """The tags of the VM of pilot ``key``; tfce's own cannot be replaced."""
-        return {**self.tags, **self.owner.tags(), "tfce:key": key}
+    def tags_of(self, asked: str | Batch) -> dict[str, str]:
+        """The tags of the VM of a pilot (by key), or of each VM of a batch; tfce's own cannot be replaced."""
+        own = {"tfce:batch": asked.name} if isinstance(asked, Batch) else {"tfce:key": asked}
+        return {**self.tags, **self.owner.tags(), **own}
 
-    def token_of(self, key: str) -> str:
-        """What makes a repeated request for pilot ``key`` the same request, where the cloud knows such a thing."""
+    def name_of(self, asked: str | Batch) -> str:
+        """The name of a pilot's VM, or of all of a batch, to which the cloud may add a number."""
+        return f"{self.name_prefix}{asked.name if isinstance(asked, Batch) else asked}"
+
+    def token_of(self, asked: str | Batch) -> str:
+        """What makes a repeated request the same request, where the cloud knows such a thing."""
         owner = self.owner
-        text = "\0".join((owner.installation, owner.ce, owner.queue, key))
+        text = "\0".join((owner.installation, owner.ce, owner.queue, self.name_of(asked)))
         return hashlib.sha256(text.encode()).hexdigest()[:48]
 
 
@@ -50,8 +57,12 @@ class Creator(Cloud, Protocol):
         """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
         "unreachable" where the VM may exist in spite of it."""
 
-    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
-        """The VMs of these pilots of ``owner``, as ``nodes`` lists them: where the cloud can search, in an answer
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them then.
+        Only where ``BATCHES`` names the cloud. Raises like ``create``."""
+
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+        """The VMs of these pilots and batches, as ``nodes`` lists them: where the cloud can search, in an answer
         that does not grow with what else runs. Others may be among them."""
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:

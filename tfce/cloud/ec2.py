@@ -18,7 +18,7 @@ from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, counting, translated
 from tfce.credentials import Credentials
 from tfce.errors import CloudError, ConfigError
-from tfce.node import Node, Owner, State
+from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
 
 # EC2's words for an instance, and what they mean for its pilot. Any other word is State.ODD.
@@ -281,12 +281,13 @@ def _literal(value: str) -> str:
 def _node(node: Any) -> Node:
     raw = str(node.extra.get("status") or "")
     created = node.created_at
+    tags, number = dict(node.extra.get("tags") or {}), node.extra.get("launch_index")
     return Node(
         id=node.id,
-        name=node.name,
+        name=f"{node.name}-{number}" if "tfce:batch" in tags else node.name,
         state=STATES.get(raw, State.ODD),
         raw_state=raw,
         created=created.astimezone(UTC) if created else None,
-        tags=dict(node.extra.get("tags") or {}),
+        tags=with_key(tags, number),
         fault=str(node.extra.get("reason") or ""),
     )

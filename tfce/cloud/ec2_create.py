@@ -12,10 +12,11 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
 from tfce.cloud.create import Shape
-from tfce.cloud.ec2 import Ec2, _filters
+from tfce.cloud.ec2 import Ec2, _filters, _node
 from tfce.cloud.edge import translated
 from tfce.errors import CloudError
-from tfce.node import Node, Owner
+from tfce.node import Node
+from tfce.roster import Batch
 
 # kind: the request, the filter that takes a name, and where the ids are in the answer
 _FIND = {
@@ -34,22 +35,28 @@ class Ec2Creator(Ec2):
     _root_device: str | None = None
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
+        return self._run(f"starting pilot {key}", shape, key, 1, user_data)[0].id
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+        return self._run(f"starting batch {batch.name}", shape, batch, batch.size, user_data)
+
+    def _run(self, asking: str, shape: Shape, asked: str | Batch, most: int, user_data: str) -> list[Node]:
         params = {
             "MinCount": "1",
-            "MaxCount": "1",
+            "MaxCount": str(most),
             "ImageId": shape.image,
             "InstanceType": shape.flavor,
-            "ClientToken": shape.token_of(key),
+            "ClientToken": shape.token_of(asked),
             "UserData": base64.b64encode(user_data.encode()).decode(),
-            **dict(_tags({**shape.tags_of(key), "Name": f"{shape.name_prefix}{key}"})),
+            **dict(_tags({**shape.tags_of(asked), "Name": shape.name_of(asked)})),
             **self._placement(shape),
             **shape.options,
         }
-        answer = self._post(f"starting pilot {key}", "RunInstances", params)
-        node_id = findtext(answer, "instancesSet/item/instanceId", NAMESPACE)
-        if not node_id:
-            raise CloudError(f"starting pilot {key}: the cloud's answer names no VM", "unreachable")
-        return str(node_id)
+        answer = self._post(asking, "RunInstances", params)
+        started = [_node(node) for node in self._driver._to_nodes(answer, "instancesSet/item")]
+        if not started:
+            raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
+        return started
 
     def _placement(self, shape: Shape) -> dict[str, str]:
         params = {f"SecurityGroupId.{n}": group for n, group in enumerate(shape.security_groups, 1)}
@@ -82,15 +89,18 @@ class Ec2Creator(Ec2):
             connection = self._driver.connection
             return connection.request(self._driver.path, data=body, headers=headers, method="POST").object
 
-    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
-        wanted, found = sorted(keys), []
-        for start in range(0, len(wanted), _VALUES):
-            params = _filters({"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}) | {
-                "Filter.3.Name": "tag:tfce:key"
-            }
-            some = wanted[start : start + _VALUES]
-            params |= {f"Filter.3.Value.{n}": key for n, key in enumerate(some, 1)}
-            found += list(self._describe({**params, "MaxResults": "1000"}))
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+        owner = shape.owner
+        tags = [("tag:tfce:key", sorted(keys)), ("tag:tfce:batch", sorted(batch.name for batch in batches))]
+        found: list[Node] = []
+        for tag, wanted in tags:
+            for start in range(0, len(wanted), _VALUES):
+                params = _filters({"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}) | {
+                    "Filter.3.Name": tag
+                }
+                some = wanted[start : start + _VALUES]
+                params |= {f"Filter.3.Value.{n}": value for n, value in enumerate(some, 1)}
+                found += self._describe({**params, "MaxResults": "1000"})
         return found
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:

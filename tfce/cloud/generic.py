@@ -27,6 +27,7 @@ from tfce.credentials import Credentials
 from tfce.errors import CloudError, ConfigError
 from tfce.node import Node, Owner, State
 from tfce.options import Queue
+from tfce.roster import Batch
 
 # libcloud's words for a VM, and what they mean for its pilot. Any other word is State.ODD.
 STATES = {
@@ -169,8 +170,11 @@ class GenericCreator:
                 return location
         raise CloudError(f"there is no location {wish}")
 
-    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
-        return self.nodes(owner)
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+        raise CloudError("libcloud's drivers start VMs one by one")
+
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+        return self.nodes(shape.owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]

@@ -23,7 +23,7 @@ from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, translated
 from tfce.credentials import Credentials
 from tfce.errors import CloudError
-from tfce.node import Node, Owner, State
+from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
 
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.ODD, which counts and
@@ -41,6 +41,8 @@ STATES = {
     "DELETED": State.GONE,
     "SOFT_DELETED": State.GONE,
 }
+
+_EXPLAINED = 10  # failed servers of one list that are asked for their fault
 
 
 class OpenStack:
@@ -86,9 +88,13 @@ class OpenStack:
     # -- Cloud ---------------------------------------------------------------------------------------------
 
     def nodes(self, owner: Owner) -> list[Node]:
-        mine = [node for node in map(_node, self._servers()) if owner.same_queue(node)]
+        return self._listed(owner, {})
+
+    def _listed(self, owner: Owner, search: dict[str, str]) -> list[Node]:
+        mine = [node for node in map(_node, self._servers(search)) if owner.same_queue(node)]
         # Nova's list leaves out why some servers failed; only the server itself says it.
-        return [self._explained(node) if node.state is State.FAILED and not node.fault else node for node in mine]
+        mute = [node.id for node in mine if node.state is State.FAILED and not node.fault][:_EXPLAINED]
+        return [self._explained(node) if node.id in mute else node for node in mine]
 
     def _explained(self, node: Node) -> Node:
         try:
@@ -118,8 +124,8 @@ class OpenStack:
 
     # -- requests ------------------------------------------------------------------------------------------
 
-    def _servers(self) -> Iterator[dict[str, Any]]:
-        params: dict[str, str] = {"limit": "1000"}
+    def _servers(self, search: dict[str, str]) -> Iterator[dict[str, Any]]:
+        params: dict[str, str] = {**search, "limit": "1000"}
         while True:
             answer = self._ask("listing VMs", "/servers/detail", params)
             if answer is None or not isinstance(answer.get("servers"), list):
@@ -234,6 +240,13 @@ def _node(server: dict[str, Any]) -> Node:
         state=state,
         raw_state=raw,
         created=datetime.fromisoformat(created).astimezone(UTC) if created else None,
-        tags=dict(server.get("metadata") or {}),
+        tags=with_key(server.get("metadata") or {}, _number(server), "_"),
         fault=str((server.get("fault") or {}).get("message", "")),
     )
+
+
+def _number(server: dict[str, Any]) -> int | None:
+    """A server's number in its batch: nova appends it to the name, from 1, unless it made one server only."""
+    batch = (server.get("metadata") or {}).get("tfce_batch")
+    found = re.search(rf"{re.escape(str(batch))}(?:-(\d+))?$", str(server.get("name", ""))) if batch else None
+    return int(found.group(1) or 1) - 1 if found else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +11,8 @@ from tfce.cloud.create import Shape
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import OpenStack
 from tfce.errors import CloudError
-from tfce.node import Node, Owner
+from tfce.node import Node
+from tfce.roster import Batch
 
 # kind: which of the driver's connections, the path, and where the answer has them
 _FIND = {
@@ -20,6 +22,8 @@ _FIND = {
     "security_group": ("network_connection", "/v2.0/security-groups", "security_groups"),
 }
 
+_NAMES = 100  # in one search: they travel in the request's address
+
 # What libcloud's connections know after a login. One login serves all services and all threads.
 _LOGIN = ("_osa", "auth_token", "auth_token_expires", "auth_user_info", "service_catalog")
 
@@ -28,17 +32,30 @@ class OpenStackCreator(OpenStack):
     """The ``Creator`` of an OpenStack queue."""
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
-        asking = f"starting pilot {key}"
+        return self._post(f"starting pilot {key}", shape, _server(shape, key, user_data))
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+        many = {"min_count": 1, "max_count": batch.size}
+        self._post(f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
+        try:
+            return self.having(shape, (), [batch])  # nova's answer names one of them only
+        except CloudError as error:
+            raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
+
+    def _post(self, asking: str, shape: Shape, server: dict[str, Any]) -> str:
         with translated(asking, self._secrets):
-            body = {"server": _server(shape, key, user_data), **_hints(shape)}
+            body = {"server": server, **_hints(shape)}
             answer = self._driver.connection.request("/servers", method="POST", data=body).object
         node_id = (answer.get("server") or {}).get("id") if isinstance(answer, dict) else None
         if not node_id:
             raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
         return str(node_id)
 
-    def having(self, owner: Owner, keys: Collection[str]) -> list[Node]:
-        return self.nodes(owner)
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+        if len(keys) + len(batches) > _NAMES:
+            return self.nodes(shape.owner)
+        names = "|".join([*sorted(keys), *(f"{batch.name}(-[0-9]+)?" for batch in batches)])
+        return self._listed(shape.owner, {"name": f"^{_literal(shape.name_prefix)}({names})$"})
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         connection, path, items = _FIND[kind]
@@ -56,11 +73,11 @@ class OpenStackCreator(OpenStack):
         return twin
 
 
-def _server(shape: Shape, key: str, user_data: str) -> dict[str, Any]:
+def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
     server: dict[str, Any] = {
-        "name": f"{shape.name_prefix}{key}",
+        "name": shape.name_of(asked),
         "flavorRef": shape.flavor,
-        "metadata": {name.replace(":", "_"): value for name, value in shape.tags_of(key).items()},
+        "metadata": {name.replace(":", "_"): value for name, value in shape.tags_of(asked).items()},
         "user_data": base64.b64encode(user_data.encode()).decode(),
         "config_drive": True,
     }
@@ -86,6 +103,11 @@ def _server(shape: Shape, key: str, user_data: str) -> dict[str, Any]:
     if shape.security_groups:
         server["security_groups"] = [{"name": group} for group in shape.security_groups]
     return server
+
+
+def _literal(text: str) -> str:
+    """``text`` in a regular expression, for whichever database nova has."""
+    return re.sub(r"([^A-Za-z0-9_-])", r"\\\1", text)
 
 
 def _hints(shape: Shape) -> dict[str, Any]:

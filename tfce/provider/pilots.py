@@ -10,7 +10,7 @@ import contextlib
 import random
 import re
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from queue import Empty, SimpleQueue
 from tfce.cloud.create import Creator, Shape
 from tfce.errors import CloudError
 from tfce.node import Node, Owner, State, pilot_key
+from tfce.roster import Batch
 
 _LOOK_UPS = 20  # VMs missing from the list that are asked for one by one
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
@@ -70,16 +71,24 @@ def bring_about(
     outcome = Outcome({key: known[key] for key in known if key not in dropped})
     if not missing and not dropped:
         return outcome
-    found = _by_key(cloud.having(shape.owner, [*missing, *dropped]), shape.owner)
+    requests = list(_requests(missing, contexts))
+    # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
+    search = manner.make and not dropped
+    nodes = _having(cloud, shape, missing, requests) if search else cloud.nodes(shape.owner)
+    found = _by_key(nodes, shape.owner)
     for key in dropped:
         node = found.get(key)
         if node is not None and node.state is not State.GONE:
             outcome.ids[key] = known[key]
             outcome.kept[key] = f"its VM {node.id} still exists ({node.raw_state})"
-    new = {key: text for key in missing if (text := _ready(key, found, contexts, manner, outcome)) is not None}
-    lost = _make(cloud, shape, new, manner, outcome)
+    for key in missing:
+        if key in found:
+            _take(key, found[key], outcome)
+        elif not manner.make:
+            outcome.refused[key] = "the cloud lists no VM of it, and none is to be made"
+    lost = _make(cloud, shape, [one for one in requests if _due(one, found, contexts, outcome)], manner, outcome)
     if lost:
-        _look_again(cloud, shape.owner, lost, outcome)
+        _look_again(cloud, shape, lost, outcome)
     return outcome
 
 
@@ -88,45 +97,84 @@ def about(key: str, only: frozenset[str] | None) -> bool:
     return only is None or key in only
 
 
-def _ready(key: str, found: Mapping[str, Node], contexts: Path, manner: Manner, outcome: Outcome) -> str | None:
-    """The user data of a pilot that has to be made; None where it is not to be."""
-    node = found.get(key)
-    if node is not None:
-        if node.state is State.GONE:
-            outcome.refused[key] = f"its VM {node.id} is gone; a pilot is started once only"
-        elif node.state is State.FAILED:
-            outcome.refused[key] = node.fault or f"its VM {node.id} is in state {node.raw_state}"
-        else:
-            outcome.ids[key] = node.id
-        return None
-    if not manner.make:
-        outcome.refused[key] = "the cloud lists no VM of it, and none is to be made"
-        return None
+@dataclass(frozen=True)
+class _Request:
+    """What one call asks for: a pilot's VM, or those of a batch. ``text`` is the user data, None: there is none."""
+
+    asked: str | Batch
+    keys: tuple[str, ...]
+    text: str | None
+
+
+def _requests(missing: Collection[str], contexts: Path) -> Iterator[_Request]:
+    """The calls that would make the ``missing``. A folder's file is a pilot's user data, or a batch's."""
+    labels = sorted(path.name for path in contexts.glob("*-*")) if missing else []
+    single = dict.fromkeys(missing)
+    for batch in filter(None, map(Batch.parse, labels)):
+        keys = tuple(key for key in batch.keys if key in single)
+        if keys:
+            yield _Request(batch, keys, _text(contexts / batch.label))
+            single = {key: None for key in single if key not in keys}
+    for key in single:
+        yield _Request(key, (key,), _text(contexts / key))
+
+
+def _text(path: Path) -> str | None:
     try:
-        return (contexts / key).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        outcome.refused[key] = f"there is no user data in {contexts}; new pilots are started by `tfce submit`"
         return None
+
+
+def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[_Request]) -> list[Node]:
+    batches = [one.asked for one in requests if isinstance(one.asked, Batch)]
+    of_batches = {key for batch in batches for key in batch.keys}
+    return cloud.having(shape, [key for key in keys if key not in of_batches], batches)
+
+
+def _take(key: str, node: Node, outcome: Outcome) -> None:
+    """Take a VM that exists over, if it is of use."""
+    if node.state is State.GONE:
+        outcome.refused[key] = f"its VM {node.id} is gone; a pilot is started once only"
+    elif node.state is State.FAILED:
+        outcome.refused[key] = node.fault or f"its VM {node.id} is in state {node.raw_state}"
+    else:
+        outcome.ids[key] = node.id
+
+
+def _due(one: _Request, found: Mapping[str, Node], contexts: Path, outcome: Outcome) -> bool:
+    """Whether the call is to be made; if not, its pilots without a VM are refused."""
+    open_ = [key for key in one.keys if key not in found and key not in outcome.refused]
+    why = ""
+    if one.text is None:
+        why = f"there is no user data in {contexts}; new pilots are started by `tfce submit`"
+    elif isinstance(one.asked, Batch) and len(open_) < one.asked.size:
+        why = f"the other VMs of its batch {one.asked.name} were asked for before; a batch is started once only"
+    outcome.refused |= dict.fromkeys(open_, why) if why else {}
+    return bool(open_) and not why
 
 
 def _make(
-    cloud: Creator, shape: Shape, new: Mapping[str, str], manner: Manner, outcome: Outcome
-) -> dict[str, str]:
-    """Ask for all the ``new`` VMs, several at once. Returns those of which nobody knows whether they exist."""
-    waiting: SimpleQueue[str] = SimpleQueue()
-    for key in new:
-        waiting.put(key)
-    lost: dict[str, str] = {}
+    cloud: Creator, shape: Shape, new: Collection[_Request], manner: Manner, outcome: Outcome
+) -> dict[_Request, str]:
+    """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
+    waiting: SimpleQueue[_Request] = SimpleQueue()
+    for one in new:
+        waiting.put(one)
+    lost: dict[_Request, str] = {}
 
     def work(own: Creator) -> None:
         with contextlib.suppress(Empty):
             while True:
-                key = waiting.get_nowait()
+                one = waiting.get_nowait()
                 try:
-                    outcome.ids[key] = _ask(own, shape, key, new[key], manner)
+                    _started(one, _ask(own, shape, one, manner), outcome)
                 except CloudError as error:
-                    reason = _ECHO.sub("…", error.message.removeprefix(f"starting pilot {key}: "))
-                    (lost if error.kind == "unreachable" else outcome.refused)[key] = reason
+                    reason = _ECHO.sub("…", re.sub(r"^starting \w+ \w+: ", "", error.message))
+                    if error.kind == "unreachable":
+                        lost[one] = reason
+                    else:
+                        outcome.refused |= dict.fromkeys(one.keys, reason)
 
     workers = [cloud.twin() for _ in range(min(manner.parallelism, len(new)))]
     with ThreadPoolExecutor(max(len(workers), 1)) as pool:
@@ -137,12 +185,14 @@ def _make(
     return lost
 
 
-def _ask(cloud: Creator, shape: Shape, key: str, user_data: str, manner: Manner) -> str:
+def _ask(cloud: Creator, shape: Shape, one: _Request, manner: Manner) -> str | list[Node]:
     for attempt in range(manner.retries + 1):
         if manner.stop.is_set():
             break
         try:
-            return cloud.create(shape, key, user_data)
+            if isinstance(one.asked, Batch):
+                return cloud.create_batch(shape, one.asked, one.text or "")
+            return cloud.create(shape, one.asked, one.text or "")
         except CloudError as error:
             # Only a refusal for being asked too often is repeated: after any other failure a VM may exist.
             if error.kind != "throttled" or attempt == manner.retries:
@@ -151,18 +201,33 @@ def _ask(cloud: Creator, shape: Shape, key: str, user_data: str, manner: Manner)
     raise CloudError("Terraform was stopped before it was asked for", "stopped")
 
 
-def _look_again(cloud: Creator, owner: Owner, lost: Mapping[str, str], outcome: Outcome) -> None:
-    """An answer did not arrive: the list says whether the VM came to be all the same."""
+def _started(one: _Request, answer: str | list[Node], outcome: Outcome) -> None:
+    """Record what a call that was granted gave."""
+    if isinstance(answer, str):
+        outcome.ids[one.keys[0]] = answer
+        return
+    nodes = {pilot_key(node): node for node in answer}
+    few = f"the cloud granted {len(nodes)} of {len(one.keys)} VMs: quota or capacity allow no more now"
+    for key in one.keys:
+        if key in nodes:
+            _take(key, nodes[key], outcome)
+        else:
+            outcome.refused[key] = few
+
+
+def _look_again(cloud: Creator, shape: Shape, lost: Mapping[_Request, str], outcome: Outcome) -> None:
+    """An answer did not arrive: the list says whether the VMs came to be all the same."""
+    keys = [key for one in lost for key in one.keys]
     try:
-        found = _by_key(cloud.having(owner, lost), owner)
+        found = _by_key(_having(cloud, shape, keys, lost), shape.owner)
     except CloudError:
         found = {}
-    for key, reason in lost.items():
-        node = found.get(key)
-        if node is not None and node.state not in (State.GONE, State.FAILED):
-            outcome.ids[key] = node.id
-        else:
-            outcome.refused[key] = reason
+    for one, reason in lost.items():
+        for key in one.keys:
+            if key in found and found[key].state not in (State.GONE, State.FAILED):
+                outcome.ids[key] = found[key].id
+            else:
+                outcome.refused[key] = (key in found and found[key].fault) or reason
 
 
 def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
