@@ -190,12 +190,12 @@ class Workspace:
 
     def journal(self) -> list[dict[str, Any]]:
         """What was recorded, the oldest first, as far as it was kept."""
-        found: list[dict[str, Any]] = []
+        found: list[Any] = []
         for path in (self._journal_file.with_suffix(".old.jsonl"), self._journal_file):
             for line in (files.read(path) or "").splitlines():
                 with suppress(ValueError):  # a line that a crash tore
-                    found.append(dict(json.loads(line)))
-        return found
+                    found.append(json.loads(line))
+        return [entry for entry in found if isinstance(entry, dict)]
 
     # -- doubt and damage ----------------------------------------------------------------------------------
 

@@ -164,7 +164,8 @@ class Ec2:
                 return None
             raise
         with translated(asking, self._secrets):
-            output = base64.b64decode(findtext(answer, "output", NAMESPACE) or "")
+            text = "".join((findtext(answer, "output", NAMESPACE) or "").split())
+            output = base64.b64decode(text, validate=True)
         return mask(output.decode("utf-8", "replace"), self._secrets) if output else None
 
     def token(self) -> str:
