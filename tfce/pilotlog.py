@@ -90,16 +90,17 @@ def _named(
     text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Mapping[str, str]]
 ) -> tuple[str, str]:
     """Key and instance id of what ``text`` names, as far as the workspace knows them; else empty."""
-    ids: dict[str, str] = {}
-    for line in journal:
-        ids |= line.get("created") or {} if line.get("event") == "submitted" else {}
-    ids |= {entry["key"]: node_id for node_id, entry in ledger.items()}
+    ids = {entry["key"]: node_id for node_id, entry in ledger.items()}
+    keys = {node_id: entry["key"] for node_id, entry in ledger.items()}
+    for line in journal:  # goes before the ledger, which may have a second VM of the same key
+        created = line.get("created") or {} if line.get("event") == "submitted" else {}
+        ids |= created
+        keys |= {known: key for key, known in created.items()}
     word = text.strip()
     if is_key(word.upper()) and not word.startswith(REFERENCE_PREFIX):
         return word.upper(), ids.get(word.upper(), "")
     node_id = instance_id(word)
     stamp = word.partition(":::")[2]
-    keys = {known: key for key, known in ids.items()}
     return keys.get(node_id, stamp if is_key(stamp) else ""), node_id
 
 

@@ -6,9 +6,12 @@ import random
 import string
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
 from tfce import evidence
@@ -152,6 +155,67 @@ def test_the_kept_ones_are_private_and_the_oldest_make_room(
     assert [shelf.read(f"{number:08X}") for number in range(5)] == [None, None, None, "3\n", "4\n"]
     assert shelf.read("../../VMDIRAC3_x") == "left over\n"
     assert len(list(workspace.private.glob("**/*VMDIRAC3*"))) == 1
+
+
+# -- in a sweep --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> FakeEdge:
+    return FakeEdge(tmp_path)
+
+
+def vms(edge: FakeEdge) -> list[dict[str, Any]]:
+    """What the journal says of the VMs that were removed last."""
+    found: list[dict[str, Any]] = edge.parts().workspace.journal()[-1]["vms"]
+    return found
+
+
+def test_the_journal_says_how_long_each_vm_lived_and_whose_console_is_kept(edge: FakeEdge) -> None:
+    options = {"Context_MaxLifetime": "3600"}
+    old = edge.parts(**options).fleet.submit(WRAPPER, 1).stamps
+    edge.advance(3000)
+    young = edge.parts(**options).fleet.submit(WRAPPER, 2).stamps
+    (stopped, key), (failed, _) = young.items()
+    edge.advance(602)
+    edge.stop(stopped.removeprefix("cloud://"))
+    edge.sky.set(failed.removeprefix("cloud://"), State.FAILED, "no host")
+    edge.advance(50)
+    edge.parts(**options).fleet.reap()
+    said = {
+        vm["reference"]: (vm["reason"].partition(":")[0], vm["lived_s"], vm["console_kept"]) for vm in vms(edge)
+    }
+    assert said == {
+        next(iter(old)): ("overdue", 3652, True),
+        stopped: ("stopped", 602, False),
+        failed: ("failed", 602, True),
+    }
+    assert next(vm["key"] for vm in vms(edge) if vm["reference"] == stopped) == key
+
+
+def test_a_kill_is_recorded_alike(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.advance(70)
+    (removal,) = edge.parts().fleet.kill([reference]).removed
+    assert removal.lived == vms(edge)[0]["lived_s"] == 70 and vms(edge)[0]["reason"] == "killed"
+    assert ("console", reference.removeprefix("cloud://")) not in edge.sky.steps
+
+
+def test_a_vm_that_cannot_be_removed_is_asked_for_its_console_once(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.stop(reference.removeprefix("cloud://"))
+    edge.sky.at("destroy", CloudError("it is locked"), times=2)
+    for _ in range(3):
+        edge.parts().fleet.reap()
+    assert [what for what, _ in edge.sky.steps].count("console") == 1 and not edge.sky.living()
+    assert edge.parts().fleet.log(reference).source == "kept"
+
+
+def test_a_dry_run_asks_for_no_console(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.stop(reference.removeprefix("cloud://"))
+    (removal,) = edge.parts().fleet.reap(dry_run=True).removed
+    assert removal.lived == 0 and "console" not in [what for what, _ in edge.sky.steps]
 
 
 # -- masking -----------------------------------------------------------------------------------------------

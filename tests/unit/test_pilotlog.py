@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge
+from tests.fakes import Refused
 from tfce.errors import CloudError
 from tfce.node import State
 from tfce.pilotlog import UnknownPilotError
@@ -44,8 +45,6 @@ def test_its_life_in_words(edge: FakeEdge) -> None:
 
 
 def test_a_failed_creation_and_a_refused_removal_are_told(edge: FakeEdge) -> None:
-    from tests.fakes import Refused
-
     edge.sky.at("create", Refused("no capacity"))
     (key,) = edge.parts().fleet.submit(WRAPPER, 1).failed
     assert "failed: no capacity" in edge.parts().fleet.log(key).text()
@@ -103,3 +102,13 @@ def test_a_vm_left_over_by_cloudce_is_known_by_its_name(edge: FakeEdge) -> None:
     edge.parts(**adopting).fleet.reap()
     log = edge.parts(**adopting).fleet.log(f"cloud://{node_id}")
     assert (log.key, log.source, log.state) == ("VMDIRAC3_0A1B2C3D", "kept", "removed (Failed)")
+
+
+def test_a_removed_double_does_not_hide_the_pilot(edge: FakeEdge) -> None:
+    reference, key = one(edge)
+    double = edge.add(edge.sky.vms[reference.removeprefix("cloud://")].tags)
+    edge.parts().fleet.reap()
+    assert double not in edge.living()
+    assert edge.parts().fleet.log(key).reference == reference
+    log = edge.parts().fleet.log(f"cloud://{double}")
+    assert log.key == key and log.state == "removed (Deleted)"
