@@ -45,6 +45,12 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
     # A pilot that ended well stays Done in DIRAC after its VM is gone.
     assert site.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
 
+    living = site.run("log", site.name, second, "--lines", "1")
+    assert living.code == 0 and "created as" in living.out and "as the cloud shows it now" in living.out
+    ended = site.run("log", site.name, result["stamps"][first], "--json").json
+    assert (ended["reference"], ended["source"], ended["calls"]) == (first, "kept", {}) and ended["console"]
+    assert site.run("log", site.name, "cloud://i-0123456789abcdef0").code == 2
+
     killed = site.run("kill", site.name, second, "--json")
     assert killed.code == 0 and [r["reference"] for r in killed.json["removed"]] == [second]
     assert set(site.instances()) == {third.removeprefix("cloud://")}
