@@ -113,6 +113,7 @@ class Sky:
     vms: dict[str, Node] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    consoles: dict[str, str | None] = field(default_factory=dict)
     steps: list[tuple[str, str]] = field(default_factory=list)
     _ended: dict[str, datetime] = field(default_factory=dict)
     _planned: list[_Planned] = field(default_factory=list)
@@ -125,7 +126,7 @@ class Sky:
         """Let ``effect`` (an outcome, an exception to raise, or a function to call) happen at the ``nth``
         ``step`` from now, ``times`` times.
 
-        Steps of the cloud: list, node, destroy (before each VM), destroyed. Steps of Terraform: prepare,
+        Steps of the cloud: list, node, console, destroy (before each VM), destroyed. Steps of Terraform: prepare,
         apply, create (before the VM exists), created (it exists, the state does not know), recorded,
         applied, instances, adopt, forget, untaint. ``Crash()`` at any of them is a sudden death.
         """
@@ -175,7 +176,10 @@ class Sky:
     def set(self, node_id: str, state: State, fault: str = "") -> None:
         """Put a VM into ``state``."""
         with self._lock:
-            self.vms[node_id] = replace(self.vms[node_id], state=state, raw_state=RAW[state], fault=fault)
+            ended = self.clock() if state in (State.STOPPED, State.FAILED, State.GONE) else None
+            self.vms[node_id] = replace(
+                self.vms[node_id], state=state, raw_state=RAW[state], fault=fault, ended=ended
+            )
             if state is State.GONE:
                 self._ended[node_id] = self.clock()
 
@@ -237,6 +241,12 @@ class FakeCloud(Cloud):
                 self.sky.set(node_id, State.GONE)
             self.sky.step("destroyed", node_id)
         return refused
+
+    def console(self, node_id: str) -> str | None:
+        self.calls["GetConsoleOutput"] += 1
+        self.sky.step("console", node_id)
+        node = self.sky.vms.get(node_id)
+        return self.sky.consoles.get(node_id, f"{node.name} login: ") if node else None
 
     def checks(self) -> list[Check]:
         self.sky.step("checks")

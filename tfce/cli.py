@@ -17,11 +17,12 @@ from typing import Any
 from tfce import __version__
 from tfce.config import load_queue, queue_names
 from tfce.errors import ConfigError, TfceError
+from tfce.evidence import LINES
 from tfce.fleet import Seen, Submission, Sweep
 from tfce.node import Node
 from tfce.options import Queue
 from tfce.roster import timestamp
-from tfce.submission import failure_kind
+from tfce.submission import failure_kind, recipe_for
 from tfce.verdict import Removal
 from tfce.wiring import Parts, assemble
 from tfce.workspace import Workspace
@@ -96,6 +97,10 @@ def cost(calls: dict[str, int], seconds: float) -> str:
 
 
 def _render(options: argparse.Namespace) -> int:
+    if options.context:
+        return _context(options)
+    if options.wrapper:
+        raise ConfigError("--wrapper", str(options.wrapper), "is for --context only", "add --context")
     workspace = Workspace(_queue(options))  # no credentials: a reviewer's checkout has none
     if options.check:
         diff = workspace.outdated()
@@ -110,6 +115,33 @@ def _render(options: argparse.Namespace) -> int:
     return DONE
 
 
+_STAND_IN = b"#!/bin/bash\n# stands for the pilot wrapper\n"
+
+
+def _context(options: argparse.Namespace) -> int:
+    """What a VM would get, secrets masked; asks nothing of anybody."""
+    from tfce import context
+
+    queue = _queue(options)
+    wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
+    proxy = b"stands for the proxy\n" if queue["Context_ProxyLifetime"] is not None else None
+    if not options.wrapper:
+        _say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
+    if proxy:
+        _say(f"Context_ProxyLifetime is set: a stand-in of {len(proxy)} bytes is in the proxy's place")
+    recipe = recipe_for(queue)
+    print(context.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
+    context.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error
+    return DONE
+
+
+def _wrapper(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError("--wrapper", str(path), str(error.strerror), "name the pilot wrapper") from None
+
+
 def _plan(options: argparse.Namespace) -> int:
     parts = _parts(options)
     with parts.workspace.locked():
@@ -122,12 +154,7 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _submit(options: argparse.Namespace) -> int:
-    try:
-        wrapper = options.wrapper.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            "--wrapper", str(options.wrapper), str(error.strerror), "name the pilot wrapper"
-        ) from None
+    wrapper = _wrapper(options.wrapper)
     parts = _parts(options)
     progress = _say if not options.json else (lambda text: None)
     submission = parts.fleet.submit(wrapper, options.count, progress=progress, insist=True)
@@ -239,24 +266,41 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def _removal(removal: Removal) -> dict[str, str | None]:
+def _removal(removal: Removal) -> dict[str, Any]:
     node = removal.node
     return {
         "reference": node.reference if node else None,
         "name": node.name if node else removal.key,
         "reason": removal.reason,
+        "lived_s": removal.lived,
     }
 
 
 def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
     """A sweep for people."""
-    rows = [(r["reference"] or "-", r["name"], r["reason"]) for r in map(_removal, sweep.removed)]
-    rows += [(r["reference"] or "-", r["name"], f"held back: {r['reason']}") for r in map(_removal, sweep.held)]
-    rows += [(ref, "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
-    rows += [(ref, "-", "the cloud knows no such VM") for ref in sweep.absent]
-    lines = [table((head, "NAME", "REASON"), rows)] if rows else ["nothing to remove"]
+    rows = [_removal_row(removal) for removal in sweep.removed]
+    rows += [_removal_row(removal, "held back: ") for removal in sweep.held]
+    rows += [(ref, "-", "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
+    rows += [(ref, "-", "-", "the cloud knows no such VM") for ref in sweep.absent]
+    lines = [table((head, "NAME", "LIVED_S", "REASON"), rows)] if rows else ["nothing to remove"]
     lines += [f"taken back into the roster: {', '.join(sweep.adopted)}"] if sweep.adopted else []
     return "\n".join([*lines, f"{sweep.kept} kept; {cost(sweep.calls, sweep.seconds)}"])
+
+
+def _removal_row(removal: Removal, held: str = "") -> tuple[object, ...]:
+    shown = _removal(removal)
+    lived = "-" if shown["lived_s"] is None else shown["lived_s"]
+    return shown["reference"] or "-", shown["name"], lived, f"{held}{shown['reason']}"
+
+
+def _log(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    found = parts.fleet.log(options.pilot, options.lines)
+    if options.json:
+        _json({**vars(found), "calls": dict(parts.cloud.calls)})
+    else:
+        print(found.text())
+    return PARTLY if found.trouble else DONE
 
 
 def _audit(options: argparse.Namespace) -> int:
@@ -404,9 +448,12 @@ def _parser() -> argparse.ArgumentParser:
     command("queues", _queues, "list the queues in the configuration", queue=False)
     command("path", _path, "print the queue's private workspace folder")
     render = command("render", _render, "write the workspace's reviewable files")
-    render.add_argument(
+    instead = render.add_mutually_exclusive_group()
+    instead.add_argument(
         "--check", action="store_true", help="only show what is out of date; exit 1 if anything is"
     )
+    instead.add_argument("--context", action="store_true", help="only show what a VM would get, secrets masked")
+    render.add_argument("--wrapper", type=Path, metavar="FILE", help="with --context: the pilot wrapper")
     plan = command("plan", _plan, "show Terraform's plan")
     plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
     submit = command("submit", _submit, "start pilots", json_too=True)
@@ -417,6 +464,11 @@ def _parser() -> argparse.ArgumentParser:
     reap.add_argument("--dry-run", action="store_true", help="only say what would go")
     kill = command("kill", _kill, "remove the VMs of these pilots", json_too=True)
     kill.add_argument("reference", nargs="+", metavar="REFERENCE", help="cloud://<instance id>")
+    pilot = command("log", _log, "show what is known of one pilot, and its VM's console", json_too=True)
+    pilot.add_argument("pilot", metavar="REFERENCE|KEY", help="cloud://<instance id>, or the stamp")
+    pilot.add_argument(
+        "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
+    )
     audit = command("audit", _audit, "compare roster, Terraform state and cloud", json_too=True)
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
     command("repair", _repair, "rebuild a damaged roster or state")

@@ -73,8 +73,9 @@ class Context:
 
 
 def render(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = None) -> Context:
-    """The user data of pilot ``key``, or of all pilots whose stamps follow this rule; the same input gives the same bytes. Raises ConfigError for a broken
-    template or when the result is over the cloud's bound, ContextError for an unusable key or wrapper."""
+    """The user data of pilot ``key``, or of all pilots whose stamps follow this rule; the same input gives
+    the same bytes. Raises ConfigError for a broken template or when the result is over the cloud's bound,
+    ContextError for an unusable key or wrapper."""
     data = pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
     size = recipe.limit.measure(data)
     if size > recipe.limit.size:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tfce.context import ContextError, Recipe, preview
+from tfce.context_template import JINJA
 
 TIMEOUT = 60
 
@@ -24,6 +25,7 @@ def schema_fault(recipe: Recipe, command: str) -> str:
     when cloud-init does not answer.
     """
     text = preview(recipe, key="0" * 8, wrapper=b"#!/bin/sh\n")
+    text = text.removeprefix(f"{JINJA}\n")  # as cloud-init renders such a document on the VM first
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "user-data"
         file.write_text(text, encoding="ascii")

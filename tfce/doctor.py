@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tfce import context, credentials, toolchain
+from tfce import context, context_schema, credentials, toolchain
 from tfce.cloud import Check, connect
-from tfce.errors import ConfigError, TfceError
+from tfce.errors import ConfigError, TfceError, shorten
 from tfce.modules import module_for
 from tfce.options import Queue
 from tfce.submission import recipe_for
@@ -25,6 +25,8 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
     checks.append(_guarded("user data", lambda: _user_data(queue)))
+    if checks[-1].ok:
+        checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
     checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue["Terraform_Binary"]))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if checks[1].ok:
@@ -76,6 +78,18 @@ def _user_data(queue: Queue) -> str:
     recipe = recipe_for(queue)
     size = recipe.limit.measure(context.render(recipe, key="00000000", wrapper=_TYPICAL_WRAPPER).data)
     return f"{size} of {recipe.limit.size} bytes before the pilot wrapper"
+
+
+def _schema(queue: Queue) -> str:
+    command = context_schema.cloud_init()
+    if command is None:
+        return "cloud-init is not installed here: its schema was not asked"
+    fault = context_schema.schema_fault(recipe_for(queue), command)
+    if fault:
+        template = str(queue["Context_Template"] or "tfce's own")
+        cure = "correct the template; cloud-init's modules reference has the keys"
+        raise ConfigError("Context_Template", template, shorten(fault), cure)
+    return f"{command} accepts the document"
 
 
 def _provider(queue: Queue) -> str:

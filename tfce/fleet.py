@@ -1,4 +1,4 @@
-"""The verbs over a queue's pilots: submit, poll, count, status, reap, kill, audit, repair."""
+"""The verbs over a queue's pilots: submit, poll, count, status, reap, kill, log, audit, repair."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from tfce import recovery
 from tfce.cloud import Cloud
 from tfce.errors import CloudError
+from tfce.evidence import LINES
 from tfce.ground import Ground, Provisioner, by_key
 from tfce.node import Node, Owner, State
+from tfce.pilotlog import PilotLog, pilot_log
 from tfce.reaper import LOOK_UPS, Reaper, Sweep
 from tfce.roster import Pilot, instance_id
 from tfce.submission import Submission, Submitter
@@ -66,6 +68,10 @@ class Fleet:
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
         return Reaper(self._ground).kill(references)
+
+    def log(self, pilot: str, lines: int = LINES) -> PilotLog:
+        """What is known of one pilot, by reference or key; see ``pilotlog.pilot_log``."""
+        return pilot_log(self._ground, pilot, lines)
 
     def audit(self, known: Iterable[str] | None = None) -> list[Row]:
         """Roster, state and cloud side by side; see ``recovery.audit``."""

@@ -23,8 +23,9 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Node:
-    """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` is aware (UTC) or None,
-    ``fault`` the cloud's reason when the VM failed."""
+    """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
+    not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
+    when the VM failed."""
 
     id: str
     name: str
@@ -33,6 +34,7 @@ class Node:
     created: datetime | None
     tags: Mapping[str, str] = field(default_factory=dict)
     fault: str = ""
+    ended: datetime | None = None
 
     @property
     def reference(self) -> str:
@@ -81,8 +83,8 @@ def _tag(node: Node, name: str) -> str | None:
 
 
 def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> dict[str, str]:
-    """``tags`` of a VM as the cloud has them, with its pilot's key: a VM of a batch bears the batch's name, and its
-    number there (None: the cloud does not say) makes the key. ``colon`` is what the module writes for ":"."""
+    """``tags`` of a VM as the cloud has them, with its pilot's key: a VM of a batch bears the batch's name, and
+    its number there (None: the cloud does not say) makes the key. ``colon``: what the module writes for ":"."""
     batch = tags.get(f"tfce{colon}batch")
     if batch is None or number is None:
         return dict(tags)

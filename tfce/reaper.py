@@ -6,10 +6,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tfce import verdict
 from tfce.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
+from tfce.evidence import keep_consoles
 from tfce.ground import Ground, strays
 from tfce.node import Node, Owner, State, pilot_key
 from tfce.recovery import recover
@@ -73,7 +74,7 @@ class Reaper:
             self._terraform.prepare()
             sweep.adopted = recover(self._ground, nodes, unknown)
             roster = self._workspace.roster()
-        removals = self._removals(nodes, roster, dismissed)
+        removals = [self._aged(one, roster) for one in self._removals(nodes, roster, dismissed)]
         alive = [node for node in nodes if node.state not in (State.GONE, State.STOPPED, State.FAILED)]
         sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue["Workspace_ReapShare"])
         if not dry_run:
@@ -116,6 +117,10 @@ class Reaper:
         absent = [key for key in roster.pilots if key not in listed]
         return removals + self._really_gone(absent, listed)
 
+    def _aged(self, removal: Removal, roster: Roster) -> Removal:
+        lived = verdict.lived(removal.node, roster.pilots.get(removal.key), self._ground.clock())
+        return replace(removal, lived=lived)
+
     def _really_gone(self, absent: list[str], listed: Collection[object]) -> list[Removal]:
         """Of the pilots that the list does not show, those that the cloud itself says it does not know. When
         it shows none at all, that is not believed before it was so for a while."""
@@ -139,20 +144,24 @@ class Reaper:
         return gone
 
     def _remove(self, sweep: Sweep) -> None:
-        """Dismiss on disk, destroy in the cloud, forget in the state, strike from the roster: in this order."""
+        """Dismiss on disk, keep what may be asked for, destroy in the cloud, forget in the state, strike from
+        the roster: in this order."""
         workspace = self._workspace
         self._terraform.prepare()
         recover(self._ground)  # another module may have served this queue until now
+        tried = workspace.ledger()  # what a cloud refused to remove before is not asked for its console again
         workspace.begin("remove", [removal.key for removal in sweep.removed])
         workspace.dismiss(sweep.removed)
         workspace.record("remove", pilots={removal.key: removal.reason for removal in sweep.removed})
+        new = [r for r in sweep.removed if r.standing and r.standing.id not in tried]
+        kept = keep_consoles(self._cloud, workspace, new)
         refused = self._cloud.destroy([removal.standing.id for removal in sweep.removed if removal.standing])
         sweep.failed = {reference(node_id): reason for node_id, reason in refused.items()}
         done = [r for r in sweep.removed if r.node is None or r.node.id not in refused]
         over = {removal.key for removal in done if not removal.twin}
         self._terraform.forget(over)
         workspace.save_roster(workspace.roster().without(over))
-        workspace.record("removed", keys=[removal.key for removal in done], failed=sweep.failed)
+        workspace.record("removed", vms=[_record(removal, kept) for removal in done], failed=sweep.failed)
         workspace.settled()
         sweep.removed = done
         sweep.kept += len(refused)
@@ -171,7 +180,9 @@ class Reaper:
                     [reference(instance_id(text))] if reference(instance_id(text)) not in sweep.failed else []
                 )
             else:
-                sweep.removed.append(Removal(pilot_key(node) or node.name, node, "killed", State.GONE))
+                lived = verdict.lived(node, None, self._ground.clock())
+                key = pilot_key(node) or node.name
+                sweep.removed.append(Removal(key, node, "killed", State.GONE, lived=lived))
         counted = self._workspace.owner().owns if self._workspace.exists else owner.same_queue
         alive = sum(1 for node in nodes.values() if counted(node) and node.state is not State.GONE)
         if sweep.removed:
@@ -211,3 +222,15 @@ class Reaper:
         refused = self._cloud.destroy(nodes)
         sweep.failed = {reference(node_id): reason for node_id, reason in refused.items()}
         sweep.removed = [removal for node_id, removal in nodes.items() if node_id not in refused]
+
+
+def _record(removal: Removal, kept: Collection[str]) -> dict[str, object]:
+    """What the journal says of one VM that was removed."""
+    node = removal.node
+    return {
+        "key": removal.key,
+        "reference": node.reference if node else None,
+        "reason": removal.reason,
+        "lived_s": removal.lived,
+        "console_kept": node is not None and node.id in kept,
+    }

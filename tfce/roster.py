@@ -123,9 +123,9 @@ def fresh_keys(count: int, taken: Container[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Pilots whose VMs are asked for in one API call, and so get the same user data and the same tags. ``name``: 8
-    upper-case hex digits; ``size``: how many. A pilot's key is made of the name and the VM's number in the call (from
-    0), which the cloud's list and the VM itself both know."""
+    """Pilots whose VMs are asked for in one API call, and so get the same user data and the same tags.
+    ``name``: 8 upper-case hex digits; ``size``: how many. A pilot's key is made of the name and the VM's
+    number in the call (from 0), which the cloud's list and the VM itself both know."""
 
     name: str
     size: int
@@ -158,7 +158,8 @@ def numbered_key(batch: str, number: int) -> str:
 
 
 def fresh_batches(count: int, largest: int, taken: Container[str]) -> list[Batch]:
-    """Batches of at most ``largest`` pilots, ``count`` in all, none of whose keys is in ``taken`` or occurs twice."""
+    """Batches of at most ``largest`` pilots, ``count`` in all, none of whose keys is in ``taken`` or occurs
+    twice."""
     batches: list[Batch] = []
     used: set[str] = set()
     while count > 0:

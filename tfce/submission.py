@@ -130,8 +130,8 @@ class Submitter:
         return count, why
 
     def _asked(self, recipe: context.Recipe, count: int) -> list[Single | Batch]:
-        """How ``count`` VMs are asked for: in batches where module and template allow it. When the cloud had no room
-        lately, one by one: nova starts none of a batch that does not find room as a whole."""
+        """How ``count`` VMs are asked for: in batches where module and template allow it. When the cloud had no
+        room lately, one by one: nova starts none of a batch that does not find room as a whole."""
         taken = {*self._workspace.roster().pilots, *self._workspace.used_keys()}
         together = count > 1 and self._workspace.tight_since is None and context.takes_batches(recipe)
         limit = self._terraform.batch_limit if together else 1

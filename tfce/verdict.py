@@ -23,6 +23,7 @@ class Removal:
     reason: str  # stopped, failed, overdue, dismissed, duplicate, gone
     state: State  # the pilot's last state, which later polls answer with
     twin: bool = False  # another VM bears the same key and stays: so does the pilot
+    lived: int | None = None  # seconds, see ``lived``
 
     @property
     def standing(self) -> Node | None:
@@ -55,6 +56,15 @@ def judge(
     if born is not None and now - born > timedelta(seconds=max_lifetime):
         return Removal(key, node, f"overdue: older than {max_lifetime} s", State.GONE)
     return None
+
+
+def lived(node: Node | None, pilot: Pilot | None, now: datetime) -> int | None:
+    """How many seconds a VM existed: from its creation (else its pilot's birth) to its end, as the cloud tells,
+    else to ``now``. None where nobody can tell."""
+    born = (node.created if node else None) or (pilot.born if pilot else None)
+    gone = node is None or node.state is State.GONE
+    end = (node.ended if node else None) or (None if gone else now)
+    return max(0, int((end - born).total_seconds())) if born and end else None
 
 
 def within_reach(removals: Iterable[Removal], alive: int, share: float) -> tuple[list[Removal], list[Removal]]:

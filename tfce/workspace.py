@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,15 @@ class Workspace:
             self._journal_file.touch(files.PRIVATE_FILE)
             with self._journal_file.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
+
+    def journal(self) -> list[dict[str, Any]]:
+        """What was recorded, the oldest first, as far as it was kept."""
+        found: list[Any] = []
+        for path in (self._journal_file.with_suffix(".old.jsonl"), self._journal_file):
+            for line in (files.read(path) or "").splitlines():
+                with suppress(ValueError):  # a line that a crash tore
+                    found.append(json.loads(line))
+        return [entry for entry in found if isinstance(entry, dict)]
 
     # -- doubt and damage ----------------------------------------------------------------------------------
 

@@ -37,8 +37,8 @@ class Parts:
 
 
 class Edge(Protocol):
-    """A cloud account, looked at from the side, and parts of tfce that work on it. ``batch``: how many VMs one call
-    starts."""
+    """A cloud account, looked at from the side, and parts of tfce that work on it. ``batch``: how many VMs one
+    call starts."""
 
     batch: int
 

@@ -77,6 +77,14 @@ def test_vms_are_removed_together_and_one_that_is_not_there_stops_none(edge: Edg
     assert node is None or node.state is State.GONE
 
 
+def test_the_console_of_a_vm_and_of_none(edge: Edge) -> None:
+    parts = edge.parts()
+    mine = pilot(edge, parts, "0000000A")
+    assert (parts.cloud.console(mine) or "").strip()
+    for unknown in ("i-0123456789abcdef0", "nonsense", "../secrets"):
+        assert parts.cloud.console(unknown) is None
+
+
 def test_nothing_is_asked_for_nothing(edge: Edge) -> None:
     parts = edge.parts()
     assert parts.cloud.destroy([]) == {} and sum(parts.cloud.calls.values()) == 0

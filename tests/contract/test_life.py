@@ -30,7 +30,7 @@ def test_from_submission_to_the_last_kill(edge: Edge) -> None:
     sweep = edge.parts().fleet.reap()
     assert [(r.reason, r.node.reference) for r in sweep.removed if r.node] == [("stopped", first)]
     assert (sweep.kept, sweep.failed) == (2, {})
-    assert sum(sweep.calls.values()) == 2  # one list, one removal
+    assert sum(sweep.calls.values()) == 3  # one list, one console of a pilot that ended so soon, one removal
     assert_settled(edge.parts(), edge)
     assert edge.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
 
@@ -93,3 +93,24 @@ def test_changed_options_touch_no_running_pilot(edge: Edge) -> None:
     assert sorted(edge.living()) == sorted(ids(first + second))
     assert_settled(edge.parts(**changed), edge)
     assert [tags.get("a") for node_id, tags in edge.living().items() if node_id in ids(first)] == [None]
+
+
+def test_a_log_is_the_cloud_s_console_and_later_the_kept_one(edge: Edge) -> None:
+    submission = edge.parts().fleet.submit(WRAPPER, 2)
+    ((reference, key), (other, other_key)) = submission.stamps.items()
+    living = edge.parts().fleet.log(reference)
+    assert (living.key, living.reference, living.source) == (key, reference, "cloud")
+    assert living.console and [event["event"] for event in living.events] == ["submit", "submitted"]
+    edge.stop(ids([reference])[0])
+    edge.parts().fleet.reap()
+    parts = edge.parts()
+    for name in (reference, key, f"{reference}:::{key}"):
+        ended = parts.fleet.log(name)
+        assert (ended.key, ended.reference, ended.source) == (key, reference, "kept")
+        assert ended.console and ended.state == "removed (Done)"
+        vm = ended.events[-1]["vms"]
+        assert (vm["reason"], vm["console_kept"]) == ("stopped", True) and 0 <= vm["lived_s"] < 600
+    assert sum(parts.cloud.calls.values()) == 0  # all of it is in the workspace
+    assert other_key not in ended.text() and edge.parts().fleet.log(other_key).reference == other
+    guest = edge.parts(Workspace_Root=f"{parts.workspace.root}-of-another-host")
+    assert guest.fleet.log(other).key == other_key  # as DIRAC's services have it

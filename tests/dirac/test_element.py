@@ -322,7 +322,8 @@ def test_cleanup_removes_what_stopped_failed_or_is_overdue(site: Site) -> None:
     site.sky.clock.advance(1801)
     assert element.cleanupPilots()["OK"]
     assert {vm.id for vm in site.sky.living()} == {young}
-    assert len(element.log.at("info")) == 3
+    said = element.log.at("info")
+    assert len(said) == 3 and [line for line in said if line.endswith(": stopped, lived 1800 s")]
 
 
 def test_a_refused_removal_is_told_and_does_not_keep_the_others(site: Site) -> None:
@@ -369,6 +370,28 @@ def test_there_is_no_output_to_fetch(site: Site) -> None:
     assert not site.element().getJobOutput("cloud://i-1")["OK"]
 
 
+def test_the_log_of_a_pilot_is_its_console_and_its_journal(site: Site) -> None:
+    element = site.element()
+    reference, other = submitted(element, site)
+    site.sky.consoles[ids([reference])[0]] = "the pilot is started\npassword=planted-secret\n"
+    stamp = site.sky.vms[ids([reference])[0]].tags["tfce:key"]
+    elsewhere = site.element(Workspace_Root=str(site.folder / "elsewhere"))
+    for text in (element.getJobLog(reference)["Value"], elsewhere.getJobLog(f"{reference}:::{stamp}")["Value"]):
+        assert "the pilot is started" in text and stamp in text and "planted-secret" not in text
+    site.sky.stop(ids([reference])[0])
+    assert element.cleanupPilots()["OK"]
+    text = site.element().getJobLog(reference)["Value"]
+    assert "the pilot is started" in text and "stopped, lived 0 s" in text and "planted-secret" not in text
+    assert other not in text
+
+
+def test_the_log_of_no_pilot_of_ours_is_an_error(site: Site) -> None:
+    (stranger,) = submitted(site.element(Queue="short"), site, 1)
+    for reference in (stranger, "cloud://i-1"):
+        result = site.element().getJobLog(reference)
+        assert not result["OK"] and f"is no pilot of {CE}/long" in result["Message"]
+
+
 # -- never raising -----------------------------------------------------------------------------------------
 
 CALLS: dict[str, Any] = {
@@ -378,6 +401,7 @@ CALLS: dict[str, Any] = {
     "available": lambda element, site: element.available(),
     "killJob": lambda element, site: element.killJob(["cloud://i-1"]),
     "cleanupPilots": lambda element, site: element.cleanupPilots(),
+    "getJobLog": lambda element, site: element.getJobLog("cloud://i-1"),
 }
 
 
@@ -394,8 +418,8 @@ CALLS: dict[str, Any] = {
     ids=lambda fault: next(iter(fault)),
 )
 def test_a_wrong_option_is_an_answer(site: Site, call: Any, fault: dict[str, Any]) -> None:
-    if "Workspace_Root" in fault and call is CALLS["killJob"]:
-        pytest.skip("a kill needs no workspace")
+    if "Workspace_Root" in fault and call in (CALLS["killJob"], CALLS["getJobLog"]):
+        pytest.skip("a kill and a log need no workspace")
     result = call(site.element(**fault), site)
     assert not result["OK"]
     assert (

@@ -34,12 +34,22 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
     assert [r["reference"] for r in dry.json["removed"]] == [first] and len(site.instances()) == 3
     site.proxy.counts(reset=True)
     reaped = site.run("reap", site.name, "--json").json
-    assert reaped["removed"] == [{"reference": first, "name": pilots[first]["name"], "reason": "stopped"}]
+    (removed,) = reaped["removed"]
+    assert 0 <= removed.pop("lived_s") < 300
+    assert removed == {"reference": first, "name": pilots[first]["name"], "reason": "stopped"}
     assert reaped["kept"] == 2 and not reaped["failed"]
-    assert reaped["calls"] == site.proxy.counts() == {"DescribeInstances": 1, "TerminateInstances": 1}
+    # It ended so soon that its console is kept.
+    expected = {"DescribeInstances": 1, "GetConsoleOutput": 1, "TerminateInstances": 1}
+    assert reaped["calls"] == site.proxy.counts() == expected
     assert site.run("plan", site.name).code == 0
     # A pilot that ended well stays Done in DIRAC after its VM is gone.
     assert site.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
+
+    living = site.run("log", site.name, second, "--lines", "1")
+    assert living.code == 0 and "created as" in living.out and "as the cloud shows it now" in living.out
+    ended = site.run("log", site.name, result["stamps"][first], "--json").json
+    assert (ended["reference"], ended["source"], ended["calls"]) == (first, "kept", {}) and ended["console"]
+    assert site.run("log", site.name, "cloud://i-0123456789abcdef0").code == 2
 
     killed = site.run("kill", site.name, second, "--json")
     assert killed.code == 0 and [r["reference"] for r in killed.json["removed"]] == [second]

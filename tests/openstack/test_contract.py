@@ -14,6 +14,7 @@ from tests.contract.test_cloud import (
     test_vms_are_removed_together_and_one_that_is_not_there_stops_none,
 )
 from tests.contract.test_life import (
+    test_a_log_is_the_cloud_s_console_and_later_the_kept_one,
     test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew,
     test_an_overdue_pilot_goes_and_a_young_one_stays,
     test_two_queues_in_one_account_leave_each_other_alone,
@@ -29,6 +30,7 @@ from tests.openstack.cloud import OpenStackSite
 
 __all__ = [
     "parts",
+    "test_a_log_is_the_cloud_s_console_and_later_the_kept_one",
     "test_a_pilot_struck_from_the_roster_is_not_destroyed_by_the_next_apply",
     "test_a_queue_whose_name_is_a_pattern_sees_its_own_only",
     "test_a_vm_that_the_state_does_not_know_is_adopted_not_doubled",

@@ -37,6 +37,14 @@ mount --bind "$2" "$1/mnt"
 exec chroot "$1" python3 -c "$3"
 """
 
+OUTSIDE = """\
+top=$1; shift
+mount --bind "$top" "$top"
+mount -o remount,bind,ro "$top"
+mount --bind /tmp "$top/tmp"
+exec chroot "$top" /usr/bin/cloud-init "$@"
+"""
+
 
 def available() -> str:
     """Why machines cannot be booted here; empty where they can."""
@@ -118,6 +126,16 @@ def python(folder: Path, script: str, limit: int = 120) -> str:
     if done.returncode:
         raise AssertionError(done.stdout + done.stderr)
     return done.stdout
+
+
+def command(folder: Path) -> Path:
+    """Debian's cloud-init as a command of this machine, in ``folder``; it sees the files of /tmp only."""
+    path = folder / "cloud-init"
+    path.write_text(
+        f"#!/bin/sh\nexec unshare --mount --propagation private sh -ec '{OUTSIDE}' sh {root()} \"$@\"\n"
+    )
+    path.chmod(0o755)
+    return path
 
 
 def _write(path: Path, text: str) -> None:

@@ -85,8 +85,9 @@ class Request:
 class Proxy:
     """The proxy; a context manager that listens and stops listening. Safe to use from several threads.
 
-    `room`: how many VMs one RunInstances may start. `latency`: seconds added to every request. `mend`: write the answers' XML namespaces as EC2 does (a slash at
-    the end, none in errors); as the emulators write them, libcloud's driver sees empty lists and empty errors.
+    `room`: how many VMs one RunInstances may start. `latency`: seconds added to every request. `mend`: write
+    the answers' XML namespaces as EC2 does (a slash at the end, none in errors); as the emulators write them,
+    libcloud's driver sees empty lists and empty errors.
     """
 
     def __init__(self, target: str, port: int = 0, latency: float = 0.0, mend: bool = True) -> None:
@@ -279,8 +280,8 @@ def _action(path: str, body: bytes) -> str:
 
 
 def _generous(body: bytes, room: int) -> bytes:
-    """A RunInstances that starts as many VMs as there is room for, up to MaxCount, as EC2 does; the emulators start
-    MinCount."""
+    """A RunInstances that starts as many VMs as there is room for, up to MaxCount, as EC2 does; the emulators
+    start MinCount."""
     most = re.search(rb"(?<=MaxCount=)\d+", body)
     return re.sub(rb"(?<=MinCount=)\d+", str(min(int(most.group()), room)).encode(), body) if most else body
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -53,6 +54,7 @@ COMMANDS = {
     "reap": [],
     "kill": ["cloud://i-1"],
     "audit": [],
+    "log": ["cloud://i-1"],
     "repair": [],
     "migrate": [],
     "doctor": [],
@@ -109,8 +111,13 @@ def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
         (["submit", NAME, "--wrapper", "x", "--count", "-3"], "at least 1"),
         (["submit", NAME, "--wrapper", "x", "--count", "many"], "many"),
         (["kill", NAME], "REFERENCE"),
+        (["log", NAME], "REFERENCE|KEY"),
+        (["log", NAME, "cloud://i-1", "--lines", "0"], "at least 1"),
         (["status", NAME, "--jsn"], "--jsn"),
         (["submit", NAME, "--wrapper", "/none"], "--wrapper = /none"),
+        (["render", NAME, "--wrapper", "/none"], "add --context"),
+        (["render", NAME, "--context", "--wrapper", "/none"], "--wrapper = /none"),
+        (["render", NAME, "--context", "--check"], "not allowed with"),
         (["submit", NAME, "--wrapper", "/"], "--wrapper = /"),
         (["audit", NAME, "--references", "/none"], "--references = /none"),
         (["status", "cloud.example.org"], f"use one of: {NAME}"),
@@ -152,7 +159,7 @@ def test_credentials_that_others_can_read_stop_every_command_that_needs_them(
     assert code == 2 and "chmod 600" in err
 
 
-@pytest.mark.parametrize("command", ["status", "reap", "kill"])
+@pytest.mark.parametrize("command", ["status", "reap", "kill", "log"])
 def test_a_cloud_that_does_not_answer_is_three(tfce: Shell, command: str) -> None:
     code, _, err = tfce(command, NAME, *COMMANDS[command])
     assert code == 3 and "does not answer" in err and err.count("\n") == 1
@@ -209,6 +216,33 @@ def test_rendering_needs_no_credentials_and_checking_writes_nothing(tfce: Shell,
         and re.search(r'^-flavor .*t3.micro"$', diff, re.M)
         and re.search(r'^\+flavor .*m5.large"$', diff, re.M)
     )
+
+
+def test_a_context_is_shown_masked_without_credentials_cloud_or_workspace(
+    tfce: Shell, cfg: Path, tmp_path: Path
+) -> None:
+    (cfg.parent / "cloud.auth").unlink()
+    code, out, err = tfce("render", NAME, "--context")
+    assert code == 0 and out.startswith("#cloud-config\n") and "stand-in" in err
+    assert re.search(r"# \d+ of 16384 bytes of EC2", out.splitlines()[-1])
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_bytes(b"#!/bin/sh\n# hush-wrapper\n")
+    code, out, err = tfce("render", NAME, "--context", "--wrapper", str(wrapper))
+    assert (code, err) == (0, "") and "<EXECUTABLE_STR: 25 bytes, sha256" in out
+    more(cfg, "Context_ProxyLifetime = 86400")
+    code, out, err = tfce("render", NAME, "--context", "--wrapper", str(wrapper))
+    assert code == 0 and "<PROXY_STR: " in out and "Context_ProxyLifetime" in err
+    assert not (cfg.parent / "root").exists()
+
+
+def test_a_context_that_cannot_be_is_two(tfce: Shell, cfg: Path, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(random.Random(1).randbytes(30000))
+    code, out, err = tfce("render", NAME, "--context", "--wrapper", str(tmp_path / "large"))
+    assert code == 2 and "of 16384 bytes" in out and "16384 at most" in err
+    (tmp_path / "own.yaml").write_text("#cloud-config\nwrite_files: [\n")
+    more(cfg, f"Context_Template = {tmp_path}/own.yaml")
+    code, out, err = tfce("render", NAME, "--context")
+    assert (code, out) == (2, "") and f"{tmp_path}/own.yaml: is not valid YAML: line 3" in err
 
 
 def test_a_corrupt_roster_is_two_and_stays_as_it_is(tfce: Shell) -> None:
@@ -296,7 +330,7 @@ def test_a_sweep_as_json_and_for_people() -> None:
     node = Node("i-1", "tfce-0000000A", State.STOPPED, "stopped", None)
     sweep = Sweep(
         removed=[
-            Removal("0000000A", node, "stopped", State.STOPPED),
+            Removal("0000000A", node, "stopped", State.STOPPED, lived=312),
             Removal("0000000B", None, "gone", State.GONE),
         ],
         failed={"cloud://i-3": "denied"},
@@ -307,12 +341,12 @@ def test_a_sweep_as_json_and_for_people() -> None:
     shown = cli.sweep_json(sweep)
     assert json.loads(json.dumps(shown)) == shown
     assert shown["removed"] == [
-        {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped"},
-        {"reference": None, "name": "0000000B", "reason": "gone"},
+        {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped", "lived_s": 312},
+        {"reference": None, "name": "0000000B", "reason": "gone", "lived_s": None},
     ]
     assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
     text = cli.sweep_table(sweep)
-    for words in ("held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
+    for words in ("LIVED_S", "312", "held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
         assert words in text
     assert cli.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -70,12 +71,13 @@ def cloud(make_queue: MakeQueue, api: Api) -> Cloud:
     return connect(make_queue(**driver, Terraform_MaxRetries="1"), Credentials("AKIA", SECRET))
 
 
-def instance(node_id: str, state: str = "running", **tags: str) -> str:
+def instance(node_id: str, state: str = "running", reason: str = "", **tags: str) -> str:
     given = {**OWNER.tags(), "tfce:key": "0000000A", "Name": "n", **tags}
     items = "".join(f"<item><key>{name}</key><value>{value}</value></item>" for name, value in given.items())
     return (
         f"<item><instancesSet><item><instanceId>{node_id}</instanceId><imageId>ami-1</imageId>"
         f"<instanceState><code>16</code><name>{state}</name></instanceState><instanceType>t3.micro</instanceType>"
+        f"<reason>{reason}</reason>"
         f"<launchTime>2026-01-31T12:00:00.000Z</launchTime><privateIpAddress>10.0.0.1</privateIpAddress>"
         f"<tagSet>{items}</tagSet></item></instancesSet></item>"
     )
@@ -232,3 +234,49 @@ def test_after_a_refusal_each_is_asked_for_by_itself(api: Api, cloud: Cloud) -> 
 def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:
     api.say(terminated("i-1"))
     assert list(cloud.destroy(["i-1", "i-2"])) == ["i-2"]
+
+
+# -- how a VM ended ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "ended"),
+    [
+        ("stopped", "User initiated (2026-01-31 12:05:00 GMT)", "2026-01-31T12:05:00+00:00"),
+        ("terminated", "User initiated (2026-01-31 12:05:00 UTC)", "2026-01-31T12:05:00+00:00"),
+        ("stopped", "", None),
+        ("stopped", "Server.SpotInstanceTermination: (some day)", None),
+        ("running", "User initiated (2026-01-31 12:05:00 GMT)", None),  # started again since
+    ],
+)
+def test_since_when_a_vm_is_off(api: Api, cloud: Cloud, state: str, reason: str, ended: str | None) -> None:
+    api.say(listing(instance("i-1", state, reason)))
+    (node,) = cloud.nodes(OWNER)
+    assert (node.ended.isoformat() if node.ended else None) == ended
+
+
+def console(output: str, xmlns: str = XMLNS) -> str:
+    name = "GetConsoleOutputResponse"
+    return f"<{name}{xmlns}><instanceId>i-1</instanceId><output>{output}</output></{name}>"
+
+
+@pytest.mark.parametrize("xmlns", SPELLINGS[:3])
+def test_a_console_is_decoded_and_holds_no_secret_of_ours(api: Api, cloud: Cloud, xmlns: str) -> None:
+    text = f"{'a line of the kernel ' * 9}\r\n\xff secret {SECRET} é\r\n".encode() + b"\xff"
+    api.say(console(base64.encodebytes(text).decode(), xmlns))
+    found = cloud.console("i-1")
+    assert (
+        found is not None and found.endswith("secret **** é\r\n\ufffd") and cloud.calls == {"GetConsoleOutput": 1}
+    )
+    assert api.asked[0]["InstanceId"] == "i-1"
+
+
+def test_no_console_is_none_and_no_answer_is_an_error(api: Api, cloud: Cloud) -> None:
+    api.say(console(""), (400, fault("InvalidInstanceID.NotFound", "i-1")), (400, fault("InternalError", "later")))
+    assert cloud.console("i-1") is None and cloud.console("i-1") is None
+    with pytest.raises(CloudError, match="InternalError"):
+        cloud.console("i-1")
+    api.say(console("no base64!"), "<html/>")
+    for _ in range(2):
+        with pytest.raises(CloudError):
+            cloud.console("i-1")

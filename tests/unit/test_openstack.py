@@ -55,6 +55,25 @@ def test_a_server_on_its_way_out_is_gone_and_a_fault_is_the_reason() -> None:
     assert (failed.state, failed.fault) == (State.FAILED, "No valid host was found.")
 
 
+@pytest.mark.parametrize(
+    ("more", "ended"),
+    [
+        ({"status": "SHUTOFF"}, "2026-01-02T03:09:05+00:00"),
+        ({"status": "ERROR"}, "2026-01-02T03:09:05+00:00"),
+        ({"status": "ACTIVE"}, None),
+        ({"status": "PAUSED"}, None),
+        ({"status": "SHUTOFF", "updated": None}, None),
+        (
+            {"status": "DELETED", "OS-SRV-USG:terminated_at": "2026-01-02T03:06:05.000000"},
+            "2026-01-02T03:06:05+00:00",
+        ),
+    ],
+)
+def test_since_when_a_server_is_off(more: dict[str, Any], ended: str | None) -> None:
+    found = _node(server(**{"updated": "2026-01-02T03:09:05Z", **more}))
+    assert (found.ended.isoformat() if found.ended else None) == ended
+
+
 URL = {"ex_force_auth_url": "https://keystone.example.org:5000"}
 
 

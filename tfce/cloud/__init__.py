@@ -41,6 +41,10 @@ class Cloud(Protocol):
     def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
         """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""
 
+    def console(self, node_id: str) -> str | None:
+        """What a VM wrote to its console, as far back as the cloud keeps it, the cloud's own credentials masked.
+        None where the cloud has none (any more), or no such call. One call at most."""
+
     def token(self) -> str:
         """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
 

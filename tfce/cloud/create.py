@@ -58,8 +58,8 @@ class Creator(Cloud, Protocol):
         "unreachable" where the VM may exist in spite of it."""
 
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
-        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them then.
-        Only where ``BATCHES`` names the cloud. Raises like ``create``."""
+        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them
+        then. Only where ``BATCHES`` names the cloud. Raises like ``create``."""
 
     def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
         """The VMs of these pilots and batches, as ``nodes`` lists them: where the cloud can search, in an answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import urllib.parse
 from collections import Counter
@@ -17,7 +18,7 @@ from libcloud.utils.xml import findall, findtext
 from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, counting, translated
 from tfce.credentials import Credentials
-from tfce.errors import CloudError, ConfigError
+from tfce.errors import CloudError, ConfigError, mask
 from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
 
@@ -33,6 +34,7 @@ STATES = {
 _PAGE = 1000  # instances per DescribeInstances, EC2's most
 _DESTROY = 100  # instances per TerminateInstances
 _MISSING = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
+_WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 _ANY_NAMESPACE = re.compile(r'xmlns="http://ec2\.amazonaws\.com/doc/[^"]*"')
 
 
@@ -152,6 +154,19 @@ class Ec2:
         missing = set(node_ids) - seen
         if missing:
             raise CloudError(f"removing VMs: the cloud did not confirm {', '.join(sorted(missing))}")
+
+    def console(self, node_id: str) -> str | None:
+        asking = f"asking for the console of {node_id}"
+        try:
+            answer = self._ask(asking, {"Action": "GetConsoleOutput", "InstanceId": node_id})
+        except CloudError as error:
+            if any(word in error.message for word in _MISSING):
+                return None
+            raise
+        with translated(asking, self._secrets):
+            text = "".join((findtext(answer, "output", NAMESPACE) or "").split())
+            output = base64.b64decode(text, validate=True)
+        return mask(output.decode("utf-8", "replace"), self._secrets) if output else None
 
     def token(self) -> str:
         return ""
@@ -290,4 +305,12 @@ def _node(node: Any) -> Node:
         created=created.astimezone(UTC) if created else None,
         tags=with_key(tags, number),
         fault=str(node.extra.get("reason") or ""),
+        ended=_ended(raw, str(node.extra.get("reason") or "")),
     )
+
+
+def _ended(raw: str, reason: str) -> datetime | None:
+    """When an instance stopped or was terminated: EC2 says it in the reason, "User initiated (2026-01-31
+    12:00:00 GMT)", and not always."""
+    found = _WHEN.search(reason) if STATES.get(raw) in (State.STOPPED, State.GONE) else None
+    return datetime.fromisoformat(found.group(1)).replace(tzinfo=UTC) if found else None

@@ -108,6 +108,9 @@ class GenericCreator:
                     refused[str(node.id)] = error.message
         return refused
 
+    def console(self, node_id: str) -> str | None:
+        return None  # libcloud has no call for it that all drivers share
+
     def token(self) -> str:
         return ""
 

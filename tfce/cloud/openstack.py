@@ -7,7 +7,7 @@ import re
 import threading
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,7 @@ from tfce.calls import plain_call
 from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, translated
 from tfce.credentials import Credentials
-from tfce.errors import CloudError
+from tfce.errors import CloudError, mask
 from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
 
@@ -122,6 +122,15 @@ class OpenStack:
                 refused[node_id] = error.message
         return refused
 
+    def console(self, node_id: str) -> str | None:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", node_id):
+            return None
+        asking, path = f"asking for the console of {node_id}", f"/servers/{node_id}/action"
+        # Of a VM that is off, or not up yet, nova says 404 or 409; of a hypervisor without consoles 501.
+        answer = self._ask(asking, path, method="POST", data={"os-getConsoleOutput": {}}, none=(404, 409, 501))
+        text = (answer or {}).get("output")
+        return mask(str(text), self._secrets) if text else None
+
     # -- requests ------------------------------------------------------------------------------------------
 
     def _servers(self, search: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -142,16 +151,23 @@ class OpenStack:
             params["marker"] = marker[0]
 
     def _ask(
-        self, asking: str, path: str, params: dict[str, str] | None = None, method: str = "GET"
+        self,
+        asking: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        method: str = "GET",
+        data: dict[str, Any] | None = None,
+        none: Collection[int] = (404,),
     ) -> dict[str, Any] | None:
-        """The answer's JSON (empty for an empty answer), or None where nova says 404."""
+        """The answer's JSON (empty for an empty answer), or None where nova says ``none`` of these codes."""
         with self._cured(), translated(asking, self._secrets):
             for last in (False, True):
                 try:
-                    answer = self._driver.connection.request(path, params=params or {}, method=method).object
+                    request = self._driver.connection.request
+                    answer = request(path, params=params or {}, method=method, data=data or "").object
                     return answer if isinstance(answer, dict) else {}
                 except BaseHTTPError as error:
-                    if error.code == 404:
+                    if error.code in none:
                         return None
                     # A token can end before its time; libcloud has dropped it, the next request gets another.
                     if error.code != 401 or last:
@@ -233,15 +249,17 @@ def _node(server: dict[str, Any]) -> Node:
     state = STATES.get(raw, State.ODD)
     if server.get("OS-EXT-STS:task_state") == "deleting":
         raw, state = f"{raw} (deleting)", State.GONE
-    created = str(server.get("created", ""))
+    # The last thing that happened to a VM that is off, or failed, is that.
+    over = state in (State.STOPPED, State.FAILED)
     return Node(
         id=str(server["id"]),
         name=str(server.get("name", "")),
         state=state,
         raw_state=raw,
-        created=datetime.fromisoformat(created).astimezone(UTC) if created else None,
+        created=_moment(server.get("created")),
         tags=with_key(server.get("metadata") or {}, _number(server), "_"),
         fault=str((server.get("fault") or {}).get("message", "")),
+        ended=_moment(server.get("OS-SRV-USG:terminated_at") or (server.get("updated") if over else None)),
     )
 
 
@@ -250,3 +268,11 @@ def _number(server: dict[str, Any]) -> int | None:
     batch = (server.get("metadata") or {}).get("tfce_batch")
     found = re.search(rf"{re.escape(str(batch))}(?:-(\d+))?$", str(server.get("name", ""))) if batch else None
     return int(found.group(1) or 1) - 1 if found else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time of nova's; those without a zone are UTC, too."""
+    if not text:
+        return None
+    when = datetime.fromisoformat(text)
+    return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)

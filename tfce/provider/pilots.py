@@ -99,7 +99,7 @@ def about(key: str, only: frozenset[str] | None) -> bool:
 
 @dataclass(frozen=True)
 class _Request:
-    """What one call asks for: a pilot's VM, or those of a batch. ``text`` is the user data, None: there is none."""
+    """What one call asks for: a pilot's VM, or those of a batch. ``text``: the user data; None: there is none."""
 
     asked: str | Batch
     keys: tuple[str, ...]

@@ -444,7 +444,8 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         keep the others."""
         sweep = self._fleet().reap()
         for removal in sweep.removed:
-            self.log.info("Removed pilot", f"{self.label}: {removal.key}: {removal.reason}")
+            lived = "" if removal.lived is None else f", lived {removal.lived} s"
+            self.log.info("Removed pilot", f"{self.label}: {removal.key}: {removal.reason}{lived}")
         for removal in sweep.held:
             self.log.warn("Held back the removal of a pilot", f"{self.label}: {removal.key}: {removal.reason}")
         if sweep.failed:
@@ -455,6 +456,15 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def getJobOutput(self, *args: Any, **kwargs: Any) -> Answer:
         """There is no way to get files back from a VM."""
         return S_ERROR("The output of a pilot in a cloud VM cannot be fetched; use remote pilot logging")
+
+    @_answers("Failed to get the log of a pilot")
+    def getJobLog(self, jobID: str) -> Answer:
+        """What the journal says of a pilot, and the last lines of its VM's console: as the cloud shows them while
+        the VM lives, as they were kept when it failed or ended too soon. Secrets are masked.
+
+        :return: S_OK(text); S_ERROR for a pilot that neither the workspace nor the cloud knows
+        """
+        return S_OK(self._fleet().log(str(jobID)).text())
 
 
 def _listed(references: list[str] | str) -> list[str]:

@@ -1,0 +1,56 @@
+"""The preflight's word on the document a VM would get, with a small executable in cloud-init's place (the real
+one is asked in tests/context)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conftest import MakeProgram, MakeQueue
+from tfce.cloud import Check
+from tfce.doctor import examine
+
+NAME = "cloud-init's schema"
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The one folder of the PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def findings(make_queue: MakeQueue, **options: str) -> dict[str, Check]:
+    return {check.check: check for check in examine(make_queue(**options))}
+
+
+def test_without_cloud_init_that_is_said_and_no_fault(programs: Path, make_queue: MakeQueue) -> None:
+    check = findings(make_queue)[NAME]
+    assert check.ok and "not installed" in check.detail
+
+
+def test_with_cloud_init_its_verdict_is_the_finding(
+    programs: Path, make_queue: MakeQueue, make_program: MakeProgram
+) -> None:
+    make_program("bin/cloud-init", "#!/bin/sh\nexit 0\n")
+    check = findings(make_queue)[NAME]
+    assert check.ok and check.detail == f"{programs}/cloud-init accepts the document"
+    make_program("bin/cloud-init", "#!/bin/sh\necho 'runcmd: wrong'; exit 1\n")
+    check = findings(make_queue)[NAME]
+    assert not check.ok and check.detail == "Context_Template = tfce's own: runcmd: wrong" and check.cure
+
+
+def test_a_broken_template_is_a_fault_with_its_line_with_or_without_cloud_init(
+    programs: Path, make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("#cloud-config\nwrite_files:\n- path: /x\n  content: EXECUTABLE_STR\nruncmd: [\n")
+    for installed in (False, True):
+        if installed:
+            make_program("bin/cloud-init", "#!/bin/sh\nexit 0\n")
+        found = findings(make_queue, Context_Template=str(own))
+        assert not found["user data"].ok and "line 6" in found["user data"].detail
+        assert NAME not in found

@@ -1,0 +1,282 @@
+"""What is kept of a VM's console, of which VMs, and that no secret is in it."""
+
+from __future__ import annotations
+
+import random
+import string
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.edges import WRAPPER, FakeEdge
+from tests.fakes import FakeCloud, Sky
+from tests.unit.conftest import MakeQueue
+from tfce import evidence
+from tfce.errors import CloudError
+from tfce.evidence import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious
+from tfce.node import Node, State
+from tfce.roster import Pilot
+from tfce.verdict import Removal, lived
+from tfce.workspace import Workspace
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+def removal(state: State, reason: str, age: int | None, since: int | None = None, number: int = 0) -> Removal:
+    """``since``: seconds since the VM ended, if the cloud tells."""
+    created = None if age is None else NOW - timedelta(seconds=age)
+    ended = None if since is None else NOW - timedelta(seconds=since)
+    node = Node(f"i-{number}", "n", state, "raw", created, {}, "", ended)
+    return Removal(f"{number:08X}", node, reason, state, lived=lived(node, None, NOW))
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        (removal(State.FAILED, "failed", 5), True),
+        (removal(State.FAILED, "killed", 5), True),
+        (removal(State.RUNNING, "overdue: older than 5 s", 9), True),
+        (removal(State.RUNNING, "killed", 5), False),
+        (removal(State.RUNNING, "dismissed", 5), False),
+        (removal(State.STOPPED, "stopped", 90, 30), True),
+        (removal(State.STOPPED, "stopped", BRIEF + 99, 100), True),
+        (removal(State.STOPPED, "stopped", BRIEF + 100, 100), False),
+        # Where the cloud does not say when it stopped, that was since the sweep before.
+        (removal(State.STOPPED, "stopped", BRIEF + 1100), True),
+        (removal(State.STOPPED, "stopped", BRIEF + 1200), False),
+        (removal(State.STOPPED, "stopped", None), False),
+        (removal(State.GONE, "gone", 5, 1), False),
+        (Removal("0000000A", None, "gone", State.GONE), False),
+    ],
+)
+def test_whose_console_is_worth_a_call(one: Removal, wanted: bool) -> None:
+    assert suspicious(one) is wanted
+
+
+def test_how_long_a_vm_lived() -> None:
+    born = Pilot("0000000A", NOW - timedelta(seconds=50), "b")
+    node = Node("i-1", "n", State.RUNNING, "r", NOW - timedelta(seconds=40), {})
+    assert lived(node, born, NOW) == 40  # the VM's own creation goes first
+    assert lived(Node("i-1", "n", State.RUNNING, "r", None), born, NOW) == 50
+    assert lived(Node("i-1", "n", State.RUNNING, "r", None), None, NOW) is None
+    ended = NOW - timedelta(seconds=10)
+    assert lived(Node("i-1", "n", State.STOPPED, "s", node.created, {}, "", ended), born, NOW) == 30
+    assert lived(Node("i-1", "n", State.GONE, "t", node.created, {}, "", ended), born, NOW) == 30
+    assert lived(Node("i-1", "n", State.GONE, "t", node.created), born, NOW) is None  # since when is not known
+    assert lived(None, born, NOW) is None
+    assert lived(node, None, NOW - timedelta(hours=1)) == 0  # a clock is wrong
+
+
+# -- keeping -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def workspace(make_queue: MakeQueue) -> Workspace:
+    made = Workspace(make_queue())
+    made.prepare()
+    return made
+
+
+def sky(count: int) -> Sky:
+    made = Sky()
+    for number in range(count):
+        made.add(f"vm{number}", {})
+    return made
+
+
+def failed(made: Sky) -> list[Removal]:
+    return [
+        Removal(f"{number:08X}", made.vms[node_id], "failed", State.FAILED, lived=number)
+        for number, node_id in enumerate(made.vms)
+        if not made.set(node_id, State.FAILED)  # type: ignore[func-returns-value]
+    ]
+
+
+def test_a_sweep_asks_for_a_few_whatever_the_number(workspace: Workspace) -> None:
+    made = sky(3 * CONSOLES)
+    cloud = FakeCloud(made)
+    kept = keep_consoles(cloud, workspace, failed(made))
+    assert len(kept) == cloud.calls["GetConsoleOutput"] == sum(cloud.calls.values()) == CONSOLES
+    assert len(list((workspace.private / "consoles").iterdir())) == CONSOLES
+    assert keep_consoles(cloud, workspace, []) == set() and sum(cloud.calls.values()) == CONSOLES
+
+
+def test_what_failed_goes_before_what_ended_soon(workspace: Workspace) -> None:
+    made = sky(CONSOLES + 1)
+    removals = failed(made)
+    for node_id in made.vms:
+        made.set(node_id, State.STOPPED)
+    nodes = list(made.vms.values())
+    soon = [Removal(f"{n:08X}", node, "stopped", State.STOPPED, lived=60 - n) for n, node in enumerate(nodes)]
+    chosen = keep_consoles(FakeCloud(made), workspace, [*soon[:-1], removals[-1]])
+    assert chosen == {node.id for node in nodes[1:]}  # the one that lived longest had to wait
+
+
+def test_a_console_that_is_not_to_be_had_stops_nothing(workspace: Workspace) -> None:
+    made = sky(4)
+    removals = failed(made)
+    ids = list(made.vms)
+    made.consoles |= {ids[0]: None, ids[1]: " \n"}
+    made.at("console", CloudError("no"), nth=3)
+    cloud = FakeCloud(made)
+    assert keep_consoles(cloud, workspace, removals) == {ids[3]}
+    assert cloud.calls["GetConsoleOutput"] == 4
+
+
+def test_a_slow_cloud_is_not_waited_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "PATIENCE", 0.05)
+    made = sky(3)
+    made.at("console", lambda: time.sleep(0.1))
+    cloud = FakeCloud(made)
+    assert len(keep_consoles(cloud, workspace, failed(made))) == cloud.calls["GetConsoleOutput"] == 1
+
+
+def test_a_full_disk_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
+    (workspace.private / "consoles").write_text("a file where the folder should be")
+    made = sky(1)
+    assert keep_consoles(FakeCloud(made), workspace, failed(made)) == set()
+
+
+def test_the_kept_ones_are_private_and_the_oldest_make_room(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "_FILES", 3)
+    shelf = Shelf(workspace)
+    for number in range(5):
+        shelf.keep(f"{number:08X}", f"{number}\n")
+        time.sleep(0.01)
+    shelf.keep("../../VMDIRAC3_x", "left over\n")
+    folder = workspace.private / "consoles"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 3
+    assert [shelf.read(f"{number:08X}") for number in range(5)] == [None, None, None, "3\n", "4\n"]
+    assert shelf.read("../../VMDIRAC3_x") == "left over\n"
+    assert len(list(workspace.private.glob("**/*VMDIRAC3*"))) == 1
+
+
+# -- in a sweep --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> FakeEdge:
+    return FakeEdge(tmp_path)
+
+
+def vms(edge: FakeEdge) -> list[dict[str, Any]]:
+    """What the journal says of the VMs that were removed last."""
+    found: list[dict[str, Any]] = edge.parts().workspace.journal()[-1]["vms"]
+    return found
+
+
+def test_the_journal_says_how_long_each_vm_lived_and_whose_console_is_kept(edge: FakeEdge) -> None:
+    options = {"Context_MaxLifetime": "3600"}
+    old = edge.parts(**options).fleet.submit(WRAPPER, 1).stamps
+    edge.advance(3000)
+    young = edge.parts(**options).fleet.submit(WRAPPER, 2).stamps
+    (stopped, key), (failed, _) = young.items()
+    edge.advance(602)
+    edge.stop(stopped.removeprefix("cloud://"))
+    edge.sky.set(failed.removeprefix("cloud://"), State.FAILED, "no host")
+    edge.advance(50)
+    edge.parts(**options).fleet.reap()
+    said = {
+        vm["reference"]: (vm["reason"].partition(":")[0], vm["lived_s"], vm["console_kept"]) for vm in vms(edge)
+    }
+    assert said == {
+        next(iter(old)): ("overdue", 3652, True),
+        stopped: ("stopped", 602, False),
+        failed: ("failed", 602, True),
+    }
+    assert next(vm["key"] for vm in vms(edge) if vm["reference"] == stopped) == key
+
+
+def test_a_kill_is_recorded_alike(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.advance(70)
+    (removal,) = edge.parts().fleet.kill([reference]).removed
+    assert removal.lived == vms(edge)[0]["lived_s"] == 70 and vms(edge)[0]["reason"] == "killed"
+    assert ("console", reference.removeprefix("cloud://")) not in edge.sky.steps
+
+
+def test_a_vm_that_cannot_be_removed_is_asked_for_its_console_once(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.stop(reference.removeprefix("cloud://"))
+    edge.sky.at("destroy", CloudError("it is locked"), times=2)
+    for _ in range(3):
+        edge.parts().fleet.reap()
+    assert [what for what, _ in edge.sky.steps].count("console") == 1 and not edge.sky.living()
+    assert edge.parts().fleet.log(reference).source == "kept"
+
+
+def test_a_dry_run_asks_for_no_console(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    edge.stop(reference.removeprefix("cloud://"))
+    (removal,) = edge.parts().fleet.reap(dry_run=True).removed
+    assert removal.lived == 0 and "console" not in [what for what, _ in edge.sky.steps]
+
+
+# -- masking -----------------------------------------------------------------------------------------------
+
+B64 = "".join(random.Random(7).choices(string.ascii_letters + string.digits + "+/", k=64))
+HIDDEN = {
+    "a PEM block": f"before\n-----BEGIN RSA KEY-----\nMIIE\n{B64}\nshort==\n-----END RSA KEY-----\nafter",
+    "in one line": f"before x='-----BEGIN X-----\\nMIIE{B64}\\nshort==\\n-----END X-----' after",
+    "with a prefix": "before\n[ 3.1] init: -----BEGIN X-----\n[ 3.1] init: short==\n-----END X----- after",
+    "without its end": "before after\n-----BEGIN CERTIFICATE-----\nMIIE\nshort==",
+    "without its beginning": "MIIE\nshort==\n-----END CERTIFICATE-----\nbefore after",
+    "base64": f"before {B64} after short==".replace(" short==", ""),
+    "base64 of URLs": f"before {B64.replace('+', '-').replace('/', '_')}== after",
+    "a JWT": f"before eyJhbGciOi.eyJzdWIi.{B64[:20]} after",
+    "an AWS key": "before AKIAIOSFODNN7EXAMPLE after",
+    "hexadecimal": "before 0123456789abcdef0123456789abcdef after",
+    "token=": "before token=short== after",
+    "TOKEN in quotes": 'before "X_AUTH_TOKEN": "short== and more" after',
+    "password": "before password : short== after",
+    "OS_PASSWORD": "before export OS_PASSWORD='short== and more' after",
+    "api-key": "before x-api-key=short==; after",
+    "a header": "before Authorization: Bearer short== after",
+    "a bearer": f"before bearer {B64[:24]} after",
+    "a login": "before https://user:short==@example.org/ after",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_secrets_are_masked_and_what_surrounds_them_is_not(case: str) -> None:
+    text = masked(HIDDEN[case])
+    assert "****" in text and "before" in text and "after" in text
+    for secret in ("short==", "MIIE", B64[:20], B64[8:16], "eyJhbGciOi", "AKIAIOS", "0123456789abcdef", "more"):
+        assert secret not in text
+
+
+def test_what_tells_why_a_pilot_ended_stays() -> None:
+    text = """[    0.000000] Linux version 6.1.0-18-cloud-amd64 (debian-kernel@lists.debian.org) (gcc-12)
+Cloud-init v. 22.4.2 running 'modules:final' at Sat, 31 Jan 2026 12:00:00 +0000. Up 21.05 seconds.
+/usr/lib/python3/dist-packages/cloudinit/config/cc_write_files.py: Traceback (most recent call last)
+Failed to start pilot: cloud://0a1b2c3d-0000-4000-8000-00000000000a: exit code 137
+ERROR: mount /cvmfs/dirac.egi.eu: Input/output error, HTTP 503 from http://squid.example.org:3128
+"""
+    assert masked(text) == shown(text) == text
+
+
+def test_a_large_hostile_console_is_shown_quickly_and_moves_no_cursor() -> None:
+    noise = "a" * 50_000 + "token" * 9000 + "basic " * 5000 + "\x1b[2J\x1b]0;title\x07\x9b\x00\u202e\n"
+    start = time.process_time()
+    text = shown(noise * 9 + "\r\nthe last \x1b[31mred\x1b[0m line é\r\n\r\n", 9)
+    for words in ("-----BEGIN ", "-----END ", "://", "eyJ", "token=", "A" * 39 + " ", "\x1b["):
+        assert shown(words * 20_000)
+    assert time.process_time() - start < 4
+    assert text.endswith("\nthe last red line é\n")
+    assert not set(text) & {"\x1b", "\x07", "\x9b", "\x00", "\u202e", "\r"}
+    assert all(len(line) <= 500 for line in text.splitlines())
+
+
+def test_the_last_lines_are_shown() -> None:
+    console = "".join(f"line {number}\r\n" for number in range(200))
+    assert shown(console).splitlines() == [f"line {number}" for number in range(150, 200)]
+    assert shown(console, 1) == "line 199\n"
+    # Masked before it is cut: the block's beginning is out of sight.
+    block = "-----BEGIN X-----\n" + "c2hvcnQ=\n" * 60 + "-----END X-----\nafter\n"
+    assert "c2hvcnQ" not in shown(block)
