@@ -14,7 +14,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/terraform tests/localstack
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/terraform tests/localstack tests/bulk
 
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit
@@ -23,9 +23,8 @@ unit: $(VENV)/ready
 test-openstack: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q $(OPENSTACK_TESTS)
 
-# The provider of our own (Terraform_Module = bulk), on trial.
+# tfce's own provider, on an EC2 API; part of `make test`.
 test-bulk: $(VENV)/ready
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bulk]'
 	@$(BIN)/python -m tests.run -n $(JOBS) tests/bulk
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.

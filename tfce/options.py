@@ -96,7 +96,7 @@ def _path(value: str) -> Path | None:
 
 
 def _module(value: str) -> str | Path:
-    return value if value in ("native", "bulk") else _path(value) or "native"
+    return value if value in ("native", "bulk") else _path(value) or "bulk"
 
 
 def _tags(value: str) -> dict[str, str]:
@@ -149,17 +149,17 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "Terraform_Module",
         _module,
-        "native",
-        "native: a ready-made provider, a resource for each pilot; bulk: tfce's own provider, one resource for "
-        "the queue; or the folder of a root module of yours. Clouds without a native module: always bulk",
         "bulk",
+        "bulk: tfce's own provider, one resource for the queue; native (OpenStack, EC2): the cloud's ready-made "
+        "provider, a resource for each pilot; or the folder of a root module of yours",
+        "native",
     ),
     Option("Terraform_Parallelism", _count, "10", "VMs created at once by one apply", "20"),
     Option(
         "Terraform_Batch",
         _count,
         "100",
-        "bulk module on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call each",
+        "bulk on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call for each",
         "20",
     ),
     Option("Terraform_Timeout", _count, "900", "seconds one Terraform run may take", "1800"),

@@ -159,7 +159,7 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
 def _ourselves(cache: Path) -> Provider:
     """tfce's own provider: a program that runs this Python and this package."""
     if importlib.util.find_spec("tf") is None:
-        raise TerraformError("tfce's own provider needs the framework `tf`; run: pip install 'tfce[bulk]'")
+        raise TerraformError("tfce's own provider needs the framework `tf`; run: pip install 'tf>=1.2,<1.3'")
     mark = hashlib.sha256(sys.executable.encode()).hexdigest()[:8]
     folder = files.private_folder(cache / OUR_PROVIDER / f"{__version__}-{mark}")
     program = folder / f"terraform-provider-tfce_v{__version__}"

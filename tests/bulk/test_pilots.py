@@ -14,7 +14,8 @@ from tests.fakes import Broken, Crash, Empty, Refused, ReplyLost, Sky
 from tfce.cloud.create import Shape
 from tfce.errors import CloudError
 from tfce.node import Owner, State
-from tfce.provider.pilots import Manner, Outcome, bring_about, look
+from tfce.provider.pilots import Manner, Outcome, bring_about
+from tfce.provider.sight import look
 from tfce.roster import Batch
 
 OWNER = Owner("site", "cloud.example.org", "long")

@@ -85,9 +85,9 @@ class Request:
 class Proxy:
     """The proxy; a context manager that listens and stops listening. Safe to use from several threads.
 
-    `room`: how many VMs one RunInstances may start. `latency`: seconds added to every request. `mend`: write
-    the answers' XML namespaces as EC2 does (a slash at the end, none in errors); as the emulators write them,
-    libcloud's driver sees empty lists and empty errors.
+    `room`: how many VMs one RunInstances may start, as EC2 grants them (0: none). `latency`: seconds added to
+    every request. `mend`: write the answers' XML namespaces as EC2 does (a slash at the end, none in errors);
+    as the emulators write them, libcloud's driver sees empty lists and empty errors.
     """
 
     def __init__(self, target: str, port: int = 0, latency: float = 0.0, mend: bool = True) -> None:
@@ -252,7 +252,9 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 return None
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
             if action == "RunInstances":
-                body = _generous(body, proxy.room)
+                body, refusal = _within(body, proxy.room)
+                if refusal:
+                    return _made_up(action, refusal)
             answer = proxy._forward(self.command, self.path, headers, body)
             if effect == "pending":
                 answer = (*answer[:2], _booting(answer[2]))
@@ -279,11 +281,14 @@ def _action(path: str, body: bytes) -> str:
     return urllib.parse.parse_qs(_query(path, body)).get("Action", ["?"])[0]
 
 
-def _generous(body: bytes, room: int) -> bytes:
-    """A RunInstances that starts as many VMs as there is room for, up to MaxCount, as EC2 does; the emulators
-    start MinCount."""
-    most = re.search(rb"(?<=MaxCount=)\d+", body)
-    return re.sub(rb"(?<=MinCount=)\d+", str(min(int(most.group()), room)).encode(), body) if most else body
+def _within(body: bytes, room: int) -> tuple[bytes, Fault | None]:
+    """A RunInstances in a cloud with so much room, as EC2 answers it: up to MaxCount VMs, or none where MinCount
+    is too many. The emulators start MinCount, whatever MaxCount is."""
+    least, most = (int(found.group(1)) for found in re.finditer(rb"M(?:in|ax)Count=(\d+)", body))
+    if least > room:
+        code, message = "InstanceLimitExceeded", f"You asked for {least} instances, your limit is {room}."
+        return body, Fault("RunInstances", "error", code=code, message=message)
+    return re.sub(rb"MinCount=\d+", f"MinCount={min(most, room)}".encode(), body), None
 
 
 def _booting(content: bytes) -> bytes:

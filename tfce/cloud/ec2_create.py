@@ -35,18 +35,29 @@ class Ec2Creator(Ec2):
     _root_device: str | None = None
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
-        return self._run(f"starting pilot {key}", shape, key, 1, user_data)[0].id
+        return self._run(f"starting pilot {key}", shape, key, (1, 1), user_data)[0].id
 
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
-        return self._run(f"starting batch {batch.name}", shape, batch, batch.size, user_data)
+        asking = f"starting batch {batch.name}"
+        try:
+            # All of them first: clouds that only speak EC2's API start as few as they may.
+            return self._run(asking, shape, batch, (batch.size, batch.size), user_data)
+        except CloudError as error:
+            if error.kind not in ("quota", "capacity") or batch.size == 1:
+                raise
+        return self._run(asking, shape, batch, (1, batch.size), user_data)
 
-    def _run(self, asking: str, shape: Shape, asked: str | Batch, most: int, user_data: str) -> list[Node]:
+    def _run(
+        self, asking: str, shape: Shape, asked: str | Batch, count: tuple[int, int], user_data: str
+    ) -> list[Node]:
+        least, most = count
         params = {
-            "MinCount": "1",
+            "MinCount": str(least),
             "MaxCount": str(most),
             "ImageId": shape.image,
             "InstanceType": shape.flavor,
-            "ClientToken": shape.token_of(asked),
+            # Another request needs another token.
+            "ClientToken": shape.token_of(asked) + ("" if least == most else "-some"),
             "UserData": base64.b64encode(user_data.encode()).decode(),
             **dict(_tags({**shape.tags_of(asked), "Name": shape.name_of(asked)})),
             **self._placement(shape),

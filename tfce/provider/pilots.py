@@ -10,7 +10,7 @@ import contextlib
 import random
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from tfce.cloud.create import Creator, Shape
 from tfce.errors import CloudError
 from tfce.node import Node, Owner, State, pilot_key
+from tfce.provider.requests import Request, needed
 from tfce.roster import Batch
 
-_LOOK_UPS = 20  # VMs missing from the list that are asked for one by one
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
 # Clouds echo what they refuse: a run of base64 this long is user data, which holds a proxy.
 _ECHO = re.compile(r"[A-Za-z0-9+/=]{60,}")
@@ -51,14 +51,6 @@ class Outcome:
     kept: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass
-class Sight:
-    """What a refresh saw: pilots whose VMs are gone, and notes on others, by key."""
-
-    gone: list[str] = field(default_factory=list)
-    notes: dict[str, str] = field(default_factory=dict)
-
-
 def bring_about(
     cloud: Creator, shape: Shape, wanted: Collection[str], known: Mapping[str, str], contexts: Path, manner: Manner
 ) -> Outcome:
@@ -71,7 +63,7 @@ def bring_about(
     outcome = Outcome({key: known[key] for key in known if key not in dropped})
     if not missing and not dropped:
         return outcome
-    requests = list(_requests(missing, contexts))
+    requests = list(needed(missing, contexts))
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
     search = manner.make and not dropped
     nodes = _having(cloud, shape, missing, requests) if search else cloud.nodes(shape.owner)
@@ -97,36 +89,7 @@ def about(key: str, only: frozenset[str] | None) -> bool:
     return only is None or key in only
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What one call asks for: a pilot's VM, or those of a batch. ``text``: the user data; None: there is none."""
-
-    asked: str | Batch
-    keys: tuple[str, ...]
-    text: str | None
-
-
-def _requests(missing: Collection[str], contexts: Path) -> Iterator[_Request]:
-    """The calls that would make the ``missing``. A folder's file is a pilot's user data, or a batch's."""
-    labels = sorted(path.name for path in contexts.glob("*-*")) if missing else []
-    single = dict.fromkeys(missing)
-    for batch in filter(None, map(Batch.parse, labels)):
-        keys = tuple(key for key in batch.keys if key in single)
-        if keys:
-            yield _Request(batch, keys, _text(contexts / batch.label))
-            single = {key: None for key in single if key not in keys}
-    for key in single:
-        yield _Request(key, (key,), _text(contexts / key))
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
-def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[_Request]) -> list[Node]:
+def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[Node]:
     batches = [one.asked for one in requests if isinstance(one.asked, Batch)]
     of_batches = {key for batch in batches for key in batch.keys}
     return cloud.having(shape, [key for key in keys if key not in of_batches], batches)
@@ -142,7 +105,7 @@ def _take(key: str, node: Node, outcome: Outcome) -> None:
         outcome.ids[key] = node.id
 
 
-def _due(one: _Request, found: Mapping[str, Node], contexts: Path, outcome: Outcome) -> bool:
+def _due(one: Request, found: Mapping[str, Node], contexts: Path, outcome: Outcome) -> bool:
     """Whether the call is to be made; if not, its pilots without a VM are refused."""
     open_ = [key for key in one.keys if key not in found and key not in outcome.refused]
     why = ""
@@ -155,13 +118,13 @@ def _due(one: _Request, found: Mapping[str, Node], contexts: Path, outcome: Outc
 
 
 def _make(
-    cloud: Creator, shape: Shape, new: Collection[_Request], manner: Manner, outcome: Outcome
-) -> dict[_Request, str]:
+    cloud: Creator, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
+) -> dict[Request, str]:
     """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
-    waiting: SimpleQueue[_Request] = SimpleQueue()
+    waiting: SimpleQueue[Request] = SimpleQueue()
     for one in new:
         waiting.put(one)
-    lost: dict[_Request, str] = {}
+    lost: dict[Request, str] = {}
 
     def work(own: Creator) -> None:
         with contextlib.suppress(Empty):
@@ -185,7 +148,7 @@ def _make(
     return lost
 
 
-def _ask(cloud: Creator, shape: Shape, one: _Request, manner: Manner) -> str | list[Node]:
+def _ask(cloud: Creator, shape: Shape, one: Request, manner: Manner) -> str | list[Node]:
     for attempt in range(manner.retries + 1):
         if manner.stop.is_set():
             break
@@ -201,7 +164,7 @@ def _ask(cloud: Creator, shape: Shape, one: _Request, manner: Manner) -> str | l
     raise CloudError("Terraform was stopped before it was asked for", "stopped")
 
 
-def _started(one: _Request, answer: str | list[Node], outcome: Outcome) -> None:
+def _started(one: Request, answer: str | list[Node], outcome: Outcome) -> None:
     """Record what a call that was granted gave."""
     if isinstance(answer, str):
         outcome.ids[one.keys[0]] = answer
@@ -215,7 +178,7 @@ def _started(one: _Request, answer: str | list[Node], outcome: Outcome) -> None:
             outcome.refused[key] = few
 
 
-def _look_again(cloud: Creator, shape: Shape, lost: Mapping[_Request, str], outcome: Outcome) -> None:
+def _look_again(cloud: Creator, shape: Shape, lost: Mapping[Request, str], outcome: Outcome) -> None:
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:
@@ -228,44 +191,6 @@ def _look_again(cloud: Creator, shape: Shape, lost: Mapping[_Request, str], outc
                 outcome.ids[key] = found[key].id
             else:
                 outcome.refused[key] = (key in found and found[key].fault) or reason
-
-
-def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
-    """What became of the ``known`` pilots, in one list call. Raises ``CloudError`` when it cannot be had; an
-    empty list is not believed."""
-    sight = Sight()
-    if not known:
-        return sight
-    nodes = {node.id: node for node in cloud.nodes(owner)}
-    absent = {key: node_id for key, node_id in known.items() if node_id not in nodes}
-    if len(absent) == len(known) > 1:
-        sight.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
-        return sight
-    for key, node_id in list(absent.items())[:_LOOK_UPS]:
-        try:
-            node = cloud.node(node_id)
-        except CloudError as error:
-            sight.notes[key] = f"the list does not show its VM {node_id}: {error.message}"
-            continue
-        if node is None:
-            sight.gone.append(key)
-            sight.notes[key] = f"its VM {node_id} has vanished; `tfce reap` forgets it"
-        else:
-            nodes[node_id] = node
-    for key, node_id in known.items():
-        if node_id in nodes:
-            _note(key, nodes[node_id], sight)
-    return sight
-
-
-def _note(key: str, node: Node, sight: Sight) -> None:
-    if node.state is State.GONE:
-        sight.gone.append(key)
-        sight.notes[key] = f"its VM {node.id} was removed ({node.raw_state}); `tfce reap` forgets it"
-    elif node.state is State.STOPPED:
-        sight.notes[key] = f"its VM {node.id} has stopped; `tfce reap` removes it"
-    elif node.state is State.FAILED:
-        sight.notes[key] = f"its VM {node.id} has failed: {node.fault or node.raw_state}; `tfce reap` removes it"
 
 
 def _by_key(nodes: Iterable[Node], owner: Owner) -> dict[str, Node]:

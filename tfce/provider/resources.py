@@ -22,7 +22,7 @@ from tfce.credentials import Credentials
 from tfce.errors import CloudError, ConfigError
 from tfce.node import Owner
 from tfce.options import Queue
-from tfce.provider import pilots, settings
+from tfce.provider import pilots, settings, sight
 
 State = dict[str, Any]
 _OWNER = ("installation", "ce", "queue")
@@ -163,17 +163,17 @@ class Pilots(Resource):  # type: ignore[misc]
         ids = current["ids"] or {}
         try:
             with self._provider.cloud() as cloud:
-                sight = pilots.look(cloud, _owner(current), ids)
+                seen = sight.look(cloud, _owner(current), ids)
         except (CloudError, ConfigError) as error:
             ctx.diagnostics.add_error("The pilots cannot be listed", error.message)
             return current
-        if sight.notes:
-            lines = [f"{key}: {text}" if key != "*" else text for key, text in sorted(sight.notes.items())]
+        if seen.notes:
+            lines = [f"{key}: {text}" if key != "*" else text for key, text in sorted(seen.notes.items())]
             ctx.diagnostics.add_warning(f"{len(lines)} pilots are not as they should be", "\n".join(lines))
-        if not sight.gone:
+        if not seen.gone:
             return current
         for name in ("ids", "pilots"):
-            current[name] = {key: text for key, text in current[name].items() if key not in sight.gone}
+            current[name] = {key: text for key, text in current[name].items() if key not in seen.gone}
         return current
 
     # -- apply ---------------------------------------------------------------------------------------------

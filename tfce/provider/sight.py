@@ -1,0 +1,58 @@
+"""What a refresh sees: what became of the pilots that the state knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tfce.cloud.create import Creator
+from tfce.errors import CloudError
+from tfce.node import Node, Owner, State
+
+_LOOK_UPS = 20  # VMs missing from the list that are asked for one by one
+
+
+@dataclass
+class Sight:
+    """What a refresh saw: pilots whose VMs are gone, and notes on others, by key."""
+
+    gone: list[str] = field(default_factory=list)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
+    """What became of the ``known`` pilots, in one list call. Raises ``CloudError`` when it cannot be had; an
+    empty list is not believed."""
+    sight = Sight()
+    if not known:
+        return sight
+    nodes = {node.id: node for node in cloud.nodes(owner)}
+    absent = {key: node_id for key, node_id in known.items() if node_id not in nodes}
+    if len(absent) == len(known) > 1:
+        sight.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
+        return sight
+    for key, node_id in list(absent.items())[:_LOOK_UPS]:
+        try:
+            node = cloud.node(node_id)
+        except CloudError as error:
+            sight.notes[key] = f"the list does not show its VM {node_id}: {error.message}"
+            continue
+        if node is None:
+            sight.gone.append(key)
+            sight.notes[key] = f"its VM {node_id} has vanished; `tfce reap` forgets it"
+        else:
+            nodes[node_id] = node
+    for key, node_id in known.items():
+        if node_id in nodes:
+            _note(key, nodes[node_id], sight)
+    return sight
+
+
+def _note(key: str, node: Node, sight: Sight) -> None:
+    if node.state is State.GONE:
+        sight.gone.append(key)
+        sight.notes[key] = f"its VM {node.id} was removed ({node.raw_state}); `tfce reap` forgets it"
+    elif node.state is State.STOPPED:
+        sight.notes[key] = f"its VM {node.id} has stopped; `tfce reap` removes it"
+    elif node.state is State.FAILED:
+        sight.notes[key] = f"its VM {node.id} has failed: {node.fault or node.raw_state}; `tfce reap` removes it"
