@@ -20,7 +20,7 @@ driver has to list, create and remove VMs, and to pass user data to them: withou
 the queue is refused with that reason.
 
 OPENSTACK and EC2 are served by code of tfce's own: pilots are known by metadata or tags. All others are served
-by libcloud's calls through tfce's own Terraform provider (`Terraform_Module = bulk`), and their pilots are
+by libcloud's calls through tfce's own Terraform provider, and their pilots are
 known by the names of their VMs, which end in marks of the CE and queue, the installation, and the pilot's key.
 
 What *yes* means here is that the class has the call. Runs on real APIs in tfce's tests: OPENSTACK, EC2, and a
@@ -30,7 +30,8 @@ dotted class.
 |---|---|---|---|---|---|---|---|---|
 """
 _TAIL = """
-*Several at once*: the cloud's own call can make more than one VM. *Needs besides*: parameters of libcloud's
+*Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere it
+asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
 create call that have no default; an own root module gives them in `options` of `tfce_pilots`, as far as they
 are texts.
 """

@@ -299,7 +299,7 @@ def _node(node: Any) -> Node:
     tags, number = dict(node.extra.get("tags") or {}), node.extra.get("launch_index")
     return Node(
         id=node.id,
-        name=f"{node.name}-{number}" if "tfce:batch" in tags else node.name,
+        name=f"{node.name}-{int(number or 0) + 1}" if "tfce:batch" in tags else node.name,
         state=STATES.get(raw, State.ODD),
         raw_state=raw,
         created=created.astimezone(UTC) if created else None,
