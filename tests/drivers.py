@@ -30,8 +30,8 @@ dotted class.
 |---|---|---|---|---|---|---|---|---|
 """
 _TAIL = """
-*Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere it
-asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
+*Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere
+it asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
 create call that have no default; an own root module gives them in `options` of `tfce_pilots`, as far as they
 are texts.
 """

@@ -202,15 +202,7 @@ class Site(AnySite):
 
     def everything(self) -> dict[str, tuple[str, Mapping[str, str]]]:
         """Every VM in the account that is not gone."""
-        answer = self.emulator.call("DescribeInstances")
-        found = {}
-        for item in answer.iterfind("reservationSet/item/instancesSet/item"):
-            tags = {t.findtext("key", ""): t.findtext("value", "") for t in item.iterfind("tagSet/item")}
-            state = item.findtext("instanceState/name", "")
-            if state not in ("terminated", "shutting-down"):
-                number = int(item.findtext("amiLaunchIndex", "0"))
-                found[item.findtext("instanceId", "")] = (state, keyed(tags, number))
-        return found
+        return vms_of(self.emulator)
 
     def do(self, action: str, node_id: str) -> None:
         """StopInstances, TerminateInstances … on one VM, as its pilot or an administrator would."""
@@ -224,6 +216,18 @@ class Site(AnySite):
             given[f"TagSpecification.1.Tag.{number}.Key"] = name
             given[f"TagSpecification.1.Tag.{number}.Value"] = value
         return self.emulator.call("RunInstances", **given).findtext("instancesSet/item/instanceId", "")
+
+
+def vms_of(emulator: Emulator) -> dict[str, tuple[str, Mapping[str, str]]]:
+    """Every VM in an emulator's account that is not gone: id -> (state, tags)."""
+    found = {}
+    for item in emulator.call("DescribeInstances").iterfind("reservationSet/item/instancesSet/item"):
+        state = item.findtext("instanceState/name", "")
+        if state not in ("terminated", "shutting-down"):
+            tags = {tag.findtext("key", ""): tag.findtext("value", "") for tag in item.iterfind("tagSet/item")}
+            number = int(item.findtext("amiLaunchIndex", "0"))
+            found[item.findtext("instanceId", "")] = (state, keyed(tags, number))
+    return found
 
 
 def keyed(tags: Mapping[str, str], number: int) -> dict[str, str]:

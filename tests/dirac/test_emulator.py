@@ -14,6 +14,7 @@ from tests.dirac.test_proxies import Issuer
 from tests.fakes import Sky
 from tests.rigs import mirror
 from tests.rigs.localstack import Moto
+from tests.site import vms_of
 
 CHECKS = {"MOTO_ENABLE_AMI_VALIDATION": "1", "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "1"}
 
@@ -30,10 +31,13 @@ def image(emulator: Moto) -> str:
     return answer.findtext("imagesSet/item/imageId", "")
 
 
-@pytest.fixture
-def options(emulator: Moto, image: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+@pytest.fixture(params=["bulk", "native"])
+def options(
+    request: pytest.FixtureRequest, emulator: Moto, image: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
     monkeypatch.setenv("TFCE_PROVIDER_MIRROR", str(mirror.ensure()))
     return {
+        "Terraform_Module": request.param,
         "Driver_region": "us-east-1",
         "Driver_host": "127.0.0.1",
         "Driver_port": str(emulator.port),
@@ -69,13 +73,8 @@ def test_a_whole_life_under_site_director(
     states = director.cycle()
     assert len(states) == 2 and set(states.values()) == {"Running"}
     stamps = {row["PilotStamp"] for row in director.pilots.rows.values()}
-    answer = emulator.call(
-        "DescribeInstances", **{"Filter.1.Name": "tag:tfce:ce", "Filter.1.Value.1": "cloud.emulator.org"}
-    )
-    names = {
-        tag.findtext("value") for tag in answer.iterfind(".//tagSet/item") if tag.findtext("key") == "tfce:key"
-    }
-    assert names == stamps
+    mine = [tags for _, tags in vms_of(emulator).values() if tags.get("tfce:ce") == "cloud.emulator.org"]
+    assert {tags["tfce:key"] for tags in mine} == stamps
     director.matcher.jobs = 0
     stopped, killed = states
     emulator.call("StopInstances", **{"InstanceId.1": stopped.removeprefix("cloud://")})

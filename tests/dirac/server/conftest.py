@@ -15,6 +15,7 @@ from tests.rigs import mirror
 from tests.rigs.dirac_server import SITE, Server
 from tests.rigs.localstack import Moto
 from tests.rigs.proxy import Proxy
+from tests.site import vms_of
 
 try:
     NEW = importlib.metadata.version("DIRAC").startswith("9.")
@@ -42,13 +43,7 @@ class Tenant:
 
     def vms(self) -> dict[str, tuple[str, Mapping[str, str]]]:
         """Every VM that is not gone: reference -> (state, tags)."""
-        found = {}
-        for item in self.emulator.call("DescribeInstances").iterfind("reservationSet/item/instancesSet/item"):
-            tags = {t.findtext("key", ""): t.findtext("value", "") for t in item.iterfind("tagSet/item")}
-            state = item.findtext("instanceState/name", "")
-            if state not in ("terminated", "shutting-down"):
-                found[f"cloud://{item.findtext('instanceId')}"] = (state, tags)
-        return found
+        return {f"cloud://{node_id}": vm for node_id, vm in vms_of(self.emulator).items()}
 
     def of(self, ce: str, queue: str = "long") -> set[str]:
         """The VMs of one queue that are not gone."""
