@@ -16,8 +16,8 @@ from tfce.options import SECRET_DRIVER_OPTIONS, Queue
 # What a child process may inherit. Nothing that could name another identity (AWS_*, OS_*) or change what
 # Terraform does (TF_*) gets through.
 _INHERITED = re.compile(
-    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|PYTHON(PATH|HOME)|LD_LIBRARY_PATH"
-    r"|(HTTP|HTTPS|NO|ALL)_PROXY|XDG_\w+",
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
+    r"|PYTHON(PATH|HOME)|LD_LIBRARY_PATH|(HTTP|HTTPS|NO|ALL)_PROXY|XDG_\w+",
     re.IGNORECASE,
 )
 

@@ -58,6 +58,17 @@ def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None
     assert settings.only({settings.KEYS: ""}) == frozenset()
 
 
+def test_the_authority_of_openstacks_certificates_reaches_the_provider(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = {"CloudType": "EC2", "Instance_Image": "i", "Instance_Flavor": "f"}
+    queue = parse("ce", "long", wish, tmp_path, tmp_path)
+    monkeypatch.delenv("OS_CACERT", raising=False)
+    assert "OS_CACERT" not in settings.environment(queue, Credentials("user", "password"))
+    monkeypatch.setenv("OS_CACERT", "/etc/ca.pem")
+    assert settings.environment(queue, Credentials("user", "password"))["OS_CACERT"] == "/etc/ca.pem"
+
+
 @pytest.mark.parametrize(
     ("block", "environ", "fault"),
     [

@@ -9,6 +9,7 @@ The provider block names what is no secret. The environment carries the login, a
 ``TFCE_PROVIDER_PARALLELISM``     VMs asked for at once, 10 unless set
 ``TFCE_PROVIDER_KEYS``            the pilots that this run is about, with commas; all unless set
 ``TFCE_PROVIDER_ADOPT_ONLY``      1: no VM is made, only those that exist are taken over
+``OS_CACERT``                     file with the authority of OpenStack's certificates, unless an option has it
 ================================  ======================================================================
 """
 
@@ -30,16 +31,19 @@ from tfce.provider.pilots import Manner
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
+AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
 _NOWHERE = Path("/nonexistent")
 
 
 def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
     """The variables that carry the login of ``queue`` to the provider."""
+    authority = os.environ.get(AUTHORITY)
     return {
         KEY: credentials.key,
         SECRET: credentials.secret,
         OPTIONS: json.dumps(dict(queue.driver)),
         PARALLELISM: str(queue["Terraform_Parallelism"]),
+        **({AUTHORITY: authority} if authority else {}),
     }
 
 

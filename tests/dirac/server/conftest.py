@@ -159,7 +159,11 @@ def element(folder: Path, tenant: Tenant, *queues: str) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def director(tmp_path_factory: pytest.TempPathFactory, tenant: Tenant) -> Iterator[Director]:
     folder = tmp_path_factory.mktemp("dirac")
-    elements = {FIRST: element(folder, tenant, "long", "short"), SECOND: element(folder, tenant, "long")}
+    # The second asks for each VM by itself, so that requests can be counted against pilots.
+    elements = {
+        FIRST: element(folder, tenant, "long", "short"),
+        SECOND: element(folder, tenant, "long") | {"Terraform_Batch": 1},
+    }
     with Server(elements, folder) as server:
         yield Director(server, tenant)
 
