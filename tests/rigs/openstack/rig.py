@@ -58,6 +58,7 @@ class Rig:
             self.wait("keystone", "keystone-tls")
             cloud.seed(self.layout, "identity")
         with lap("services"):
+            self.wait("placement")  # hazard: nova-compute registers its host there at its start, or a minute later
             self.start("nova", wait=False)
             self.wait(*self.daemons)
         with lap("seed"):
