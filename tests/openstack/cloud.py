@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,13 +135,3 @@ class OpenStackSite(AnySite):
 def node(reference: str) -> str:
     """The instance id in a reference."""
     return reference.removeprefix("cloud://")
-
-
-@contextmanager
-def stranger(site: OpenStackSite, name: str, metadata: dict[str, str]) -> Iterator[str]:
-    """A server that tfce did not make; deleted afterwards."""
-    made = site.api.boot(name, metadata)
-    try:
-        yield made
-    finally:
-        site.api.delete(made)

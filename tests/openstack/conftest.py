@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.checking import until
 from tests.openstack.api import AnyCloud, CloudError
 from tests.openstack.cloud import OpenStackSite
 from tests.openstack.own import OwnCloud
@@ -77,3 +78,11 @@ def new_site(tmp_path: Path, cloud: AnyCloud) -> Iterator[NewSite]:
 def site(new_site: NewSite) -> OpenStackSite:
     """A site in the project demo."""
     return new_site()
+
+
+@pytest.fixture
+def tiny(new_site: NewSite) -> OpenStackSite:
+    """A site in the project tiny, which has room for two VMs, and none yet. Its tests run one after the other."""
+    site = new_site("tiny")
+    until(lambda: not site.api.servers(), "the VMs of the test before are gone")
+    return site

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.openstack.cloud import OpenStackSite
-from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 
 
@@ -115,9 +114,8 @@ def test_a_flavor_too_small_for_the_image(site: OpenStackSite, rig: Rig) -> None
 
 @pytest.mark.rig("it needs a quota of two VMs")
 @pytest.mark.xdist_group("tiny")
-def test_a_full_project(new_site: NewSite) -> None:
-    site = new_site("tiny", MaxTotalJobs="3")
-    found = fault(site)
+def test_a_full_project(tiny: OpenStackSite) -> None:
+    found = fault(tiny, MaxTotalJobs="3")
     assert found["check"] == "quota" and "2 more VMs (instances bounds them)" in found["detail"]
 
 

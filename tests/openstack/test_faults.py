@@ -13,7 +13,6 @@ import pytest
 
 from tests.checking import WAIT, children, consistent, until
 from tests.openstack.cloud import OpenStackSite, node
-from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 from tests.site import WRAPPER
 from tfce import context
@@ -31,26 +30,26 @@ def removed(site: OpenStackSite) -> None:
 
 @pytest.mark.rig("it needs a quota of two VMs")
 @pytest.mark.xdist_group("tiny")
-def test_one_of_three_is_over_the_quota(new_site: NewSite) -> None:
-    site = new_site("tiny", Terraform_Parallelism="1")
-    result = site.submit(3)
+def test_one_of_three_is_over_the_quota(tiny: OpenStackSite) -> None:
+    tiny.configure(Terraform_Parallelism="1")
+    result = tiny.submit(3)
     assert result.code == 1
-    assert len(result.json["references"]) == 2 and len(result.json["failed"]) == 1
+    assert len(result.json["references"]) == 2 and len(result.json["failed"]) == 1, result.json
     assert "Quota exceeded for instances" in result.json["failed"][0]["reason"]
-    consistent(site, 2)
+    consistent(tiny, 2)
 
 
 @pytest.mark.rig("it needs a quota of two VMs")
 @pytest.mark.xdist_group("tiny")
-def test_a_quota_that_fills_up_in_a_race(new_site: NewSite) -> None:
-    site = new_site("tiny", Terraform_Parallelism="5")
-    result = site.submit(5)
+def test_a_quota_that_fills_up_in_a_race(tiny: OpenStackSite) -> None:
+    tiny.configure(Terraform_Parallelism="5")
+    result = tiny.submit(5)
     assert result.code == 1
     assert len(result.json["references"]) <= 2
     assert len(result.json["references"]) + len(result.json["failed"]) == 5
     assert all("quota" in one["reason"].lower() for one in result.json["failed"]), result.json
-    until(lambda: len(site.servers()) == len(result.json["references"]), "failed VMs are removed")
-    consistent(site, len(result.json["references"]))
+    until(lambda: len(tiny.servers()) == len(result.json["references"]), "failed VMs are removed")
+    consistent(tiny, len(result.json["references"]))
 
 
 @pytest.mark.rig("its builds fail on purpose")

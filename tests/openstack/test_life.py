@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.checking import consistent, until
-from tests.openstack.cloud import OpenStackSite, node, stranger
+from tests.openstack.cloud import OpenStackSite, node
 from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 from tfce.roster import Pilot
@@ -94,36 +94,6 @@ def test_a_submission_costs_the_same_whatever_already_runs(site: OpenStackSite) 
     for result in (lone, among):  # the provider looks every 3 s until the VM is up, and a few times more
         assert result["calls"].pop("GET /servers/ID") <= 8 + result["seconds"] / 3
     assert lone["calls"] == among["calls"]
-
-
-def test_strangers_and_neighbours_are_neither_counted_nor_touched(site: OpenStackSite) -> None:
-    reference = site.submit(1).json["references"][0]
-    key = site.status()[0]["stamp"]
-    alike: dict[str, str] = {}
-    neighbour = site.metadata(tfce_key=key, tfce_queue="other")
-    elsewhere = site.metadata(tfce_key=key, tfce_installation="somebody")
-    keyless = {name: value for name, value in site.metadata().items() if name != "tfce_key"}
-    with (
-        stranger(site, f"tfce-{key}", alike) as one,
-        stranger(site, "neighbour", neighbour) as two,
-        stranger(site, "elsewhere", elsewhere) as three,
-        stranger(site, "keyless", keyless) as four,
-    ):
-        strangers = [one, two, three, four]
-
-        def all_are(status: str) -> bool:
-            return {s["status"] for s in site.api.servers() if s["id"] in strangers} == {status}
-
-        until(lambda: all_are("ACTIVE"), "the strangers are up")
-        for each in strangers:
-            site.api.act(each, "os-stop")
-        until(lambda: all_are("SHUTOFF"), "the strangers are off")
-        fleet = site.parts().fleet
-        assert fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
-        assert fleet.reap().removed == []
-        refused = fleet.kill([f"cloud://{one}", f"cloud://{two}"])
-        assert len(refused.failed) == 2 and not refused.removed
-        assert all_are("SHUTOFF") and site.server(reference)["status"] == "ACTIVE"
 
 
 def test_two_elements_in_one_project_live_beside_each_other(site: OpenStackSite, new_site: NewSite) -> None:
