@@ -59,6 +59,8 @@ class Api:
 
     def ask(self, method: str, service: str, path: str, json: Any = None, **more: Any) -> Any:
         """One request; the answer's JSON, or None. Logs in again where the token has ended."""
+        if service not in self._urls:
+            self._log_in()  # it may have come since
         for last in (False, True):
             answer = self._session.request(method, self._urls[service] + path, json=json, timeout=60, **more)
             if answer.status_code != 401 or last:

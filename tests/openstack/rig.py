@@ -125,7 +125,7 @@ class Rig(AnyCloud):
 
     def verb(self, *words: str) -> None:
         """``rig.py WORDS``."""
-        _script("rig.py", *words, port=self.base, patience=120)
+        _script("rig.py", *words, port=self.base, patience=300)
 
     @contextmanager
     def without(self, service: str) -> Iterator[None]:

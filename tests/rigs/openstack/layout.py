@@ -48,6 +48,10 @@ class Ports:
     def neutron(self) -> int:
         return self.base + 5
 
+    @property
+    def cinder(self) -> int:
+        return self.base + 6
+
     def front(self, port: int) -> int:
         """The counting port before `port`."""
         return port + 10
