@@ -7,6 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
 OPENSTACK_TESTS ?= tests/openstack
+OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint types bench test-dirac test-openstack test-context bench-openstack clean
 
@@ -21,7 +22,7 @@ unit: $(VENV)/ready
 
 # A real OpenStack from PyPI and the real provider; Linux, apt for what Debian has, Go or its PyPI wheel for the provider.
 test-openstack: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q $(OPENSTACK_TESTS)
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m tests.openstack.run -q -n $(OPENSTACK_JOBS) $(OPENSTACK_TESTS)
 
 # tfce's own provider, on an EC2 API; part of `make test`.
 test-bulk: $(VENV)/ready

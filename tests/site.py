@@ -20,7 +20,7 @@ from tfce.credentials import Credentials
 from tfce.wiring import Parts, assemble
 
 SECRET = "planted%secret-$HOME"
-WRAPPER = "#!/bin/bash\n# -----BEGIN PLANTED PROXY-----\nexec sleep 5\n"
+WRAPPER = "#!/bin/bash\n# -----BEGIN PLANTED PROXY-----\nexec sleep 3600\n"
 _OVERALL = 300  # seconds any command may take
 
 

@@ -22,7 +22,7 @@ from tfce.options import Queue, parse
 from tfce.wiring import assemble
 from tfce.workspace import Workspace
 
-WRAPPER = b"#!/bin/bash\necho a pilot\n"
+WRAPPER = b"#!/bin/bash\nexec sleep 3600\n"  # a guest that is real would end with it
 MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.edges import WRAPPER, Edge, assert_settled
+from tfce.node import State
 
 
 def ids(references: list[str]) -> list[str]:
@@ -55,6 +56,27 @@ def test_two_queues_in_one_account_leave_each_other_alone(edge: Edge) -> None:
     assert list(edge.living()) == ids(short)
     assert_settled(edge.parts("long"), edge)
     assert_settled(edge.parts("short"), edge)
+
+
+def test_strangers_and_neighbours_are_neither_counted_nor_touched(edge: Edge) -> None:
+    (mine,) = ids(edge.parts().fleet.submit(WRAPPER, 1).references)
+    tags = edge.living()[mine]
+    alike = [
+        {"Name": tags["Name"]},
+        {**tags, "tfce:queue": "other"},
+        {**tags, "tfce:installation": "somebody"},
+        {name: value for name, value in tags.items() if name != "tfce:key"},
+    ]
+    strangers = [edge.add(one) for one in alike]
+    for stranger in strangers:
+        edge.stop(stranger)
+    parts = edge.parts()
+    assert parts.fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
+    assert parts.fleet.reap().removed == []
+    refused = parts.fleet.kill([f"cloud://{stranger}" for stranger in strangers[:2]])
+    assert len(refused.failed) == 2 and not refused.removed
+    states = {node_id: node.state for node_id in edge.living() if (node := parts.cloud.node(node_id))}
+    assert states == {mine: State.RUNNING, **dict.fromkeys(strangers, State.STOPPED)}
 
 
 def test_an_overdue_pilot_goes_and_a_young_one_stays(edge: Edge) -> None:

@@ -90,44 +90,6 @@ def test_a_submission_costs_the_same_whatever_already_runs(site: Site) -> None:
     assert len(site.instances()) == 4
 
 
-def test_strangers_and_neighbours_are_neither_counted_nor_touched(site: Site) -> None:
-    reference = site.submit(1).json["references"][0]
-    key = site.status()[0]["stamp"]
-    owner = site.parts().workspace.owner()
-    alike = {"Name": f"tfce-{key}"}
-    neighbour = {
-        "tfce:installation": owner.installation,
-        "tfce:ce": site.ce,
-        "tfce:queue": "other",
-        "tfce:key": key,
-    }
-    elsewhere = {"tfce:installation": "somebody", "tfce:ce": site.ce, "tfce:queue": site.queue, "tfce:key": key}
-    keyless = {"tfce:installation": owner.installation, "tfce:ce": site.ce, "tfce:queue": site.queue}
-    strangers = [site.stranger(tags) for tags in (alike, neighbour, elsewhere, keyless)]
-    for stranger in strangers:
-        site.do("StopInstances", stranger)
-    fleet = site.parts().fleet
-    assert fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
-    assert fleet.reap().removed == []
-    refused = fleet.kill([f"cloud://{strangers[0]}", f"cloud://{strangers[1]}"])
-    assert len(refused.failed) == 2 and not refused.removed
-    alive = site.everything()
-    assert all(alive[stranger][0] == "stopped" for stranger in strangers)
-    assert alive[reference.removeprefix("cloud://")][0] == "running"
-
-
-def test_two_queues_of_one_account_live_beside_each_other(site: Site) -> None:
-    other = Site(site.folder / "other", site.emulator, site.proxy, ce=site.ce, queue="short")
-    other.configure(Workspace_Root=str(site.folder / "root"))
-    here, there = site.submit(1), other.submit(1)
-    assert here.code == there.code == 0
-    assert [p["reference"] for p in other.status()] == there.json["references"]
-    other.do("StopInstances", there.json["references"][0])
-    assert site.run("reap", site.name, "--json").json["removed"] == []
-    assert len(other.run("reap", other.name, "--json").json["removed"]) == 1
-    assert [p["reference"] for p in site.status()] == here.json["references"]
-
-
 def test_a_changed_option_touches_no_running_pilot(site: Site) -> None:
     before = site.submit(2).json["references"]
     site.configure(

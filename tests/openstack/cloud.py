@@ -1,16 +1,16 @@
-"""A site on the OpenStack rig."""
+"""A site on an OpenStack."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.checking import until
-from tests.openstack.rig import Api, Rig, provider_mirror
+from tests.openstack.api import AnyCloud, Api
+from tests.openstack.rig import Rig, provider_mirror
 from tests.site import AnySite, keyed
 
 KEYS = ("tfce_installation", "tfce_ce", "tfce_queue", "tfce_key")
@@ -18,10 +18,10 @@ KEYS = ("tfce_installation", "tfce_ce", "tfce_queue", "tfce_key")
 
 @dataclass
 class OpenStackSite(AnySite):
-    """One (CE, queue) in a project of the rig."""
+    """One (CE, queue) in a project of the cloud."""
 
     folder: Path
-    rig: Rig
+    cloud: AnyCloud
     ce: str = "cloudprov.mysite.example"
     queue: str = "long"
     project: str = "demo"
@@ -29,24 +29,19 @@ class OpenStackSite(AnySite):
     strangers: list[str] = field(default_factory=list)
 
     def login(self) -> tuple[str, str]:
-        return self.rig.env["OS_USERNAME"], self.rig.env["OS_PASSWORD"]
+        return self.cloud.login()
 
     def mirror(self) -> Path:
         return provider_mirror()
 
     def defaults(self) -> dict[str, str]:
-        return {
-            "CloudType": "OPENSTACK",
-            "Driver_ex_force_auth_url": self.rig.env["OS_AUTH_URL"].removesuffix("/v3"),
-            "Driver_ex_force_auth_version": "3.x_password",
-            "Driver_ex_tenant_name": self.project,
-            "Driver_ca_cert": self.rig.env["OS_CACERT"],
-            "Driver_ex_force_service_region": "RegionOne",
-            "Instance_Image": f"name:{self.rig.env['RIG_IMAGE']}",
-            "Instance_Flavor": "name:m1.tiny",
-            "Instance_Networks": "name:my_private_net",
-            "Terraform_MaxRetries": "1",
-        }
+        return {"CloudType": "OPENSTACK", **self.cloud.options(self.project), "Terraform_MaxRetries": "1"}
+
+    @property
+    def rig(self) -> Rig:
+        """The cloud, where it is the rig."""
+        assert isinstance(self.cloud, Rig)
+        return self.cloud
 
     def through_front(self) -> None:
         """Go through the region that counts every request."""
@@ -60,7 +55,7 @@ class OpenStackSite(AnySite):
     @property
     def api(self) -> Api:
         """The project's API."""
-        return self.rig.api(self.project)
+        return self.cloud.api(self.project)
 
     def servers(self) -> dict[str, dict[str, Any]]:
         """Nova's servers of this CE and queue by id; those on their way out left out."""
@@ -144,13 +139,3 @@ def tags(server: dict[str, Any]) -> dict[str, str]:
 def node(reference: str) -> str:
     """The instance id in a reference."""
     return reference.removeprefix("cloud://")
-
-
-@contextmanager
-def stranger(site: OpenStackSite, name: str, metadata: dict[str, str]) -> Iterator[str]:
-    """A server that tfce did not make; deleted afterwards."""
-    made = site.api.boot(name, metadata)
-    try:
-        yield made
-    finally:
-        site.api.delete(made)

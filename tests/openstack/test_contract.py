@@ -17,6 +17,7 @@ from tests.contract.test_life import (
     test_a_log_is_the_cloud_s_console_and_later_the_kept_one,
     test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew,
     test_an_overdue_pilot_goes_and_a_young_one_stays,
+    test_strangers_and_neighbours_are_neither_counted_nor_touched,
     test_two_queues_in_one_account_leave_each_other_alone,
 )
 from tests.contract.test_provisioner import (
@@ -42,6 +43,7 @@ __all__ = [
     "test_nothing_is_asked_for_nothing",
     "test_one_vm_by_its_id_whosesoever",
     "test_states",
+    "test_strangers_and_neighbours_are_neither_counted_nor_touched",
     "test_two_queues_in_one_account_leave_each_other_alone",
     "test_vms_are_removed_together_and_one_that_is_not_there_stops_none",
 ]

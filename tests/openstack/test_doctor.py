@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.openstack.cloud import OpenStackSite
-from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 
 
@@ -27,6 +26,8 @@ def fault(site: OpenStackSite, **options: str) -> dict[str, Any]:
     return bad[0]
 
 
+@pytest.mark.rig("it counts the requests that arrive")
+@pytest.mark.xdist_group("front")
 def test_a_sound_queue_is_well_and_nothing_is_created(site: OpenStackSite, rig: Rig) -> None:
     site.through_front()
     site.configure(
@@ -52,6 +53,13 @@ def test_a_sound_queue_is_well_and_nothing_is_created(site: OpenStackSite, rig: 
     assert "CURE" in site.run("doctor", site.name).out
 
 
+def test_the_queue_of_the_other_tests_is_well(site: OpenStackSite) -> None:
+    site.configure(MaxTotalJobs="2")
+    code, checks = examined(site)
+    assert code == 0 and all(check["ok"] for check in checks), checks
+
+
+@pytest.mark.rig("it looks for the rig's names")
 @pytest.mark.parametrize(
     ("options", "check", "detail", "cure"),
     [
@@ -72,6 +80,7 @@ def test_what_is_not_there_is_said_with_candidates(
     assert found["check"] == check and detail in found["detail"] and cure in found["cure"], found
 
 
+@pytest.mark.rig("it needs an administrator")
 def test_two_images_of_one_name_are_told_apart_by_id(site: OpenStackSite, rig: Rig) -> None:
     made = [
         rig.admin.ask(
@@ -92,6 +101,7 @@ def test_two_images_of_one_name_are_told_apart_by_id(site: OpenStackSite, rig: R
             rig.admin.ask("DELETE", "image", f"/v2/images/{one}")
 
 
+@pytest.mark.rig("it needs an administrator")
 def test_a_flavor_too_small_for_the_image(site: OpenStackSite, rig: Rig) -> None:
     flavor = {"name": site.ce, "vcpus": 1, "ram": 64, "disk": 1}
     made = rig.admin.ask("POST", "compute", "/flavors", {"flavor": flavor})["flavor"]["id"]
@@ -102,9 +112,10 @@ def test_a_flavor_too_small_for_the_image(site: OpenStackSite, rig: Rig) -> None
         rig.admin.ask("DELETE", "compute", f"/flavors/{made}")
 
 
-def test_a_full_project(new_site: NewSite) -> None:
-    site = new_site("tiny", MaxTotalJobs="3")
-    found = fault(site)
+@pytest.mark.rig("it needs a quota of two VMs")
+@pytest.mark.xdist_group("tiny")
+def test_a_full_project(tiny: OpenStackSite) -> None:
+    found = fault(tiny, MaxTotalJobs="3")
     assert found["check"] == "quota" and "2 more VMs (instances bounds them)" in found["detail"]
 
 
@@ -112,15 +123,17 @@ def test_a_secret_that_others_can_read(site: OpenStackSite) -> None:
     (site.folder / "cloud.auth").chmod(0o644)
     code, checks = examined(site)
     (found,) = [check for check in checks if not check["ok"]]
-    assert code == 1 and "chmod 600" in found["cure"] and "rig-password" not in str(checks)
+    assert code == 1 and "chmod 600" in found["cure"] and site.login()[1] not in str(checks)
 
 
+@pytest.mark.rig("some clouds lock a user after a wrong password")
 def test_a_password_that_is_wrong(site: OpenStackSite) -> None:
     site.authenticate("demo", "not-the-password")
     found = fault(site)
     assert found["check"] == "cloud" and "credentials" in found["detail"]
 
 
+@pytest.mark.rig("it makes an application credential")
 def test_an_application_credential_that_soon_ends(site: OpenStackSite, rig: Rig) -> None:
     me = rig.api().ask("GET", "identity", "/auth/tokens", headers={"X-Subject-Token": rig.api().token})
     path = f"/users/{me['token']['user']['id']}/application_credentials"
@@ -135,6 +148,7 @@ def test_an_application_credential_that_soon_ends(site: OpenStackSite, rig: Rig)
         rig.api().ask("DELETE", "identity", f"{path}/{made['id']}")
 
 
+@pytest.mark.rig("it writes a file of the rig's logins")
 def test_an_entry_of_clouds_yaml_serves_all_commands(site: OpenStackSite, rig: Rig) -> None:
     place = site.folder / "elsewhere" / "clouds.yaml"
     place.parent.mkdir()

@@ -29,6 +29,7 @@ Instance_Flavor = name:m1.medium
 Instance_Networks = name:my_public_net,name:my_private_net
 Instance_SSHKey = mysshkey
 """
+pytestmark = pytest.mark.rig("it is an example's cloud")
 HOST, PORT, ADDRESS = "cloudprov.mysite.example", 5000, "127.0.0.57"
 
 

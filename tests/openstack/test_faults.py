@@ -13,7 +13,6 @@ import pytest
 
 from tests.checking import WAIT, children, consistent, until
 from tests.openstack.cloud import OpenStackSite, node
-from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 from tests.site import WRAPPER
 from tfce import context
@@ -29,26 +28,31 @@ def removed(site: OpenStackSite) -> None:
 # -- no room -------------------------------------------------------------------------------------------------
 
 
-def test_one_of_three_is_over_the_quota(new_site: NewSite) -> None:
-    site = new_site("tiny", Terraform_Parallelism="1")
-    result = site.submit(3)
+@pytest.mark.rig("it needs a quota of two VMs")
+@pytest.mark.xdist_group("tiny")
+def test_one_of_three_is_over_the_quota(tiny: OpenStackSite) -> None:
+    tiny.configure(Terraform_Parallelism="1")
+    result = tiny.submit(3)
     assert result.code == 1
-    assert len(result.json["references"]) == 2 and len(result.json["failed"]) == 1
+    assert len(result.json["references"]) == 2 and len(result.json["failed"]) == 1, result.json
     assert "Quota exceeded for instances" in result.json["failed"][0]["reason"]
-    consistent(site, 2)
+    consistent(tiny, 2)
 
 
-def test_a_quota_that_fills_up_in_a_race(new_site: NewSite) -> None:
-    site = new_site("tiny", Terraform_Parallelism="5")
-    result = site.submit(5)
+@pytest.mark.rig("it needs a quota of two VMs")
+@pytest.mark.xdist_group("tiny")
+def test_a_quota_that_fills_up_in_a_race(tiny: OpenStackSite) -> None:
+    tiny.configure(Terraform_Parallelism="5")
+    result = tiny.submit(5)
     assert result.code == 1
     assert len(result.json["references"]) <= 2
     assert len(result.json["references"]) + len(result.json["failed"]) == 5
     assert all("quota" in one["reason"].lower() for one in result.json["failed"]), result.json
-    until(lambda: len(site.servers()) == len(result.json["references"]), "failed VMs are removed")
-    consistent(site, len(result.json["references"]))
+    until(lambda: len(tiny.servers()) == len(result.json["references"]), "failed VMs are removed")
+    consistent(tiny, len(result.json["references"]))
 
 
+@pytest.mark.rig("its builds fail on purpose")
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -68,6 +72,7 @@ def test_accepted_and_then_failed(site: OpenStackSite, options: dict[str, str], 
     consistent(site, 0)
 
 
+@pytest.mark.rig("its guests end at once")
 def test_a_pilot_that_ends_before_the_first_look_is_a_pilot(site: OpenStackSite) -> None:
     site.configure(Terraform_Tags="rig_lifetime=0")
     result = site.submit(1)
@@ -82,6 +87,8 @@ def test_a_pilot_that_ends_before_the_first_look_is_a_pilot(site: OpenStackSite)
 # -- the cloud's services ------------------------------------------------------------------------------------
 
 
+@pytest.mark.rig("it stops neutron")
+@pytest.mark.alone
 def test_neutron_is_down(site: OpenStackSite, rig: Rig) -> None:
     references = site.submit(1).json["references"]
     with rig.without("neutron"):
@@ -97,6 +104,8 @@ def test_neutron_is_down(site: OpenStackSite, rig: Rig) -> None:
     consistent(site, len(site.instances()))
 
 
+@pytest.mark.rig("it stops keystone")
+@pytest.mark.alone
 def test_keystone_is_down(site: OpenStackSite, rig: Rig) -> None:
     site.configure(Terraform_MaxRetries="0")
     site.submit(1)
@@ -109,10 +118,15 @@ def test_keystone_is_down(site: OpenStackSite, rig: Rig) -> None:
     consistent(site, 1)
 
 
+@pytest.mark.rig("it holds up nova's answers")
+@pytest.mark.xdist_group("front")
 def test_nova_stops_answering(site: OpenStackSite, rig: Rig) -> None:
+    site.configure(
+        Driver_ex_force_service_region=rig.env["RIG_FRONT_REGION"]
+    )  # keystone answers, and others' nova
     references = site.submit(1).json["references"]
     site.configure(Driver_timeout="2", Terraform_Timeout="5")
-    with rig.paused("nova"):
+    with rig.paused("front"):
         begun = time.monotonic()
         refused = site.run("status", site.name)
         assert refused.code == 3 and "timed out" in refused.err
@@ -132,21 +146,22 @@ def test_nova_stops_answering(site: OpenStackSite, rig: Rig) -> None:
 # -- one VM --------------------------------------------------------------------------------------------------
 
 
-def test_one_refusal_does_not_stop_a_sweep(site: OpenStackSite, rig: Rig) -> None:
+def test_one_refusal_does_not_stop_a_sweep(site: OpenStackSite) -> None:
     references = site.submit(2).json["references"]
     for reference in references:
         site.power_off(reference)
-    rig.admin.act(node(references[0]), "lock")
+    site.api.act(node(references[0]), "lock")
     sweep = site.run("reap", site.name, "--json")
     assert sweep.code == 1
     assert [one["reference"] for one in sweep.json["removed"]] == [references[1]]
     assert "locked" in sweep.json["failed"][0]["reason"]
-    rig.admin.act(node(references[0]), "unlock")
+    site.api.act(node(references[0]), "unlock")
     assert site.run("reap", site.name, "--json").json["failed"] == []
     removed(site)
     consistent(site, 0)
 
 
+@pytest.mark.rig("few clouds let a user pause, suspend and shelve")
 def test_states_between_running_and_ended_count_as_running(site: OpenStackSite) -> None:
     (reference,) = site.submit(1).json["references"]
     fleet = site.parts().fleet
@@ -164,6 +179,7 @@ def test_states_between_running_and_ended_count_as_running(site: OpenStackSite) 
     consistent(site, 1)
 
 
+@pytest.mark.rig("it needs an administrator")
 def test_a_vm_that_an_administrator_broke_is_removed(site: OpenStackSite) -> None:
     (reference,) = site.submit(1).json["references"]
     site.break_down(reference)
@@ -215,13 +231,19 @@ def test_user_data_up_to_the_limit_and_over_it(site: OpenStackSite) -> None:
     consistent(site, 1)
 
 
-@pytest.mark.parametrize("method", ["3.x_password", "3.x_appcred"])
-def test_no_secret_is_anywhere(site: OpenStackSite, rig: Rig, method: str) -> None:
-    _, secret = site.login()
-    if method == "3.x_appcred":
-        secret = rig.env["RIG_APPCRED_SECRET"]
-        site.authenticate(rig.env["RIG_APPCRED_ID"], secret)
-        site.configure(Driver_ex_force_auth_version=method, Driver_ex_tenant_name="")
+@pytest.mark.rig("it needs an application credential")
+def test_the_secret_of_an_application_credential_is_nowhere(site: OpenStackSite, rig: Rig) -> None:
+    site.authenticate(rig.env["RIG_APPCRED_ID"], rig.env["RIG_APPCRED_SECRET"])
+    site.configure(Driver_ex_force_auth_version="3.x_appcred", Driver_ex_tenant_name="")
+    nowhere(rig.env["RIG_APPCRED_SECRET"], site)
+
+
+def test_no_secret_is_anywhere(site: OpenStackSite) -> None:
+    nowhere(site.login()[1], site)
+
+
+def nowhere(secret: str, site: OpenStackSite) -> None:
+    """A pilot's life leaves neither the secret nor the wrapper on the disk, in the output or in arguments."""
     process = site.start(*site.submission(1))
     lines: set[str] = set()
     while process.poll() is None:

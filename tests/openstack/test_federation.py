@@ -18,6 +18,8 @@ from tfce.config import load_queue
 from tfce.errors import CloudError
 from tfce.wiring import Parts
 
+pytestmark = pytest.mark.rig("it knows no grid logins that the tests could use")
+
 
 @pytest.fixture
 def keystone(tmp_path: Path, rig: Rig) -> Iterator[Keystone]:

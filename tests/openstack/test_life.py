@@ -6,13 +6,17 @@ import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.checking import consistent, until
-from tests.openstack.cloud import OpenStackSite, node, stranger
+from tests.openstack.cloud import OpenStackSite, node
 from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 from tfce.roster import Pilot
 
 
+@pytest.mark.rig("it counts the requests that arrive")
+@pytest.mark.xdist_group("front")
 def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, rig: Rig) -> None:
     site.through_front()
     with rig.counted() as asked:
@@ -54,6 +58,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, r
     consistent(site, 1)
 
 
+@pytest.mark.rig("it needs two networks and a second flavor")
 def test_a_vm_is_made_as_the_options_say(site: OpenStackSite, rig: Rig) -> None:
     env = rig.env
     site.configure(
@@ -85,45 +90,13 @@ def test_a_vm_is_made_as_the_options_say(site: OpenStackSite, rig: Rig) -> None:
     consistent(site, 0)
 
 
-def test_a_submission_costs_the_same_whatever_already_runs(site: OpenStackSite, rig: Rig) -> None:
-    site.through_front()
+def test_a_submission_costs_the_same_whatever_already_runs(site: OpenStackSite) -> None:
     lone = site.submit(1).json
     site.submit(2)
     among = site.submit(1).json
-    builds = "GET /servers/ID"  # the provider looks until the VM is up: that depends on the cloud's pace
-    for calls in (lone["calls"], among["calls"]):
-        assert calls.pop(builds) <= 12
+    for result in (lone, among):  # the provider looks every 3 s until the VM is up, and a few times more
+        assert result["calls"].pop("GET /servers/ID") <= 8 + result["seconds"] / 3
     assert lone["calls"] == among["calls"]
-
-
-def test_strangers_and_neighbours_are_neither_counted_nor_touched(site: OpenStackSite) -> None:
-    reference = site.submit(1).json["references"][0]
-    key = site.status()[0]["stamp"]
-    alike: dict[str, str] = {}
-    neighbour = site.metadata(tfce_key=key, tfce_queue="other")
-    elsewhere = site.metadata(tfce_key=key, tfce_installation="somebody")
-    keyless = {name: value for name, value in site.metadata().items() if name != "tfce_key"}
-    with (
-        stranger(site, f"tfce-{key}", alike) as one,
-        stranger(site, "neighbour", neighbour) as two,
-        stranger(site, "elsewhere", elsewhere) as three,
-        stranger(site, "keyless", keyless) as four,
-    ):
-        strangers = [one, two, three, four]
-
-        def all_are(status: str) -> bool:
-            return {s["status"] for s in site.api.servers() if s["id"] in strangers} == {status}
-
-        until(lambda: all_are("ACTIVE"), "the strangers are up")
-        for each in strangers:
-            site.api.act(each, "os-stop")
-        until(lambda: all_are("SHUTOFF"), "the strangers are off")
-        fleet = site.parts().fleet
-        assert fleet.count() == {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": 1}
-        assert fleet.reap().removed == []
-        refused = fleet.kill([f"cloud://{one}", f"cloud://{two}"])
-        assert len(refused.failed) == 2 and not refused.removed
-        assert all_are("SHUTOFF") and site.server(reference)["status"] == "ACTIVE"
 
 
 def test_two_elements_in_one_project_live_beside_each_other(site: OpenStackSite, new_site: NewSite) -> None:
@@ -137,6 +110,7 @@ def test_two_elements_in_one_project_live_beside_each_other(site: OpenStackSite,
     assert [p["reference"] for p in site.status()] == here.json["references"]
 
 
+@pytest.mark.rig("it needs two networks and a second flavor")
 def test_a_changed_option_touches_no_running_pilot(site: OpenStackSite, rig: Rig) -> None:
     before = site.submit(1).json["references"]
     site.configure(
@@ -155,6 +129,7 @@ def test_a_changed_option_touches_no_running_pilot(site: OpenStackSite, rig: Rig
     assert site.server(before[0])["flavor"]["id"] == rig.env["RIG_FLAVOR_TINY_ID"]
 
 
+@pytest.mark.rig("it needs a second project")
 def test_another_project_for_a_queue_with_pilots_is_refused(site: OpenStackSite) -> None:
     site.submit(1)
     site.configure(Driver_ex_tenant_name="clouduser")
@@ -162,6 +137,7 @@ def test_another_project_for_a_queue_with_pilots_is_refused(site: OpenStackSite)
     assert refused.code == 2 and "demo" in refused.err and len(site.instances()) == 1
 
 
+@pytest.mark.rig("it needs an administrator")
 def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -> None:
     references = site.submit(3).json["references"]
     fleet = site.parts().fleet

@@ -10,6 +10,7 @@ from tests.openstack.rig import Rig
 from tfce.errors import CloudError
 
 
+@pytest.mark.rig("it needs an application credential")
 def test_an_application_credential_serves_both_clients(site: OpenStackSite, rig: Rig) -> None:
     site.authenticate(rig.env["RIG_APPCRED_ID"], rig.env["RIG_APPCRED_SECRET"])
     site.configure(Driver_ex_force_auth_version="3.x_appcred", Driver_ex_tenant_name="")
@@ -19,6 +20,7 @@ def test_an_application_credential_serves_both_clients(site: OpenStackSite, rig:
     assert site.run("kill", site.name, *result.json["references"]).code == 0
 
 
+@pytest.mark.rig("it needs a second project")
 def test_the_project_may_be_named_by_its_id(site: OpenStackSite, rig: Rig) -> None:
     site.project = "clouduser"
     site.configure(Driver_ex_tenant_name="", Driver_ex_tenant_id=rig.env["RIG_CLOUDUSER_PROJECT_ID"])
@@ -27,6 +29,7 @@ def test_the_project_may_be_named_by_its_id(site: OpenStackSite, rig: Rig) -> No
     consistent(site, 1)
 
 
+@pytest.mark.rig("some clouds lock a user after a wrong password")
 def test_a_wrong_password(site: OpenStackSite) -> None:
     site.authenticate("demo", "not-the-password")
     refused = site.run("status", site.name)
@@ -42,6 +45,7 @@ def test_a_wrong_region(site: OpenStackSite) -> None:
     assert site.submit(1).code in (1, 3)
 
 
+@pytest.mark.rig("it needs an authority that the system does not know")
 def test_an_authority_that_is_not_known(site: OpenStackSite) -> None:
     site.configure(Driver_ca_cert="")
     refused = site.run("status", site.name)
@@ -75,6 +79,7 @@ def revoke(rig: Rig, token: str) -> None:
     rig.admin.ask("DELETE", "identity", "/auth/tokens", headers={"X-Subject-Token": token})
 
 
+@pytest.mark.rig("it needs an administrator")
 def test_a_token_that_ends_early_is_renewed(site: OpenStackSite, rig: Rig) -> None:
     references = site.submit(1).json["references"]
     parts = site.parts()
@@ -87,6 +92,8 @@ def test_a_token_that_ends_early_is_renewed(site: OpenStackSite, rig: Rig) -> No
     assert parts.cloud.token() != ended
 
 
+@pytest.mark.rig("it sets the life of tokens")
+@pytest.mark.alone
 def test_tokens_that_end_in_the_middle_of_an_apply(site: OpenStackSite, rig: Rig) -> None:
     site.configure(Terraform_Parallelism="1")
     rig.verb("tokens", "6")
@@ -99,6 +106,7 @@ def test_tokens_that_end_in_the_middle_of_an_apply(site: OpenStackSite, rig: Rig
     consistent(site, 3)
 
 
+@pytest.mark.rig("some clouds lock a user after a wrong password")
 def test_a_password_that_changes_is_said(site: OpenStackSite, rig: Rig) -> None:
     references = site.submit(1).json["references"]
     parts = site.parts()

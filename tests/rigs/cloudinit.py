@@ -16,6 +16,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rigs.cache import cache
+
 HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"
 MIRROR = os.environ.get("TFCE_DEBIAN_MIRROR", "http://deb.debian.org/debian")
@@ -60,13 +62,13 @@ def available() -> str:
 
 def root() -> Path:
     """The root file system all machines start from; built where it is not there yet."""
-    cache = Path(os.environ.get("TFCE_CACHE") or HERE.parents[1] / ".cache") / "cloudinit"
-    cache.mkdir(parents=True, exist_ok=True)
-    done = cache / f"{SUITE}-2"
-    with (cache / "lock").open("w") as lock:
+    home = cache("cloudinit")
+    home.mkdir(parents=True, exist_ok=True)
+    done = home / f"{SUITE}-2"
+    with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.is_dir():
-            partial = cache / "partial"
+            partial = home / "partial"
             shutil.rmtree(partial, ignore_errors=True)
             include = ",".join(PACKAGES)
             command = ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, partial, MIRROR]

@@ -32,9 +32,9 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.rigs import localstack, mirror
+from tests.rigs.cache import CLONE, cache
 
 HERE = Path(__file__).resolve().parent
-CLONE = HERE.parent.parent
 VERSIONS = ("8.0", "9.1")
 
 # What must be there, and the Debian packages that bring it.
@@ -52,14 +52,9 @@ class RigError(RuntimeError):
     """An environment cannot be made; the text says why and where the log is."""
 
 
-def cache() -> Path:
-    """The folder of this rig: in `TFCE_CACHE`, else in `.cache` in the clone."""
-    return Path(os.environ.get("TFCE_CACHE") or CLONE / ".cache").absolute() / "dirac"
-
-
 def ensure(version: str) -> Path:
     """The Python of the environment with DIRAC ``version``; made unless it is there with these pins."""
-    home = cache() / version
+    home = cache("dirac", version)
     home.mkdir(parents=True, exist_ok=True)
     requirements = HERE / f"dirac-{version}-requirements.txt"
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
@@ -102,7 +97,7 @@ def _pip(python: Path, log: Path, *arguments: str) -> None:
 
 def _system_packages(version: str) -> None:
     """Install what the version needs from Debian's packages, or say what is missing."""
-    with (cache() / "apt.lock").open("w") as lock:  # apt-get serves one at a time
+    with (cache("dirac", "apt.lock")).open("w") as lock:  # apt-get serves one at a time
         fcntl.flock(lock, fcntl.LOCK_EX)
         _install_packages(version)
 
@@ -133,7 +128,7 @@ def environment(version: str) -> dict[str, str]:
     """The environment variables for a process that imports DIRAC: no other DIRAC's files, no proxy, no cloud."""
     own = ("DIRAC", "X509_", "AWS_", "OS_", "TF_", "TFCE_ROOT", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    root = cache() / version / "root"
+    root = cache("dirac", version, "root")
     root.mkdir(parents=True, exist_ok=True)
     return kept | {"DIRAC_NO_CFG": "1", "DIRAC_ROOT_PATH": str(root)}
 
@@ -164,7 +159,7 @@ def _toolchain(version: str, python: Path) -> None:
         raise RigError(f"tfce.toolchain ended with {asked.returncode}: {asked.stderr[-600:]}")
     if asked.stdout.strip():
         _say(f"DIRAC {version}: installing {' '.join(asked.stdout.split())}")
-        _pip(python, cache() / version / "install.log", *asked.stdout.split())
+        _pip(python, cache("dirac", version, "install.log"), *asked.stdout.split())
 
 
 def _test_environment(version: str) -> dict[str, str]:
@@ -211,7 +206,7 @@ def test(versions: Sequence[str], arguments: Sequence[str]) -> int:
 
 def _side_by_side(pythons: dict[str, Path], before: Sequence[_Suite], aside: Sequence[_Suite]) -> int:
     """Run ``before`` on the terminal and meanwhile ``aside``, one after the other; the worst exit code."""
-    logs = [cache() / suite.version / "tests.log" for suite in aside]
+    logs = [cache("dirac", suite.version, "tests.log") for suite in aside]
 
     def run_aside() -> list[int]:
         return [suite.run(pythons[suite.version], log) for suite, log in zip(aside, logs, strict=True)]

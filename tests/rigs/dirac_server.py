@@ -32,6 +32,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.rigs import dirac, dirac_cfg, dirac_x509
+from tests.rigs.cache import cache
 
 VO, PILOT_GROUP, USER_GROUP = "dteam", "dteam_pilot", "dteam_user"
 VOMS_ROLE = f"/{VO}/Role=pilot"
@@ -60,7 +61,7 @@ class Server:
         self._temporary = folder is None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="tfce-dirac-"))
         self.elements = dict(elements or {})
-        self.python = dirac.cache() / "9.1" / "venv" / "bin" / "python"
+        self.python = cache("dirac", "9.1", "venv", "bin", "python")
         self._ports = _free_ports(2 + len(_SERVICES))
         self._record = self.folder / "processes.json"
 

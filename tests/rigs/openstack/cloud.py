@@ -79,7 +79,7 @@ def token_seconds(layout: Layout) -> int:
         return 86400
 
 
-def configure(layout: Layout) -> None:
+def configure(layout: Layout, services: Sequence[str] = SERVICES) -> None:
     """Render etc/*.conf."""
     ports = layout.ports
     values = {
@@ -92,10 +92,11 @@ def configure(layout: Layout) -> None:
         "GLANCE_PORT": ports.glance,
         "NOVA_PORT": ports.nova,
         "NEUTRON_PORT": ports.neutron,
+        "CINDER_PORT": ports.cinder,
     }
     auth = _render("auth", values)
     authtoken = _render("authtoken", {**values, "AUTH": auth})
-    for service in SERVICES:
+    for service in services:
         text = _render(service, {**values, "AUTH": auth, "AUTHTOKEN": authtoken})
         Path(layout.config(service)).write_text(text)
 
@@ -112,10 +113,14 @@ def make_databases(layout: Layout) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda service: _make_schema(layout, service), SERVICES))
     for database in (layout.state / "db").glob("*.sqlite"):
-        # hazard: without the write-ahead log an open reader makes a writer fail with "database is locked"
-        with closing(sqlite3.connect(database)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        write_ahead(database)
     done.touch()
+
+
+def write_ahead(database: Path) -> None:
+    # hazard: without the write-ahead log an open reader makes a writer fail with "database is locked"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _make_schema(layout: Layout, service: str) -> None:
@@ -179,6 +184,7 @@ def seed(layout: Layout, step: str) -> None:
             "compute": ports.nova,
             "network": ports.neutron,
         },
+        "cinder": ports.cinder,
         "front": ports.front(0),
         "requests_log": str(requests_log(layout)),
         "env_file": str(layout.env_file),

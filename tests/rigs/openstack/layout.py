@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.rigs.cache import cache
 
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
 PASSWORD = "rig-password"  # of every user of the rig; it guards nothing
 EXAMPLE_HOST = "cloudprov.mysite.example"  # in keystone's certificate, so that the documented example can be run
-
-
-def cache_root() -> Path:
-    """TFCE_CACHE, or .cache in the clone."""
-    return Path(os.environ.get("TFCE_CACHE") or HERE.parents[2] / ".cache").resolve()
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class Ports:
     def neutron(self) -> int:
         return self.base + 5
 
+    @property
+    def cinder(self) -> int:
+        return self.base + 6
+
     def front(self, port: int) -> int:
         """The counting port before `port`."""
         return port + 10
@@ -63,7 +67,7 @@ class Layout:
     @classmethod
     def from_environment(cls) -> Layout:
         """TFCE_OPENSTACK_PORT is the first of the rig's ports (default 5000, keystone's)."""
-        return cls(Ports(int(os.environ.get("TFCE_OPENSTACK_PORT", "5000"))), cache_root() / "openstack")
+        return cls(Ports(int(os.environ.get("TFCE_OPENSTACK_PORT", "5000"))), cache("openstack"))
 
     @property
     def state(self) -> Path:

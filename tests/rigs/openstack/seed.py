@@ -94,6 +94,15 @@ def resources(facts):
     Path(facts["env_file"]).write_text("".join(f"{k}={v}\n" for k, v in environment(facts, admin, credential)))
 
 
+def cinder(facts):
+    """cinder's place in the catalog."""
+    api = connect(facts, "admin", "admin").identity
+    if not any(service.type == "volumev3" for service in api.services()):
+        api.create_service(name="cinder", type="volumev3")
+        url = f"http://127.0.0.1:{facts['cinder']}/v3"
+        add_endpoints(api, "volumev3", url, url)
+
+
 def public_key():
     """A key whose private half is thrown away."""
     public = ed25519.Ed25519PrivateKey.generate().public_key()
@@ -134,4 +143,4 @@ def environment(facts, admin, credential):
 
 
 if __name__ == "__main__":
-    {"identity": identity, "resources": resources}[sys.argv[1]](json.loads(sys.argv[2]))
+    {"identity": identity, "resources": resources, "cinder": cinder}[sys.argv[1]](json.loads(sys.argv[2]))
