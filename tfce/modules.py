@@ -52,6 +52,10 @@ class Module:
         """The pilot that a diagnostic of ``apply -json`` is about, or None where it is no pilot's failure."""
         return self.key(diagnostic.get("address") or "") if diagnostic.get("severity") == "error" else None
 
+    def reason(self, diagnostic: Mapping[str, Any]) -> str:
+        """What a diagnostic says of its pilot."""
+        return f"{diagnostic.get('summary', '')}: {diagnostic.get('detail', '')}".strip(": ")
+
     def address(self, key: str) -> str:
         """The resource address of the pilot ``key``."""
         return f'{self.resource}["{key}"]'
@@ -91,6 +95,11 @@ class BulkModule(Module):
         # A pilot that could not be started is an error, or a warning while the resource is created.
         found = _REFUSED.match(diagnostic.get("summary") or "")
         return found.group(1) if found else None
+
+    def reason(self, diagnostic: Mapping[str, Any]) -> str:
+        # The summary of a refusal only says which pilot: many have the same reason, which is reported once.
+        detail = str(diagnostic.get("detail") or "")
+        return detail if detail and self.culprit(diagnostic) else super().reason(diagnostic)
 
     def instances(self, state: Mapping[str, Any]) -> dict[str, Instance]:
         found: dict[str, Instance] = {}

@@ -200,7 +200,7 @@ class Terraform:
             return
         if event.get("type") == "diagnostic":
             diagnostic = event.get("diagnostic") or {}
-            text = self._clean(f"{diagnostic.get('summary', '')}: {diagnostic.get('detail', '')}".strip(": "))
+            text = self._clean(self.module.reason(diagnostic))
             key = self.module.culprit(diagnostic)
             if key:
                 applied.failed.setdefault(key, text)

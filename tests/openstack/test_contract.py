@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract.edges import SiteEdge
+from tests.checking import until
+from tests.contract.edges import Parts, SiteEdge
 from tests.contract.test_cloud import (
     test_a_queue_whose_name_is_a_pattern_sees_its_own_only,
     test_an_account_without_our_vms_gives_an_empty_list,
@@ -49,7 +50,16 @@ __all__ = [
 ]
 
 
-@pytest.fixture
-def edge(site: OpenStackSite) -> SiteEdge:
-    """The real edge of the contract tests."""
-    return SiteEdge(site)
+class Patient(SiteEdge):
+    """The real edge of the contract tests, which wait until VMs are built: tfce's own provider does not."""
+
+    def parts(self, queue: str = "long", **options: str) -> Parts:
+        if self._site.options["Terraform_Module"] == "bulk":
+            until(lambda: "BUILD" not in {state for state, _ in self._site.everything().values()}, "VMs are built")
+        return super().parts(queue, **options)
+
+
+@pytest.fixture(params=["bulk", "native"])
+def edge(request: pytest.FixtureRequest, site: OpenStackSite) -> SiteEdge:
+    site.configure(Terraform_Module=request.param)
+    return Patient(site)

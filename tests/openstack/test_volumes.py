@@ -22,11 +22,13 @@ def cinder(rig: Rig) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("cinder")
-def test_a_root_volume_comes_and_goes_with_its_vm(site: OpenStackSite) -> None:
-    site.configure(Terraform_RootVolume="5")
+@pytest.mark.parametrize("module", ["bulk", "native"])
+def test_a_root_volume_comes_and_goes_with_its_vm(site: OpenStackSite, module: str) -> None:
+    site.configure(Terraform_RootVolume="5", Terraform_Module=module)
     result = site.submit(1)
     assert result.code == 0, result.out
     (reference,) = result.json["references"]
+    site.becomes(reference, "ACTIVE")
     server = site.server(reference)
     assert not server["image"]  # nova has none for it: the volume was made of the image
     (attached,) = server["os-extended-volumes:volumes_attached"]

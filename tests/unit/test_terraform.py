@@ -91,6 +91,7 @@ def rig(make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path, monkey
         (platform / name).mkdir(parents=True)
         (platform / name / "terraform-provider-aws_v5.1.0").touch(0o755)
     queue = make_queue(
+        Terraform_Module="native",
         Workspace_Root=str(tmp_path / "root"),
         Terraform_Binary=str(program),
         Terraform_Mirror=str(tmp_path / "mirror"),
@@ -322,7 +323,9 @@ def test_the_request_log_never_gets_into_an_error(rig: Rig) -> None:
 
 def test_an_apply_that_takes_too_long_is_interrupted_and_told(make_queue: MakeQueue, rig: Rig) -> None:
     same = ("Terraform_Binary", "Terraform_Mirror", "Workspace_Root")
-    queue = make_queue(Terraform_Timeout="1", **{name: str(rig.workspace.queue[name]) for name in same})
+    queue = make_queue(
+        Terraform_Module="native", Terraform_Timeout="1", **{name: str(rig.workspace.queue[name]) for name in same}
+    )
     rig.answer(apply={"sleep": 30, "out": fault("denied", key=A)})
     applied = Terraform(Workspace(queue), Credentials("k", "s")).apply([A, B])
     assert applied.stopped == "timed out" and applied.trouble == "Terraform timed out"
@@ -377,7 +380,9 @@ def test_a_state_that_could_not_be_written_is_pushed_first(rig: Rig) -> None:
 def test_before_anything_was_submitted_the_state_is_empty_and_nothing_runs(
     make_queue: MakeQueue, rig: Rig
 ) -> None:
-    fresh = Workspace(make_queue(name="fresh", Terraform_Binary=str(rig.folder / "terraform")))
+    fresh = Workspace(
+        make_queue(name="fresh", Terraform_Module="native", Terraform_Binary=str(rig.folder / "terraform"))
+    )
     assert Terraform(fresh, Credentials("k", "s")).instances() == {}
     assert not fresh.private.exists()
 

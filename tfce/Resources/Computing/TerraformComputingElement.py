@@ -84,12 +84,16 @@ Terraform_Mirror:
   (Optional) Filesystem mirror of providers to prefer. Example: ``/srv/terraform/mirror``
 
 Terraform_Module:
-  (Optional) Native: a ready-made provider, a resource for each pilot; bulk: tfce's own provider, one
-  resource for the queue; or the folder of a root module of yours. Clouds without a native module: always
-  bulk. Default: native. Example: ``bulk``
+  (Optional) Bulk: tfce's own provider, one resource for the queue; native (OpenStack, EC2): the cloud's
+  ready-made provider, a resource for each pilot; or the folder of a root module of yours. Default: bulk.
+  Example: ``native``
 
 Terraform_Parallelism:
   (Optional) VMs created at once by one apply. Default: 10. Example: ``20``
+
+Terraform_Batch:
+  (Optional) Bulk on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call
+  for each. Default: 100. Example: ``20``
 
 Terraform_Timeout:
   (Optional) Seconds one Terraform run may take. Default: 900. Example: ``1800``

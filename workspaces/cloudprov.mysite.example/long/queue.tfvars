@@ -19,6 +19,7 @@ availability_zone = null
 root_volume_gb    = 0
 
 # Which cloud, and how patiently
+cloud             = "EC2"
 region            = "eu-west-1"
 endpoint          = null
 create_timeout    = "600s"
