@@ -55,8 +55,11 @@ class Patient(SiteEdge):
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
         if self._site.options["Terraform_Module"] == "bulk":
-            until(lambda: "BUILD" not in {state for state, _ in self._site.everything().values()}, "VMs are built")
+            until(self._built, "VMs are built", pause=1)
         return super().parts(queue, **options)
+
+    def _built(self) -> bool:
+        return all(state != "BUILD" for state, _ in self._site.everything().values())
 
 
 @pytest.fixture(params=["bulk", "native"])

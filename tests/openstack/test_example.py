@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,12 @@ def test_the_example_of_cloudce_works_unchanged(tmp_path: Path, rig: Rig) -> Non
     with forwarded(rig.base):
         assert "FAULT" not in tfce("doctor")
         tfce("submit", "--count", "2", "--wrapper", str(tmp_path / "wrapper.sh"))
-        servers = [s for s in api.servers() if s["metadata"].get("tfce_ce") == HOST]
+
+        def made() -> list[dict[str, Any]]:
+            return [s for s in api.servers() if s["metadata"].get("tfce_ce") == HOST]
+
+        until(lambda: all(s["status"] != "BUILD" for s in made()), "the VMs are built", pause=1)
+        servers = made()
         assert [(s["status"], s["key_name"]) for s in servers] == [("ACTIVE", "mysshkey")] * 2
         assert all(set(s["addresses"]) == {"my_public_net", "my_private_net"} for s in servers)
         assert tfce("status").count("Running") == 2
