@@ -5,7 +5,7 @@
 # its time: a boot is a minute of it.
 set -eu
 root=$1/root
-packages=systemd-sysv,udev,dbus,cloud-init,python3-cffi-backend,linux-image-cloud-amd64,iproute2,netbase,ifupdown
+packages=systemd-sysv,libpam-systemd,udev,dbus,cloud-init,python3-cffi-backend,linux-image-cloud-amd64,iproute2,netbase,ifupdown
 debootstrap --variant=minbase --include=$packages bookworm "$root" "$2"
 
 echo guest >"$root/etc/hostname"
@@ -13,7 +13,6 @@ echo '/dev/vda / ext4 defaults,noatime 0 1' >"$root/etc/fstab"
 : >"$root/etc/machine-id"
 cat >"$root/etc/cloud/cloud.cfg.d/90-guest.cfg" <<'CFG'
 datasource_list: [ConfigDrive]
-users: []
 cloud_init_modules: [bootcmd, write-files, disk_setup, mounts, set_hostname, users-groups]
 cloud_config_modules: [timezone, disable-ec2-metadata, runcmd]
 cloud_final_modules: [package-update-upgrade-install, write-files-deferred, scripts-per-boot, scripts-user,
