@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from tests.openstack.cloud import OpenStackSite, node
 from tests.openstack.rig import Rig
-from tests.rigs.guest.image import ARGUMENTS, Image
+from tests.rigs.guest.image import Image
 from tfce.data import data_path
 
 PREPARED = data_path("templates") / "prepared-image.yaml"
@@ -182,7 +182,7 @@ def upload(rig: Rig, image: Image) -> str:
     api = rig.admin
     kernel = _upload(api, f"{image.name}-kernel", image.kernel, "aki", {})
     initrd = _upload(api, f"{image.name}-initrd", image.initrd, "ari", {})
-    boot = {"kernel_id": kernel, "ramdisk_id": initrd, "os_command_line": ARGUMENTS, "min_disk": 2}
+    boot = {"kernel_id": kernel, "ramdisk_id": initrd, "os_command_line": image.arguments, "min_disk": 2}
     return _upload(api, image.name, image.disk, "qcow2", boot)
 
 

@@ -18,6 +18,8 @@ SLACK = 90.0  # seconds between the end of a sleep and the power's, on a machine
 
 def ended(flight: Flight) -> None:
     """tfce sees that the pilots are done, and takes their VMs away."""
+    for console in flight.consoles.values():
+        assert "Waiting for process" not in console, "systemd waited for something that ignores SIGTERM"
     fleet = flight.site.parts().fleet
     assert fleet.poll(flight.references) == dict.fromkeys(flight.references, "Done")
     reaped = flight.site.run("reap", flight.site.name, "--json").json

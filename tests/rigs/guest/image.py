@@ -19,7 +19,6 @@ from tests.rigs.cache import cache
 SCRIPT = Path(__file__).resolve().with_name("image.sh")
 MIRROR = os.environ.get("TFCE_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 PROGRAMS = {"debootstrap": "debootstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils"}
-ARGUMENTS = "root=/dev/vda ro console=ttyS0 quiet mitigations=off"  # of the kernel
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,11 @@ class Image:
     @property
     def initrd(self) -> Path:
         return self.folder / "initrd"
+
+    @property
+    def arguments(self) -> str:
+        """The kernel's."""
+        return (self.folder / "arguments").read_text().strip()
 
 
 def missing() -> str:
