@@ -18,6 +18,7 @@ from install import apt_install, run
 from layout import HERE, Layout
 
 CONFIG = "nova-qemu"
+SOCKET_PATH = 107  # the kernel's limit
 BINDING = "libvirt-python==11.10.0"
 PROGRAMS = {
     "libvirtd": "libvirt-daemon",
@@ -64,6 +65,8 @@ def install(layout: Layout) -> None:
     """Bring what is missing, and write libvirt's settings. Raises SystemExit."""
     if os.geteuid():
         raise SystemExit("openstack rig: real guests need root")
+    if len(str(socket(layout))) > SOCKET_PATH:
+        raise SystemExit(f"openstack rig: {socket(layout)} is too long for a socket; shorten TFCE_CACHE's path")
     done = layout.venv / BINDING
     lacking = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
     if lacking or not done.exists():
