@@ -18,7 +18,7 @@ from tfce.data import data_path
 PREPARED = data_path("templates") / "prepared-image.yaml"
 PROXY = b"-----BEGIN CERTIFICATE-----\nTHE-PLANTED-SECRET\n-----END CERTIFICATE-----\n"
 PATIENCE = 1200.0  # seconds until every VM must be off; a lone boot takes one minute, seven on a busy machine ten
-HANGS, DIES = 240, 120  # seconds of Context_MaxLifetime: the first must do for a boot among six others
+HANGS, DIES = 300, 120  # seconds of Context_MaxLifetime: the first must do for a boot among six others
 
 # What a pilot can see of its machine, and then bytes and lines that are to arrive as they are.
 REPORT = """#!/bin/bash
