@@ -67,19 +67,25 @@ def install(layout: Layout) -> None:
         raise SystemExit("openstack rig: real guests need root")
     if len(str(socket(layout))) > SOCKET_PATH:
         raise SystemExit(f"openstack rig: {socket(layout)} is too long for a socket; shorten TFCE_CACHE's path")
-    done = layout.venv / BINDING
-    lacking = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
-    if lacking or not done.exists():
-        packages = (*PROGRAMS.values(), *LIBRARIES)
-        if not (os.environ.get("TFCE_REQUIRE_RIGS") or os.environ.get("CI")):
-            raise SystemExit(f"openstack rig: real guests need apt-get install {' '.join(packages)}")
-        apt_install(*packages)
+    _install_packages(layout.venv / BINDING)
+    if not (layout.venv / BINDING).exists():
         run([layout.program("pip"), "install", "-q", "--no-deps", BINDING])
-        done.touch()
+        (layout.venv / BINDING).touch()
     settings = folder(layout) / "etc" / "libvirt"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "qemu.conf").write_text(QEMU_CONF)
     (folder(layout) / "libvirtd.conf").write_text(LIBVIRTD_CONF)
+
+
+def _install_packages(binding: Path) -> None:
+    """Debian's, where a program is missing, or `binding` is still to be built."""
+    lacking = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
+    if os.environ.get("TFCE_REQUIRE_RIGS") or os.environ.get("CI"):
+        if lacking or not binding.exists():
+            apt_install(*PROGRAMS.values(), *LIBRARIES)
+    elif lacking:
+        packages = " ".join((*lacking, *LIBRARIES))
+        raise SystemExit(f"openstack rig: real guests need more of Debian: apt-get install {packages}")
 
 
 def end(layout: Layout) -> None:
