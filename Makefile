@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types bench test-dirac test-openstack test-context bench-openstack clean
+.PHONY: demo test unit lint types bench test-dirac test-openstack test-bulk test-context test-boot bench-openstack clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -31,6 +31,11 @@ test-bulk: $(VENV)/ready
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/context
+
+# VMs that boot: QEMU under that OpenStack, a Debian 12 of our own as the guest; as root, apt for what is missing.
+test-boot: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bulk]'
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/boot
 
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test

@@ -3,6 +3,7 @@ halt() {
   trap '' HUP INT TERM
   sync
   poweroff
+  trap - TERM
   sleep 120
   poweroff -f
   sleep 60

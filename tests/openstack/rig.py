@@ -22,14 +22,14 @@ from tests.rigs.cache import cache
 from tfce.calls import plain_call
 
 HERE = Path(__file__).resolve().parent.parent / "rigs" / "openstack"
-PORT = "TFCE_OPENSTACK_PORT"
+PORT, GUESTS = "TFCE_OPENSTACK_PORT", "TFCE_OPENSTACK_GUESTS"
 _BASES = range(5000, 6000, 100)
 _PORTS = 20  # from the base on
 
 
-def _script(name: str, *arguments: str, port: int, patience: float = 840) -> str:
+def _script(name: str, *arguments: str, port: int, patience: float = 840, guests: str = "fake") -> str:
     command = [sys.executable, str(HERE / name), *arguments]
-    environment = {**os.environ, PORT: str(port)}
+    environment = {**os.environ, PORT: str(port), GUESTS: guests}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=patience)
     except subprocess.TimeoutExpired:
@@ -60,11 +60,11 @@ def _answers(port: int) -> bool:
 
 
 class Rig(AnyCloud):
-    """A running rig."""
+    """A running rig; its guests are "fake", or "qemu" boots them."""
 
-    def __init__(self, base: int) -> None:
-        self.base = base
-        lines = _script("rig.py", "up", port=base).split()
+    def __init__(self, base: int, guests: str = "fake") -> None:
+        self.base, self.guests = base, guests
+        lines = _script("rig.py", "up", port=base, guests=guests).split()
         pairs = (line.partition("=") for line in Path(lines[-1]).read_text().splitlines())
         self.env = {name: value for name, _, value in pairs}
         self._apis: dict[tuple[str, str], Api] = {}
@@ -125,7 +125,7 @@ class Rig(AnyCloud):
 
     def verb(self, *words: str) -> None:
         """``rig.py WORDS``."""
-        _script("rig.py", *words, port=self.base, patience=300)
+        _script("rig.py", *words, port=self.base, patience=300, guests=self.guests)
 
     @contextmanager
     def without(self, service: str) -> Iterator[None]:
@@ -167,12 +167,12 @@ class Rig(AnyCloud):
 
 
 @contextmanager
-def running() -> Iterator[Rig]:
+def running(guests: str = "fake") -> Iterator[Rig]:
     """The rig at TFCE_OPENSTACK_PORT, which is left running; without it, one of our own, which is stopped."""
-    named = os.environ.get(PORT)
+    named = os.environ.get(PORT) if os.environ.get(GUESTS, "fake") == guests else None
     with ThreadPoolExecutor() as pool:  # each is minutes the first time
         mirror = pool.submit(provider_mirror)
-        cloud = Rig(int(named) if named else free_base())
+        cloud = Rig(int(named) if named else free_base(), guests)
         mirror.result()
     try:
         yield cloud

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from string import Template
 
+import guests
 from daemons import Daemon
 from install import run
 from layout import HERE, HOST, PASSWORD, Layout
@@ -43,6 +44,8 @@ def daemons(layout: Layout) -> dict[str, Daemon]:
         _api(layout, "nova", [layout.program("python"), str(HERE / "nova_all.py")], ports.nova),
         Daemon("front", [*front, *log, *routes], ports.front(ports.glance)),
     ]
+    if layout.real:
+        listed.insert(0, guests.libvirtd(layout))
     return {daemon.name: daemon for daemon in listed}
 
 
@@ -68,7 +71,10 @@ def _uwsgi(layout: Layout, name: str, port: int, processes: int) -> Daemon:
 
 def _api(layout: Layout, name: str, argv: Sequence[str], port: int) -> Daemon:
     argv = [*argv, "--config-file", layout.config(name)]
-    return Daemon(name, argv, port, {"PYTHONPATH": str(HERE / "ml2")})
+    if layout.real and name == "nova":
+        argv += ["--config-file", layout.config(guests.CONFIG)]
+    vif = "tap" if layout.real else "ovs"
+    return Daemon(name, argv, port, {"PYTHONPATH": str(HERE / "ml2"), "RIG_VIF_TYPE": vif})
 
 
 def token_seconds(layout: Layout) -> int:
@@ -93,10 +99,11 @@ def configure(layout: Layout, services: Sequence[str] = SERVICES) -> None:
         "NOVA_PORT": ports.nova,
         "NEUTRON_PORT": ports.neutron,
         "CINDER_PORT": ports.cinder,
+        "LIBVIRT_SOCKET": guests.socket(layout),
     }
     auth = _render("auth", values)
     authtoken = _render("authtoken", {**values, "AUTH": auth})
-    for service in services:
+    for service in (*services, guests.CONFIG):
         text = _render(service, {**values, "AUTH": auth, "AUTHTOKEN": authtoken})
         Path(layout.config(service)).write_text(text)
 

@@ -24,7 +24,7 @@ class Daemon:
 
     name: str
     argv: Sequence[str]
-    port: int
+    port: int | Path  # or the path of its socket
     env: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
 
@@ -52,7 +52,7 @@ class Supervisor:
     def start(self, daemon: Daemon) -> None:
         if self.pid(daemon.name):
             return
-        if _answers_tcp(daemon.port):
+        if _accepts(daemon.port):
             raise RigError(
                 f"port {daemon.port} ({daemon.name}) is taken; TFCE_OPENSTACK_PORT moves the rig's ports"
             )
@@ -88,12 +88,15 @@ class Supervisor:
         os.killpg(pid, number)
 
     def wait(self, daemon: Daemon, seconds: float = 60.0) -> None:
-        """Until the daemon answers HTTP with any status (TLS: accepts); tells of its log if it ends or is late."""
+        """Until the daemon answers HTTP with any status (TLS and sockets: accepts); tells of its log if it ends
+        or is late."""
 
         def ready() -> bool:
             if not self.pid(daemon.name):
                 raise RigError(f"{daemon.name} ended: see {self.log(daemon.name)}")
-            return _answers_tcp(daemon.port) if daemon.tls else _answers_http(daemon.port)
+            if daemon.tls or isinstance(daemon.port, Path):
+                return _accepts(daemon.port)
+            return _answers_http(daemon.port)
 
         wait_for(ready, f"{daemon.name} to answer (log: {self.log(daemon.name)})", seconds)
 
@@ -127,9 +130,10 @@ def _birth(pid: int) -> str | None:
     return None if not fields or fields[0] == "Z" else fields[19]
 
 
-def _answers_tcp(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _accepts(port: int | Path) -> bool:
+    unix = isinstance(port, Path)
+    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as probe:
+        return probe.connect_ex(str(port) if unix else ("127.0.0.1", port)) == 0
 
 
 def _answers_http(port: int) -> bool:

@@ -63,15 +63,21 @@ class Layout:
 
     ports: Ports
     root: Path
+    real: bool = False  # guests that boot: libvirt and QEMU in the place of nova's fake driver
 
     @classmethod
     def from_environment(cls) -> Layout:
-        """TFCE_OPENSTACK_PORT is the first of the rig's ports (default 5000, keystone's)."""
-        return cls(Ports(int(os.environ.get("TFCE_OPENSTACK_PORT", "5000"))), cache("openstack"))
+        """TFCE_OPENSTACK_PORT is the first of the rig's ports (default 5000, keystone's); with
+        TFCE_OPENSTACK_GUESTS=qemu the guests are real."""
+        port = int(os.environ.get("TFCE_OPENSTACK_PORT", "5000"))
+        guests = os.environ.get("TFCE_OPENSTACK_GUESTS", "fake")
+        if guests not in ("fake", "qemu"):
+            raise SystemExit(f"TFCE_OPENSTACK_GUESTS = {guests!r}: it is fake or qemu")
+        return cls(Ports(port), cache("openstack"), guests == "qemu")
 
     @property
     def state(self) -> Path:
-        return self.root / f"state-{self.ports.base}"
+        return self.root / f"{'qemu' if self.real else 'state'}-{self.ports.base}"
 
     @property
     def pristine(self) -> Path:

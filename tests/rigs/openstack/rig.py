@@ -10,6 +10,7 @@
     rig.py delay SECONDS      added to each request in region Front
     rig.py tokens SECONDS     how long new tokens live (a day at first); restarts keystone
 
+TFCE_OPENSTACK_GUESTS=qemu (as root): libvirt and QEMU in the place of the fake guests, a cloud of its own.
 `up` prints the path of rig.env: OS_* variables and the ids of what was seeded. README.md tells the rest.
 """
 
@@ -26,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import cloud
+import guests
 import install
 import volumes
 from daemons import Supervisor
@@ -48,6 +50,8 @@ class Rig:
             install.make_venv(self.layout)
             self.layout.make_folders()
             install.make_certificates(self.layout)
+            if self.layout.real:
+                guests.install(self.layout)
             cloud.configure(self.layout)
         if fresh and self.layout.pristine.exists():
             self.down()
@@ -62,6 +66,8 @@ class Rig:
             cloud.seed(self.layout, "identity")
         with lap("services"):
             self.wait("placement")  # hazard: nova-compute registers its host there at its start, or a minute later
+            if self.layout.real:
+                self.start("libvirtd")
             self.start("nova", wait=False)
             self.wait(*self.daemons)
         with lap("seed"):
@@ -71,7 +77,10 @@ class Rig:
 
     def down(self) -> None:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self.supervisor.stop, self.known))
+            list(pool.map(self.supervisor.stop, [name for name in self.known if name != "libvirtd"]))
+        if self.layout.real:
+            guests.end(self.layout)
+            self.supervisor.stop("libvirtd")
 
     def clean(self) -> None:
         self.down()
@@ -81,7 +90,7 @@ class Rig:
         """Exit code: 0 if all run."""
         states = {name: self.supervisor.state_of(name) for name in self.daemons}
         for name, state in states.items():
-            print(f"{name:14} {self.daemons[name].port:5}  {state} {self.supervisor.pid(name) or ''}")
+            print(f"{name:14} {self.daemons[name].port!s:>5}  {state} {self.supervisor.pid(name) or ''}")
         return 0 if set(states.values()) == {"up"} else 3
 
     def start(self, *names: str, wait: bool = True) -> None:

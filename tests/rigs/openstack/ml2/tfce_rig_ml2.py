@@ -1,5 +1,7 @@
 """An ML2 mechanism driver for a neutron without agents: every port is bound at once and reported ACTIVE."""
 
+import os
+
 from neutron.db.models import l3, port_forwarding  # noqa: F401  the mapper below needs both
 from neutron_lib import constants
 from neutron_lib.api.definitions import portbindings
@@ -17,4 +19,5 @@ class AgentlessMechanismDriver(api.MechanismDriver):
     def bind_port(self, context):
         segment = context.segments_to_bind[0][api.ID]
         details = {portbindings.CAP_PORT_FILTER: True}
-        context.set_binding(segment, portbindings.VIF_TYPE_OVS, details, status=constants.PORT_STATUS_ACTIVE)
+        vif_type = os.environ.get("RIG_VIF_TYPE", portbindings.VIF_TYPE_OVS)
+        context.set_binding(segment, vif_type, details, status=constants.PORT_STATUS_ACTIVE)
