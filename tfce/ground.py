@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tfce.cloud import Cloud
 from tfce.modules import Instance
-from tfce.node import Node, State, pilot_key
+from tfce.node import Node, State, keyed, pilot_key
 from tfce.options import Queue
 from tfce.roster import Roster
 from tfce.terraform import Applied
@@ -50,9 +50,17 @@ class Ground:
         owner = self.workspace.owner()
         return [node for node in self.cloud.nodes(owner) if owner.owns(node)]
 
+    def told_apart(self, nodes: list[Node]) -> list[Node]:
+        """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody renamed
+        a VM of a batch): those that the state knows get the key that they have there."""
+        keys = [key for node in nodes if (key := pilot_key(node)) and node.state is not State.GONE]
+        if len(set(keys)) == len(keys):
+            return nodes
+        known = {entry.id: key for key, entry in self.terraform.instances().items()}
+        return [keyed(node, known[node.id]) if node.id in known else node for node in nodes]
+
     def one_each(self, nodes: list[Node]) -> dict[str, Node]:
-        """The VM that stands for each pilot. Where two live with one key (a reply was lost and the request
-        repeated), it is the one that the state knows."""
+        """The VM that stands for each pilot. Where two live with one key, it is the one that the state knows."""
         best = by_key(nodes)
         doubles = {
             key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
@@ -63,14 +63,14 @@ class Owner:
         """Whether ``node`` was created by this installation's queue, or left to it."""
         if self.left_over(node):
             return True
-        return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in self.tags().items())
+        return _is_pilot(node) and all(_tag(node, k) == v for k, v in self.tags().items())
 
     def same_queue(self, node: Node) -> bool:
         """Whether ``node`` belongs to this queue, whichever installation made it."""
         if self.left_over(node):
             return True
         tags = self.tags().items()
-        return pilot_key(node) is not None and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
+        return _is_pilot(node) and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
 
     def left_over(self, node: Node) -> bool:
         """Whether another computing element left ``node`` to this queue."""
@@ -89,6 +89,16 @@ def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> d
     if batch is None or number is None:
         return dict(tags)
     return {**tags, f"tfce{colon}key": numbered_key(batch, number)}
+
+
+def keyed(node: Node, key: str) -> Node:
+    """``node`` as the VM of pilot ``key``."""
+    return replace(node, tags={**node.tags, "tfce:key": key})
+
+
+def _is_pilot(node: Node) -> bool:
+    # A VM of a batch that somebody renamed has no key any more, but is a pilot's VM all the same.
+    return pilot_key(node) is not None or bool(_tag(node, "tfce:batch"))
 
 
 def pilot_key(node: Node) -> str | None:

@@ -66,7 +66,7 @@ class Reaper:
 
     def _judge(self, dry_run: bool) -> Sweep:
         """Who goes. Unless it is a dry run, VMs of ours that the roster does not know are taken in first."""
-        nodes = self._ground.mine()
+        nodes = self._ground.told_apart(self._ground.mine())
         sweep = Sweep()
         roster, dismissed = self._workspace.roster(), self._workspace.ledger()
         unknown = strays(nodes, roster, dismissed)
@@ -105,7 +105,7 @@ class Reaper:
         chosen = self._ground.one_each(nodes)
         for node in nodes:
             key = pilot_key(node)
-            if key is None:  # left over by another element
+            if key is None:  # left over by another element, or renamed
                 removal = verdict.judge(node.name, node, None, dismissed, now, lifetime)
                 removals += [removal] if removal else []
             elif node is chosen[key]:

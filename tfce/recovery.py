@@ -23,7 +23,7 @@ def recover(ground: Ground, nodes: list[Node] | None = None, unknown: Collection
     if not ground.workspace.intent() and not unknown:
         return []
     log.warning("an earlier cycle did not settle: comparing roster, state and cloud")
-    mine = ground.mine() if nodes is None else nodes
+    mine = ground.told_apart(ground.mine() if nodes is None else nodes)
     found = ground.one_each([node for node in mine if node.state is not State.GONE])
     dismissed = ground.workspace.ledger()
     roster, state = ground.workspace.roster(), ground.terraform.instances()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -520,6 +521,19 @@ def test_two_vms_with_one_key_are_seen_and_the_younger_goes(edge: FakeEdge) -> N
     assert "duplicate" in verdicts
     edge.parts().fleet.reap()
     assert mine(edge) == [first] and twin not in mine(edge)
+    assert_settled(edge.parts(), edge)
+
+
+def test_two_vms_that_the_state_tells_apart_are_both_kept(edge: FakeEdge) -> None:
+    """Somebody renamed a VM of a batch to another's name: both seem to be one pilot's."""
+    first, second, third = (text.removeprefix("cloud://") for text in submit(edge, 3))
+    vms = edge.sky.vms
+    vms[first] = replace(vms[first], tags=vms[third].tags)
+    assert edge.parts().fleet.reap().removed == [] and {first, second, third} <= set(mine(edge))
+    edge.stop(first)
+    (removal,) = edge.parts().fleet.reap().removed
+    assert removal.node and (removal.node.id, removal.reason) == (first, "stopped")
+    assert set(edge.parts().fleet.poll([f"cloud://{one}" for one in (second, third)]).values()) == {"Running"}
     assert_settled(edge.parts(), edge)
 
 

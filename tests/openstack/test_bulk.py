@@ -131,6 +131,24 @@ def test_changing_modules_takes_running_pilots_over(bulk: OpenStackSite) -> None
     consistent(bulk, 5)
 
 
+def test_a_renamed_vm_is_neither_lost_nor_taken_for_another(bulk: OpenStackSite) -> None:
+    first, second, third = bulk.submit(3).json["references"]
+    up(bulk)
+    other = bulk.server(second)["name"]
+    for reference, name in ((first, "renamed"), (third, other)):
+        bulk.api.ask("PUT", "compute", f"/servers/{node(reference)}", {"server": {"name": name}})
+    assert set(bulk.parts().fleet.poll([first, second, third]).values()) == {"Running"}
+    assert bulk.run("reap", bulk.name, "--json").json["removed"] == [] and len(bulk.servers()) == 3
+    bulk.power_off(first)
+    swept = bulk.run("reap", bulk.name, "--json").json["removed"]
+    assert [(removed["reference"], removed["reason"]) for removed in swept] == [(first, "stopped")]
+    until(lambda: len(bulk.servers()) == 2, "the renamed VM is gone")
+    assert bulk.run("kill", bulk.name, second, third).code == 0
+    until(lambda: not bulk.servers(), "no VM is left")
+    bulk.run("reap", bulk.name)
+    consistent(bulk, 0)
+
+
 @pytest.mark.rig("it needs two networks and a second flavor")
 def test_a_batch_is_made_as_the_options_say(bulk: OpenStackSite, rig: Rig) -> None:
     env = rig.env

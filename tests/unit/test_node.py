@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tfce.node import Node, Owner, State, pilot_key
+from tfce.node import Node, Owner, State, pilot_key, with_key
+from tfce.roster import Batch
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 TAGS = {
@@ -40,6 +41,18 @@ def node(**changes: str | None) -> Node:
 )
 def test_all_tags_must_match(changes: dict[str, str | None], owns: bool, same_queue: bool) -> None:
     assert (OWNER.owns(node(**changes)), OWNER.same_queue(node(**changes))) == (owns, same_queue)
+
+
+def test_a_vm_of_a_batch_has_the_key_of_its_number_and_is_ours_without_one() -> None:
+    own = {name: value for name, value in TAGS.items() if name != "tfce:key"} | {"tfce:batch": "3FA2C0D1"}
+    keys = Batch("3FA2C0D1", 3).keys
+    for number in range(3):
+        vm = Node("i-1", "x", State.RUNNING, "running", None, with_key(own, number))
+        assert pilot_key(vm) == keys[number] and OWNER.owns(vm)
+    renamed = Node("i-1", "x", State.RUNNING, "running", None, with_key(own, None))
+    assert pilot_key(renamed) is None and OWNER.owns(renamed) and OWNER.same_queue(renamed)
+    strange = {"tfce:batch": "3FA2C0D1", "Name": "tfce-3FA2C0D1"}
+    assert not OWNER.owns(Node("i-1", "x", State.RUNNING, "running", None, with_key(strange, 0)))
 
 
 def test_a_name_like_ours_is_nothing() -> None:
