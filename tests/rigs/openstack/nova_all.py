@@ -76,7 +76,9 @@ def main():
         started = service.Service.create(binary=binary, topic=topic)
         launcher.launch_service(started)
         eventlet.sleep(0.2)
-    beat(started)  # the last one is nova-compute
+    # The last one is nova-compute. It starts beside us, and takes longer where it has a hypervisor to look at.
+    wait_until("nova-compute has started", lambda: started.service_ref is not None, 60)
+    beat(started)
     wait_until("the compute host is mapped to a cell", host_is_mapped)
     wait_until("the compute service is up", host_is_up)
     wait_until("placement offers the compute host", host_has_room)
