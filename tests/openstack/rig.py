@@ -170,9 +170,9 @@ class Rig:
             if time.monotonic() > deadline:
                 raise RigError("nova finds no host for a server for two minutes; see its log")
 
-    def verb(self, *words: str) -> None:
+    def verb(self, *words: str, patience: float = 120) -> None:
         """``rig.py WORDS``."""
-        _script("rig.py", *words, port=self.base, patience=120)
+        _script("rig.py", *words, port=self.base, patience=patience)
 
     @contextmanager
     def without(self, service: str) -> Iterator[None]:
