@@ -129,7 +129,9 @@ class Round:
         doomed = [node for node in self._site.parts().fleet._ground.mine() if pilot_key(node)][:count]
         for node in doomed:
             self._site.do("StopInstances", node.id)
-        self._note("reap", len(doomed), self._command("reap", self._site.name, "--json"), self._pages + 1)
+        # Of VMs that ran for less than ten minutes a sweep asks for the console, of ten at most.
+        least = self._pages + 1 + min(count, 10)
+        self._note("reap", len(doomed), self._command("reap", self._site.name, "--json"), least)
 
 
 def rounds(given: argparse.Namespace, results: Results) -> None:
