@@ -41,7 +41,8 @@ def _growth(rows: Sequence[Row]) -> Iterator[Line]:
 
 def _start(rows: Sequence[Row]) -> Iterator[Line]:
     """A submission of one, without the starts of Terraform and of the command: CloudCE's process had started."""
-    starts = {row.what: row.seconds for row in rows if row.who == "bulk" and row.what.endswith("'s start")}
+    mine = [row for row in rows if row.who == "bulk" and row.what.endswith("'s start")]
+    starts = {row.what: row.seconds - (row.asking or 0) for row in mine}
     for theirs in (row for row in rows if _is(row, "openstack", "cloudce", "submit", 1)):
         ours = _find(rows, lambda row, theirs=theirs: _is(row, "openstack", "bulk", "submit", 1, theirs.latency))
         if ours and len(starts) == 2:

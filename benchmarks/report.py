@@ -65,8 +65,9 @@ def when(rows: Iterable[Row], machines: Mapping[str, str]) -> str:
     )
 
 
-def sections(rows: Sequence[Row], machines: Mapping[str, str]) -> dict[str, str]:
+def sections(files: Sequence[Path]) -> dict[str, str]:
     """The text between each pair of markers, as far as something was measured."""
+    rows, machines = load(files)
     texts = {}
     for cloud in chart.WHERE:
         mine = [row for row in rows if row.cloud == cloud]
@@ -74,7 +75,8 @@ def sections(rows: Sequence[Row], machines: Mapping[str, str]) -> dict[str, str]
             texts[cloud] = f"{when(mine, machines)}\n\n{cloud_table(mine)}"
     judged = goals.judged(rows)
     if judged:
-        texts["goals"] = markdown(("goal", "measured", ""), judged)
+        sources = ", ".join(f"`results/{path.name}`" for path in sorted(files))
+        texts["goals"] = f"From {sources}.\n\n{markdown(('goal', 'measured', ''), judged)}"
     return texts
 
 
@@ -93,14 +95,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="into the pages, and the chart")
     parser.add_argument("--chart", type=Path, help="where to write the chart to")
     given = parser.parse_args(arguments)
-    rows, machines = load(given.files or newest())
-    texts = sections(rows, machines)
+    files = given.files or newest()
+    texts = sections(files)
     for name, text in texts.items():
         print(f"## {name}\n\n{text}\n")
     if given.write:
         for page in {HERE / name for name in PAGES.values()}:
             page.write_text(updated(page.read_text(), texts))
     target = given.chart or (CHART if given.write else None)
+    rows, _ = load(files)
     if target and chart.shown(rows):
         target.write_text(chart.svg(rows))
 
