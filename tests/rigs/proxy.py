@@ -284,7 +284,10 @@ def _action(path: str, body: bytes) -> str:
 def _within(body: bytes, room: int) -> tuple[bytes, Fault | None]:
     """A RunInstances in a cloud with so much room, as EC2 answers it: up to MaxCount VMs, or none where MinCount
     is too many. The emulators start MinCount, whatever MaxCount is."""
-    least, most = (int(found.group(1)) for found in re.finditer(rb"M(?:in|ax)Count=(\d+)", body))
+    numbers = [int(found.group(1)) for found in re.finditer(rb"M(?:in|ax)Count=(\d+)", body)]
+    if not numbers:  # libcloud's own driver puts them into the address, and asks for one VM at a time
+        return body, None
+    least, most = min(numbers), max(numbers)
     if least > room:
         code, message = "InstanceLimitExceeded", f"You asked for {least} instances, your limit is {room}."
         return body, Fault("RunInstances", "error", code=code, message=message)
