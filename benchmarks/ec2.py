@@ -22,7 +22,7 @@ from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.drivers.ec2 import EC2NodeDriver
 
 from benchmarks import crowd
-from benchmarks.measure import Cost, measured, numbers, run
+from benchmarks.measure import Cost, measured, numbers, run, under_way
 from benchmarks.results import Results, software
 from tests.rigs.localstack import Emulator, LocalStack, Moto
 from tests.rigs.proxy import Proxy
@@ -88,7 +88,8 @@ class Round:
         return sum(self._site.proxy.counts().values())
 
     def _note(self, what: str, count: int, cost: Cost, least: int) -> None:
-        latency = self._site.proxy.latency
+        latency, log = self._site.proxy.latency, self._site.proxy.requests()
+        cost.asking = under_way((one.start, one.seconds) for one in log[len(log) - cost.calls :])
         self._results.add(self._kind, self._who, what, count, cost, latency, self._running, least)
 
     def _command(self, *arguments: str) -> Cost:

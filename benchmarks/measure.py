@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +88,15 @@ def resident(roots: set[int]) -> int:
         more = {pid for pid, parent in parents.items() if parent in family} - family
         grown, family = bool(more), family | more
     return sum(sizes.get(pid, 0) for pid in family)
+
+
+def under_way(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds in which at least one of these requests was; each has a start and seconds."""
+    total, end = 0.0, 0.0
+    for start, seconds in sorted(spans):
+        total += max(0.0, start + seconds - max(start, end))
+        end = max(end, start + seconds)
+    return total
 
 
 def numbers(text: str) -> list[int]:

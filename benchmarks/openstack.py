@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import crowd
 from benchmarks.element import CloudCE
-from benchmarks.measure import Cost, measured, numbers, run
+from benchmarks.measure import Cost, measured, numbers, run, under_way
 from benchmarks.results import Results, software
 from tests.checking import until
 from tests.openstack.cloud import OpenStackSite, node
@@ -71,7 +71,7 @@ class Bench:
         before = self.asked()
         cost = work()
         log = self.rig.requests()[before:]
-        cost.asking = under_way(log)
+        cost.asking = under_way(spans(log))
         cost.waiting = waiting(log) if who == "native" and what == "submit" else None
         self.results.add("openstack", who, what, count, cost, self.latency, **more)
 
@@ -215,14 +215,9 @@ class Bench:
                     api.delete(server["id"])
 
 
-def under_way(log: list[dict[str, Any]]) -> float:
-    """Seconds in which at least one of these requests was."""
-    total, end = 0.0, 0.0
-    for entry in sorted(log, key=lambda entry: entry["start"]):
-        until_ = entry["start"] + entry["seconds"]
-        total += max(0.0, until_ - max(entry["start"], end))
-        end = max(end, until_)
-    return total
+def spans(log: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """When these requests began, and how long they took."""
+    return [(entry["start"], entry["seconds"]) for entry in log]
 
 
 def waiting(log: list[dict[str, Any]]) -> float:
@@ -234,7 +229,7 @@ def waiting(log: list[dict[str, Any]]) -> float:
         return 0.0
     begin = min(e["start"] + e["seconds"] for e in made)
     end = max(e["start"] + e["seconds"] for e in looks)
-    return max(0.0, end - begin - under_way([e for e in made if e["start"] > begin]))
+    return max(0.0, end - begin - under_way(spans([e for e in made if e["start"] > begin])))
 
 
 def main() -> None:

@@ -52,9 +52,11 @@ class Row:
     @property
     def cell(self) -> str:
         """The figures."""
-        waiting = f" (of them {self.waiting:.1f} waiting)" if self.waiting else ""
+        parts = {"asking": self.asking, "waiting": self.waiting}
+        known = ", ".join(f"{seconds:.1f} {what}" for what, seconds in parts.items() if seconds)
+        apart = f" ({known})" if known else ""
         memory = f" · {self.megabytes} MB" if self.megabytes else ""
-        return f"{self.seconds:.1f} s{waiting} · {self.requests}{memory}"
+        return f"{self.seconds:.1f} s{apart} · {self.requests}{memory}"
 
 
 TITLES = ("refresh", "Terraform's start", "command's start")  # tasks that have no number

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks import chart, goals, report
-from benchmarks.measure import Cost
-from benchmarks.openstack import under_way, waiting
+from benchmarks.measure import Cost, under_way
+from benchmarks.openstack import spans, waiting
 from benchmarks.results import FOLDER, Results, load, newest
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -62,7 +62,7 @@ def test_all_who_did_the_same_stand_in_one_line(results: Results) -> None:
     rows, _ = load([results.path])
     table = report.cloud_table([row for row in rows if row.cloud == "openstack"])
     assert "| added latency | running | what | tfce, bulk | tfce, native | CloudCE | at least |" in table
-    waited = "17.0 s (of them 9.5 waiting) · 116 · 150 MB"
+    waited = "17.0 s (15.0 asking, 9.5 waiting) · 116 · 150 MB"
     assert f"| 0 s | 10 | submit 10 | 3.0 s · 7 · 150 MB | {waited} |  | 6 |" in table
     assert "| 0.5 s |  | submit 50 | 7.0 s · 8 |  | 63.0 s · 103 | 5 |" in table
 
@@ -119,6 +119,6 @@ def test_waiting_is_what_is_left_after_the_last_vm_was_asked_for() -> None:
 
     post = ("POST", "/v2.1/servers")
     log = [request(0, 1, *post), request(1, 1), request(3, 2, *post), request(4, 2), request(9, 1)]
-    assert under_way(log) == 1 + 1 + 3 + 1
+    assert under_way(spans(log)) == 1 + 1 + 3 + 1
     assert waiting(log) == 9 - 2
     assert waiting(log[:1]) == 0
