@@ -87,8 +87,8 @@ class Bench:
             crowd.settled(site)
 
     def _start(self, site: OpenStackSite) -> Cost:
-        """An apply as a submission does it, for no pilot, with ids in place of names. A setting is changed, so
-        that Terraform starts tfce's provider as often as for a pilot."""
+        """What a submission runs of Terraform, for no pilot: an apply, with ids in place of names, and a look at
+        the state. A setting is changed, so that Terraform starts tfce's provider as often as for a pilot."""
         kept = {name: site.defaults()[name] for name in ("Instance_Image", "Instance_Flavor", "Instance_Networks")}
         ids = (self.rig.env[f"RIG_{name}_ID"] for name in ("IMAGE", "FLAVOR_TINY", "MY_PRIVATE_NET"))
         kept["Terraform_MaxRetries"] = site.defaults()["Terraform_MaxRetries"]
@@ -97,7 +97,8 @@ class Bench:
             parts = site.parts()
             with parts.workspace.locked():
                 parts.workspace.render()
-                return measured(self.asked, lambda: parts.terraform._apply([], count=True))
+                terraform = parts.terraform
+                return measured(self.asked, lambda: (terraform._apply([], count=True), terraform.instances()))
         finally:
             site.configure(**kept)
             site.parts().workspace.render()
