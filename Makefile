@@ -9,7 +9,8 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types bench test-dirac test-openstack test-bulk test-context test-boot bench-openstack clean
+.PHONY: demo test unit lint types bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
+	test-openstack test-context test-boot clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -43,12 +44,21 @@ test-dirac: $(VENV)/ready
 lint: $(VENV)/lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
+# What a cycle costs; options of the programs in BENCH: make bench BENCH='--running 10 --who bulk'.
 bench: $(VENV)/ready
-	@$(BIN)/python -m benchmarks.ec2
+	@$(BIN)/python -m benchmarks.ec2 $(BENCH)
 
 # Beside DIRAC's own element, on the same OpenStack.
 bench-openstack: $(VENV)/ready
-	@$(BIN)/python -m benchmarks.openstack
+	@$(BIN)/python -m benchmarks.openstack $(BENCH)
+
+# Twenty queues at once.
+bench-queues: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.queues $(BENCH)
+
+# Tables and chart of what was measured last.
+bench-tables: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.report --write
 
 $(VENV)/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=..."; exit 1; }

@@ -1,63 +1,36 @@
 """What a cycle costs on EC2, beside DIRAC's own way of doing it: `make bench`, or `python -m benchmarks.ec2`.
 
-An emulated EC2 (moto) answers through a proxy that counts every request and can delay each of them. For each
-number of pilots that already exist, `tfce submit`, a poll of all of them and `tfce reap` are run as an operator
-would run them; the same work is done the way DIRAC's CloudComputingElement does it with libcloud: image, then one
-create after the other, one GET for each pilot, one list and one destroy after the other. Memory is the largest sum
-of resident memory of tfce, Terraform and its providers, looked at 20 times a second.
+An emulated EC2 (moto or LocalStack) answers through a proxy that counts every request and can delay each of
+them. For each number of pilots that run already, `tfce submit`, `tfce plan`, a poll of all of them and `tfce
+reap` are run as an operator would run them, with either of tfce's modules; the same work is done the way DIRAC's
+CloudComputingElement does it with libcloud: image, then one create after the other, one GET for each pilot, one
+list and one destroy after the other. Memory is the largest sum of resident memory of tfce, Terraform and its
+providers.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.drivers.ec2 import EC2NodeDriver
 
-from benchmarks.measure import Asked, markdown, measured, run
-from tests.rigs.localstack import Emulator, Moto
+from benchmarks import crowd
+from benchmarks.measure import Cost, measured, numbers, run, under_way
+from benchmarks.results import Results, software
+from tests.rigs.localstack import Emulator, LocalStack, Moto
 from tests.rigs.proxy import Proxy
 from tests.site import Site
-from tfce.cli import table
 from tfce.node import pilot_key
-from tfce.roster import Pilot, fresh_keys
 
 IMAGE, FLAVOR = "ami-1e749f67", "t3.micro"
-
-
-def asked(proxy: Proxy) -> Asked:
-    """How many requests went through ``proxy`` so far."""
-    return lambda: sum(proxy.counts().values())
-
-
-def populate(site: Site, count: int) -> None:
-    """Let ``count`` pilots exist, in cloud, state and roster, as if earlier cycles had made them."""
-    parts = site.parts()
-    if not parts.workspace.exists and site.submit(1).code:
-        raise SystemExit("the first pilot could not be made")
-    owner, now = parts.workspace.owner(), datetime.now(UTC).replace(microsecond=0)
-    roster = parts.workspace.roster()
-    ids = {}
-    for key in fresh_keys(count - len(roster), roster.pilots):
-        ids[key] = site.stranger({**owner.tags(), "tfce:key": key, "Name": f"tfce-{key}"})
-    (state_file,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
-    state = json.loads(state_file.read_text())
-    (resource,) = (r for r in state["resources"] if r["type"] == "aws_instance")
-    model = json.dumps(resource["instances"][0])
-    known, known_id = resource["instances"][0]["index_key"], resource["instances"][0]["attributes"]["id"]
-    for key, node_id in ids.items():
-        resource["instances"].append(json.loads(model.replace(known, key).replace(known_id, node_id)))
-    state["serial"] += 1
-    state_file.write_text(json.dumps(state))
-    parts.workspace.save_roster(roster.including(Pilot(key, now, "bench") for key in ids))
+CLOUDS: dict[str, type[Emulator]] = {"moto": Moto, "localstack": LocalStack}
 
 
 class CloudCE:
@@ -96,58 +69,112 @@ class CloudCE:
 
 
 @contextmanager
-def cloud(latency: float) -> Iterator[tuple[Emulator, Proxy]]:
+def cloud(kind: str) -> Iterator[tuple[Emulator, Proxy]]:
     """An emulator and a proxy before it that mends what libcloud's own driver stumbles over."""
-    with Moto() as emulator, Proxy(emulator.url, latency=latency) as proxy:
+    with CLOUDS[kind]() as emulator, Proxy(emulator.url) as proxy:
         yield emulator, proxy
 
 
-def round_at(existing: int, new: list[int], latency: float) -> Iterator[tuple[str, str, str, str]]:
-    """Rows (existing, what, tfce, CloudCE's way) for one number of existing pilots."""
-    with tempfile.TemporaryDirectory() as folder, cloud(latency) as (emulator, proxy):
-        site = Site(Path(folder) / "site", emulator, proxy)
-        other = CloudCE(proxy)
-        count_all = asked(proxy)
-        populate(site, existing)
-        for count in new:
-            ours = run(site, count_all, *site.submission(count))
-            theirs = measured(count_all, lambda count=count: other.submit(count))
-            yield str(existing), f"submit {count}", str(ours), str(theirs)
-        fleet = site.parts().fleet
-        references = [node.reference for node in fleet._ground.mine()][:existing]
-        ours = measured(count_all, lambda: fleet.poll(references))
-        theirs = measured(count_all, lambda: other.poll([text.removeprefix("cloud://") for text in references]))
-        yield str(existing), f"poll {len(references)}", str(ours), str(theirs)
-        doomed = [node for node in fleet._ground.mine() if pilot_key(node)][: min(10, existing)]
+class Round:
+    """One number of pilots that run already: one cloud, one queue of one module, and CloudCE's way."""
+
+    def __init__(self, kind: str, site: Site, who: str, running: int, results: Results) -> None:
+        self._kind, self._site, self._who, self._running, self._results = kind, site, who, running, results
+        self._pages = -(-running // 1000)  # VMs in one answer
+        self._other = CloudCE(site.proxy)
+
+    def asked(self) -> int:
+        """Requests so far."""
+        return sum(self._site.proxy.counts().values())
+
+    def _note(self, what: str, count: int, cost: Cost, least: int) -> None:
+        latency, log = self._site.proxy.latency, self._site.proxy.requests()
+        cost.asking = under_way((one.start, one.seconds) for one in log[len(log) - cost.calls :])
+        self._results.add(self._kind, self._who, what, count, cost, latency, self._running, least)
+
+    def _command(self, *arguments: str) -> Cost:
+        return run(self._site, self.asked, *arguments)
+
+    def submit(self, count: int) -> None:
+        """Submit so many; they are removed again."""
+        least = -(-count // crowd.LARGEST) + 1
+        if self._who == "cloudce":
+            made: list[str] = []
+            cost = measured(self.asked, lambda: made.extend(self._other.submit(count)))
+            self._note("submit", count, cost, least)
+            for node_id in made:
+                self._site.do("TerminateInstances", node_id)
+            return
+        with crowd.unchanged(self._site):
+            self._note("submit", count, self._command(*self._site.submission(count)), least)
+
+    def refresh(self) -> None:
+        """`tfce plan`."""
+        if self._who != "cloudce":
+            self._note("refresh", 0, self._command("plan", self._site.name), self._pages)
+
+    def poll(self) -> None:
+        """The states of all."""
+        fleet = self._site.parts().fleet
+        references = [node.reference for node in fleet._ground.mine()][: self._running]
+        ids = [text.removeprefix("cloud://") for text in references]
+        work = partial(self._other.poll, ids) if self._who == "cloudce" else partial(fleet.poll, references)
+        self._note("poll", len(ids), measured(self.asked, work), self._pages)
+
+    def reap(self, count: int) -> None:
+        """Remove so many that stopped."""
+        if self._who == "cloudce":
+            own = self._other.submit(count)
+            self._note("reap", count, measured(self.asked, partial(self._other.reap, own)), 2)
+            return
+        doomed = [node for node in self._site.parts().fleet._ground.mine() if pilot_key(node)][:count]
         for node in doomed:
-            site.do("StopInstances", node.id)
-        ours = run(site, count_all, "reap", site.name, "--json")
-        own = other.submit(len(doomed))
-        theirs = measured(count_all, lambda: other.reap(own))
-        yield str(existing), f"reap {len(doomed)}", str(ours), str(theirs)
+            self._site.do("StopInstances", node.id)
+        # Of VMs that ran for less than ten minutes a sweep asks for the console, of ten at most.
+        least = self._pages + 1 + min(count, 10)
+        self._note("reap", len(doomed), self._command("reap", self._site.name, "--json"), least)
+
+
+def rounds(given: argparse.Namespace, results: Results) -> None:
+    """All of them, each on a cloud of its own."""
+    for running in numbers(given.running):
+        for who in given.who.split(","):
+            with tempfile.TemporaryDirectory() as folder, cloud(given.cloud) as (emulator, proxy):
+                module = {"Terraform_Module": "native" if who == "native" else "bulk"}
+                site = Site(Path(folder) / "site", emulator, proxy, options=module)
+                one = Round(given.cloud, site, who, running, results)
+                for latency in map(float, given.latency.split(",")):
+                    proxy.latency = 0.0
+                    crowd.populate(site, running)  # again: some were removed
+                    proxy.latency = latency
+                    _tasks(one, given)
+
+
+def _tasks(one: Round, given: Any) -> None:
+    for count in numbers(given.submit):
+        one.submit(count)
+    if given.refresh:
+        one.refresh()
+    if given.poll:
+        one.poll()
+    for count in numbers(given.reap):
+        one.reap(count)
 
 
 def main() -> None:
-    """Measure and print the table in Markdown."""
+    """Measure; every row is printed and written down as it comes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--existing", default="10,100,1000", help="pilots that exist already")
-    parser.add_argument("--new", default="1,10,50", help="pilots to submit")
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each request")
+    parser.add_argument("--cloud", choices=CLOUDS, default="moto")
+    parser.add_argument("--running", default="10,100,1000", help="pilots that run already")
+    parser.add_argument("--submit", default="1,10,50", help="pilots to submit; '' for none")
+    parser.add_argument("--reap", default="10", help="pilots to remove; '' for none")
+    parser.add_argument("--refresh", action=argparse.BooleanOptionalAction, default=True, help="tfce plan")
+    parser.add_argument("--poll", action=argparse.BooleanOptionalAction, default=True, help="poll all that run")
+    parser.add_argument("--latency", default="0", help="seconds added to each request")
+    parser.add_argument("--who", default="bulk,native,cloudce", help="tfce's modules, and CloudCE's way")
+    parser.add_argument("--results", type=Path, help="file for the rows, instead of one named by the day")
     given = parser.parse_args()
-    new = [int(number) for number in given.new.split(",")]
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}, {given.latency:g} s added to each request\n")
-    heads = ("existing", "what", "tfce: seconds · requests · memory", "CloudCE's way: seconds · requests")
-    rows: list[tuple[str, ...]] = []
-    for existing in map(int, given.existing.split(",")):
-        rows += round_at(existing, new, given.latency)
-        print(table(heads, rows[-(len(new) + 2) :]), flush=True)
-    print(f"\n{markdown(heads, rows)}")
-
-
-def _machine() -> str:
-    version = subprocess.run(["terraform", "version", "-json"], capture_output=True, text=True).stdout
-    terraform = json.loads(version)["terraform_version"] if version else "of the wheel"
-    return f"Python {platform.python_version()}, Terraform {terraform}, hashicorp/aws 3.39.0, moto"
+    rounds(given, Results(given.cloud, software("hashicorp/aws 3.39.0", given.cloud), given.results))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,8 @@ class Cost:
     seconds: float
     calls: int
     megabytes: int | None = None
-
-    def __str__(self) -> str:
-        memory = f" · {self.megabytes} MB" if self.megabytes else ""
-        return f"{self.seconds:.1f} s · {self.calls}{memory}"
+    asking: float | None = None
+    waiting: float | None = None
 
 
 def measured(asked: Asked, work: Callable[[], Any]) -> Cost:
@@ -38,25 +37,32 @@ def measured(asked: Asked, work: Callable[[], Any]) -> Cost:
 
 def run(site: AnySite, asked: Asked, *arguments: str) -> Cost:
     """What a command costs, its children included."""
+    return run_all([(site, arguments)], asked)
+
+
+def run_all(commands: Sequence[tuple[AnySite, Sequence[str]]], asked: Asked) -> Cost:
+    """What commands that run at once cost together."""
     before, start = asked(), time.monotonic()
-    process = site.start(*arguments)
-    with memory(process) as peak:
-        out, err = process.communicate()
+    processes = [site.start(*arguments) for site, arguments in commands]
+    with memory(*processes) as peak, ThreadPoolExecutor(len(processes)) as pool:
+        said = list(pool.map(lambda process: process.communicate(), processes))
     seconds = time.monotonic() - start
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}\n{out}{err}")
+    for process, (_, arguments), (out, err) in zip(processes, commands, said, strict=True):
+        if process.returncode:
+            raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}\n{out}{err}")
     return Cost(seconds, asked() - before, peak())
 
 
 @contextmanager
-def memory(process: subprocess.Popen[str]) -> Iterator[Callable[[], int]]:
-    """The largest sum of resident memory (MB) of a process and all below it, looked at 20 times a second."""
+def memory(*processes: subprocess.Popen[str]) -> Iterator[Callable[[], int]]:
+    """The largest sum of resident memory (MB) of processes and all below them, looked at 20 times a second. What
+    they share counts as often as it is shared: it is an upper bound."""
     peak, ended = 0, threading.Event()
 
     def watch() -> None:
         nonlocal peak
         while not ended.wait(0.05):
-            peak = max(peak, resident(process.pid))
+            peak = max(peak, resident({process.pid for process in processes}))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -67,8 +73,8 @@ def memory(process: subprocess.Popen[str]) -> Iterator[Callable[[], int]]:
         watcher.join()
 
 
-def resident(root: int) -> int:
-    """Bytes of resident memory of a process and all below it."""
+def resident(roots: set[int]) -> int:
+    """Bytes of resident memory of processes and all below them."""
     parents, sizes = {}, {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -77,14 +83,22 @@ def resident(root: int) -> int:
             continue
         pid = int(status.parent.name)
         parents[pid], sizes[pid] = int(fields[1]), int(fields[21]) * 4096
-    family, grown = {root}, True
+    family, grown = set(roots), True
     while grown:
         more = {pid for pid, parent in parents.items() if parent in family} - family
         grown, family = bool(more), family | more
     return sum(sizes.get(pid, 0) for pid in family)
 
 
-def markdown(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [heads, ("---",) * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def under_way(spans: Iterable[tuple[float, float]]) -> float:
+    """Seconds in which at least one of these requests was; each has a start and seconds."""
+    total, end = 0.0, 0.0
+    for start, seconds in sorted(spans):
+        total += max(0.0, start + seconds - max(start, end))
+        end = max(end, start + seconds)
+    return total
+
+
+def numbers(text: str) -> list[int]:
+    """A list of numbers; empty for an empty text."""
+    return [int(number) for number in text.split(",") if number]

@@ -1,118 +1,53 @@
 """What a cycle costs on OpenStack, beside DIRAC's own element: `make bench-openstack`.
 
 The tests' OpenStack rig answers through a proxy that counts every request and can delay each of them. `tfce
-submit` and `tfce reap` run as an operator runs them, a poll in a process that is logged in. DIRAC's real
-CloudComputingElement does the same on the same server in the same run, in a process of its own that is logged in.
-Memory is the largest sum of resident memory of tfce, Terraform and its provider, or of the process with DIRAC.
+submit`, `tfce plan` and `tfce reap` run as an operator runs them, with either of tfce's modules, a poll in a
+process that is logged in. DIRAC's real CloudComputingElement does the same on the same server in the same run,
+in a process of its own that is logged in. Memory is the largest sum of resident memory of tfce, Terraform and
+its provider, or of the process with DIRAC.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
-import subprocess
+import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Asked, Cost, markdown, measured, memory, run
+from benchmarks import crowd
+from benchmarks.element import CloudCE
+from benchmarks.measure import Cost, measured, numbers, run, under_way
+from benchmarks.results import Results, software
 from tests.checking import until
 from tests.openstack.cloud import OpenStackSite, node
-from tests.openstack.rig import Rig, running
-from tests.rigs import dirac
-from tfce.cli import table
-from tfce.roster import fresh_keys
+from tests.openstack.rig import PORT, Rig, running
 
-HEADS = ("added latency", "what", "tfce: seconds · requests · memory", "CloudCE: seconds · requests · memory")
-_HERE = Path(__file__).resolve().parent
-
-
-class CloudCE:
-    """DIRAC's element in a process of its own."""
-
-    def __init__(self, site: OpenStackSite, asked: Asked) -> None:
-        self._asked = asked
-        parameters = {**site.defaults(), **site.options, "Queue": "long"}
-        authority = parameters.pop("Driver_ca_cert")
-        parameters |= {
-            "CEType": "Cloud",
-            "CloudAuth": str(site.folder / "plain.auth"),
-            "Driver_api_version": "2.2",  # with an older one libcloud asks nova's proxies, which are gone
-            "wrapper": str(site.folder / "wrapper.sh"),
-        }
-        key, secret = site.login()
-        (site.folder / "plain.auth").write_text(f"[DEFAULT]\nkey = {key}\nsecret = {secret}\n")
-        self._process = subprocess.Popen(
-            [str(dirac.ensure("9.1")), str(_HERE / "cloudce.py")],
-            env=dirac.environment("9.1") | {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        self._send(parameters)
-        self.do("login")
-
-    def _send(self, value: Any) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(value) + "\n")
-        self._process.stdin.flush()
-
-    def do(self, verb: str, value: Any = None) -> tuple[Cost, Any]:
-        """What ``verb`` costs, and its answer."""
-        before = self._asked()
-        with memory(self._process) as peak:
-            self._send([verb, value])
-            assert self._process.stdout
-            lines = iter(self._process.stdout.readline, "")
-            line = next((line for line in lines if line.startswith("{")), "")
-            time.sleep(0.06)  # memory is looked at 20 times a second
-        if not line:
-            raise SystemExit(f"CloudCE ended with {self._process.wait()} at {verb}")
-        answer = json.loads(line)
-        if not answer["ok"]:
-            raise SystemExit(f"CloudCE could not {verb}")
-        return Cost(answer["seconds"], self._asked() - before, peak()), answer["value"]
-
-    def close(self) -> None:
-        """End its process."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
-
-
-def populate(site: OpenStackSite, count: int) -> None:
-    """Let ``count`` VMs of the queue exist, made without tfce: a poll needs no more."""
-    while len(site.servers()) < count:
-        keys = list(fresh_keys(count - len(site.servers()), ()))
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda key: site.api.boot(f"tfce-{key}", site.metadata(tfce_key=key)), keys))
-        settled(lambda: not site.api.building(), "all VMs are built")
-        for failed in [node_id for node_id, s in site.servers().items() if s["status"] == "ERROR"]:
-            site.api.delete(failed)
-
-
-def settled(true: Callable[[], bool], what: str) -> None:
-    """Wait, without keeping nova busy: it is one process, which builds about one VM a second."""
-    until(true, what, patience=900, pause=3)
+CONSOLES = 10  # of VMs that ran for less than ten minutes, which a sweep asks for; CloudCE has none
+NAMES = 3  # image, flavor, network: a look-up each
+MODULES = ("bulk", "native")
 
 
 class Bench:
-    """One rig, one site, one CloudCE."""
+    """One rig, a site for each module, one CloudCE."""
 
-    def __init__(self, rig: Rig, folder: Path, latencies: list[float]) -> None:
-        self.rig, self.latencies = rig, latencies
-        self.crowd = self._site(folder / "crowd", "crowd.example.org")
-        self.site = self._site(folder / "site", "bench.example.org")
-        self.other = CloudCE(self.site, self.asked)
+    def __init__(self, rig: Rig, folder: Path, who: list[str], results: Results) -> None:
+        self.rig, self.results = rig, results
+        self._folder = folder
+        self.modules = [name for name in MODULES if name in who]
+        self.sites = {name: self.site(name) for name in self.modules or ["bulk"]}
+        self._reference = next(iter(self.sites.values()))
+        self.other = CloudCE(self._reference, self.asked) if "cloudce" in who else None
+        self.latency = 0.0
 
-    def _site(self, folder: Path, ce: str) -> OpenStackSite:
-        site = OpenStackSite(folder, self.rig, ce)
+    def site(self, module: str, kind: str = "bench", project: str = "demo") -> OpenStackSite:
+        """A site of its own for ``module``."""
+        options = {"Terraform_Module": module}
+        ce = f"{kind}-{module}.example.org"
+        site = OpenStackSite(self._folder / ce, self.rig, ce, project=project, options=options)
         site.through_front()
         return site
 
@@ -120,99 +55,213 @@ class Bench:
         """Requests so far."""
         return len(self.rig.requests())
 
-    def delayed(self, work: Callable[[], Any]) -> Iterator[tuple[str, Any]]:
-        """``work`` at each latency."""
-        for latency in self.latencies:
-            self.rig.verb("delay", str(latency))
-            try:
-                yield f"{latency:g} s", work()
-            finally:
-                self.rig.verb("delay", "0")
+    @contextmanager
+    def delayed(self, latency: float) -> Iterator[None]:
+        """Every request takes so much longer."""
+        self.rig.verb("delay", str(latency))
+        self.latency = latency
+        try:
+            yield
+        finally:
+            self.rig.verb("delay", "0")
+            self.latency = 0.0
 
-    def polls(self, counts: list[int]) -> Iterator[tuple[str, ...]]:
-        """Rows for polls of so many pilots, which exist."""
-        for count in counts:
-            populate(self.crowd, count)
-            references = [f"cloud://{node_id}" for node_id in self.crowd.servers()][:count]
-            fleet = self.crowd.parts().fleet
-            fleet.count()
-            for latency, costs in self.delayed(
-                lambda fleet=fleet, references=references: (
-                    measured(self.asked, lambda: fleet.poll(references)),
-                    self.other.do("poll", references)[0],
-                )
-            ):
-                yield latency, f"poll {count}", *map(str, costs)
+    def note(self, who: str, what: str, count: int, work: Callable[[], Cost], **more: Any) -> None:
+        """Measure, and write the row down."""
+        before = self.asked()
+        cost = work()
+        log = self.rig.requests()[before:]
+        cost.asking = under_way(spans(log))
+        cost.waiting = waiting(log) if who == "native" and what == "submit" else None
+        self.results.add("openstack", who, what, count, cost, self.latency, **more)
 
-    def submissions(self, counts: list[int], doomed: int) -> Iterator[tuple[str, ...]]:
-        """Rows for submissions of so many, and for the removal of ``doomed`` that stopped."""
-        for count in counts:
-            for latency, costs in self.delayed(lambda count=count: self._submit(count)):
-                yield latency, f"submit {count}", *map(str, costs)
-        for latency, costs in self.delayed(lambda: self._reap(doomed)):
-            yield latency, f"reap {doomed}", *map(str, costs)
+    # -- beside CloudCE --------------------------------------------------------------------------------------
 
-    def _submit(self, count: int) -> tuple[Cost, Cost]:
-        ours = run(self.site, self.asked, *self.site.submission(count))
-        theirs, _ = self.other.do("submit", count)
-        settled(lambda: not self.rig.api().building(), "CloudCE's VMs are built")
-        return ours, theirs
+    def first(self) -> None:
+        """The first submission of each queue, which sets its workspace up, and what starting costs."""
+        for module in self.modules:
+            site = self.sites[module]
+            self.note(module, "first submit", 1, partial(run, site, self.asked, *site.submission(1)))
+            self.note(module, "Terraform's start", 0, partial(self._start, site))
+            self.note(module, "command's start", 0, partial(run, site, self.asked, "queues"))
+            crowd.settled(site)
 
-    def _left_by_cloudce(self) -> list[dict[str, Any]]:
-        return [s for s in self.rig.api().servers() if s["name"].startswith("VMDIRAC3_")]
+    def _start(self, site: OpenStackSite) -> Cost:
+        """What a submission runs of Terraform, for no pilot: an apply, with ids in place of names, and a look at
+        the state. A setting is changed, so that Terraform starts tfce's provider as often as for a pilot."""
+        kept = {name: site.defaults()[name] for name in ("Instance_Image", "Instance_Flavor", "Instance_Networks")}
+        ids = (self.rig.env[f"RIG_{name}_ID"] for name in ("IMAGE", "FLAVOR_TINY", "MY_PRIVATE_NET"))
+        kept["Terraform_MaxRetries"] = site.defaults()["Terraform_MaxRetries"]
+        site.configure(**dict(zip(kept, [*ids, "2"], strict=True)))
+        try:
+            parts = site.parts()
+            with parts.workspace.locked():
+                parts.workspace.render()
+                terraform = parts.terraform
+                return measured(self.asked, lambda: (terraform._apply([], count=True), terraform.instances()))
+        finally:
+            site.configure(**kept)
+            site.parts().workspace.render()
 
-    def _reap(self, doomed: int) -> tuple[Cost, Cost]:
-        running = [pilot["reference"] for pilot in self.site.status() if pilot["state"] == "Running"][:doomed]
-        other = [s["id"] for s in self._left_by_cloudce() if s["status"] == "ACTIVE"][:doomed]
-        if min(len(running), len(other)) < doomed:
-            raise SystemExit(f"there are fewer than {doomed} VMs to remove: submit more")
-        stopping = [*map(node, running), *other]
-        for node_id in stopping:
+    def submit(self, count: int) -> None:
+        """Each of them submits ``count``."""
+        least = 1 + NAMES + -(-count // crowd.LARGEST) + 1
+        for module in self.modules:
+            site = self.sites[module]
+            self.note(
+                module, "submit", count, partial(run, site, self.asked, *site.submission(count)), least=least
+            )
+            crowd.settled(site)
+        if self.other:
+            self.note("cloudce", "submit", count, partial(self.other.cost, "submit", count), least=least - 1)
+            crowd.settled(self._reference)
+
+    def poll(self, count: int, ids: list[str]) -> None:
+        """Each of them asks for the states of ``count``."""
+        references = [f"cloud://{node_id}" for node_id in ids[:count]]
+        for module in self.modules:
+            self.polled.configure(Terraform_Module=module)
+            fleet = self.polled.parts().fleet
+            fleet.count()  # logs in
+            work = partial(measured, self.asked, partial(fleet.poll, references))
+            self.note(module, "poll", count, work, least=-(-count // 1000))
+        if self.other:
+            self.note("cloudce", "poll", count, partial(self.other.cost, "poll", references), least=1)
+
+    def polls(self, counts: list[int], latencies: list[float]) -> None:
+        """All polls; what is polled is made at first."""
+        self.polled = self.site("polled")
+        self.polled.configure(Terraform_Module="bulk")
+        ids: list[str] = []
+        for count in sorted(counts):
+            ids += crowd.servers(self.polled, count - len(ids))
+            for latency in latencies:
+                with self.delayed(latency):
+                    self.poll(count, ids)
+
+    def reap(self, count: int) -> None:
+        """Each of them removes ``count`` that stopped."""
+        for module in self.modules:
+            site = self.sites[module]
+            self._stop([node(pilot["reference"]) for pilot in self._running(site, count)])
+            work = partial(run, site, self.asked, "reap", site.name, "--json")
+            self.note(module, "reap", count, work, least=1 + 1 + count + min(count, CONSOLES))
+        if self.other:
+            while len(mine := self._of_cloudce("ACTIVE")) < count:
+                self.other.cost("submit", count - len(mine))
+                crowd.settled(self._reference)
+            self._stop(mine[:count])
+            self.note("cloudce", "reap", count, partial(self.other.cost, "reap"), least=1 + count)
+
+    def _running(self, site: OpenStackSite, count: int) -> list[dict[str, Any]]:
+        """``count`` of a site's pilots that run; the missing ones are started."""
+        while len(up := [pilot for pilot in site.status() if pilot["state"] == "Running"]) < count:
+            if site.submit(count - len(up)).code:
+                raise SystemExit(f"{site.name}: there are no {count} pilots to remove")
+            crowd.settled(site)
+        return up[:count]
+
+    def _of_cloudce(self, status: str) -> list[str]:
+        return [
+            server["id"]
+            for server in self.rig.api().servers()
+            if server["name"].startswith("VMDIRAC3_") and server["status"] == status
+        ]
+
+    def _stop(self, ids: list[str]) -> None:
+        for node_id in ids:
             self.rig.api().act(node_id, "os-stop")
 
         def off() -> int:
-            return sum(s["id"] in stopping and s["status"] == "SHUTOFF" for s in self.rig.api().servers())
+            return sum(s["id"] in ids and s["status"] == "SHUTOFF" for s in self.rig.api().servers())
 
-        settled(lambda: off() == len(stopping), "the VMs are off")
-        return run(self.site, self.asked, "reap", self.site.name, "--json"), self.other.do("reap")[0]
+        until(lambda: off() == len(ids), "the VMs are off", patience=900, pause=2)
+
+    # -- while others run ------------------------------------------------------------------------------------
+
+    def among(self, numbers: list[int], latencies: list[float], native_up_to: int) -> None:
+        """A refresh and a submission of 10 while so many pilots of the queue run."""
+        for module in self.modules:
+            site = self.site(module, "crowd", project="clouduser")
+            for number in sorted(numbers):
+                if module == "native" and number > native_up_to:
+                    print(f"native: not measured at {number} running, its refresh asks 7 times for each")
+                    continue
+                crowd.populate(site, number)
+                for latency in latencies:
+                    with self.delayed(latency):
+                        self._among(site, module, number)
+
+    def _among(self, site: OpenStackSite, module: str, number: int) -> None:
+        least = 1 + NAMES + -(-number // 1000)
+        refresh = partial(run, site, self.asked, "plan", site.name)
+        self.note(module, "refresh", 0, refresh, running=number, least=least)
+        with crowd.unchanged(site):
+            submit = partial(run, site, self.asked, *site.submission(10))
+            self.note(module, "submit", 10, submit, running=number, least=1 + NAMES + 1 + 1)
+            crowd.settled(site)
 
     def close(self) -> None:
-        """Leave nothing behind."""
-        self.other.close()
-        for server in self.rig.api().servers():
-            if server["name"].startswith(("VMDIRAC3_", "tfce-")):
-                self.rig.api().delete(server["id"])
+        """Leave nothing behind; on a rig of our own by forgetting all its servers."""
+        if self.other:
+            self.other.close()
+        self.rig.verb("delay", "0")
+        if PORT not in os.environ:
+            self.rig.verb("up", "--fresh", patience=600)
+            return
+        for project in ("demo", "clouduser"):
+            api = self.rig.api(project)
+            while mine := [s for s in api.servers() if s["name"].startswith(("VMDIRAC3_", "tfce-"))]:
+                for server in mine:
+                    api.delete(server["id"])
+
+
+def spans(log: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """When these requests began, and how long they took."""
+    return [(entry["start"], entry["seconds"]) for entry in log]
+
+
+def waiting(log: list[dict[str, Any]]) -> float:
+    """Seconds from the first answer that a VM is being made to the last look at one, less those in which another
+    was asked for: so long did Terraform's provider wait for VMs to be up."""
+    made = [e for e in log if e["method"] == "POST" and e["path"].endswith("/servers")]
+    looks = [e for e in log if e["method"] == "GET" and "/servers/" in e["path"]]
+    if not made or not looks:
+        return 0.0
+    begin = min(e["start"] + e["seconds"] for e in made)
+    end = max(e["start"] + e["seconds"] for e in looks)
+    return max(0.0, end - begin - under_way(spans([e for e in made if e["start"] > begin])))
 
 
 def main() -> None:
-    """Measure and print the table in Markdown."""
+    """Measure; every row is printed and written down as it comes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--new", default="1,10,50", help="pilots to submit")
-    parser.add_argument("--polled", default="10,100,300", help="pilots to poll")
-    parser.add_argument("--reaped", type=int, default=20, help="pilots to remove")
+    parser.add_argument("--submit", default="1,10,50", help="pilots to submit; '' for none, as below")
+    parser.add_argument("--poll", default="10,100,300", help="pilots to poll")
+    parser.add_argument("--reap", default="20", help="pilots to remove")
+    parser.add_argument("--running", default="10,100,1000", help="pilots that run while 10 are submitted")
     parser.add_argument("--latency", default="0,0.5", help="seconds added to each request")
+    parser.add_argument("--who", default="bulk,native,cloudce", help="tfce's modules, and CloudCE")
+    parser.add_argument("--native-up-to", type=int, default=100, help="largest --running for native")
+    parser.add_argument("--results", type=Path, help="file for the rows, instead of one named by the day")
     given = parser.parse_args()
-    new, polled = ([int(number) for number in text.split(",")] for text in (given.new, given.polled))
-    rows: list[tuple[str, ...]] = []
+    who, latencies = given.who.split(","), [float(text) for text in given.latency.split(",")]
+    submit, poll, reap, among = map(numbers, (given.submit, given.poll, given.reap, given.running))
     with running() as rig, tempfile.TemporaryDirectory() as folder:
-        bench = Bench(rig, Path(folder), [float(text) for text in given.latency.split(",")])
-        print(f"{datetime.now(UTC):%Y-%m-%d}, {_machine()}\n")
+        results = Results("openstack", software("terraform-provider-openstack 3.4.0, DIRAC 9.1"), given.results)
+        bench = Bench(rig, Path(folder), who, results)
         try:
-            for work in (bench.submissions(new, given.reaped), bench.polls(polled)):
-                for row in work:
-                    rows.append(row)
-                    print(table(HEADS, [row]).splitlines()[-1], flush=True)
+            if submit:
+                bench.first()
+            for work, counts in ((bench.submit, submit), (bench.reap, reap)):
+                for latency in latencies:
+                    for count in counts:
+                        with bench.delayed(latency):
+                            work(count)
+            bench.polls(poll, latencies)
+            bench.among(among, latencies, given.native_up_to)
         finally:
             bench.close()
-    print(f"\n{markdown(HEADS, sorted(rows, key=lambda row: row[0]))}")
-
-
-def _machine() -> str:
-    said = subprocess.run(["terraform", "version", "-json"], capture_output=True, text=True).stdout
-    terraform = json.loads(said)["terraform_version"] if said else "of the wheel"
-    return (
-        f"Python {platform.python_version()}, Terraform {terraform}, terraform-provider-openstack 3.4.0, DIRAC 9.1"
-    )
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ class Ground:
         return [node for node in self.cloud.nodes(owner) if owner.owns(node)]
 
     def told_apart(self, nodes: list[Node]) -> list[Node]:
-        """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody renamed
-        a VM of a batch): those that the state knows get the key that they have there."""
+        """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody
+        renamed a VM of a batch): those that the state knows get the key that they have there."""
         keys = [key for node in nodes if (key := pilot_key(node)) and node.state is not State.GONE]
         if len(set(keys)) == len(keys):
             return nodes

@@ -123,9 +123,9 @@ class Rig(AnyCloud):
         """The API as the cloud's administrator."""
         return self.api("admin", "admin")
 
-    def verb(self, *words: str) -> None:
-        """``rig.py WORDS``."""
-        _script("rig.py", *words, port=self.base, patience=300, guests=self.guests)
+    def verb(self, *words: str, patience: float = 300) -> None:
+        """``rig.py WORDS``, within ``patience`` seconds."""
+        _script("rig.py", *words, port=self.base, patience=patience, guests=self.guests)
 
     @contextmanager
     def without(self, service: str) -> Iterator[None]:

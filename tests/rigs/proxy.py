@@ -75,11 +75,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came: `line` is its first line; `status` is 0 where no answer was given."""
+    """One request as it came: `line` is its first line; `status` is 0 where no answer was given. `start`: seconds
+    since the epoch; `seconds`: until the answer was there."""
 
     action: str
     line: str
     status: int
+    start: float = 0.0
+    seconds: float = 0.0
 
 
 class Proxy:
@@ -231,9 +234,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             if self.path.startswith("/_proxy/"):
                 self.answer(*_control(proxy, self.command, self.path.removeprefix("/_proxy/"), body))
                 return
-            action = _action(self.path, body)
+            action, start = _action(self.path, body), time.time()
             answer = self.work(action, body)
-            proxy._note(Request(action, self.requestline, answer[0] if answer else 0))
+            status = answer[0] if answer else 0
+            proxy._note(Request(action, self.requestline, status, start, time.time() - start))
             if answer:
                 self.answer(*answer)
             else:
@@ -284,7 +288,10 @@ def _action(path: str, body: bytes) -> str:
 def _within(body: bytes, room: int) -> tuple[bytes, Fault | None]:
     """A RunInstances in a cloud with so much room, as EC2 answers it: up to MaxCount VMs, or none where MinCount
     is too many. The emulators start MinCount, whatever MaxCount is."""
-    least, most = (int(found.group(1)) for found in re.finditer(rb"M(?:in|ax)Count=(\d+)", body))
+    numbers = [int(found.group(1)) for found in re.finditer(rb"M(?:in|ax)Count=(\d+)", body)]
+    if not numbers:  # libcloud's own driver puts them into the address, and asks for one VM at a time
+        return body, None
+    least, most = min(numbers), max(numbers)
     if least > room:
         code, message = "InstanceLimitExceeded", f"You asked for {least} instances, your limit is {room}."
         return body, Fault("RunInstances", "error", code=code, message=message)

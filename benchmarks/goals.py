@@ -1,0 +1,93 @@
+"""What was promised of `Terraform_Module = bulk`, against what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from benchmarks.chart import WHERE
+from benchmarks.results import Row
+
+Line = tuple[str, str, str]
+_GROWTH = 1.2  # seconds at 1000 running against those at 10
+_FASTER = 10.0  # a submission of 50 with half a second of latency, against CloudCE
+_SPARE = 2  # requests above the smallest possible number
+_MEGABYTES = 2000  # for twenty queues at once
+
+
+def judged(rows: Sequence[Row]) -> list[Line]:
+    """Goal, figure and verdict, for each that can be judged."""
+    return [line for judge in (_growth, _start, _faster, _requests, _queues) for line in judge(rows)]
+
+
+def _find(rows: Sequence[Row], test: Callable[[Row], bool]) -> Row | None:
+    return next(filter(test, rows), None)
+
+
+def _met(met: bool) -> str:
+    return "met" if met else "missed"
+
+
+def _growth(rows: Sequence[Row]) -> Iterator[Line]:
+    mine = [row for row in rows if row.who == "bulk" and row.what in ("submit", "refresh")]
+    for many in sorted((row for row in mine if row.running == 1000), key=lambda row: (row.cloud, row.task)):
+        task = (many.latency, 10, many.what, many.count)
+        few = _find(mine, lambda row, many=many, task=task: (row.cloud, row.task) == (many.cloud, task))
+        if few:
+            ratio, own = many.seconds / few.seconds, _own(many) / _own(few)
+            what = f"{many.title} on {WHERE[many.cloud]}, +{many.latency:g} s: seconds at 1000 running / at 10"
+            figure = f"{many.seconds:.1f} / {few.seconds:.1f} = {ratio:.2f}"
+            apart = f"; less the cloud's time to answer {_own(many):.1f} / {_own(few):.1f} = {own:.2f}"
+            verdict = _met(ratio <= _GROWTH)
+            if ratio > _GROWTH >= own:
+                verdict = "met but for the cloud's time"
+            yield f"{what} ≤ {_GROWTH}", figure + (apart if many.asking else ""), verdict
+
+
+def _own(row: Row) -> float:
+    """Seconds in which the cloud was not asked."""
+    return max(row.seconds - (row.asking or 0.0), 0.001)
+
+
+def _start(rows: Sequence[Row]) -> Iterator[Line]:
+    """A submission of one, without the starts of Terraform and of the command: CloudCE's process had started."""
+    mine = [row for row in rows if row.who == "bulk" and row.what.endswith("'s start")]
+    starts = {row.what: _own(row) for row in mine}
+    for theirs in (row for row in rows if _is(row, "openstack", "cloudce", "submit", 1)):
+        ours = _find(rows, lambda row, theirs=theirs: _is(row, "openstack", "bulk", "submit", 1, theirs.latency))
+        if ours and len(starts) == 2:
+            rest = ours.seconds - sum(starts.values())
+            apart = " and ".join(f"{seconds:.1f} s ({what})" for what, seconds in starts.items())
+            figure = f"{ours.seconds:.1f} s less {apart} = {rest:.1f} s; CloudCE {theirs.seconds:.1f} s"
+            goal = f"submit 1 on OpenStack, +{theirs.latency:g} s: not slower than CloudCE beyond the starts"
+            yield goal, figure, _met(rest <= theirs.seconds)
+
+
+def _is(row: Row, cloud: str, who: str, what: str, count: int, latency: float | None = None) -> bool:
+    same = (row.cloud, row.who, row.what, row.count, row.running) == (cloud, who, what, count, None)
+    return same and latency in (None, row.latency)
+
+
+def _faster(rows: Sequence[Row]) -> Iterator[Line]:
+    ours = _find(rows, lambda row: _is(row, "openstack", "bulk", "submit", 50, 0.5))
+    theirs = _find(rows, lambda row: _is(row, "openstack", "cloudce", "submit", 50, 0.5))
+    if ours and theirs:
+        ratio = theirs.seconds / ours.seconds
+        goal = f"submit 50 on OpenStack, +0.5 s: {_FASTER:g} times faster than CloudCE"
+        figure = f"{theirs.seconds:.1f} / {ours.seconds:.1f} = {ratio:.1f} times"
+        yield goal, figure, _met(ratio >= _FASTER)
+
+
+def _requests(rows: Sequence[Row]) -> Iterator[Line]:
+    counted = [row for row in rows if row.who == "bulk" and row.least is not None]
+    for cloud in sorted({row.cloud for row in counted}):
+        mine = [row for row in counted if row.cloud == cloud]
+        over, worst = max(((row.requests - (row.least or 0), row) for row in mine), key=lambda pair: pair[0])
+        figure = f"{over} more at most ({worst.title}: {worst.requests}, at least {worst.least})"
+        yield f"requests on {WHERE[cloud]} ≤ the least possible + {_SPARE}", figure, _met(over <= _SPARE)
+
+
+def _queues(rows: Sequence[Row]) -> Iterator[Line]:
+    for row in rows:
+        if row.what.endswith("queues") and row.who == "bulk" and row.megabytes:
+            goal = f"{row.count} {row.what} at once in {_MEGABYTES} MB"
+            yield goal, f"{row.megabytes} MB, {row.seconds:.1f} s", _met(row.megabytes < _MEGABYTES)
