@@ -35,7 +35,6 @@ test-context: $(VENV)/ready
 
 # VMs that boot: QEMU under that OpenStack, a Debian 12 of our own as the guest; as root, apt for what is missing.
 test-boot: $(VENV)/ready
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bulk]'
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/boot
 
 test-dirac: $(VENV)/ready
