@@ -173,8 +173,10 @@ def test_a_batchs_lost_reply_leaves_one_vm_each(together: Site) -> None:
 
 
 def test_a_refused_batch_is_told_of_each_pilot(together: Site) -> None:
-    fault = Fault("RunInstances", "error", code="InstanceLimitExceeded", message="quota is full")
-    together.proxy.add(fault)
+    # Asked for all of them, and then for as many as there is room for.
+    together.proxy.add(
+        Fault("RunInstances", "error", times=2, code="InstanceLimitExceeded", message="quota is full")
+    )
     result = together.submit(3)
     assert result.code == 1 and not result.json["references"]
     assert all("quota is full" in failed["reason"] for failed in result.json["failed"])

@@ -81,7 +81,7 @@ def test_the_worked_example_adds_a_security_group_and_an_option(site: Site) -> N
 
 
 def test_which_module_serves_a_queue() -> None:
-    assert module_for(queue()) is AWS
+    assert module_for(queue()) is BULK and module_for(queue(Terraform_Module="native")) is AWS
     assert module_for(queue(Terraform_Module="bulk")) is BULK
     assert module_for(queue(CloudType="CLOUDSTACK")) is BULK  # nobody else can
 
