@@ -100,12 +100,16 @@ def test_accepted_and_then_failed(bulk: OpenStackSite, options: dict[str, str], 
 def test_kill_9_in_the_middle_of_a_batch(bulk: OpenStackSite, rig: Rig) -> None:
     bulk.through_front()
     bulk.submit(1)
-    with rig.counted() as asked:
-        process = bulk.start(*bulk.submission(4))
-        until(lambda: len(bulk.servers()) == 5, "nova has made them", pause=0.02)
-        for pid in [*children(process.pid), process.pid]:
-            os.kill(pid, signal.SIGKILL)
-        process.communicate()
+    rig.verb("delay", "2")  # the search for their ids has not been answered when nova has made them
+    try:
+        with rig.counted() as asked:
+            process = bulk.start(*bulk.submission(4))
+            until(lambda: len(bulk.servers()) == 5, "nova has made them", pause=0.1)
+            for pid in [process.pid, *children(process.pid)]:
+                os.kill(pid, signal.SIGKILL)
+            process.communicate()
+    finally:
+        rig.verb("delay", "0")
     assert asked["POST /servers"] == 1
     up(bulk)
     assert bulk.submit(1).code == 0
