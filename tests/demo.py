@@ -7,7 +7,6 @@ submitJob calls. Everything lives in a temporary folder and is gone at the end, 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -16,13 +15,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tests.rigs import mirror
 from tests.rigs.localstack import LocalStack, RigError
 from tfce.cli import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
 from tfce.config import load_queue
 from tfce.errors import TfceError
 from tfce.roster import Pilot
-from tfce.toolchain import MIRROR_VARIABLE
 from tfce.wiring import Parts, assemble
 
 QUEUE = "cloud.example.org/long"
@@ -76,8 +73,7 @@ def main() -> int:
 
 def demonstrate() -> int:
     """All steps, in a folder that is removed afterwards."""
-    say("preparing: Terraform's AWS provider, LocalStack's EC2 (fetched once)")
-    os.environ.setdefault(MIRROR_VARIABLE, str(mirror.ensure()))
+    say("preparing: LocalStack's EC2 (fetched once)")
     with tempfile.TemporaryDirectory(prefix="tfce-demo-") as name, LocalStack() as cloud:
         folder = Path(name)
         say(f"an EC2 cloud answers at {cloud.url}; the example queue, as in DIRAC's Configuration Service:")
