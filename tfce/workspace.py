@@ -91,8 +91,7 @@ class Workspace:
 
     def prepare(self) -> None:
         """Make the folders; refuse a queue whose pilots live in another cloud than its options now name."""
-        files.private_folder(self.root)
-        files.private_folder(self.private)
+        self._make_folders()
         files.private_folder(self.contexts)
         home = self.private / "home"
         known = (files.read(home) or "").strip()
@@ -113,11 +112,15 @@ class Workspace:
                 )
             files.write(self._roster_file, Roster().dump())
 
+    def _make_folders(self) -> None:
+        ce = self.private.parent
+        for folder in (self.root, ce.parent, ce, self.private):
+            files.private_folder(folder)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds."""
-        files.private_folder(self.root)
-        files.private_folder(self.private)
+        self._make_folders()
         with locks.exclusive(self.private / "lock", self.queue["Workspace_LockTimeout"], self.queue.label):
             yield
 

@@ -3,6 +3,7 @@ one is asked in tests/context)."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.cloud import Check
 from tfce.doctor import examine
+from tfce.workspace import Workspace
 
 NAME = "cloud-init's schema"
 
@@ -25,6 +27,23 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def findings(make_queue: MakeQueue, **options: str) -> dict[str, Check]:
     return {check.check: check for check in examine(make_queue(**options))}
+
+
+def test_a_workspace_that_tfce_made_is_well_and_one_that_others_read_is_not(
+    programs: Path, make_queue: MakeQueue
+) -> None:
+    before = os.umask(0o022)
+    try:
+        assert findings(make_queue)["workspace"].ok
+        workspace = Workspace(make_queue())
+        with workspace.locked():
+            workspace.prepare()
+        assert findings(make_queue)["workspace"].ok
+    finally:
+        os.umask(before)
+    workspace.private.parent.parent.chmod(0o755)
+    check = findings(make_queue)["workspace"]
+    assert not check.ok and "chmod 700" in check.cure
 
 
 def test_without_cloud_init_that_is_said_and_no_fault(programs: Path, make_queue: MakeQueue) -> None:
