@@ -32,7 +32,9 @@ def cloud_table(rows: Sequence[Row]) -> str:
     cells = {(row.task, row.who): row for row in rows}
     among = any(row.running is not None for row in rows)
     lines = []
-    for task in sorted({row.task for row in rows}, key=lambda task: (task[0], task[1], _order(task[2]), task[3])):
+    for task in sorted(
+        {row.task for row in rows}, key=lambda task: (task[0], task[1], _order(task[2]), task[2], task[3])
+    ):
         mine = [cells.get((task, name)) for name in who]
         one = next(row for row in mine if row)
         least = min((row.least for row in mine if row and row.least), default=None)
