@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -120,6 +120,6 @@ class AnyCloud:
         raise NotImplementedError
 
     @contextmanager
-    def turn(self, alone: bool) -> Iterator[None]:
-        """A test's turn: ``alone``, or beside others that are not alone."""
+    def turn(self, parts: Sequence[str], alone: bool) -> Iterator[None]:
+        """A test's turn: ``alone``, or beside others that are not alone and take none of its ``parts``."""
         yield

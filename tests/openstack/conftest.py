@@ -1,10 +1,11 @@
 """One OpenStack for the session, one site with a CE of its own for each test: `python -m pytest tests/openstack`.
 
 The cloud that OS_CLOUD names is used, else the rig at TFCE_OPENSTACK_PORT, which is left running; without either a
-rig is started, and stopped at the end. Two markers:
+rig is started, and stopped at the end. Three markers:
 
-    rig("why")   the test needs the rig, and is skipped on a cloud of one's own
-    alone        the test stops services; it runs when no other does
+    rig("why")      the test needs the rig, and is skipped on a cloud of one's own
+    takes("what")   the test uses a part of the rig that serves one test at a time: a region, a project, a service
+    alone           the test stops services; it runs when no other does
 """
 
 from __future__ import annotations
@@ -44,11 +45,12 @@ def cloud() -> Iterator[AnyCloud]:
 
 @pytest.fixture(autouse=True)
 def turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Skips what needs the rig on a cloud of one's own; keeps who must be alone apart from the others."""
+    """Skips what needs the rig on a cloud of one's own; keeps apart what must not run side by side."""
     needs = request.node.get_closest_marker("rig")
     if needs and OWN:
         pytest.skip(f"not on OS_CLOUD={OWN}: {needs.args[0]}")
-    with request.getfixturevalue("cloud").turn(alone=bool(request.node.get_closest_marker("alone"))):
+    parts = sorted(mark.args[0] for mark in request.node.iter_markers("takes"))
+    with request.getfixturevalue("cloud").turn(parts, alone=bool(request.node.get_closest_marker("alone"))):
         yield
 
 
@@ -82,7 +84,7 @@ def site(new_site: NewSite) -> OpenStackSite:
 
 @pytest.fixture
 def tiny(new_site: NewSite) -> OpenStackSite:
-    """A site in the project tiny, which has room for two VMs, and none yet. Its tests run one after the other."""
+    """A site in the project tiny, which has room for two VMs, and none yet; its tests take("tiny")."""
     site = new_site("tiny")
     until(lambda: not site.api.servers(), "the VMs of the test before are gone")
     return site

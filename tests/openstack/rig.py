@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.openstack.api import AnyCloud, Api, CloudError, Login
 from tests.rigs.cache import cache
@@ -110,11 +110,18 @@ class Rig(AnyCloud):
         }
 
     @contextmanager
-    def turn(self, alone: bool) -> Iterator[None]:
-        folder = cache("openstack")
-        with (folder / f"gate-{self.base}").open("w") as gate, (folder / f"room-{self.base}").open("w") as room:
-            fcntl.flock(gate, fcntl.LOCK_EX)  # who waits to be alone lets nobody pass
-            fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    def turn(self, parts: Sequence[str], alone: bool) -> Iterator[None]:
+        with ExitStack() as ending:
+
+            def lock(name: str, how: int) -> IO[str]:
+                file = ending.enter_context((cache("openstack") / f"{name}-{self.base}").open("w"))
+                fcntl.flock(file, how)
+                return file
+
+            for part in parts:
+                lock(part, fcntl.LOCK_EX)
+            gate = lock("gate", fcntl.LOCK_EX)  # who waits to be alone lets nobody pass
+            lock("room", fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
             fcntl.flock(gate, fcntl.LOCK_UN)
             yield
 

@@ -1,6 +1,6 @@
 """Start the rig, or find the cloud of OS_CLOUD, and run pytest on it: `python -m tests.openstack.run ARGS`.
 
-Tests run side by side (pytest's -n); they share the one cloud.
+Tests run side by side (pytest's -n); they share the one cloud, and take turns where they must (conftest.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
             else:
                 print("starting OpenStack", file=sys.stderr, flush=True)
                 environment[PORT] = str(ending.enter_context(running()).base)
-            command = [sys.executable, "-m", "pytest", "--dist", "loadgroup", *sys.argv[1:]]
+            command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
             return subprocess.run(command, env=environment).returncode
     except CloudError as error:
         print(f"openstack: {error}", file=sys.stderr)

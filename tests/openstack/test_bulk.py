@@ -26,7 +26,7 @@ def up(site: OpenStackSite) -> None:
 
 
 @pytest.mark.rig("it counts the requests that arrive")
-@pytest.mark.xdist_group("front")
+@pytest.mark.takes("front")
 def test_five_pilots_are_one_request(bulk: OpenStackSite, rig: Rig) -> None:
     bulk.through_front()
     bulk.submit(1)
@@ -57,7 +57,7 @@ def test_five_pilots_are_one_request(bulk: OpenStackSite, rig: Rig) -> None:
 
 
 @pytest.mark.rig("it needs a quota of two VMs")
-@pytest.mark.xdist_group("tiny")
+@pytest.mark.takes("tiny")
 def test_a_quota_grants_a_part_of_a_batch(tiny: OpenStackSite) -> None:
     tiny.configure(Terraform_Module="bulk")
     result = tiny.submit(3)
@@ -96,7 +96,7 @@ def test_accepted_and_then_failed(bulk: OpenStackSite, options: dict[str, str], 
 
 
 @pytest.mark.rig("it delays requests")
-@pytest.mark.xdist_group("front")
+@pytest.mark.takes("front")
 def test_kill_9_in_the_middle_of_a_batch(bulk: OpenStackSite, rig: Rig) -> None:
     bulk.through_front()
     bulk.submit(1)

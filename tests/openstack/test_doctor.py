@@ -27,7 +27,7 @@ def fault(site: OpenStackSite, **options: str) -> dict[str, Any]:
 
 
 @pytest.mark.rig("it counts the requests that arrive")
-@pytest.mark.xdist_group("front")
+@pytest.mark.takes("front")
 def test_a_sound_queue_is_well_and_nothing_is_created(site: OpenStackSite, rig: Rig) -> None:
     site.through_front()
     site.configure(
@@ -113,7 +113,7 @@ def test_a_flavor_too_small_for_the_image(site: OpenStackSite, rig: Rig) -> None
 
 
 @pytest.mark.rig("it needs a quota of two VMs")
-@pytest.mark.xdist_group("tiny")
+@pytest.mark.takes("tiny")
 def test_a_full_project(tiny: OpenStackSite) -> None:
     found = fault(tiny, MaxTotalJobs="3")
     assert found["check"] == "quota" and "2 more VMs (instances bounds them)" in found["detail"]

@@ -29,7 +29,7 @@ def removed(site: OpenStackSite) -> None:
 
 
 @pytest.mark.rig("it needs a quota of two VMs")
-@pytest.mark.xdist_group("tiny")
+@pytest.mark.takes("tiny")
 def test_one_of_three_is_over_the_quota(tiny: OpenStackSite) -> None:
     tiny.configure(Terraform_Parallelism="1")
     result = tiny.submit(3)
@@ -40,7 +40,7 @@ def test_one_of_three_is_over_the_quota(tiny: OpenStackSite) -> None:
 
 
 @pytest.mark.rig("it needs a quota of two VMs")
-@pytest.mark.xdist_group("tiny")
+@pytest.mark.takes("tiny")
 def test_a_quota_that_fills_up_in_a_race(tiny: OpenStackSite) -> None:
     tiny.configure(Terraform_Parallelism="5")
     result = tiny.submit(5)
@@ -119,7 +119,7 @@ def test_keystone_is_down(site: OpenStackSite, rig: Rig) -> None:
 
 
 @pytest.mark.rig("it holds up nova's answers")
-@pytest.mark.xdist_group("front")
+@pytest.mark.takes("front")
 def test_nova_stops_answering(site: OpenStackSite, rig: Rig) -> None:
     site.configure(
         Driver_ex_force_service_region=rig.env["RIG_FRONT_REGION"]

@@ -16,7 +16,7 @@ from tfce.roster import Pilot
 
 
 @pytest.mark.rig("it counts the requests that arrive")
-@pytest.mark.xdist_group("front")
+@pytest.mark.takes("front")
 def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, rig: Rig) -> None:
     site.through_front()
     with rig.counted() as asked:

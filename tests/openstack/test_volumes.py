@@ -10,7 +10,7 @@ from tests.checking import consistent, until
 from tests.openstack.cloud import OpenStackSite, node
 from tests.openstack.rig import Rig
 
-pytestmark = [pytest.mark.rig("not every cloud has volumes to spare"), pytest.mark.xdist_group("cinder")]
+pytestmark = [pytest.mark.rig("not every cloud has volumes to spare"), pytest.mark.takes("cinder")]
 
 
 @pytest.fixture
