@@ -24,9 +24,6 @@ _FIND = {
 
 _NAMES = 100  # in one search: they travel in the request's address
 
-# What libcloud's connections know after a login. One login serves all services and all threads.
-_LOGIN = ("_osa", "auth_token", "auth_token_expires", "auth_user_info", "service_catalog")
-
 
 class OpenStackCreator(OpenStack):
     """The ``Creator`` of an OpenStack queue."""
@@ -63,14 +60,6 @@ class OpenStackCreator(OpenStack):
         with translated(f"looking for the {kind} {name}", self._secrets):
             answer = getattr(self._driver, connection).request(path, params=params).object
             return [str(item["id"]) for item in answer[items] if item.get("name") == name]
-
-    def twin(self) -> OpenStackCreator:
-        twin = OpenStackCreator(self._queue, self._credentials)
-        for name in ("connection", "image_connection", "network_connection"):
-            for attribute in _LOGIN:
-                value = getattr(self._driver.connection, attribute)
-                setattr(getattr(twin._driver, name), attribute, value)
-        return twin
 
 
 def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
