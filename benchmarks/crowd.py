@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from tests.checking import until
-from tests.openstack.cloud import OpenStackSite
+from tests.checking import state_file, until
+from tests.openstack.cloud import OpenStackSite, node
 from tests.site import AnySite, Site
 from tfce.roster import Batch, Pilot, fresh_batches, fresh_keys, numbered_key, timestamp
 from tfce.wiring import Parts
@@ -35,19 +35,22 @@ def populate(site: AnySite, count: int) -> None:
 
 @contextmanager
 def unchanged(site: AnySite) -> Iterator[None]:
-    """As many pilots afterwards as before: those that were submitted are killed again."""
+    """As many pilots afterwards as before: those that were submitted are killed again, and gone."""
     before = set(site.parts().workspace.roster().pilots)
     yield
     new = [pilot["reference"] for pilot in site.status() if pilot["stamp"] not in before]
     done = site.run("kill", site.name, *new) if new else None
     if done and done.code:
         raise SystemExit(f"kill ended with {done.code}: {done.err}")
+    if isinstance(site, OpenStackSite):
+        for reference in new:
+            until(lambda one=reference: not site.api.has(node(one)), f"{reference} is gone", 900, pause=2)  # type: ignore[misc]
 
 
 def _enlist(site: AnySite, parts: Parts, ids: dict[str, str]) -> None:
     """Write pilots into state and roster: key to instance id."""
     now = datetime.now(UTC).replace(microsecond=0)
-    (path,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    path = state_file(site)
     state = json.loads(path.read_text())
     types = ("tfce_pilots", "aws_instance", "openstack_compute_instance_v2")
     (resource,) = (r for r in state["resources"] if r["mode"] == "managed" and r["type"] in types)

@@ -42,3 +42,9 @@ def children(pid: int) -> list[int]:
         parents[int(stat.parent.name)] = int(fields[1])
     found = [child for child, parent in parents.items() if parent == pid]
     return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def state_file(site: AnySite) -> Path:
+    """The queue's Terraform state."""
+    (path,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    return path

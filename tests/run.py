@@ -6,28 +6,37 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.rigs import mirror
 from tests.rigs.localstack import LocalStack, RigError
 
 
-def main() -> int:
-    """pytest's exit code."""
+def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exception]) -> int:
+    """pytest's exit code, with this process's arguments. ``cloud`` is up meanwhile, and gives what the tests'
+    environment has of it; it raises ``unfit`` where it cannot be had."""
     # A shell starts its background jobs with SIGINT ignored, which children inherit: the tests send it to theirs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    mirror.ensure()
     try:
-        print("starting LocalStack's EC2", file=sys.stderr, flush=True)
-        with LocalStack() as cloud:
-            environment = os.environ | {"TFCE_TEST_EC2_PORT": str(cloud.port)}
-            return subprocess.run([sys.executable, "-m", "pytest", *sys.argv[1:]], env=environment).returncode
-    except RigError as error:
-        print(f"localstack: {error}", file=sys.stderr)
+        with cloud as more:
+            command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
+            return subprocess.run(command, env=os.environ | more).returncode
+    except unfit as error:
+        print(f"no cloud to test on: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
+@contextmanager
+def _localstack() -> Iterator[Mapping[str, str]]:
+    mirror.ensure()
+    print("starting LocalStack's EC2", file=sys.stderr, flush=True)
+    with LocalStack() as cloud:
+        yield {"TFCE_TEST_EC2_PORT": str(cloud.port)}
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_pytest(_localstack(), RigError))

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tfce import recovery
-from tfce.cloud import Cloud
+from tfce.cloud import LOOK_UPS, Cloud
 from tfce.errors import CloudError
 from tfce.evidence import LINES
-from tfce.ground import Ground, Provisioner, by_key
-from tfce.node import Node, Owner, State
+from tfce.ground import Ground, Provisioner
+from tfce.node import Node, Owner, State, by_key
 from tfce.pilotlog import PilotLog, pilot_log
-from tfce.reaper import LOOK_UPS, Reaper, Sweep
+from tfce.reaper import Reaper, Sweep
 from tfce.roster import Pilot, instance_id
 from tfce.submission import Submission, Submitter
 from tfce.verdict import Row

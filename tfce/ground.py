@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from tfce.cloud import Cloud
 from tfce.modules import Instance
-from tfce.node import Node, State, keyed, pilot_key
+from tfce.node import Node, State, by_key, keyed, pilot_key
 from tfce.options import Queue
 from tfce.roster import Roster
 from tfce.terraform import Applied
@@ -53,42 +54,28 @@ class Ground:
     def told_apart(self, nodes: list[Node]) -> list[Node]:
         """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody
         renamed a VM of a batch): those that the state knows get the key that they have there."""
-        keys = [key for node in nodes if (key := pilot_key(node)) and node.state is not State.GONE]
-        if len(set(keys)) == len(keys):
+        if not _doubled(nodes):
             return nodes
         known = {entry.id: key for key, entry in self.terraform.instances().items()}
         return [keyed(node, known[node.id]) if node.id in known else node for node in nodes]
 
     def one_each(self, nodes: list[Node]) -> dict[str, Node]:
         """The VM that stands for each pilot. Where two live with one key, it is the one that the state knows."""
-        best = by_key(nodes)
-        doubles = {
-            key
-            for node in nodes
-            if (key := pilot_key(node)) and node.state is not State.GONE and node is not best[key]
-        }
-        if doubles:
+        best, doubled = by_key(nodes), _doubled(nodes)
+        if doubled:
             state = self.terraform.instances()
             best |= {
                 key: node
                 for node in nodes
-                if (key := pilot_key(node)) in doubles and key in state and state[key].id == node.id
+                if (key := pilot_key(node)) in doubled and key in state and state[key].id == node.id
             }
         return best
 
 
-def by_key(nodes: Iterable[Node]) -> dict[str, Node]:
-    """One VM for each key: one that lives before one that is gone, the older before the younger."""
-    best: dict[str, Node] = {}
-    for node in sorted(nodes, key=_precedence):
-        key = pilot_key(node)
-        if key is not None:
-            best.setdefault(key, node)
-    return best
-
-
-def _precedence(node: Node) -> tuple[bool, datetime, str]:
-    return node.state is State.GONE, node.created or datetime.max.replace(tzinfo=UTC), node.id
+def _doubled(nodes: Iterable[Node]) -> set[str]:
+    """The keys that more than one living VM bears."""
+    bearers = Counter(pilot_key(node) for node in nodes if node.state is not State.GONE)
+    return {key for key, number in bearers.items() if key is not None and number > 1}
 
 
 def strays(nodes: Iterable[Node], roster: Roster, dismissed: Collection[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 
 from tfce.roster import is_key, numbered_key, reference
@@ -105,3 +105,17 @@ def pilot_key(node: Node) -> str | None:
     """The key of the pilot that ``node`` runs, or None for a VM that is no pilot of tfce's."""
     key = _tag(node, "tfce:key") or ""
     return key if is_key(key) else None
+
+
+def by_key(nodes: Iterable[Node]) -> dict[str, Node]:
+    """One VM for each key: one that lives before one that is gone, the older before the younger."""
+    best: dict[str, Node] = {}
+    for node in sorted(nodes, key=_precedence):
+        key = pilot_key(node)
+        if key is not None:
+            best.setdefault(key, node)
+    return best
+
+
+def _precedence(node: Node) -> tuple[bool, datetime, str]:
+    return node.state is State.GONE, node.created or datetime.max.replace(tzinfo=UTC), node.id

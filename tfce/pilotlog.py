@@ -8,8 +8,8 @@ from typing import Any
 
 from tfce.errors import CloudError, TfceError
 from tfce.evidence import LINES, Shelf, shown
-from tfce.ground import Ground, by_key
-from tfce.node import Node, State, pilot_key
+from tfce.ground import Ground
+from tfce.node import Node, State, by_key, pilot_key
 from tfce.roster import REFERENCE_PREFIX, instance_id, is_key, reference
 
 

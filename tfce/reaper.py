@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from tfce import verdict
+from tfce.cloud import LOOK_UPS
 from tfce.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
 from tfce.evidence import keep_consoles
 from tfce.ground import Ground, strays
@@ -19,8 +20,6 @@ from tfce.verdict import Removal
 
 log = logging.getLogger("tfce")
 
-# VMs that are not in the list are asked for one by one; more than this many wait for the next time.
-LOOK_UPS = 20
 # When all pilots vanish from the list at once, this many seconds pass before any is forgotten.
 _DOUBT = 600.0
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 from tfce import verdict
 from tfce.errors import TfceError
-from tfce.ground import Ground, by_key, strays
-from tfce.node import Node, State, pilot_key
+from tfce.ground import Ground, strays
+from tfce.node import Node, State, by_key, pilot_key
 from tfce.roster import Pilot
 from tfce.verdict import Row
 

@@ -6,38 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.checking import WAIT, children, consistent, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import Site
-
-_WAIT = 60.0
-
-
-def until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + _WAIT
-    while not true():
-        assert time.monotonic() < deadline, f"did not happen: {what}"
-        time.sleep(0.02)
-
-
-def consistent(site: Site, pilots: int) -> None:
-    """Roster, state and cloud agree on so many pilots, no key occurs twice, and the plan is empty."""
-    audit = site.audit()
-    assert audit["mismatches"] == 0, audit["rows"]
-    keys = [tags["tfce:key"] for _, tags in site.instances().values()]
-    assert len(keys) == len(set(keys)) == pilots == len(site.status())
-    plan = site.run("plan", site.name)
-    assert plan.code == 0, plan.out
-
-
-def state_file(site: Site) -> Path:
-    (path,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
-    return path
 
 
 def test_a_refused_pilot_is_named_with_its_reason_and_nothing_is_tainted(site: Site) -> None:
@@ -110,23 +85,10 @@ def submitting(site: Site, slow: int) -> subprocess.Popen[str]:
     return process
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that it started, sessions of their own included."""
-    found = [pid]
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += family(int(path.parent.name))
-    return found
-
-
 @pytest.mark.parametrize("slow", [1, 2, 3])
 def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: Site, slow: int) -> None:
     process = submitting(site, slow)
-    for pid in family(process.pid):
+    for pid in [process.pid, *children(process.pid)]:
         os.kill(pid, signal.SIGKILL)
     process.communicate()
     until(lambda: len(site.instances()) == slow + 1, "the request in flight arrives")
@@ -138,10 +100,10 @@ def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: 
 def test_kill_9_of_the_provider_alone(site: Site) -> None:
     process = submitting(site, 2)
     (provider,) = [
-        pid for pid in family(process.pid) if b"tfce.provider" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid for pid in children(process.pid) if b"tfce.provider" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     os.kill(provider, signal.SIGKILL)
-    out, _ = process.communicate(timeout=_WAIT)
+    out, _ = process.communicate(timeout=WAIT)
     result = json.loads(out)
     assert result["references"]  # the VM whose answer had arrived is found by its tag
     until(lambda: len(site.instances()) == 3, "the request in flight arrives")
@@ -153,7 +115,7 @@ def test_kill_9_of_the_provider_alone(site: Site) -> None:
 def test_sigint_lets_what_is_under_way_finish_and_records_it(site: Site) -> None:
     process = submitting(site, 2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=_WAIT)
+    out, err = process.communicate(timeout=WAIT)
     assert process.returncode == 1 and "Traceback" not in err, err
     result = json.loads(out)
     assert len(result["references"]) == 2 and len(result["failed"]) == 1
@@ -200,7 +162,7 @@ def test_kill_9_in_a_batch_and_the_next_cycle_takes_all_of_it_over(together: Sit
     before = together.proxy.counts()["RunInstances"]
     process = together.start(*together.submission(6))
     until(lambda: together.proxy.counts()["RunInstances"] > before, "RunInstances")
-    for pid in family(process.pid):
+    for pid in [process.pid, *children(process.pid)]:
         os.kill(pid, signal.SIGKILL)
     process.communicate()
     until(lambda: len(together.instances()) == 8, "the request in flight arrives")

@@ -8,6 +8,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from tests.checking import state_file
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 
@@ -109,7 +110,7 @@ def cpu(site: Site) -> tuple[dict[str, object], float]:
 
 def crowd(site: Site, size: int) -> None:
     """Pilots of whom only roster and state know."""
-    (path,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    path = state_file(site)
     state = json.loads(path.read_text())
     (values,) = (r["instances"][0]["attributes"] for r in state["resources"] if r["type"] == "tfce_pilots")
     roster = json.loads((site.private / "scale.auto.tfvars.json").read_text())

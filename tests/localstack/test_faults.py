@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, children, consistent, until
+from tests.checking import WAIT, children, consistent, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.errors import CloudError
@@ -217,8 +217,7 @@ def test_repair_rebuilds_a_lost_roster(site: Site) -> None:
 
 def test_repair_rebuilds_a_corrupt_state(site: Site) -> None:
     site.submit(2)
-    (state,) = site.private.glob("terraform.tfstate.d/*/terraform.tfstate")
-    state.write_text("{ torn")
+    state_file(site).write_text("{ torn")
     refused = site.submit(1)
     assert refused.code == 3 and len(site.instances()) == 2
     assert site.run("repair", site.name).code == 0

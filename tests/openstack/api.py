@@ -77,6 +77,16 @@ class Api:
         """Whether any server is still being built; costs nova little, however many there are."""
         return bool(self.ask("GET", "compute", "/servers?status=BUILD&limit=1")["servers"])
 
+    def has(self, server: str) -> bool:
+        """Whether nova still knows a server."""
+        try:
+            self.ask("GET", "compute", f"/servers/{server}")
+        except requests.HTTPError as error:
+            if error.response.status_code == 404:
+                return False
+            raise
+        return True
+
     def act(self, server: str, action: str, value: Any = None) -> None:
         """A server action: os-stop, pause, os-resetState …"""
         self.ask("POST", "compute", f"/servers/{server}/action", {action: value})

@@ -136,6 +136,28 @@ def tags(server: dict[str, Any]) -> dict[str, str]:
     return keyed(given, int(suffix.group(1)) - 1 if suffix else 0)
 
 
+def many_options(rig: Rig) -> dict[str, str]:
+    """Options that shape a VM in every way that the rig knows."""
+    return {
+        "Instance_Networks": f"name:my_public_net,{rig.env['RIG_MY_PRIVATE_NET_ID']}",
+        "Instance_SSHKey": "name:mysshkey",
+        "Instance_Flavor": rig.env["RIG_FLAVOR_SMALL_ID"],
+        "Terraform_Tags": "owner=grid",
+        "Terraform_SecurityGroups": "name:default",
+    }
+
+
+def made_of_many_options(site: OpenStackSite, reference: str) -> None:
+    """A VM is as ``many_options`` say."""
+    env, server = site.rig.env, site.server(reference)
+    assert server["config_drive"] == "True" and server["key_name"] == "mysshkey"
+    assert (server["flavor"]["id"], server["image"]["id"]) == (env["RIG_FLAVOR_SMALL_ID"], env["RIG_IMAGE_ID"])
+    assert server["metadata"].items() >= {"owner": "grid", "tfce_ce": site.ce, "tfce_queue": "long"}.items()
+    interfaces = site.api.ask("GET", "compute", f"/servers/{node(reference)}/os-interface")
+    networks = {one["net_id"] for one in interfaces["interfaceAttachments"]}
+    assert networks == {env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]}
+
+
 def node(reference: str) -> str:
     """The instance id in a reference."""
     return reference.removeprefix("cloud://")

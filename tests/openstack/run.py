@@ -6,38 +6,27 @@ Tests run side by side (pytest's -n); they share the one cloud, and take turns w
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from tests.openstack.api import CloudError
 from tests.openstack.own import OwnCloud
 from tests.openstack.rig import PORT, provider_mirror, running
+from tests.run import run_pytest
 
 
-def main() -> int:
-    """pytest's exit code."""
-    # A shell starts its background jobs with SIGINT ignored, which children inherit: the tests send it to theirs.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    environment = dict(os.environ)
-    try:
-        with ExitStack() as ending:
-            if os.environ.get("OS_CLOUD"):
-                provider_mirror()
-                print(f"on {OwnCloud(os.environ['OS_CLOUD']).name}", file=sys.stderr, flush=True)
-            else:
-                print("starting OpenStack", file=sys.stderr, flush=True)
-                environment[PORT] = str(ending.enter_context(running()).base)
-            command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
-            return subprocess.run(command, env=environment).returncode
-    except CloudError as error:
-        print(f"openstack: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+@contextmanager
+def _openstack() -> Iterator[Mapping[str, str]]:
+    if os.environ.get("OS_CLOUD"):
+        provider_mirror()
+        print(f"on {OwnCloud(os.environ['OS_CLOUD']).name}", file=sys.stderr, flush=True)
+        yield {}
+        return
+    print("starting OpenStack", file=sys.stderr, flush=True)
+    with running() as rig:
+        yield {PORT: str(rig.base)}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_pytest(_openstack(), CloudError))

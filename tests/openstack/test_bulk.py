@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.checking import children, consistent, until
-from tests.openstack.cloud import OpenStackSite, node
+from tests.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 
@@ -155,25 +155,11 @@ def test_a_renamed_vm_is_neither_lost_nor_taken_for_another(bulk: OpenStackSite)
 
 @pytest.mark.rig("it needs two networks and a second flavor")
 def test_a_batch_is_made_as_the_options_say(bulk: OpenStackSite, rig: Rig) -> None:
-    env = rig.env
-    bulk.configure(
-        Instance_Networks=f"name:my_public_net,{env['RIG_MY_PRIVATE_NET_ID']}",
-        Instance_SSHKey="name:mysshkey",
-        Instance_Flavor=env["RIG_FLAVOR_SMALL_ID"],
-        Terraform_Tags="owner=grid",
-        Terraform_SecurityGroups="name:default",
-        Terraform_AvailabilityZone="nova",
-    )
+    bulk.configure(Terraform_AvailabilityZone="nova", **many_options(rig))
     references = bulk.submit(2).json["references"]
     up(bulk)
     for reference in references:
-        server = bulk.server(reference)
-        assert server["config_drive"] == "True" and server["key_name"] == "mysshkey"
-        assert (server["flavor"]["id"], server["image"]["id"]) == (env["RIG_FLAVOR_SMALL_ID"], env["RIG_IMAGE_ID"])
-        assert server["metadata"].items() >= {"owner": "grid", "tfce_ce": bulk.ce, "tfce_queue": "long"}.items()
-        interfaces = rig.api().ask("GET", "compute", f"/servers/{node(reference)}/os-interface")
-        networks = {one["net_id"] for one in interfaces["interfaceAttachments"]}
-        assert networks == {env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]}
+        made_of_many_options(bulk, reference)
     consistent(bulk, 2)
     assert bulk.run("kill", bulk.name, *references).code == 0
     gone = set(map(node, references))

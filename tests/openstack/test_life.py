@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.checking import consistent, until
-from tests.openstack.cloud import OpenStackSite, node
+from tests.checking import consistent, state_file, until
+from tests.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
 from tfce.roster import Pilot
@@ -60,28 +60,15 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, r
 
 @pytest.mark.rig("it needs two networks and a second flavor")
 def test_a_vm_is_made_as_the_options_say(site: OpenStackSite, rig: Rig) -> None:
-    env = rig.env
-    site.configure(
-        Instance_Networks=f"name:my_public_net,{env['RIG_MY_PRIVATE_NET_ID']}",
-        Instance_SSHKey="name:mysshkey",
-        Instance_Flavor=env["RIG_FLAVOR_SMALL_ID"],
-        Terraform_Tags="owner=grid",
-        Terraform_SecurityGroups="name:default",
-    )
+    site.configure(**many_options(rig))
     reference = site.submit(1).json["references"][0]
-    server = site.server(reference)
-    assert server["config_drive"] == "True" and server["key_name"] == "mysshkey"
-    assert server["flavor"]["id"] == env["RIG_FLAVOR_SMALL_ID"]
-    assert server["image"]["id"] == env["RIG_IMAGE_ID"]
+    made_of_many_options(site, reference)
     key = site.status()[0]["stamp"]
-    assert server["metadata"] == {"owner": "grid"} | site.metadata(tfce_key=key)
-    interfaces = rig.api().ask("GET", "compute", f"/servers/{node(reference)}/os-interface")
-    networks = {one["net_id"] for one in interfaces["interfaceAttachments"]}
-    assert networks == {env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]}
-    state = next(site.private.glob("terraform.tfstate.d/*/terraform.tfstate")).read_text()
+    assert site.server(reference)["metadata"] == {"owner": "grid"} | site.metadata(tfce_key=key)
+    state = state_file(site).read_text()
     (resource,) = (r for r in json.loads(state)["resources"] if r["type"] == "openstack_compute_instance_v2")
     ordered = [one["uuid"] for one in resource["instances"][0]["attributes"]["network"]]
-    assert ordered == [env["RIG_MY_PUBLIC_NET_ID"], env["RIG_MY_PRIVATE_NET_ID"]]
+    assert ordered == [rig.env["RIG_MY_PUBLIC_NET_ID"], rig.env["RIG_MY_PRIVATE_NET_ID"]]
 
     assert any(port["device_id"] == node(reference) for port in rig.api().ports())
     site.power_off(reference)

@@ -14,6 +14,9 @@ from tfce.credentials import Credentials
 from tfce.node import Node, Owner
 from tfce.options import Queue
 
+# VMs that a list does not show are asked for one by one; more than this many wait for the next time.
+LOOK_UPS = 20
+
 
 @dataclass(frozen=True)
 class Check:

@@ -10,16 +10,15 @@ import contextlib
 import random
 import re
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from tfce.cloud.create import Creator, Shape
 from tfce.errors import CloudError
-from tfce.node import Node, Owner, State, pilot_key
+from tfce.node import Node, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
 from tfce.roster import Batch
 
@@ -67,7 +66,7 @@ def bring_about(
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
     search = manner.make and not dropped
     nodes = _having(cloud, shape, missing, requests) if search else cloud.nodes(shape.owner)
-    found = _by_key(nodes, shape.owner)
+    found = by_key(filter(shape.owner.owns, nodes))
     for key in dropped:
         node = found.get(key)
         if node is not None and node.state is not State.GONE:
@@ -182,7 +181,7 @@ def _look_again(cloud: Creator, shape: Shape, lost: Mapping[Request, str], outco
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:
-        found = _by_key(_having(cloud, shape, keys, lost), shape.owner)
+        found = by_key(filter(shape.owner.owns, _having(cloud, shape, keys, lost)))
     except CloudError:
         found = {}
     for one, reason in lost.items():
@@ -191,18 +190,3 @@ def _look_again(cloud: Creator, shape: Shape, lost: Mapping[Request, str], outco
                 outcome.ids[key] = found[key].id
             else:
                 outcome.refused[key] = (key in found and found[key].fault) or reason
-
-
-def _by_key(nodes: Iterable[Node], owner: Owner) -> dict[str, Node]:
-    """One VM for each of the owner's pilots: one that lives before one that is gone, the older before the
-    younger."""
-    best: dict[str, Node] = {}
-    for node in sorted(nodes, key=_precedence):
-        key = pilot_key(node)
-        if key is not None and owner.owns(node):
-            best.setdefault(key, node)
-    return best
-
-
-def _precedence(node: Node) -> tuple[bool, datetime, str]:
-    return node.state is State.GONE, node.created or datetime.max.replace(tzinfo=UTC), node.id

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tfce.cloud import LOOK_UPS
 from tfce.cloud.create import Creator
 from tfce.errors import CloudError
 from tfce.node import Node, Owner, State
-
-_LOOK_UPS = 20  # VMs missing from the list that are asked for one by one
 
 
 @dataclass
@@ -31,7 +30,7 @@ def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
     if len(absent) == len(known) > 1:
         sight.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
         return sight
-    for key, node_id in list(absent.items())[:_LOOK_UPS]:
+    for key, node_id in list(absent.items())[:LOOK_UPS]:
         try:
             node = cloud.node(node_id)
         except CloudError as error:
