@@ -29,6 +29,7 @@ from tests.openstack.rig import PORT, Rig, running
 CONSOLES = 10  # of VMs that ran for less than ten minutes, which a sweep asks for; CloudCE has none
 NAMES = 3  # image, flavor, network: a look-up each
 MODULES = ("bulk", "native")
+_ROOMY = {"bulk": "clouduser", "native": "demo"}  # projects with room for 2000 VMs
 
 
 class Bench:
@@ -180,9 +181,10 @@ class Bench:
     # -- while others run ------------------------------------------------------------------------------------
 
     def among(self, numbers: list[int], latencies: list[float], native_up_to: int) -> None:
-        """A refresh and a submission of 10 while so many pilots of the queue run."""
+        """A refresh and a submission of 10 while so many pilots of the queue run. CloudCE keeps nothing of its
+        pilots: what it costs beside them is measured once, with the first module's."""
         for module in self.modules:
-            site = self.site(module, "crowd", project="clouduser")
+            site = self.site(module, "crowd", project=_ROOMY[module])
             for number in sorted(numbers):
                 if module == "native" and number > native_up_to:
                     print(f"native: not measured at {number} running, its refresh asks 7 times for each")
@@ -191,6 +193,8 @@ class Bench:
                 for latency in latencies:
                     with self.delayed(latency):
                         self._among(site, module, number)
+                        if self.other and module == self.modules[0]:
+                            self._among_of_cloudce(number)
 
     def _among(self, site: OpenStackSite, module: str, number: int) -> None:
         least = 1 + NAMES + -(-number // 1000)
@@ -200,6 +204,12 @@ class Bench:
             submit = partial(run, site, self.asked, *site.submission(10))
             self.note(module, "submit", 10, submit, running=number, least=1 + NAMES + 1 + 1)
             crowd.settled(site)
+
+    def _among_of_cloudce(self, number: int) -> None:
+        assert self.other
+        work = partial(self.other.cost, "submit", 10)
+        self.note("cloudce", "submit", 10, work, running=number, least=1 + NAMES + 1)
+        crowd.settled(self._reference)
 
     def close(self) -> None:
         """Leave nothing behind; on a rig of our own by forgetting all its servers."""
