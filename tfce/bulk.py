@@ -28,8 +28,9 @@ _SECRET = re.compile(r"secret|token|password|passwd|key|cred", re.IGNORECASE)
 class Bulk(Terraform):
     """Terraform in one queue's workspace, the pilots being one resource."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, login: Callable[[], str] = str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._login = login
         self._spent: Counter[str] = Counter()  # API calls of runs that no caller heard of yet
 
     @property
@@ -54,7 +55,7 @@ class Bulk(Terraform):
             **base_environment(),
             **self._settings(),
             **(terraform_environment(self._queue, self._credentials, self._token) if native else {}),
-            **settings.environment(self._queue, self._credentials),
+            **settings.environment(self._queue, self._credentials, self._login()),
         }
 
     def _begin(self) -> None:

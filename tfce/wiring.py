@@ -45,6 +45,8 @@ def assemble(
     workspace = Workspace(queue)
     secrets = secrets or credentials.load(queue)
     cloud = connect(queue, secrets)
-    provisioner = Bulk if module_for(queue).bulk else Terraform
-    terraform = provisioner(workspace, secrets, announce, cloud.token)
+    if module_for(queue).bulk:
+        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, login=cloud.login)
+    else:
+        terraform = Terraform(workspace, secrets, announce, cloud.token)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

@@ -51,6 +51,10 @@ class Cloud(Protocol):
     def token(self) -> str:
         """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
 
+    def login(self) -> str:
+        """Where processes that this one starts find its login, and leave theirs for each other: a file in memory.
+        Empty where the cloud wants no login that lasts."""
+
     def checks(self) -> list[Check]:
         """Look, without creating anything, whether the queue's image, flavor, networks … are there."""
 

@@ -171,6 +171,9 @@ class Ec2:
     def token(self) -> str:
         return ""
 
+    def login(self) -> str:
+        return ""
+
     # -- requests ------------------------------------------------------------------------------------------
 
     def _ask(self, asking: str, params: dict[str, str]) -> Element:

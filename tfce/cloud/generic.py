@@ -114,6 +114,9 @@ class GenericCreator:
     def token(self) -> str:
         return ""
 
+    def login(self) -> str:
+        return ""
+
     def checks(self) -> list[Check]:
         queue = self._queue
         wishes = [

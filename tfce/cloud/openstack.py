@@ -23,7 +23,8 @@ from tfce import openstack_auth
 from tfce.calls import plain_call
 from tfce.cloud import Check
 from tfce.cloud.edge import TIMEOUT, translated
-from tfce.credentials import Credentials
+from tfce.cloud.openstack_login import SharedLogin
+from tfce.credentials import LOGIN, Credentials
 from tfce.errors import CloudError, mask
 from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
@@ -45,20 +46,20 @@ STATES = {
 }
 
 _EXPLAINED = 10  # failed servers of one list that are asked for their fault
+# Which of libcloud's connections serves what.
+_CONNECTIONS = {"compute": "connection", "image": "image_connection", "network": "network_connection"}
 _AT_ONCE = 5  # servers that are removed at a time
-
-# What libcloud's connections know after a login. One login serves all services and all threads.
-_LOGIN = ("_osa", "auth_token", "auth_token_expires", "auth_user_info", "service_catalog")
 
 
 class OpenStack:
     """The ``Cloud`` of an OpenStack queue."""
 
-    def __init__(self, queue: Queue, credentials: Credentials) -> None:
+    def __init__(self, queue: Queue, credentials: Credentials, login: SharedLogin | None = None) -> None:
         self.calls: Counter[str] = Counter()
         self._queue = queue
         self._credentials = credentials
         self._secrets = credentials.secrets()
+        self._login = login or SharedLogin(os.environ.get(LOGIN, ""))
         self._lock = threading.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
 
@@ -80,7 +81,8 @@ class OpenStack:
             options["ex_force_service_region"] = self._queue.region
         if self._queue.driver.get("ex_tenant_id"):
             options.setdefault("ex_tenant_name", str(self._queue.driver["ex_tenant_id"]))
-        connections = _connections(self.calls, _ca_cert(self._queue), self._queue.driver.get("ex_tenant_id"))
+        project = self._queue.driver.get("ex_tenant_id")
+        connections = _connections(self.calls, _ca_cert(self._queue), project, self._login)
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
         return driver(self._credentials.key, secret=self._credentials.secret, **options)
 
@@ -90,6 +92,9 @@ class OpenStack:
             connection = self._driver.connection
             connection.morph_action_hook("/")  # logs in where there is no token, or one that has expired
             return str(connection.auth_token)
+
+    def login(self) -> str:
+        return self._login.place
 
     # -- Cloud ---------------------------------------------------------------------------------------------
 
@@ -155,12 +160,7 @@ class OpenStack:
 
     def twin(self) -> Self:
         """Another connection with the same login, for another thread; it counts its calls by itself."""
-        twin = type(self)(self._queue, self._credentials)
-        for name in ("connection", "image_connection", "network_connection"):
-            for attribute in _LOGIN:
-                value = getattr(self._driver.connection, attribute)
-                setattr(getattr(twin._driver, name), attribute, value)
-        return twin
+        return type(self)(self._queue, self._credentials, self._login)
 
     def console(self, node_id: str) -> str | None:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", node_id):
@@ -198,12 +198,13 @@ class OpenStack:
         method: str = "GET",
         data: dict[str, Any] | None = None,
         none: Collection[int] = (404,),
+        service: str = "compute",
     ) -> dict[str, Any] | None:
-        """The answer's JSON (empty for an empty answer), or None where nova says ``none`` of these codes."""
-        with self._cured(), translated(asking, self._secrets):
+        """The answer's JSON (empty for an empty answer), or None where the answer's code is one of ``none``."""
+        with self._cured(service), translated(asking, self._secrets):
             for last in (False, True):
                 try:
-                    request = self._driver.connection.request
+                    request = getattr(self._driver, _CONNECTIONS[service]).request
                     answer = request(path, params=params or {}, method=method, data=data or "").object
                     return answer if isinstance(answer, dict) else {}
                 except BaseHTTPError as error:
@@ -215,14 +216,16 @@ class OpenStack:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _cured(self) -> Iterator[None]:
+    def _cured(self, service: str) -> Iterator[None]:
         """Add what to do to errors of libcloud's that only a configuration can cure."""
         try:
             yield
         except CloudError as error:
             if "Could not find specified endpoint" in error.message:
                 region = self._queue.region or "the cloud's default"
-                cure = f"keystone lists no compute service in region {region}; set Driver_ex_force_service_region"
+                cure = (
+                    f"keystone lists no {service} service in region {region}; set Driver_ex_force_service_region"
+                )
             elif "(certificate)" in error.message:
                 cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
             else:
@@ -241,9 +244,11 @@ def _ca_cert(queue: Queue) -> str | None:
     return queue.driver.get("ca_cert") or os.environ.get("OS_CACERT")
 
 
-def _connections(calls: Counter[str], ca_cert: str | None, project_id: str | None) -> dict[str, type[Any]]:
-    """libcloud's connection classes with our certificate authority, counting every HTTP request. libcloud's
-    own setting for the authority is one for the whole process: queues would share it."""
+def _connections(
+    calls: Counter[str], ca_cert: str | None, project_id: str | None, login: SharedLogin
+) -> dict[str, type[Any]]:
+    """libcloud's connection classes with our certificate authority and one login for all, counting every HTTP
+    request. libcloud's own setting for the authority is one for the whole process: queues would share it."""
 
     class Http(LibcloudConnection):  # type: ignore[misc]
         def _setup_ca_cert(self, **kwargs: Any) -> None:
@@ -279,6 +284,23 @@ def _connections(calls: Counter[str], ca_cert: str | None, project_id: str | Non
                     parent_conn=self,
                 )
             return super().get_auth_class()  # type: ignore[misc]
+
+        def _populate_hosts_and_request_paths(self: Any) -> None:
+            fresh = not self.get_auth_class().is_token_valid()
+            if fresh:
+                login.lend(self)
+            fresh = fresh and not self.get_auth_class().is_token_valid()
+            super()._populate_hosts_and_request_paths()  # type: ignore[misc]
+            if fresh:
+                login.keep(self)
+
+        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().request(*args, **kwargs)  # type: ignore[misc]
+            except BaseHTTPError as error:
+                if error.code == 401:
+                    login.forget(self.auth_token)
+                raise
 
     names = ("connectionCls", "image_connectionCls", "network_connectionCls")
     return {name: type(name, (Ours, getattr(OpenStack_2_NodeDriver, name)), {}) for name in names}

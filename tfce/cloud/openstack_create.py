@@ -14,12 +14,12 @@ from tfce.errors import CloudError
 from tfce.node import Node
 from tfce.roster import Batch
 
-# kind: which of the driver's connections, the path, and where the answer has them
+# kind: which service knows it, the path, and where the answer has them
 _FIND = {
-    "image": ("image_connection", "/v2/images", "images"),
-    "flavor": ("connection", "/flavors", "flavors"),
-    "network": ("network_connection", "/v2.0/networks", "networks"),
-    "security_group": ("network_connection", "/v2.0/security-groups", "security_groups"),
+    "image": ("image", "/v2/images", "images"),
+    "flavor": ("compute", "/flavors", "flavors"),
+    "network": ("network", "/v2.0/networks", "networks"),
+    "security_group": ("network", "/v2.0/security-groups", "security_groups"),
 }
 
 _NAMES = 100  # in one search: they travel in the request's address
@@ -40,10 +40,9 @@ class OpenStackCreator(OpenStack):
             raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
 
     def _post(self, asking: str, shape: Shape, server: dict[str, Any]) -> str:
-        with translated(asking, self._secrets):
-            body = {"server": server, **_hints(shape)}
-            answer = self._driver.connection.request("/servers", method="POST", data=body).object
-        node_id = (answer.get("server") or {}).get("id") if isinstance(answer, dict) else None
+        body = {"server": server, **_hints(shape)}
+        answer = self._ask(asking, "/servers", method="POST", data=body, none=()) or {}
+        node_id = (answer.get("server") or {}).get("id")
         if not node_id:
             raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
         return str(node_id)
@@ -55,10 +54,11 @@ class OpenStackCreator(OpenStack):
         return self._listed(shape.owner, {"name": f"^{_literal(shape.name_prefix)}({names})$"})
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
-        connection, path, items = _FIND[kind]
+        service, path, items = _FIND[kind]
         params = {} if kind == "flavor" else {"name": name}
-        with translated(f"looking for the {kind} {name}", self._secrets):
-            answer = getattr(self._driver, connection).request(path, params=params).object
+        asking = f"looking for the {kind} {name}"
+        answer = self._ask(asking, path, params, none=(), service=service) or {}
+        with translated(asking, self._secrets):
             return [str(item["id"]) for item in answer[items] if item.get("name") == name]
 
 

@@ -6,6 +6,8 @@ The provider block names what is no secret. The environment carries the login, a
 ``TFCE_CLOUD_KEY``                user name, access key or application credential of the login
 ``TFCE_CLOUD_SECRET``             its password, secret or path of a proxy
 ``TFCE_CLOUD_OPTIONS``            JSON: the driver's options (``Driver_*`` without prefix), secret or not
+``TFCE_CLOUD_LOGIN``              file in memory with a token, from which and to which a login is shared; see
+                                  ``openstack_login``
 ``TFCE_PROVIDER_PARALLELISM``     VMs asked for at once, 10 unless set
 ``TFCE_PROVIDER_KEYS``            the pilots that this run is about, with commas; all unless set
 ``TFCE_PROVIDER_ADOPT_ONLY``      1: no VM is made, only those that exist are taken over
@@ -23,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tfce.credentials import Credentials
+from tfce.credentials import LOGIN, Credentials
 from tfce.errors import ConfigError
 from tfce.options import Queue, parse
 from tfce.provider.pilots import Manner
@@ -35,8 +37,8 @@ AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
 _NOWHERE = Path("/nonexistent")
 
 
-def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
-    """The variables that carry the login of ``queue`` to the provider."""
+def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict[str, str]:
+    """The variables that carry the login of ``queue`` to the provider; ``place``: where a token is shared."""
     authority = os.environ.get(AUTHORITY)
     return {
         KEY: credentials.key,
@@ -44,6 +46,7 @@ def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
         OPTIONS: json.dumps(dict(queue.driver)),
         PARALLELISM: str(queue["Terraform_Parallelism"]),
         **({AUTHORITY: authority} if authority else {}),
+        **({LOGIN: place} if place else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""Removing many servers: side by side, and bounded where nova does not answer; a server of our own is asked."""
+"""OpenStack's edge against a server of our own: removing many, bounded where nova is mute; one login for all."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from tests.unit.conftest import MakeQueue
 from tfce.cloud import Cloud, connect
-from tfce.credentials import Credentials
+from tfce.credentials import LOGIN, Credentials
 from tfce.node import Owner
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -23,10 +25,13 @@ IDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(12)]
 
 @dataclass
 class Nova:
-    """What a DELETE gets: a status by id (204 unless it is here; 0: no answer), and what happened."""
+    """What a DELETE gets: a status by id (204 unless it is here; 0: no answer), and what happened. ``ended``:
+    tokens that are not taken any more."""
 
     statuses: dict[str, int] = field(default_factory=dict)
     pause: float = 0.0
+    expires: str = "2099-01-01T00:00:00.000000Z"
+    ended: set[str] = field(default_factory=set)
     asked: Counter[str] = field(default_factory=Counter)
     now: int = 0
     most: int = 0
@@ -44,7 +49,7 @@ class Nova:
             }
             for kind, name, path in kinds
         ]
-        return {"catalog": services, "expires_at": "2099-01-01T00:00:00.000000Z", "user": {"id": "u", "name": "u"}}
+        return {"catalog": services, "expires_at": self.expires, "user": {"id": "u", "name": "u"}}
 
     def delete(self, node_id: str) -> int:
         with self.lock:
@@ -77,10 +82,12 @@ def nova() -> Iterator[Nova]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             made.asked["login"] += 1
-            self.answer(201, {"token": made.catalog()}, **{"X-Subject-Token": "t0ken"})
+            token = f"t0ken-{made.asked['login']}"
+            self.answer(201, {"token": made.catalog()}, **{"X-Subject-Token": token})
 
         def do_GET(self) -> None:
-            self.answer(200, {"servers": []})
+            good = self.headers["X-Auth-Token"] not in made.ended
+            self.answer(200 if good else 401, {"servers": []})
 
         def do_DELETE(self) -> None:
             status = made.delete(self.path.rpartition("/")[2])
@@ -102,19 +109,29 @@ def nova() -> Iterator[Nova]:
 
 
 @pytest.fixture
-def cloud(nova: Nova, make_queue: MakeQueue) -> Cloud:
+def another(nova: Nova, make_queue: MakeQueue) -> Callable[..., Cloud]:
+    """Makes connections as a process of its own would; each has listed its VMs."""
+
+    def make(key: str = "user", secret: str = "secret", **options: str) -> Cloud:
+        given = {
+            "CloudType": "OPENSTACK",
+            "Driver_ex_force_auth_url": nova.url,
+            "Driver_ex_force_auth_version": "3.x_password",
+            "Driver_ex_tenant_name": "project",
+            "Driver_ex_force_service_region": "RegionOne",
+            "Driver_timeout": "1",
+        }
+        made = connect(make_queue(**given | options), Credentials(key, secret))
+        assert made.nodes(OWNER) == []
+        return made
+
+    return make
+
+
+@pytest.fixture
+def cloud(another: Callable[..., Cloud]) -> Cloud:
     """A cloud that has listed its VMs, as it has before anything is removed."""
-    queue = make_queue(
-        CloudType="OPENSTACK",
-        Driver_ex_force_auth_url=nova.url,
-        Driver_ex_force_auth_version="3.x_password",
-        Driver_ex_tenant_name="project",
-        Driver_ex_force_service_region="RegionOne",
-        Driver_timeout="1",
-    )
-    made = connect(queue, Credentials("user", "secret"))
-    assert made.nodes(OWNER) == []
-    return made
+    return another()
 
 
 def test_many_are_removed_side_by_side_with_one_login(nova: Nova, cloud: Cloud) -> None:
@@ -144,3 +161,57 @@ def test_nova_without_answers_costs_one_wait(nova: Nova, cloud: Cloud) -> None:
 def test_nothing_to_remove_asks_nothing(nova: Nova, cloud: Cloud) -> None:
     before = nova.asked.total()
     assert cloud.destroy([]) == {} and nova.asked.total() == before
+
+
+# -- one login -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def child(another: Callable[..., Cloud], cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cloud]:
+    """Makes connections in processes that ``cloud``'s has started."""
+    monkeypatch.setenv(LOGIN, cloud.login())
+    return another
+
+
+def test_processes_share_a_login(nova: Nova, child: Callable[..., Cloud], cloud: Cloud) -> None:
+    child()
+    child()
+    assert nova.asked["login"] == 1
+    assert cloud.login().startswith("/proc/") and "t0ken-1" in Path(cloud.login()).read_text()
+
+
+def test_a_login_of_a_child_serves_its_parent(nova: Nova, child: Callable[..., Cloud], cloud: Cloud) -> None:
+    nova.ended = {"t0ken-1"}
+    child()  # is refused, and logs in
+    assert nova.asked["login"] == 2 and "t0ken-2" in Path(cloud.login()).read_text()
+    assert cloud.nodes(OWNER) == [] and nova.asked["login"] == 2  # refused, too, and finds the child's
+
+
+@pytest.mark.parametrize("other", [{"secret": "changed"}, {"key": "else"}, {"Driver_ex_tenant_name": "else"}])
+def test_somebody_else_logs_in(nova: Nova, child: Callable[..., Cloud], other: dict[str, str]) -> None:
+    child(**other)
+    assert nova.asked["login"] == 2
+
+
+def test_a_token_that_is_about_to_end_is_not_shared(
+    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nova.expires = f"{datetime.now(UTC) + timedelta(seconds=8):%Y-%m-%dT%H:%M:%S.000000Z}"
+    monkeypatch.setenv(LOGIN, another().login())
+    another()
+    assert nova.asked["login"] == 2
+
+
+@pytest.mark.parametrize("damage", ["", "{torn", "[]", '{"who": 1}'])
+def test_what_is_no_login_is_nothing(nova: Nova, child: Callable[..., Cloud], cloud: Cloud, damage: str) -> None:
+    Path(cloud.login()).write_text(damage)
+    child()
+    assert nova.asked["login"] == 2
+
+
+def test_a_parent_that_has_died_is_no_fault(
+    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LOGIN, "/proc/1/fd/4711")
+    alone = another()
+    assert nova.asked["login"] == 1 and alone.login() == ""
