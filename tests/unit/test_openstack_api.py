@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections import Counter
@@ -215,3 +216,12 @@ def test_a_parent_that_has_died_is_no_fault(
     monkeypatch.setenv(LOGIN, "/proc/1/fd/4711")
     alone = another()
     assert nova.asked["login"] == 1 and alone.login() == ""
+
+
+def test_a_file_that_has_taken_the_place_is_not_touched(
+    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (tmp_path / "theirs").open("w+") as theirs:
+        monkeypatch.setenv(LOGIN, f"/proc/{os.getpid()}/fd/{theirs.fileno()}")
+        another()
+    assert (tmp_path / "theirs").read_text() == "" and nova.asked["login"] == 1

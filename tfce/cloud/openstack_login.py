@@ -8,10 +8,12 @@ import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from io import FileIO
+from pathlib import Path
 from typing import Any
 
 from libcloud.common.openstack_identity import OpenStackServiceCatalog
 
+_FILE = "tfce-login"
 _BRIEF = 10  # seconds: a token that ends as soon is not shared any more
 
 
@@ -27,7 +29,9 @@ class SharedLogin:
     def __init__(self, place: str = "") -> None:
         self._file: FileIO | None = None
         with suppress(OSError):
-            self._file = FileIO(place or os.memfd_create("tfce-login"), "r+")
+            # hazard: when its process has died, another may have its number, and any file in its place
+            if not place or str(Path(place).readlink()).startswith(f"/memfd:{_FILE}"):
+                self._file = FileIO(place or os.memfd_create(_FILE), "r+")
 
     @property
     def place(self) -> str:
