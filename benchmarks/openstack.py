@@ -187,7 +187,7 @@ class Bench:
             site = self.site(module, "crowd", project=_ROOMY[module])
             for number in sorted(numbers):
                 if module == "native" and number > native_up_to:
-                    print(f"native: not measured at {number} running, its refresh asks 7 times for each")
+                    print(f"native: not measured at {number} running, its refresh asks 5 times for each")
                     continue
                 crowd.populate(site, number)
                 for latency in latencies:
