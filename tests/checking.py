@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +45,13 @@ def children(pid: int) -> list[int]:
         parents[int(stat.parent.name)] = int(fields[1])
     found = [child for child, parent in parents.items() if parent == pid]
     return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def kill_9(process: subprocess.Popen[str]) -> None:
+    """Kill a command and all that it started, as a crash of the host does, and wait for its end."""
+    for pid in [process.pid, *children(process.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
 
 
 def state_file(site: AnySite) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, children, consistent, state_file, until
+from tests.checking import WAIT, children, consistent, kill_9, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import Site
 
@@ -88,9 +88,7 @@ def submitting(site: Site, slow: int) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("slow", [1, 2, 3])
 def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: Site, slow: int) -> None:
     process = submitting(site, slow)
-    for pid in [process.pid, *children(process.pid)]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    kill_9(process)
     until(lambda: len(site.instances()) == slow + 1, "the request in flight arrives")
     site.proxy.clear()
     assert site.submit(1).code == 0
@@ -162,9 +160,7 @@ def test_kill_9_in_a_batch_and_the_next_cycle_takes_all_of_it_over(together: Sit
     before = together.proxy.counts()["RunInstances"]
     process = together.start(*together.submission(6))
     until(lambda: together.proxy.counts()["RunInstances"] > before, "RunInstances")
-    for pid in [process.pid, *children(process.pid)]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    kill_9(process)
     until(lambda: len(together.instances()) == 8, "the request in flight arrives")
     together.proxy.clear()
     assert together.submit(1).code == 0

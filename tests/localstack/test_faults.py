@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, children, consistent, state_file, until
+from tests.checking import WAIT, children, consistent, kill_9, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.errors import CloudError
@@ -131,9 +131,7 @@ def running(site: Site) -> subprocess.Popen[str]:
 
 def test_kill_9_of_everything_in_the_middle_of_an_apply(site: Site) -> None:
     process = running(site)
-    for pid in [*children(process.pid), process.pid]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    kill_9(process)
     after = site.submit(1)
     assert after.code == 0, after.err
     made = site.proxy.counts()["RunInstances"]

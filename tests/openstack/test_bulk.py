@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 
 import pytest
 
-from tests.checking import children, consistent, until
+from tests.checking import consistent, kill_9, until
 from tests.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.openstack.conftest import NewSite
 from tests.openstack.rig import Rig
@@ -105,9 +103,7 @@ def test_kill_9_in_the_middle_of_a_batch(bulk: OpenStackSite, rig: Rig) -> None:
         with rig.counted() as asked:
             process = bulk.start(*bulk.submission(4))
             until(lambda: len(bulk.servers()) == 5, "nova has made them", pause=0.1)
-            for pid in [process.pid, *children(process.pid)]:
-                os.kill(pid, signal.SIGKILL)
-            process.communicate()
+            kill_9(process)
     finally:
         rig.verb("delay", "0")
     assert asked["POST /servers"] == 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, children, consistent, until
+from tests.checking import WAIT, children, consistent, kill_9, until
 from tests.openstack.cloud import OpenStackSite, node
 from tests.openstack.rig import Rig
 from tests.site import WRAPPER
@@ -202,9 +201,7 @@ def running(site: OpenStackSite, count: int) -> subprocess.Popen[str]:
 
 def test_kill_9_of_everything_in_the_middle_of_an_apply(site: OpenStackSite) -> None:
     process = running(site, 3)
-    for pid in [*children(process.pid), process.pid]:
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    kill_9(process)
     made = len(site.servers())
     after = site.submit(1)
     assert after.code == 0, after.err
