@@ -43,8 +43,7 @@ def unchanged(site: AnySite) -> Iterator[None]:
     if done and done.code:
         raise SystemExit(f"kill ended with {done.code}: {done.err}")
     if isinstance(site, OpenStackSite):
-        for reference in new:
-            until(lambda one=reference: not site.api.has(node(one)), f"{reference} is gone", 900, pause=2)  # type: ignore[misc]
+        until(lambda: not any(site.api.has(node(one)) for one in new), "they are gone", 900, pause=2)
 
 
 def _enlist(site: AnySite, parts: Parts, ids: dict[str, str]) -> None:

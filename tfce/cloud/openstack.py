@@ -7,11 +7,9 @@ import re
 import threading
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from libcloud.common.exceptions import BaseHTTPError
@@ -28,6 +26,7 @@ from tfce.credentials import LOGIN, Credentials
 from tfce.errors import CloudError, mask
 from tfce.node import Node, Owner, State, with_key
 from tfce.options import Queue
+from tfce.workers import share_out
 
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.ODD, which counts and
 # polls as running: such a VM may go on, and only its lifetime ends it.
@@ -125,38 +124,27 @@ class OpenStack:
         return _node(answer["server"])
 
     def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
-        waiting: SimpleQueue[str] = SimpleQueue()
-        for node_id in (ids := list(dict.fromkeys(node_ids))):
-            waiting.put(node_id)
+        ids = list(dict.fromkeys(node_ids))
         refused: dict[str, str] = {}
+        silent: list[str] = []
 
-        def work(own: OpenStack) -> str:
-            """Remove as many as there are; why it stopped before."""
-            with suppress(Empty):
-                while True:
-                    node_id = waiting.get_nowait()
-                    try:
-                        own._ask(f"removing {node_id}", f"/servers/{node_id}", method="DELETE")
-                    except CloudError as error:
-                        refused[node_id] = error.message
-                        if error.kind == "unreachable":
-                            return error.message
-            return ""
+        def remove(own: OpenStack, node_id: str) -> bool:
+            try:
+                own._ask(f"removing {node_id}", f"/servers/{node_id}", method="DELETE")
+            except CloudError as error:
+                refused[node_id] = error.message
+                if error.kind == "unreachable":
+                    silent.append(error.message)
+                    return False
+            return True
 
         # A cloud that does not answer costs each worker one wait, however many VMs are to go.
-        trouble = "".join(self._side_by_side(work, len(ids))[:1])
-        while not waiting.empty():
-            refused[waiting.get()] = f"not asked for, since the cloud did not answer before ({trouble})"
-        return refused
-
-    def _side_by_side(self, work: Callable[[OpenStack], str], most: int) -> list[str]:
-        """``work`` with a connection for each thread, ``most`` of them at most; what they say, if anything."""
-        workers = [self, *(self.twin() for _ in range(min(most, _AT_ONCE) - 1))]
-        with ThreadPoolExecutor(len(workers)) as pool:
-            said = list(pool.map(work, workers))
+        workers = [self, *(self.twin() for _ in range(min(len(ids), _AT_ONCE) - 1))]
+        for node_id in share_out(workers, ids, remove):
+            refused[node_id] = f"not asked for, since the cloud did not answer before ({silent[0]})"
         for own in workers[1:]:
             self.calls.update(own.calls)
-        return list(filter(None, said))
+        return refused
 
     def twin(self) -> Self:
         """Another connection with the same login, for another thread; it counts its calls by itself."""
@@ -286,10 +274,10 @@ def _connections(
             return super().get_auth_class()  # type: ignore[misc]
 
         def _populate_hosts_and_request_paths(self: Any) -> None:
-            fresh = not self.get_auth_class().is_token_valid()
-            if fresh:
+            identity = self.get_auth_class()
+            if not identity.is_token_valid():
                 login.lend(self)
-            fresh = fresh and not self.get_auth_class().is_token_valid()
+            fresh = not identity.is_token_valid()
             super()._populate_hosts_and_request_paths()  # type: ignore[misc]
             if fresh:
                 login.keep(self)

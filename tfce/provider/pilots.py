@@ -6,21 +6,19 @@ an interrupted run leaves, the next one ends with exactly the wanted VMs.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import re
 import threading
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 from tfce.cloud.create import Creator, Shape
 from tfce.errors import CloudError
 from tfce.node import Node, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
 from tfce.roster import Batch
+from tfce.workers import share_out
 
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
 # Clouds echo what they refuse: a run of base64 this long is user data, which holds a proxy.
@@ -120,28 +118,21 @@ def _make(
     cloud: Creator, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
 ) -> dict[Request, str]:
     """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
-    waiting: SimpleQueue[Request] = SimpleQueue()
-    for one in new:
-        waiting.put(one)
     lost: dict[Request, str] = {}
 
-    def work(own: Creator) -> None:
-        with contextlib.suppress(Empty):
-            while True:
-                one = waiting.get_nowait()
-                try:
-                    _started(one, _ask(own, shape, one, manner), outcome)
-                except CloudError as error:
-                    reason = _ECHO.sub("…", re.sub(r"^starting \w+ \w+: ", "", error.message))
-                    if error.kind == "unreachable":
-                        lost[one] = reason
-                    else:
-                        outcome.refused |= dict.fromkeys(one.keys, reason)
+    def make(own: Creator, one: Request) -> bool:
+        try:
+            _started(one, _ask(own, shape, one, manner), outcome)
+        except CloudError as error:
+            reason = _ECHO.sub("…", re.sub(r"^starting \w+ \w+: ", "", error.message))
+            if error.kind == "unreachable":
+                lost[one] = reason
+            else:
+                outcome.refused |= dict.fromkeys(one.keys, reason)
+        return True
 
     workers = [cloud.twin() for _ in range(min(manner.parallelism, len(new)))]
-    with ThreadPoolExecutor(max(len(workers), 1)) as pool:
-        for done in [pool.submit(work, own) for own in workers]:
-            done.result()
+    share_out(workers, new, make)
     for own in workers:
         cloud.calls.update(own.calls)
     return lost
