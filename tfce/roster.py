@@ -152,6 +152,23 @@ class Batch:
         return cls(found.group(1), int(found.group(2))) if found else None
 
 
+@dataclass(frozen=True)
+class Single:
+    """One pilot that is asked for by itself, in the words of a ``Batch``."""
+
+    label: str
+
+    @property
+    def rule(self) -> str:
+        """Its stamp."""
+        return self.label
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its key."""
+        return (self.label,)
+
+
 def numbered_key(batch: str, number: int) -> str:
     """The key of a batch's VM with this number. templates/default/stamp.sh does the same on the VM."""
     return hashlib.sha256(f"{batch}-{number}".encode()).hexdigest()[:8].upper()

@@ -18,28 +18,11 @@ from tfce.modules import Instance
 from tfce.node import State, pilot_key
 from tfce.options import Queue
 from tfce.recovery import recover
-from tfce.roster import Batch, Roster, fresh_batches, fresh_keys, reference, timestamp
+from tfce.roster import Batch, Roster, Single, fresh_batches, fresh_keys, reference, timestamp
 from tfce.terraform import Applied
 from tfce.verdict import Removal
 
 log = logging.getLogger("tfce")
-
-
-@dataclass(frozen=True)
-class Single:
-    """One pilot that is asked for by itself, in the words of a ``Batch``."""
-
-    label: str
-
-    @property
-    def rule(self) -> str:
-        """Its stamp."""
-        return self.label
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Its key."""
-        return (self.label,)
 
 
 @dataclass

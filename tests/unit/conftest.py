@@ -1,8 +1,11 @@
-"""What the unit tests share: queues made from options, auth files, programs that are scripts."""
+"""What the unit tests share: queues made from options, auth files, programs that are scripts, small servers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,18 @@ def make_program(tmp_path: Path) -> MakeProgram:
         return path
 
     return make
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """A server on 127.0.0.1 that logs nothing, as long as the context lasts; its port."""
+    silent = type("Silent", (handler,), {"log_message": lambda *_: None})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), silent)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

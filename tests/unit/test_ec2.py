@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.unit.conftest import MakeQueue
+from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud import Cloud, connect
 from tfce.credentials import Credentials
 from tfce.errors import CloudError
@@ -43,7 +42,7 @@ class Api:
 def api() -> Iterator[Api]:
     made = Api()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Ec2(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, text = made.next(
                 {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
@@ -52,17 +51,8 @@ def api() -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Ec2) as made.port:
+        yield made
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
-from tests.unit.conftest import MakeQueue
+from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud import Cloud, connect
 from tfce.credentials import LOGIN, Credentials
 from tfce.node import Owner
@@ -67,7 +67,7 @@ class Nova:
 def nova() -> Iterator[Nova]:
     made = Nova()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Answers(BaseHTTPRequestHandler):
         def answer(self, status: int, body: object, **headers: str) -> None:
             text = json.dumps(body).encode() if body is not None else b""
             self.send_response(status)
@@ -95,18 +95,10 @@ def nova() -> Iterator[Nova]:
             if status:
                 self.answer(status, {"conflictingRequest": {"message": "it is locked"}} if status > 299 else None)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield made
-    made.over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Answers) as port:
+        made.url = f"http://127.0.0.1:{port}"
+        yield made
+        made.over.set()
 
 
 @pytest.fixture
