@@ -47,6 +47,12 @@ def children(pid: int) -> list[int]:
     return found + [grandchild for child in found for grandchild in children(child)]
 
 
+def child(process: subprocess.Popen[str], words: bytes) -> int:
+    """The descendant of a command that has these words on its command line."""
+    (pid,) = [pid for pid in children(process.pid) if words in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return pid
+
+
 def kill_9(process: subprocess.Popen[str]) -> None:
     """Kill a command and all that it started, as a crash of the host does, and wait for its end."""
     for pid in [process.pid, *children(process.pid)]:

@@ -14,6 +14,8 @@ from pathlib import Path
 INTERRUPT_GRACE = 60.0  # seconds a program gets to finish and write down what it did after SIGINT
 TERMINATE_GRACE = 10.0  # seconds after SIGTERM, before SIGKILL
 _TICK = 0.05
+# In the environment of every provider, and of every Terraform that we start.
+_PROVIDER, _TERRAFORM = b"\0TF_PLUGIN_MAGIC_COOKIE=", b"\0TF_WORKSPACE="
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,13 @@ class Ended:
     out: str
     err: str
     stopped: str
+
+    @property
+    def how(self) -> str:
+        """Its end in words."""
+        if self.stopped or self.exit >= 0:
+            return self.stopped or f"ended with {self.exit}"
+        return f"was killed ({signal.Signals(-self.exit).name})"
 
 
 def run(
@@ -42,6 +51,8 @@ def run(
     only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
     once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a pipe:
     if we are killed, it can still finish and record what it did. ``on_line`` gets each line of its output.
+    What a program that was killed leaves at work is told to end and gets its time, too: a provider may be
+    making a VM.
     """
     out, err = os.memfd_create("out"), os.memfd_create("err")
     try:
@@ -57,6 +68,7 @@ def run(
             umask=0o077,
         )
         stopped = _watch(child, timeout, _Lines(out, on_line))
+        _outlast(child.pid)
         return Ended(child.returncode, _content(out), _content(err), stopped)
     finally:
         os.close(out)
@@ -98,6 +110,52 @@ def _signal(child: subprocess.Popen[bytes], step: signal.Signals) -> None:
             child.send_signal(step)
     except ProcessLookupError:
         pass
+
+
+def _outlast(group: int) -> None:
+    """Wait until nothing is left of what a program started: all are told to end, and killed when they do not."""
+    deadline = time.monotonic() + INTERRUPT_GRACE
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            with contextlib.suppress(KeyboardInterrupt):
+                time.sleep(_TICK)
+            os.killpg(group, 0)
+        os.killpg(group, signal.SIGKILL)
+
+
+def end_orphans(held: Path) -> bool:
+    """Kill the providers that hold the file ``held`` open and whose Terraform is gone: nobody will ever tell them
+    to end. True if there were any; False where there is no /proc."""
+    providers = [
+        pid for pid in Path("/proc").glob("[0-9]*") if _PROVIDER in _environment(pid) and _holds(pid, held)
+    ]
+    orphans = [pid for pid in providers if _TERRAFORM not in _environment(_parent(pid))]
+    for pid in orphans:
+        with contextlib.suppress(OSError):
+            os.kill(int(pid.name), signal.SIGKILL)
+    return bool(orphans)
+
+
+# Processes as their folders in /proc; of one that has ended, or is not ours, nothing is known.
+
+
+def _environment(pid: Path) -> bytes:
+    with contextlib.suppress(OSError):
+        return b"\0" + (pid / "environ").read_bytes()
+    return b""
+
+
+def _parent(pid: Path) -> Path:
+    with contextlib.suppress(OSError):
+        return pid.with_name((pid / "stat").read_text().rpartition(")")[2].split()[1])
+    return pid
+
+
+def _holds(pid: Path, held: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return any(link.exists() and link.samefile(held) for link in (pid / "fd").iterdir())
+    return False
 
 
 class _Lines:

@@ -65,11 +65,15 @@ class Reaper:
 
     def _judge(self, dry_run: bool) -> Sweep:
         """Who goes. Unless it is a dry run, VMs of ours that the roster does not know are taken in first."""
+        unsettled = not dry_run and bool(self._workspace.intent())
+        if unsettled:
+            self._terraform.prepare()
+            self._terraform.instances()  # before the list, see ``recover``
         nodes = self._ground.told_apart(self._ground.mine())
         sweep = Sweep()
         roster, dismissed = self._workspace.roster(), self._workspace.ledger()
         unknown = strays(nodes, roster, dismissed)
-        if not dry_run and (unknown or self._workspace.intent()):
+        if unsettled or (unknown and not dry_run):
             self._terraform.prepare()
             sweep.adopted = recover(self._ground, nodes, unknown)
             roster = self._workspace.roster()

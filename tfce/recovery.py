@@ -18,15 +18,17 @@ log = logging.getLogger("tfce")
 def recover(ground: Ground, nodes: list[Node] | None = None, unknown: Collection[str] = ()) -> list[str]:
     """Finish what an earlier process began and could not settle; the keys that were taken back in.
 
-    Costs nothing when every cycle before was settled.
+    Costs nothing when every cycle before was settled. ``nodes``: what the cloud lists, if it was asked after
+    ``instances`` had waited for whatever is still at work.
     """
     if not ground.workspace.intent() and not unknown:
         return []
     log.warning("an earlier cycle did not settle: comparing roster, state and cloud")
+    # hazard: this waits for a Terraform or provider that is still at work; a list from before would miss its VMs
+    state = ground.terraform.instances()
     mine = ground.told_apart(ground.mine() if nodes is None else nodes)
     found = ground.one_each([node for node in mine if node.state is not State.GONE])
-    dismissed = ground.workspace.ledger()
-    roster, state = ground.workspace.roster(), ground.terraform.instances()
+    dismissed, roster = ground.workspace.ledger(), ground.workspace.roster()
     new = [
         Pilot(key, (node.created or ground.clock()).replace(microsecond=0), "recovered")
         for key, node in found.items()

@@ -165,7 +165,6 @@ class Submitter:
         for key in keys:
             if key in created:
                 result.stamps[reference(created[key].id)] = key
-        self._workspace.save_roster(self._workspace.roster().without(set(result.failed) - set(unsettled)))
         self._workspace.record(
             "submitted",
             created={key: created[key].id for key in keys if key in created},
@@ -195,12 +194,14 @@ class Submitter:
                 reason = node.fault if node and node.fault else why[key]
                 result.failed[key] = reason
                 dead.append(Removal(key, node, f"failed: {reason}", State.FAILED))
+        self._bury([removal for removal in dead if removal.node or removal.key in created], created)
+        # hazard: an adoption writes the whole roster into the state, so that what failed must have left it
+        self._workspace.save_roster(self._workspace.roster().without(result.failed))
         alive = [key for key in doubtful if key not in result.failed]
         self._terraform.untaint([key for key in alive if key in created])
         adopted = {key: found[key].id for key in alive if key not in created}
         self._terraform.adopt(adopted)
         created |= {key: Instance(node_id, False) for key, node_id in adopted.items()}
-        self._bury([removal for removal in dead if removal.node or removal.key in created], created)
         return []
 
     def _unknown(

@@ -172,8 +172,10 @@ class Terraform:
         applied.stopped = ended.stopped
         if ended.stopped:
             applied.trouble = f"Terraform {ended.stopped}"
+        elif ended.exit < 0:
+            applied.trouble = f"terraform apply {ended.how}"
         elif ended.exit and not applied.failed and not applied.trouble:
-            applied.trouble = self._said(ended) or f"terraform apply ended with {ended.exit}"
+            applied.trouble = self._said(ended) or f"terraform apply {ended.how}"
         return applied
 
     def _apply(self, keys: Collection[str], **how: Any) -> process.Ended:
@@ -282,7 +284,7 @@ class Terraform:
             check=False,
         )
         if ended.exit not in (0, 2):
-            raise TerraformError(f"terraform plan: {self._said(ended) or f'ended with {ended.exit}'}")
+            raise TerraformError(f"terraform plan: {self._said(ended) or ended.how}")
         return Plan(self._masked(ended.out), ended.exit == 0)
 
     # -- running -------------------------------------------------------------------------------------------
@@ -324,9 +326,7 @@ class Terraform:
         if ended.stopped == "interrupted" and command != "apply":
             raise KeyboardInterrupt  # an apply's caller first finds out what it made
         if check and (ended.exit or ended.stopped):
-            raise TerraformError(
-                f"terraform {command}: {self._said(ended) or ended.stopped or f'ended with {ended.exit}'}"
-            )
+            raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
         return ended
 
     @contextlib.contextmanager
@@ -343,10 +343,12 @@ class Terraform:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise BusyError(
-                            f"{self._queue.label} is busy: a Terraform of an earlier cycle is still at work "
-                            f"(it holds {path}); nothing was changed, try again later"
-                        ) from None
+                        if not process.end_orphans(path):
+                            raise BusyError(
+                                f"{self._queue.label} is busy: a Terraform of an earlier cycle is still at work "
+                                f"(it holds {path}); nothing was changed, try again later"
+                            ) from None
+                        deadline = time.monotonic() + process.TERMINATE_GRACE
                     time.sleep(0.1)
             yield handle
         finally:

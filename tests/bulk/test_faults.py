@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, children, consistent, kill_9, state_file, until
+from tests.checking import WAIT, child, consistent, kill_9, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import Site
 
@@ -95,12 +95,33 @@ def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: 
     consistent(site, slow + 2)
 
 
+def test_kill_9_of_terraform_alone_and_what_it_left_at_work_counts(site: Site) -> None:
+    process = submitting(site, 2)
+    provider = child(process, b"tfce.provider")
+    os.kill(child(process, b"\0apply\0"), signal.SIGKILL)
+    out, err = process.communicate(timeout=WAIT)
+    result = json.loads(out)
+    assert process.returncode == 1 and len(result["references"]) == 2, err
+    assert {one["reason"] for one in result["failed"]} == {"terraform apply was killed (SIGKILL)"}
+    assert not Path(f"/proc/{provider}").exists()
+    consistent(site, 3)
+
+
+def test_kill_9_of_all_but_the_provider_and_the_next_cycle_is_not_kept_waiting(site: Site) -> None:
+    process = submitting(site, 2)
+    provider = child(process, b"tfce.provider")
+    for pid in (process.pid, child(process, b"\0apply\0")):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    after = site.submit(1)
+    assert after.code == 0, after.err
+    until(lambda: not Path(f"/proc/{provider}").exists(), "the provider ends")
+    consistent(site, 4)
+
+
 def test_kill_9_of_the_provider_alone(site: Site) -> None:
     process = submitting(site, 2)
-    (provider,) = [
-        pid for pid in children(process.pid) if b"tfce.provider" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    os.kill(provider, signal.SIGKILL)
+    os.kill(child(process, b"tfce.provider"), signal.SIGKILL)
     out, _ = process.communicate(timeout=WAIT)
     result = json.loads(out)
     assert result["references"]  # the VM whose answer had arrived is found by its tag

@@ -308,7 +308,7 @@ def test_death_at_any_change_of_a_file(edge: FakeEdge, nth: int, after: bool) ->
         except Crash:
             pass
         else:
-            assert nth > (12 if edge.batch == 1 else 8), "a submission writes more files than that"
+            assert nth > (11 if edge.batch == 1 else 7), "a submission writes more files than that"
     ends_in_peace(edge, before)
 
 

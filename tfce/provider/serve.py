@@ -1,4 +1,5 @@
-"""The plugin protocol: handshake, TLS, and a server that lets a running apply finish before it ends.
+"""The plugin protocol: handshake, TLS, and a server that lets a running apply finish before it ends, and does not
+outlive its Terraform for longer.
 
 The framework's own server is not used: it drops whatever is running when Terraform asks it to stop, so that VMs
 just made would not be recorded, and it keeps a private key in the user's home.
@@ -7,6 +8,8 @@ just made would not be recorded, and it keeps a private key in the user's home.
 from __future__ import annotations
 
 import base64
+import os
+import signal
 import tempfile
 import threading
 import traceback
@@ -28,6 +31,7 @@ from tfce.provider.resources import TfceProvider
 
 _LARGEST = 256 * 2**20  # bytes of one message, as in Terraform
 _LAST_WORDS = 2.0  # seconds for the answer to "shut down" to arrive
+_GLANCE = 0.5  # seconds between two looks at whether Terraform still lives
 
 
 class _Servicer(ProviderServicer):  # type: ignore[misc]
@@ -80,9 +84,13 @@ class _Explained(grpc.ServerInterceptor):  # type: ignore[misc]
 
 def serve() -> int:
     """Serve the Terraform that started this process until it says that it is done."""
-    provider, controller = TfceProvider(), _Controller()
+    provider, controller, workers = TfceProvider(), _Controller(), ThreadPoolExecutor(10)
+    # A terminal's Ctrl-C, or a service manager's end of everything, reaches Terraform, too; it says what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: provider.stop.set())
+    terraform = os.getppid()  # another one is our parent when it was killed
     server = grpc.server(
-        ThreadPoolExecutor(10),
+        workers,
         interceptors=[_Explained()],
         options=[
             ("grpc.max_receive_message_length", _LARGEST),
@@ -102,12 +110,11 @@ def serve() -> int:
         server.start()
         shown = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode().rstrip("=")
         print(f"1|6|unix|{address}|grpc|{shown}", flush=True)
-        try:
-            controller.over.wait()
-        except KeyboardInterrupt:  # a terminal's Ctrl-C reaches Terraform, too, which then says what to do
-            provider.stop.set()
-            controller.over.wait()
+        while not controller.over.wait(_GLANCE) and os.getppid() == terraform:
+            pass
+        provider.stop.set()  # what is under way comes to its end, and nothing else is begun
         server.stop(_LAST_WORDS).wait()
+        workers.shutdown()
     return 0
 
 
