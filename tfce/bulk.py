@@ -88,7 +88,7 @@ class Bulk(Terraform):
         known = self.instances()
         missing = sorted(key for key in ids if key not in known)
         if missing:
-            raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._said(ended)}")
+            raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._said(ended) or ended.how}")
         other = {key: node for key, node in ids.items() if known[key].id != node}
         if other:
             self._edit(replace=other)

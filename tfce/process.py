@@ -33,7 +33,7 @@ class Ended:
         """Its end in words."""
         if self.stopped or self.exit >= 0:
             return self.stopped or f"ended with {self.exit}"
-        return f"was killed ({signal.Signals(-self.exit).name})"
+        return f"was killed by signal {-self.exit}"
 
 
 def run(

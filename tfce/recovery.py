@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 
 from tfce import verdict
-from tfce.errors import TfceError
+from tfce.errors import TerraformError
 from tfce.ground import Ground, strays
 from tfce.node import Node, State, by_key, pilot_key
 from tfce.roster import Pilot
@@ -75,7 +75,7 @@ def repair(ground: Ground) -> list[str]:
         ground.workspace.render()
         try:
             ground.terraform.instances()
-        except TfceError:
+        except TerraformError:  # it is damaged; one that is only busy is left alone
             done.append("put the damaged Terraform state aside")
             ground.workspace.put_aside_state()
         nodes = ground.mine()

@@ -172,9 +172,7 @@ class Terraform:
         applied.stopped = ended.stopped
         if ended.stopped:
             applied.trouble = f"Terraform {ended.stopped}"
-        elif ended.exit < 0:
-            applied.trouble = f"terraform apply {ended.how}"
-        elif ended.exit and not applied.failed and not applied.trouble:
+        elif ended.exit < 0 or (ended.exit and not applied.failed and not applied.trouble):
             applied.trouble = self._said(ended) or f"terraform apply {ended.how}"
         return applied
 
@@ -373,7 +371,9 @@ class Terraform:
         return shorten(self._masked(text))
 
     def _said(self, ended: process.Ended) -> str:
-        """The errors in a run's output, without frames and debug lines."""
+        """The errors in a run's output, without frames and debug lines. A run that was killed could say none."""
+        if ended.exit < 0:
+            return ""
         lines = ended.err.splitlines()
         if any(line[:4].isdigit() for line in lines):  # a log, whose records run over lines and hold user data
             lines = [line for line in lines if line.startswith(("Error", "│"))]

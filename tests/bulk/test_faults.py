@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -74,6 +75,17 @@ def test_a_lost_state_file_is_made_again_by_asking_the_cloud(site: Site) -> None
     consistent(site, 5)
 
 
+def test_a_repair_touches_nothing_while_a_terraform_is_at_work(site: Site) -> None:
+    site.submit(1)
+    before = state_file(site).read_text()
+    site.configure(Workspace_LockTimeout="1")
+    with (site.private / "terraform.lock").open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = site.run("repair", site.name)
+    assert refused.code == 4 and "is busy" in refused.err
+    assert state_file(site).read_text() == before
+
+
 def submitting(site: Site, slow: int) -> subprocess.Popen[str]:
     """A submission of three, one after the other, that hangs in the ``slow``-th request for a VM."""
     site.configure(Terraform_Parallelism="1")
@@ -102,7 +114,7 @@ def test_kill_9_of_terraform_alone_and_what_it_left_at_work_counts(site: Site) -
     out, err = process.communicate(timeout=WAIT)
     result = json.loads(out)
     assert process.returncode == 1 and len(result["references"]) == 2, err
-    assert {one["reason"] for one in result["failed"]} == {"terraform apply was killed (SIGKILL)"}
+    assert {one["reason"] for one in result["failed"]} == {"terraform apply was killed by signal 9"}
     assert not Path(f"/proc/{provider}").exists()
     consistent(site, 3)
 

@@ -250,7 +250,7 @@ kill -9 $$
 
 def test_what_a_killed_program_left_at_work_gets_its_time(tmp_path: Path) -> None:
     ended = shell(LEFT.format(term="sleep 0.3; touch recorded; exit"), tmp_path)
-    assert (ended.exit, ended.how) == (-signal.SIGKILL, "was killed (SIGKILL)")
+    assert (ended.exit, ended.how) == (-signal.SIGKILL, "was killed by signal 9")
     assert (tmp_path / "recorded").exists() and not alive(int(ended.out))
 
 
