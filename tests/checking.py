@@ -47,6 +47,14 @@ def children(pid: int) -> list[int]:
     return found + [grandchild for child in found for grandchild in children(child)]
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def child(process: subprocess.Popen[str], words: bytes) -> int:
     """The descendant of a command that has these words on its command line."""
     (pid,) = [pid for pid in children(process.pid) if words in Path(f"/proc/{pid}/cmdline").read_bytes()]

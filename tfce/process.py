@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,19 +117,16 @@ def _outlast(group: int) -> None:
     deadline = time.monotonic() + INTERRUPT_GRACE
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, signal.SIGTERM)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and _at_work(group):
             with contextlib.suppress(KeyboardInterrupt):
                 time.sleep(_TICK)
-            os.killpg(group, 0)
         os.killpg(group, signal.SIGKILL)
 
 
 def end_orphans(held: Path) -> bool:
     """Kill the providers that hold the file ``held`` open and whose Terraform is gone: nobody will ever tell them
     to end. True if there were any; False where there is no /proc."""
-    providers = [
-        pid for pid in Path("/proc").glob("[0-9]*") if _PROVIDER in _environment(pid) and _holds(pid, held)
-    ]
+    providers = [pid for pid in _processes() if _PROVIDER in _environment(pid) and _holds(pid, held)]
     orphans = [pid for pid in providers if _TERRAFORM not in _environment(_parent(pid))]
     for pid in orphans:
         with contextlib.suppress(OSError):
@@ -140,16 +137,30 @@ def end_orphans(held: Path) -> bool:
 # Processes as their folders in /proc; of one that has ended, or is not ours, nothing is known.
 
 
+def _processes() -> Iterator[Path]:
+    return Path("/proc").glob("[0-9]*")
+
+
 def _environment(pid: Path) -> bytes:
     with contextlib.suppress(OSError):
         return b"\0" + (pid / "environ").read_bytes()
     return b""
 
 
-def _parent(pid: Path) -> Path:
+def _stat(pid: Path) -> list[str]:
+    """State, parent and group; a zombie counts as one that has ended: in a container nobody may bury it."""
     with contextlib.suppress(OSError):
-        return pid.with_name((pid / "stat").read_text().rpartition(")")[2].split()[1])
-    return pid
+        fields = (pid / "stat").read_text().rpartition(")")[2].split()[:3]
+        return fields if fields[0] not in "ZX" else []
+    return []
+
+
+def _at_work(group: int) -> bool:
+    return any(_stat(pid)[2:] == [str(group)] for pid in _processes())
+
+
+def _parent(pid: Path) -> Path:
+    return pid.with_name((_stat(pid) or ["", pid.name])[1])
 
 
 def _holds(pid: Path, held: Path) -> bool:

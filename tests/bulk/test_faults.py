@@ -7,11 +7,10 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, child, consistent, kill_9, state_file, until
+from tests.checking import WAIT, alive, child, consistent, kill_9, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import Site
 
@@ -115,7 +114,7 @@ def test_kill_9_of_terraform_alone_and_what_it_left_at_work_counts(site: Site) -
     result = json.loads(out)
     assert process.returncode == 1 and len(result["references"]) == 2, err
     assert {one["reason"] for one in result["failed"]} == {"terraform apply was killed by signal 9"}
-    assert not Path(f"/proc/{provider}").exists()
+    assert not alive(provider)
     consistent(site, 3)
 
 
@@ -127,7 +126,7 @@ def test_kill_9_of_all_but_the_provider_and_the_next_cycle_is_not_kept_waiting(s
     process.communicate()
     after = site.submit(1)
     assert after.code == 0, after.err
-    until(lambda: not Path(f"/proc/{provider}").exists(), "the provider ends")
+    until(lambda: not alive(provider), "the provider ends")
     consistent(site, 4)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, child, children, consistent, kill_9, state_file, until
+from tests.checking import WAIT, alive, child, children, consistent, kill_9, state_file, until
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.errors import CloudError
@@ -152,7 +152,7 @@ def test_kill_9_of_terraform_alone_leaves_no_provider_at_work(site: Site) -> Non
     provider = child(process, b"terraform-provider-aws")
     os.kill(child(process, b"\0apply\0"), signal.SIGKILL)
     out, err = process.communicate(timeout=WAIT)
-    assert not Path(f"/proc/{provider}").exists()
+    assert not alive(provider)
     assert len(json.loads(out)["references"]) == site.proxy.counts()["RunInstances"], err
     assert site.submit(1).code == 0
     consistent(site, site.proxy.counts()["RunInstances"])
@@ -167,7 +167,7 @@ def test_kill_9_of_all_but_the_provider_and_the_next_cycle_ends_it(site: Site) -
     site.configure(Workspace_LockTimeout="3")
     after = site.submit(1)
     assert after.code == 0, after.err
-    assert not Path(f"/proc/{provider}").exists()
+    assert not alive(provider)
     consistent(site, site.proxy.counts()["RunInstances"])
 
 

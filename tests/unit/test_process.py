@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checking import alive
 from tfce import process
 from tfce.process import Ended, run
 
@@ -28,14 +29,6 @@ def shell(script: str, folder: Path, timeout: float = 30, **more: object) -> End
 def python(code: str, folder: Path, timeout: float = 30, **more: object) -> Ended:
     argv = [sys.executable, "-c", code]
     return run(argv, folder=folder, environment=ENVIRONMENT, timeout=timeout, **more)  # type: ignore[arg-type]
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def wait_for(true: object, seconds: float = 20) -> None:
