@@ -114,7 +114,7 @@ def serve() -> int:
             pass
         provider.stop.set()  # what is under way comes to its end, and nothing else is begun
         server.stop(_LAST_WORDS).wait()
-        workers.shutdown()
+        workers.shutdown()  # hazard: the server itself does not wait for a call whose Terraform is gone
     return 0
 
 

@@ -88,16 +88,15 @@ class Director:
     def __init__(self, server: Server, tenant: Tenant) -> None:
         self.server, self.tenant = server, tenant
 
-    def cycle(self, cycles: int = 1) -> str:
-        """Run SiteDirector, a new process, for some cycles; its log."""
-        said = self._cycle(cycles)
-        if DROPPED in said:  # no element was asked yet; an agent that goes on would come again
+    def cycle(self) -> str:
+        """Run SiteDirector, a new process, for a cycle; its log."""
+        for _ in range(2):
+            said = self.server.agent(AGENT, TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
+            if DROPPED not in said:
+                break
+            # No element was asked yet; an agent that goes on would come again.
             print(f"SiteDirector lost its first call:\n{said}")
-            said = self._cycle(cycles)
         return said
-
-    def _cycle(self, cycles: int) -> str:
-        return self.server.agent(AGENT, cycles, TFCE_PROVIDER_MIRROR=str(mirror.ensure()))
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Agent]:
