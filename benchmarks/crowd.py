@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from tests.checking import state_file, until
-from tests.openstack.cloud import OpenStackSite, node
+from tests.e2e.openstack.cloud import OpenStackSite, node
 from tests.site import AnySite, Site
-from tfce.roster import Batch, Pilot, fresh_batches, fresh_keys, numbered_key, timestamp
-from tfce.wiring import Parts
+from tfce.app import Parts
+from tfce.model.pilot import Batch, Pilot, fresh_batches, fresh_keys, numbered_key, timestamp
 
 LARGEST = 100  # VMs in one request
 _TAGS = "TagSpecification.1"

@@ -27,7 +27,7 @@ from benchmarks.results import Results, software
 from tests.rigs.localstack import Emulator, LocalStack, Moto
 from tests.rigs.proxy import Proxy
 from tests.site import Site
-from tfce.node import pilot_key
+from tfce.model.vm import pilot_key
 
 IMAGE, FLAVOR = "ami-1e749f67", "t3.micro"
 CLOUDS: dict[str, type[Emulator]] = {"moto": Moto, "localstack": LocalStack}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Asked, Cost, memory
-from tests.openstack.cloud import OpenStackSite
+from tests.e2e.openstack.cloud import OpenStackSite
 from tests.rigs import dirac
 
 

@@ -23,8 +23,8 @@ from benchmarks.element import CloudCE
 from benchmarks.measure import Cost, measured, numbers, run, under_way
 from benchmarks.results import Results, software
 from tests.checking import until
-from tests.openstack.cloud import OpenStackSite, node
-from tests.openstack.rig import PORT, Rig, running
+from tests.e2e.openstack.cloud import OpenStackSite, node
+from tests.e2e.openstack.rig import PORT, Rig, running
 
 CONSOLES = 10  # of VMs that ran for less than ten minutes, which a sweep asks for; CloudCE has none
 NAMES = 3  # image, flavor, network: a look-up each

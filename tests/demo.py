@@ -16,11 +16,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.rigs.localstack import LocalStack, RigError
-from tfce.cli import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
-from tfce.config import load_queue
-from tfce.errors import TfceError
-from tfce.roster import Pilot
-from tfce.wiring import Parts, assemble
+from tfce.app import Parts, assemble
+from tfce.cli.main import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
+from tfce.config.cfg import load_queue
+from tfce.model.errors import TfceError
+from tfce.model.pilot import Pilot
 
 QUEUE = "cloud.example.org/long"
 CFG = """\

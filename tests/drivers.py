@@ -7,8 +7,8 @@ from pathlib import Path
 
 from libcloud.compute.providers import DRIVERS
 
-from tfce.cloud.abilities import OWN, Abilities, abilities, driver_class
-from tfce.errors import ConfigError
+from tfce.cloud.generic.abilities import OWN, Abilities, abilities, driver_class
+from tfce.model.errors import ConfigError
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "drivers.md"
 _HEAD = """# Clouds

@@ -19,16 +19,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tfce import files
-from tfce.cloud import Check, Cloud
-from tfce.errors import CloudError, TerraformError
-from tfce.fleet import Fleet, Provisioner
-from tfce.modules import AWS, Instance, Module
-from tfce.node import Node, Owner, State, with_key
-from tfce.options import Queue
-from tfce.roster import Batch
-from tfce.terraform import Applied, Plan
-from tfce.workspace import Workspace
+from tfce.cloud.api import Check, Cloud
+from tfce.config.options import Queue
+from tfce.model.errors import CloudError, TerraformError
+from tfce.model.pilot import Batch
+from tfce.model.vm import Node, Owner, State, with_key
+from tfce.pilots.fleet import Fleet, Provisioner
+from tfce.store import files
+from tfce.store.workspace import Workspace
+from tfce.terraform.modules import AWS, Instance, Module
+from tfce.terraform.runner import Applied, Plan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RAW = {

@@ -15,9 +15,9 @@ from typing import Any
 from tests.rigs import mirror
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Proxy
-from tfce.config import load_queue
-from tfce.credentials import Credentials
-from tfce.wiring import Parts, assemble
+from tfce.app import Parts, assemble
+from tfce.config.cfg import load_queue
+from tfce.config.credentials import Credentials
 
 SECRET = "planted%secret-$HOME"
 WRAPPER = "#!/bin/bash\n# -----BEGIN PLANTED PROXY-----\nexec sleep 3600\n"
@@ -240,6 +240,6 @@ def keyed(tags: Mapping[str, str], number: int) -> dict[str, str]:
 
 def mirror_variable() -> str:
     """The environment variable that names a provider mirror."""
-    from tfce.toolchain import MIRROR_VARIABLE
+    from tfce.terraform.toolchain import MIRROR_VARIABLE
 
     return MIRROR_VARIABLE

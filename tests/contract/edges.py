@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.fakes import FakeCloud, FakeTerraform, Sky
-from tfce.cloud import Cloud
-from tfce.config import load_queue
-from tfce.fleet import Fleet
-from tfce.node import State
-from tfce.options import Queue, parse
-from tfce.wiring import assemble
-from tfce.workspace import Workspace
+from tfce.app import assemble
+from tfce.cloud.api import Cloud
+from tfce.config.cfg import load_queue
+from tfce.config.options import Queue, parse
+from tfce.model.vm import State
+from tfce.pilots.fleet import Fleet
+from tfce.store.workspace import Workspace
 
 WRAPPER = b"#!/bin/bash\nexec sleep 3600\n"  # a guest that is real would end with it
 MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}

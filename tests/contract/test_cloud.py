@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tests.contract.edges import Edge, Parts
-from tfce.node import State
+from tfce.model.vm import State
 
 
 def pilot(edge: Edge, parts: Parts, key: str, **changes: str) -> str:

@@ -12,10 +12,10 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, assert_settled
 from tests.fakes import Broken, Crash, Empty, Outcome, Refused, ReplyLost, Tainted
-from tfce import files
-from tfce.errors import BusyError, CloudError, ConfigError, TerraformError, TfceError, WorkspaceError
-from tfce.node import State
-from tfce.roster import Pilot, Roster
+from tfce.model.errors import BusyError, CloudError, ConfigError, TerraformError, TfceError, WorkspaceError
+from tfce.model.pilot import Pilot, Roster
+from tfce.model.vm import State
+from tfce.store import files
 
 SINGLES = pytest.mark.parametrize("edge", [1], indirect=True, ids=["singles"])  # about one VM of several
 UNREACHABLE = CloudError("connection refused", "unreachable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.edges import WRAPPER, Edge, assert_settled
-from tfce.node import State
+from tfce.model.vm import State
 
 
 def ids(references: list[str]) -> list[str]:

@@ -1,11 +1,11 @@
-"""The contract of ``tfce.fleet.Provisioner``, for every edge."""
+"""The contract of ``tfce.pilots.fleet.Provisioner``, for every edge."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.contract.edges import WRAPPER, Edge, Parts
-from tfce.roster import Pilot, Roster, moment
+from tfce.model.pilot import Pilot, Roster, moment
 
 A, B, C = "0000000A", "0000000B", "0000000C"
 BORN = moment("2026-01-31T12:00:00Z")

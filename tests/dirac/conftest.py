@@ -12,11 +12,11 @@ import pytest
 
 from tests.fakes import FakeCloud, FakeTerraform, Sky
 from tests.rigs import dirac_x509
-from tfce.credentials import Credentials
-from tfce.fleet import Fleet
-from tfce.options import Queue
-from tfce.wiring import Parts
-from tfce.workspace import Workspace
+from tfce.app import Parts
+from tfce.config.credentials import Credentials
+from tfce.config.options import Queue
+from tfce.pilots.fleet import Fleet
+from tfce.store.workspace import Workspace
 
 collect_ignore: list[str] = []
 if importlib.util.find_spec("DIRAC") is None:
@@ -90,7 +90,7 @@ class Site:
         return made["Value"]
 
     def assemble(self, queue: Queue, secrets: Credentials) -> Parts:
-        """What ``tfce.wiring.assemble`` does, with fakes."""
+        """What ``tfce.app.assemble`` does, with fakes."""
         self.assembled += 1
         workspace = Workspace(queue)
         terraform, cloud = FakeTerraform(workspace, self.sky), FakeCloud(self.sky)

@@ -13,8 +13,8 @@ import pytest
 from tests.dirac import userdata
 from tests.dirac.conftest import CE, WRAPPER, Site
 from tests.fakes import Broken, Empty, Refused, ReplyLost, Tainted
-from tfce.errors import CloudError
-from tfce.node import State
+from tfce.model.errors import CloudError
+from tfce.model.vm import State
 
 DOWN = "listing VMs: the cloud does not answer: ConnectionError (refused)"
 
@@ -97,7 +97,7 @@ def test_nothing_of_it_is_taken_for_diracs_own(site: Site, tmp_path: Path) -> No
 def test_diracs_root_is_found_without_dirac(monkeypatch: pytest.MonkeyPatch) -> None:
     import DIRAC
 
-    from tfce.paths import dirac_root
+    from tfce.config.paths import dirac_root
 
     assert str(dirac_root()) == DIRAC.rootPath
     monkeypatch.delenv("DIRAC_ROOT_PATH", raising=False)

@@ -34,7 +34,7 @@ def test_dirac_commands_stay_silent() -> None:
 def test_the_elements_module_loads_without_tfces_heavy_parts() -> None:
     code = (
         "import tfce.Resources.Computing.TerraformComputingElement, sys; "
-        "print([m for m in ('libcloud', 'jinja2', 'filelock', 'hcl', 'tfce.fleet') if m in sys.modules])"
+        "print([m for m in ('libcloud', 'jinja2', 'filelock', 'hcl', 'tfce.pilots.fleet') if m in sys.modules])"
     )
     done = _run(sys.executable, "-c", code)
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr

@@ -10,9 +10,9 @@ import pytest
 
 from tests.dirac.conftest import CE, Site
 from tests.fakes import FakeCloud, Refused
-from tfce import migration
-from tfce.errors import CloudError, ConfigError, TerraformError
-from tfce.node import State
+from tfce.model.errors import CloudError, ConfigError, TerraformError
+from tfce.model.vm import State
+from tfce.pilots import migration
 
 FULL = Refused("InsufficientInstanceCapacity: none left")
 

@@ -11,7 +11,7 @@ import pytest
 from tests.dirac import userdata
 from tests.dirac.conftest import CE, Site
 from tests.rigs import dirac_x509
-from tfce.credentials import Credentials
+from tfce.config.credentials import Credentials
 
 GROUP = "dteam_pilot"
 DAY = 86400
@@ -192,7 +192,7 @@ def test_the_secret_proxy_is_refused_for_ec2_with_the_cure(site: Site) -> None:
 def test_the_secret_proxy_is_the_path_of_the_dumped_proxy_and_follows_its_renewal(
     site: Site, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tfce import credentials
+    from tfce.config import credentials
 
     # Until a cloud takes proxies, only the refusal stands between the secret and the driver.
     monkeypatch.setattr(credentials, "_proxy", lambda queue, path, proxy: proxy())

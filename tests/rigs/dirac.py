@@ -148,7 +148,7 @@ def prepare(versions: Sequence[str]) -> dict[str, Path]:
 def _toolchain(version: str, python: Path) -> None:
     """Install the Terraform that tfce says this host lacks."""
     asked = subprocess.run(
-        [str(python), "-m", "tfce.toolchain"],
+        [str(python), "-m", "tfce.terraform.toolchain"],
         env=_test_environment(version),
         cwd=CLONE,
         capture_output=True,
@@ -156,7 +156,7 @@ def _toolchain(version: str, python: Path) -> None:
         check=False,
     )
     if asked.returncode:
-        raise RigError(f"tfce.toolchain ended with {asked.returncode}: {asked.stderr[-600:]}")
+        raise RigError(f"tfce.terraform.toolchain ended with {asked.returncode}: {asked.stderr[-600:]}")
     if asked.stdout.strip():
         _say(f"DIRAC {version}: installing {' '.join(asked.stdout.split())}")
         _pip(python, cache("dirac", version, "install.log"), *asked.stdout.split())

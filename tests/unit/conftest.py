@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tfce.options import Queue, parse
+from tfce.config.options import Queue, parse
 
 MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfce.calls import count_calls
+from tfce.terraform.calls import count_calls
 
 V1 = (
     "2026-01-31T12:00:00.000Z [DEBUG] provider.terraform-provider-aws_v3.39.0_x5: 2026/01/31 12:00:00 "

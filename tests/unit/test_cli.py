@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tfce import __version__, cli
-from tfce.fleet import Submission, Sweep
-from tfce.node import Node, Owner, State
-from tfce.verdict import Removal, Row
+from tfce import __version__
+from tfce.cli import main
+from tfce.model.verdict import Removal, Row
+from tfce.model.vm import Node, Owner, State
+from tfce.pilots.fleet import Submission, Sweep
 
 NAME = "cloud.example.org/long"
 CFG = """
@@ -87,7 +88,7 @@ class Shell:
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         try:
-            code = cli.main(arguments)
+            code = main.main(arguments)
         except SystemExit as done:  # argparse
             code = int(done.code or 0)
         out, err = self._capsys.readouterr()
@@ -183,7 +184,7 @@ def test_a_busy_queue_is_four(tfce: Shell, cfg: Path) -> None:
     _, folder, _ = tfce("path", NAME)
     tfce("render", NAME)
     code = (
-        "import sys, time; from pathlib import Path; from tfce.locks import exclusive\n"
+        "import sys, time; from pathlib import Path; from tfce.store.locks import exclusive\n"
         "with exclusive(Path(sys.argv[1]), 0, 'x'): print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
@@ -298,7 +299,7 @@ def test_a_reader_that_has_gone_is_no_traceback(cfg: Path) -> None:
 def test_a_submission_as_json_and_for_people() -> None:
     submission = Submission({"cloud://i-1": "0000000A"}, {"0000000B": "no capacity"}, seconds=1.23456)
     submission.calls.update({"RunInstances": 2})
-    assert cli.submission_json(submission) == {
+    assert main.submission_json(submission) == {
         "references": ["cloud://i-1"],
         "stamps": {"cloud://i-1": "0000000A"},
         "failed": [{"key": "0000000B", "reason": "no capacity"}],
@@ -306,7 +307,7 @@ def test_a_submission_as_json_and_for_people() -> None:
         "seconds": 1.235,
         "limited": "",
     }
-    text = cli.submission_table(submission)
+    text = main.submission_table(submission)
     assert "cloud://i-1" in text and "no capacity" in text and "2 API calls (RunInstances 2), 1.2 s" in text
 
 
@@ -323,7 +324,7 @@ def test_a_submission_as_json_and_for_people() -> None:
     ],
 )
 def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, str], stopped: str, code: int) -> None:
-    assert cli._submission_code(Submission(stamps, failed, stopped=stopped)) == code
+    assert main._submission_code(Submission(stamps, failed, stopped=stopped)) == code
 
 
 def test_a_sweep_as_json_and_for_people() -> None:
@@ -338,22 +339,22 @@ def test_a_sweep_as_json_and_for_people() -> None:
         adopted=["0000000D"],
         kept=4,
     )
-    shown = cli.sweep_json(sweep)
+    shown = main.sweep_json(sweep)
     assert json.loads(json.dumps(shown)) == shown
     assert shown["removed"] == [
         {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped", "lived_s": 312},
         {"reference": None, "name": "0000000B", "reason": "gone", "lived_s": None},
     ]
     assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
-    text = cli.sweep_table(sweep)
+    text = main.sweep_table(sweep)
     for words in ("LIVED_S", "312", "held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
         assert words in text
-    assert cli.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
+    assert main.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
 
 
 def test_an_audit_names_the_queue_in_its_cures() -> None:
     row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", "tfce reap CE/QUEUE")
-    text = cli.audit_table([row], NAME)
+    text = main.audit_table([row], NAME)
     assert f"tfce reap {NAME}" in text and "yes" in text
 
 
@@ -380,8 +381,8 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
         Node("i-4", "database", State.RUNNING, "running", born),
         Node("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
     )
-    real = cli.assemble
-    monkeypatch.setattr(cli, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
+    real = main.assemble
+    monkeypatch.setattr(main, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
     code, out, _ = tfce("migrate", NAME, "--json")
     shown = json.loads(out)
     assert code == 0 and shown["calls"] == {"DescribeInstances": 1}
@@ -397,25 +398,25 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
 
 
 def test_columns_line_up() -> None:
-    lines = cli.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
+    lines = main.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
     assert len({line.index(cell) for line, cell in zip(lines, ("LONGER", "1", "None"), strict=True)}) == 1
-    assert cli.table(("A",), []) == "A"
-    assert cli.status_table([]).startswith("REFERENCE")
+    assert main.table(("A",), []) == "A"
+    assert main.status_table([]).startswith("REFERENCE")
 
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
-    from tfce.fleet import Seen
-    from tfce.modules import Instance
-    from tfce.roster import Pilot
+    from tfce.model.pilot import Pilot
+    from tfce.pilots.fleet import Seen
+    from tfce.terraform.modules import Instance
 
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
     seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
-    row = cli._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
+    row = main._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
     assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
         "cloud://i-1",
         "tfce-0000000A",
         None,
         60,
     )
-    assert cli._seen_row(seen, {}, now, "tfce-")["reference"] is None
+    assert main._seen_row(seen, {}, now, "tfce-")["reference"] is None

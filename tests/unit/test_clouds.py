@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tfce import clouds, credentials, options
-from tfce.errors import ConfigError
-from tfce.options import Queue
+from tfce.config import clouds_yaml, credentials, options
+from tfce.config.options import Queue
+from tfce.model.errors import ConfigError
 
 WISH = {"CloudType": "OPENSTACK", "Instance_Image": "name:i", "Instance_Flavor": "name:f", "Driver_cloud": "mine"}
 PASSWORD: dict[str, Any] = {
@@ -31,7 +31,7 @@ PASSWORD: dict[str, Any] = {
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where clouds.yaml is looked for."""
     path = tmp_path / "clouds.yaml"
-    monkeypatch.setenv(clouds.FILE_VARIABLE, str(path))
+    monkeypatch.setenv(clouds_yaml.FILE_VARIABLE, str(path))
     return path
 
 
@@ -42,7 +42,7 @@ def write(path: Path, entry: Any, mode: int = 0o600) -> None:
 
 
 def queue(**more: str) -> Queue:
-    return options.parse("ce", "q", clouds.expanded({**WISH, **more}), Path("/d"), Path("/s"))
+    return options.parse("ce", "q", clouds_yaml.expanded({**WISH, **more}), Path("/d"), Path("/s"))
 
 
 def test_a_password_entry(place: Path) -> None:
@@ -137,11 +137,11 @@ def test_secure_yaml_completes_the_entry(place: Path) -> None:
 
 
 def test_no_entry_is_asked_for_without_the_option(place: Path) -> None:
-    assert clouds.expanded({"CloudType": "OPENSTACK"}) == {"CloudType": "OPENSTACK"}
+    assert clouds_yaml.expanded({"CloudType": "OPENSTACK"}) == {"CloudType": "OPENSTACK"}
 
 
 def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(clouds.FILE_VARIABLE)
+    monkeypatch.delenv(clouds_yaml.FILE_VARIABLE)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path / "..")
     place = tmp_path / ".config" / "openstack" / "clouds.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tfce.config import load_queue, queue_names
-from tfce.errors import ConfigError
+from tfce.config.cfg import load_queue, queue_names
+from tfce.model.errors import ConfigError
 
 QUEUES = """
 Queues

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tfce.context import (
+from tfce.config.data import data_path
+from tfce.model.errors import ConfigError
+from tfce.model.pilot import Batch
+from tfce.userdata.document import (
     EC2,
     OPENSTACK,
     ContextError,
@@ -29,9 +32,6 @@ from tfce.context import (
     render,
     takes_batches,
 )
-from tfce.data import data_path
-from tfce.errors import ConfigError
-from tfce.roster import Batch
 
 KEY = "0A1B2C3D"
 DEFAULT = Recipe(None, (), 86400, EC2)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue
-from tfce.credentials import (
+from tfce.config.credentials import (
     Credentials,
     base_environment,
     load,
     public_driver_options,
     terraform_environment,
 )
-from tfce.errors import ConfigError
+from tfce.model.errors import ConfigError
 
 CE = "cloud.example.org"
 

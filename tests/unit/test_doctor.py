@@ -1,5 +1,5 @@
 """The preflight's word on the document a VM would get, with a small executable in cloud-init's place (the real
-one is asked in tests/context)."""
+one is asked in tests/guest/stages)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeProgram, MakeQueue
-from tfce.cloud import Check
-from tfce.doctor import examine
-from tfce.workspace import Workspace
+from tfce.cli.doctor import examine
+from tfce.cloud.api import Check
+from tfce.store.workspace import Workspace
 
 NAME = "cloud-init's schema"
 

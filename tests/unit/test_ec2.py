@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud import Cloud, connect
-from tfce.credentials import Credentials
-from tfce.errors import CloudError
-from tfce.node import Owner, State
+from tfce.cloud.api import Cloud, connect
+from tfce.config.credentials import Credentials
+from tfce.model.errors import CloudError
+from tfce.model.vm import Owner, State
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 SECRET = "hush/secret+x"

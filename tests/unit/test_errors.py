@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfce.errors import (
+from tfce.model.errors import (
     BusyError,
     CloudError,
     ConfigError,

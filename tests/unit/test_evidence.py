@@ -14,13 +14,13 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
-from tfce import evidence
-from tfce.errors import CloudError
-from tfce.evidence import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious
-from tfce.node import Node, State
-from tfce.roster import Pilot
-from tfce.verdict import Removal, lived
-from tfce.workspace import Workspace
+from tfce.model.errors import CloudError
+from tfce.model.pilot import Pilot
+from tfce.model.verdict import Removal, lived
+from tfce.model.vm import Node, State
+from tfce.pilots import consoles
+from tfce.pilots.consoles import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious
+from tfce.store.workspace import Workspace
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -127,7 +127,7 @@ def test_a_console_that_is_not_to_be_had_stops_nothing(workspace: Workspace) -> 
 
 
 def test_a_slow_cloud_is_not_waited_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "PATIENCE", 0.05)
+    monkeypatch.setattr(consoles, "PATIENCE", 0.05)
     made = sky(3)
     made.at("console", lambda: time.sleep(0.1))
     cloud = FakeCloud(made)
@@ -143,7 +143,7 @@ def test_a_full_disk_keeps_no_console_and_stops_nothing(workspace: Workspace) ->
 def test_the_kept_ones_are_private_and_the_oldest_make_room(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence, "_FILES", 3)
+    monkeypatch.setattr(consoles, "_FILES", 3)
     shelf = Shelf(workspace)
     for number in range(5):
         shelf.keep(f"{number:08X}", f"{number}\n")

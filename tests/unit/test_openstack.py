@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tfce import openstack_auth
-from tfce.cloud.openstack import STATES, _node
-from tfce.node import State
+from tfce.cloud.openstack.vms import STATES, _node
+from tfce.config import openstack_logins
+from tfce.model.vm import State
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "openstack.md").read_text()
 # Every status that nova's API knows.
@@ -146,15 +146,15 @@ URL = {"ex_force_auth_url": "https://keystone.example.org:5000"}
 )
 def test_the_providers_environment(driver: dict[str, str], wanted: dict[str, str]) -> None:
     asked = {**URL, **driver}
-    assert openstack_auth.environment(asked, "k", "s", None, lambda: "a-token") == wanted
-    assert openstack_auth.faults(asked) == []
-    assert openstack_auth.environment(asked, "k", "s", "here", str)["OS_REGION_NAME"] == "here"
+    assert openstack_logins.environment(asked, "k", "s", None, lambda: "a-token") == wanted
+    assert openstack_logins.faults(asked) == []
+    assert openstack_logins.environment(asked, "k", "s", "here", str)["OS_REGION_NAME"] == "here"
 
 
 def test_every_login_is_documented() -> None:
     table = DOCUMENT.partition("## Logins")[2].partition("### ")[0]
     assert set(re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)) == {
-        *openstack_auth.METHODS,
+        *openstack_logins.METHODS,
         "Driver_ex_force_auth_version",
     }
 
@@ -162,8 +162,8 @@ def test_every_login_is_documented() -> None:
 @pytest.mark.parametrize("given", ["", "/", "/v3", "/v3/", "/v2.0"])
 def test_the_url_may_bear_a_version(given: str) -> None:
     driver = {"ex_force_auth_url": f"https://keystone.example.org:5000{given}"}
-    assert openstack_auth.libcloud_auth_url(driver) == "https://keystone.example.org:5000"
-    assert openstack_auth.auth_url(driver).count("/v") == 1
+    assert openstack_logins.libcloud_auth_url(driver) == "https://keystone.example.org:5000"
+    assert openstack_logins.auth_url(driver).count("/v") == 1
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,4 @@ def test_the_url_may_bear_a_version(given: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_login_is_said(driver: dict[str, str], option: str) -> None:
-    assert option in [fault.option for fault in openstack_auth.faults(driver)]
+    assert option in [fault.option for fault in openstack_logins.faults(driver)]

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud import Cloud, connect
-from tfce.credentials import LOGIN, Credentials
-from tfce.node import Owner
+from tfce.cloud.api import Cloud, connect
+from tfce.config.credentials import LOGIN, Credentials
+from tfce.model.vm import Owner
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 IDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(12)]

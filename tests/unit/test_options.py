@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MINIMAL, MakeQueue
-from tfce.errors import ConfigError
-from tfce.options import OPTIONS, Queue, parse
+from tfce.config.options import OPTIONS, Queue, parse
+from tfce.model.errors import ConfigError
 
 
 def faults(**options: object) -> dict[str, str]:

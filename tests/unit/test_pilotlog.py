@@ -8,9 +8,9 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
-from tfce.errors import CloudError
-from tfce.node import State
-from tfce.pilotlog import UnknownPilotError
+from tfce.model.errors import CloudError
+from tfce.model.vm import State
+from tfce.pilots.history import UnknownPilotError
 
 
 @pytest.fixture

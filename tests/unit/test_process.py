@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.checking import alive
-from tfce import process
-from tfce.process import Ended, run
+from tfce.terraform import process
+from tfce.terraform.process import Ended, run
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 # What a Terraform does: it says what it begins, and after one SIGINT it records what came of it.
@@ -124,7 +124,7 @@ def test_defaults_leave_terraform_time_to_record() -> None:
 OUTER = """
 import sys
 from pathlib import Path
-from tfce.process import run
+from tfce.terraform.process import run
 ended = run(["/bin/sh", "-c", sys.argv[2]], folder=Path(sys.argv[1]), timeout=60,
             environment={"PATH": "/usr/bin:/bin"},
             keep_open=[int(n) for n in sys.argv[3:]], on_line=lambda line: print(line, flush=True))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tfce.errors import WorkspaceError
-from tfce.roster import Pilot, Roster, fresh_keys, instance_id, is_key, moment, reference, timestamp
+from tfce.model.errors import WorkspaceError
+from tfce.model.pilot import Pilot, Roster, fresh_keys, instance_id, is_key, moment, reference, timestamp
 
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 A, B = Pilot("0000000A", BORN, "b1"), Pilot("0000000B", BORN, "b1")

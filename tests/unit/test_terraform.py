@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 from tests.unit.conftest import MakeProgram, MakeQueue
-from tfce.credentials import Credentials
-from tfce.data import data_path
-from tfce.errors import BusyError, TerraformError
-from tfce.modules import Instance
-from tfce.roster import Pilot, Roster, moment
-from tfce.terraform import Terraform
-from tfce.toolchain import MIRROR_VARIABLE
-from tfce.workspace import Workspace
+from tfce.config.credentials import Credentials
+from tfce.config.data import data_path
+from tfce.model.errors import BusyError, TerraformError
+from tfce.model.pilot import Pilot, Roster, moment
+from tfce.store.workspace import Workspace
+from tfce.terraform.modules import Instance
+from tfce.terraform.runner import Terraform
+from tfce.terraform.toolchain import MIRROR_VARIABLE
 
 SECRET, TOKEN = "hush/secret+\"'$x", "hush-token"
 A, B = "0000000A", "0000000B"

@@ -6,8 +6,8 @@ import hcl
 import pytest
 
 from tests.unit.conftest import MakeQueue
-from tfce.node import Owner
-from tfce.tfvars import render, to_hcl, variables
+from tfce.model.vm import Owner
+from tfce.terraform.variables import render, to_hcl, variables
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 HOSTILE = [

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeProgram, MakeQueue
-from tfce import toolchain
-from tfce.errors import ConfigError, TerraformError
-from tfce.modules import AWS
-from tfce.toolchain import MIRROR_VARIABLE, decide, find_program, find_provider, version_key
+from tfce.model.errors import ConfigError, TerraformError
+from tfce.terraform import toolchain
+from tfce.terraform.modules import AWS
+from tfce.terraform.toolchain import MIRROR_VARIABLE, decide, find_program, find_provider, version_key
 
 PLATFORM = toolchain._PLATFORM
 TELLS = '#!/bin/sh\necho \'{{"terraform_version": "{}"}}\'\n'

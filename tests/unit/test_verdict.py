@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tfce.node import Node, State
-from tfce.roster import Pilot
-from tfce.verdict import Removal, Row, against, audit_row, judge, within_reach
+from tfce.model.pilot import Pilot
+from tfce.model.verdict import Removal, Row, against, audit_row, judge, within_reach
+from tfce.model.vm import Node, State
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 KEY = "0123ABCD"

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue
-from tfce.errors import BusyError, ConfigError, WorkspaceError
-from tfce.node import Node, State
-from tfce.roster import Pilot, Roster
-from tfce.verdict import Removal
-from tfce.workspace import Workspace, slug
+from tfce.model.errors import BusyError, ConfigError, WorkspaceError
+from tfce.model.pilot import Pilot, Roster
+from tfce.model.verdict import Removal
+from tfce.model.vm import Node, State
+from tfce.store.workspace import Workspace, slug
 
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 A, B = Pilot("0000000A", BORN, "b1"), Pilot("0000000B", BORN, "b1")
@@ -148,7 +148,7 @@ def test_a_damaged_installation_name_is_never_made_anew(make_queue: MakeQueue, t
 def test_two_processes_that_start_together_agree_on_the_name(make_queue: MakeQueue) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from tfce.options import parse\nfrom tfce.workspace import Workspace\n"
+        "from tfce.config.options import parse\nfrom tfce.workspace import Workspace\n"
         "o = {'CloudType': 'EC2', 'Instance_Image': 'a', 'Instance_Flavor': 'b'}\n"
         "print(Workspace(parse('c', 'q', o, Path('/d'), Path(sys.argv[1]))).owner().installation)"
     )

@@ -11,7 +11,7 @@ import requests
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError
 
-from tfce.errors import CloudError, mask, shorten
+from tfce.model.errors import CloudError, mask, shorten
 
 TIMEOUT = 30  # seconds for one request, unless Driver_timeout says otherwise
 

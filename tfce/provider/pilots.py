@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfce.cloud.create import Creator, Shape
-from tfce.errors import CloudError
-from tfce.node import Node, State, by_key, pilot_key
+from tfce.cloud.pool import share_out
+from tfce.cloud.shape import Creator, Shape
+from tfce.model.errors import CloudError
+from tfce.model.pilot import Batch
+from tfce.model.vm import Node, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
-from tfce.roster import Batch
-from tfce.workers import share_out
 
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
 # Clouds echo what they refuse: a run of base64 this long is user data, which holds a proxy.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfce.roster import Batch
+from tfce.model.pilot import Batch
 
 
 @dataclass(frozen=True)

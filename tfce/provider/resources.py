@@ -16,13 +16,13 @@ from tf.schema import Attribute, Schema
 from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
-from tfce.calls import REPORT
-from tfce.cloud.create import Creator, Shape, connect
-from tfce.credentials import Credentials
-from tfce.errors import CloudError, ConfigError
-from tfce.node import Owner
-from tfce.options import Queue
+from tfce.cloud.shape import Creator, Shape, connect
+from tfce.config.credentials import Credentials
+from tfce.config.options import Queue
+from tfce.model.errors import CloudError, ConfigError
+from tfce.model.vm import Owner
 from tfce.provider import pilots, settings, sight
+from tfce.provider.settings import REPORT
 
 State = dict[str, Any]
 _OWNER = ("installation", "ce", "queue")

@@ -26,7 +26,7 @@ from tf.gen import grpc_controller_pb2, grpc_controller_pb2_grpc, grpc_stdio_pb2
 from tf.gen.tfplugin_pb2_grpc import add_ProviderServicer_to_server
 from tf.provider import ProviderServicer
 
-from tfce.errors import shorten
+from tfce.model.errors import shorten
 from tfce.provider.resources import TfceProvider
 
 _LARGEST = 256 * 2**20  # bytes of one message, as in Terraform

@@ -25,15 +25,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tfce.credentials import LOGIN, Credentials
-from tfce.errors import ConfigError
-from tfce.options import Queue, parse
+from tfce.config.credentials import LOGIN, Credentials
+from tfce.config.options import Queue, parse
+from tfce.model.errors import ConfigError
 from tfce.provider.pilots import Manner
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
 AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
+REPORT = "tfce asked the cloud: "  # in the provider's log; what follows is JSON, numbers by action
 _NOWHERE = Path("/nonexistent")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tfce.cloud import LOOK_UPS
-from tfce.cloud.create import Creator
-from tfce.errors import CloudError
-from tfce.node import Node, Owner, State
+from tfce.cloud.api import LOOK_UPS
+from tfce.cloud.shape import Creator
+from tfce.model.errors import CloudError
+from tfce.model.vm import Node, Owner, State
 
 
 @dataclass

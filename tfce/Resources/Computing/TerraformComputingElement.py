@@ -193,12 +193,12 @@ from DIRAC.Core.Security.X509Chain import X509Chain
 from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
 from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
-from tfce.errors import ConfigError, TfceError, classify
+from tfce.model.errors import ConfigError, TfceError, classify
 
 if TYPE_CHECKING:
-    from tfce.fleet import Fleet, Submission
-    from tfce.options import Queue
-    from tfce.wiring import Parts
+    from tfce.app import Parts
+    from tfce.config.options import Queue
+    from tfce.pilots.fleet import Fleet, Submission
 
 Answer = Any  # DIRAC's dictionary: S_OK(value) or S_ERROR(message)
 
@@ -278,10 +278,10 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         return f"{self.ceName}/{self.ceParameters.get('Queue', '?')}"
 
     def _queue(self) -> Queue:
-        from tfce import clouds, options, paths
+        from tfce.config import clouds_yaml, options, paths
 
         name = str(self.ceParameters.get("Queue", ""))
-        parameters = clouds.expanded(self.ceParameters)
+        parameters = clouds_yaml.expanded(self.ceParameters)
         return options.parse(self.ceName, name, parameters, paths.auth_root(), paths.state_root())
 
     @_answers("Queue cannot be used", unheard=True)
@@ -304,7 +304,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
 
     def _fleet(self) -> Fleet:
         """The queue's fleet; a new one when options, key, secret or proxy are others than last time."""
-        from tfce import credentials
+        from tfce.config import credentials
 
         queue = self._queue()
         secrets = credentials.load(queue, self._proxyFile)
@@ -315,7 +315,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
 
     @staticmethod
     def _assemble(queue: Queue, secrets: Any) -> Parts:
-        from tfce.wiring import assemble
+        from tfce.app import assemble
 
         return assemble(queue, secrets=secrets)
 

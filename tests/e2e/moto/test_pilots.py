@@ -1,0 +1,277 @@
+"""What the provider does with a queue's pilots, on the simulated cloud: no Terraform in it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.moto.creator import FakeCreator
+from tests.fakes import Broken, Crash, Empty, Refused, ReplyLost, Sky
+from tfce.cloud.shape import Shape
+from tfce.model.errors import CloudError
+from tfce.model.pilot import Batch
+from tfce.model.vm import Owner, State
+from tfce.provider.pilots import Manner, Outcome, bring_about
+from tfce.provider.sight import look
+
+OWNER = Owner("site", "cloud.example.org", "long")
+SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
+KEYS = [f"{n:08X}" for n in range(1, 6)]
+ONE = Manner(parallelism=1)
+
+
+@pytest.fixture
+def cloud() -> FakeCreator:
+    return FakeCreator(Sky())
+
+
+@pytest.fixture
+def contexts(tmp_path: Path) -> Path:
+    for key in KEYS:
+        (tmp_path / key).write_text(f"user data of {key}")
+    return tmp_path
+
+
+def run(
+    cloud: FakeCreator,
+    contexts: Path,
+    wanted: list[str] = KEYS,
+    known: dict[str, str] | None = None,
+    manner: Manner = ONE,
+) -> Outcome:
+    return bring_about(cloud, SHAPE, wanted, known or {}, contexts, manner)
+
+
+def living(cloud: FakeCreator) -> dict[str, str]:
+    return {node.tags["tfce:key"]: node.id for node in cloud.sky.living()}
+
+
+def test_each_wanted_pilot_gets_one_vm_with_its_own_user_data(cloud: FakeCreator, contexts: Path) -> None:
+    outcome = run(cloud, contexts, manner=Manner(parallelism=3))
+    assert outcome.ids == living(cloud) and set(outcome.ids) == set(KEYS) and not outcome.refused
+    assert {cloud.sky.user_data[outcome.ids[key]] for key in KEYS} == {f"user data of {key}" for key in KEYS}
+    assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 5}
+
+
+def test_nothing_to_do_asks_nothing(cloud: FakeCreator, contexts: Path) -> None:
+    known = dict.fromkeys(KEYS, "i-1")
+    assert run(cloud, contexts, known=known).ids == known and not cloud.calls
+
+
+def test_vms_that_exist_are_taken_over(cloud: FakeCreator, contexts: Path) -> None:
+    first = run(cloud, contexts, KEYS[:3])
+    again = run(cloud, contexts)
+    assert again.ids == living(cloud) and first.ids.items() <= again.ids.items()
+    assert cloud.calls["RunInstances"] == 5
+
+
+def test_another_installations_and_another_queues_vms_are_not_taken_over(
+    cloud: FakeCreator, contexts: Path
+) -> None:
+    for owner in (Owner("other", OWNER.ce, OWNER.queue), Owner("site", OWNER.ce, "short")):
+        cloud.sky.add("tfce-x", {**owner.tags(), "tfce:key": KEYS[0]})
+    outcome = run(cloud, contexts, KEYS[:1])
+    assert cloud.sky.user_data[outcome.ids[KEYS[0]]] == f"user data of {KEYS[0]}"
+
+
+def test_a_refused_pilot_stops_no_other(cloud: FakeCreator, contexts: Path) -> None:
+    cloud.sky.at("create", Refused("InstanceLimitExceeded: full"), nth=2)
+    outcome = run(cloud, contexts)
+    assert outcome.refused == {KEYS[1]: "InstanceLimitExceeded: full"}
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 4
+
+
+def test_a_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCreator, contexts: Path) -> None:
+    cloud.sky.at("create", ReplyLost(), nth=2)
+    outcome = run(cloud, contexts)
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
+    assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 5}
+
+
+def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCreator, contexts: Path) -> None:
+    cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"))
+    assert set(run(cloud, contexts, manner=Manner(1, retries=1)).ids) == set(KEYS)
+    assert cloud.calls["RunInstances"] == 6
+    cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"), times=9)
+    (contexts / "0000000A").write_text("x")
+    outcome = run(cloud, contexts, ["0000000A"], manner=Manner(1, retries=0))
+    assert "slow down" in outcome.refused["0000000A"]
+
+
+def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCreator, contexts: Path) -> None:
+    manner = Manner(parallelism=1)
+    cloud.sky.at("created", manner.stop.set, nth=2)
+    outcome = run(cloud, contexts, manner=manner)
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 2
+    assert all("stopped" in reason for reason in outcome.refused.values()) and len(outcome.refused) == 3
+
+
+def test_a_cloud_without_a_list_changes_nothing(cloud: FakeCreator, contexts: Path) -> None:
+    cloud.sky.down = "no route"
+    with pytest.raises(CloudError):
+        run(cloud, contexts)
+    assert not cloud.sky.vms
+
+
+def test_a_pilot_is_started_once_only(cloud: FakeCreator, contexts: Path) -> None:
+    node = run(cloud, contexts, KEYS[:1]).ids[KEYS[0]]
+    cloud.sky.set(node, State.GONE)
+    outcome = run(cloud, contexts, KEYS[:1])
+    assert not outcome.ids and "once only" in outcome.refused[KEYS[0]]
+
+
+def test_without_user_data_no_vm_is_made(cloud: FakeCreator, tmp_path: Path) -> None:
+    outcome = run(cloud, tmp_path, KEYS[:1])
+    assert not cloud.sky.vms and "tfce submit" in outcome.refused[KEYS[0]]
+
+
+def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: FakeCreator, contexts: Path) -> None:
+    cloud.sky.at("create", Broken("No valid host was found"))
+    cloud.sky.at("created", Crash())
+    with pytest.raises(Crash):
+        run(cloud, contexts, KEYS[:1])
+    assert run(cloud, contexts, KEYS[:1]).refused == {KEYS[0]: "No valid host was found"}
+    assert len(cloud.sky.vms) == 1
+
+
+def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCreator, contexts: Path) -> None:
+    known = run(cloud, contexts).ids
+    outcome = run(cloud, contexts, KEYS[1:], known)
+    assert outcome.ids == known and set(outcome.kept) == {KEYS[0]}
+    cloud.sky.set(known[KEYS[0]], State.GONE)
+    outcome = run(cloud, contexts, KEYS[1:], known)
+    assert set(outcome.ids) == set(KEYS[1:]) and not outcome.kept and cloud.calls["RunInstances"] == 5
+
+
+def test_a_run_about_some_leaves_all_others_alone(cloud: FakeCreator, contexts: Path) -> None:
+    known = run(cloud, contexts, KEYS[:2]).ids
+    outcome = run(cloud, contexts, KEYS[1:], known, Manner(1, only=frozenset(KEYS[2:3])))
+    assert set(outcome.ids) == set(KEYS[:3]) and not outcome.refused and not outcome.kept
+
+
+def test_an_adoption_makes_nothing(cloud: FakeCreator, contexts: Path) -> None:
+    ids = run(cloud, contexts, KEYS[:2]).ids
+    outcome = run(cloud, contexts, KEYS[:3], manner=Manner(make=False))
+    assert outcome.ids == ids and set(outcome.refused) == {KEYS[2]}
+
+
+def test_an_echo_of_user_data_is_not_repeated(cloud: FakeCreator, contexts: Path) -> None:
+    secret = base64.b64encode(b"-----BEGIN PROXY----- and so on, for more than sixty characters").decode()
+    cloud.sky.at("create", Refused(f"Invalid input for user_data. Value: {secret} is too long"))
+    reason = run(cloud, contexts, KEYS[:1]).refused[KEYS[0]]
+    assert secret[:60] not in reason and "is too long" in reason
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_kills_a_run_the_next_ends_with_exactly_the_wanted(
+    cloud: FakeCreator, contexts: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for _ in range(3):
+        step = chance.choice(["create", "created", "list"])
+        cloud.sky.at(step, chance.choice([Crash(), ReplyLost(), Refused("quota")]), nth=chance.randint(1, 5))
+        with contextlib.suppress(Crash, CloudError):
+            run(cloud, contexts, manner=Manner(1, retries=0))
+        cloud.sky._planned.clear()
+    outcome = run(cloud, contexts)
+    assert outcome.ids == living(cloud) and len(cloud.sky.vms) == len(KEYS)
+
+
+# -- batches -----------------------------------------------------------------------------------------------
+
+BATCH = Batch("3FA2C0D1", 5)
+
+
+@pytest.fixture
+def together(tmp_path: Path) -> Path:
+    (tmp_path / BATCH.label).write_text("user data of all")
+    return tmp_path
+
+
+def test_a_batch_is_one_call(cloud: FakeCreator, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.ids == living(cloud) and set(outcome.ids) == set(BATCH.keys) and not outcome.refused
+    assert {cloud.sky.user_data[node] for node in outcome.ids.values()} == {"user data of all"}
+    assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 1}
+
+
+def test_batches_and_single_pilots_in_one_run(cloud: FakeCreator, contexts: Path, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys, *KEYS], manner=Manner(parallelism=3))
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 10
+    assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 6}
+
+
+def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.quota = 3
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert list(outcome.ids) == [*BATCH.keys[:3]] and [*outcome.refused] == [*BATCH.keys[3:]]
+    assert all("granted 3 of 5" in reason for reason in outcome.refused.values())
+    again = run(cloud, together, [*BATCH.keys], outcome.ids)
+    assert again.ids == outcome.ids and "once only" in again.refused[BATCH.keys[3]]
+    assert cloud.calls["RunInstances"] == 1
+
+
+def test_a_refused_batch_refuses_each_of_its_pilots_with_the_reason(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", Refused("InstanceLimitExceeded: full"))
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.refused == dict.fromkeys(BATCH.keys, "InstanceLimitExceeded: full") and not outcome.ids
+
+
+def test_a_batch_that_failed_at_once_is_reported_with_its_fault(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", Broken("No valid host was found."))
+    assert run(cloud, together, [*BATCH.keys]).refused == dict.fromkeys(BATCH.keys, "No valid host was found.")
+
+
+def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("create", ReplyLost())
+    outcome = run(cloud, together, [*BATCH.keys])
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
+    assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 1}
+
+
+def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: FakeCreator, together: Path) -> None:
+    cloud.sky.at("created", Crash())
+    with pytest.raises(Crash):
+        run(cloud, together, [*BATCH.keys])
+    (together / BATCH.label).unlink()
+    assert run(cloud, together, [*BATCH.keys], manner=Manner(make=False)).ids == living(cloud)
+    assert len(cloud.sky.vms) == 5
+
+
+def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: FakeCreator, together: Path) -> None:
+    outcome = run(cloud, together, [*BATCH.keys[1:]])
+    assert not cloud.sky.vms and set(outcome.refused) == set(BATCH.keys[1:])
+
+
+# -- refresh -----------------------------------------------------------------------------------------------
+
+
+def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCreator, contexts: Path) -> None:
+    ids = run(cloud, contexts).ids
+    cloud.calls.clear()
+    assert look(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
+    cloud.sky.stop(ids[KEYS[0]])
+    cloud.sky.set(ids[KEYS[1]], State.FAILED, "disk full")
+    cloud.sky.set(ids[KEYS[2]], State.GONE)
+    cloud.sky.vanish(ids[KEYS[3]])
+    sight = look(cloud, OWNER, ids)
+    assert sorted(sight.gone) == KEYS[2:4] and set(sight.notes) == set(KEYS[:4])
+    assert "stopped" in sight.notes[KEYS[0]] and "disk full" in sight.notes[KEYS[1]]
+    assert "vanished" in sight.notes[KEYS[3]]
+
+
+def test_an_empty_list_is_not_believed(cloud: FakeCreator, contexts: Path) -> None:
+    ids = run(cloud, contexts).ids
+    cloud.sky.at("list", Empty())
+    sight = look(cloud, OWNER, ids)
+    assert sight.gone == [] and "not believed" in sight.notes["*"]
+
+
+def test_a_refresh_of_a_cloud_that_is_away_raises(cloud: FakeCreator) -> None:
+    cloud.sky.down = "no route"
+    with pytest.raises(CloudError):
+        look(cloud, OWNER, {KEYS[0]: "i-1"})

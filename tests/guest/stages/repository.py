@@ -1,0 +1,90 @@
+"""A stand-in for CernVM's package repository: an apt repository with a cvmfs that says what is asked of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from tests.rigs import cloudinit
+from tfce.config.data import data_path
+
+# Runs in the Debian root, with the folder of the repository at /mnt.
+MAKE = r"""
+import gzip, hashlib, os, pathlib, subprocess
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, capture_output=True, text=True, **more).stdout
+
+top = pathlib.Path("/mnt/cvmrepo/apt")
+packages = top / "dists/bookworm-prod/main/binary-all"
+packages.mkdir(parents=True)
+contents = {
+    "cvmfs": {
+        "usr/bin/cvmfs_config": "#!/bin/sh\necho \"$@\" >>/seed/cvmfs_config.log\n",
+        "cvmfs/grid.cern.ch/etc/grid-security/certificates/ca.pem": "a CA\n",
+    },
+    "tfce-extra": {"usr/share/tfce-extra": "extra\n"},
+}
+index = ""
+for name, files in contents.items():
+    tree = pathlib.Path("/tmp") / name
+    control = f"Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: none <a@example.org>\nDescription: x\n"
+    for path, text in {**files, "DEBIAN/control": control}.items():
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+        (tree / path).chmod(0o755)
+    deb = top / f"{name}.deb"
+    run("dpkg-deb", "--root-owner-group", "-b", str(tree), str(deb))
+    data = deb.read_bytes()
+    index += f"{control}Filename: {name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n\n"
+(packages / "Packages").write_text(index)
+data = index.encode()
+release = packages.parents[1] / "Release"
+release.write_text(
+    "Origin: test\nSuite: bookworm-prod\nCodename: bookworm-prod\nArchitectures: all amd64 arm64\n"
+    "Components: main\nDate: Mon, 01 Jan 2024 00:00:00 UTC\nSHA256:\n"
+    f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-all/Packages\n"
+)
+os.environ["GNUPGHOME"] = "/tmp/gnupg"
+os.mkdir("/tmp/gnupg", 0o700)
+run("gpg", "--batch", "--passphrase", "", "--quick-gen-key", "test <a@example.org>", "rsa2048", "sign")
+run("gpg", "--batch", "--clearsign", "-o", str(release.with_name("InRelease")), str(release))
+pathlib.Path("/mnt/key.asc").write_text(run("gpg", "--armor", "--export"))
+listing = run("gpg", "--batch", "--with-colons", "--list-keys")
+fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
+pathlib.Path("/mnt/fingerprint").write_text(fingerprint)
+run("gpgconf", "--kill", "all")
+"""
+
+ARMOUR = re.compile(r" *-----BEGIN PGP.*-----END PGP PUBLIC KEY BLOCK-----\n", re.DOTALL)
+URL = "https://cvmrepo.s3.cern.ch/cvmrepo/yum/RPM-GPG-KEY-CernVM-2048"
+FINGERPRINT = "FD80468D49B3B24C341741FC8CE0A76C497EA957"
+
+
+def make(folder: Path) -> Path:
+    """Writes the repository to ``folder`` (what the web server at cvmrepo.s3.cern.ch would serve)."""
+    folder.mkdir()
+    cloudinit.python(folder, MAKE)
+    return folder
+
+
+def trusting(www: Path, folder: Path, *, by_fetching: bool) -> Path:
+    """A copy of tfce's default template in ``folder`` that differs in the keys alone. The repository's key is
+    fetched without TLS, and it either is the one whose fingerprint is expected, or is not, but came along."""
+    shutil.copytree(data_path("templates") / "default", folder)
+    piece = folder / "40-cvmfs.yaml"
+    text = _replace(piece.read_text(), URL, "http://cvmrepo.s3.cern.ch/key.asc")
+    if by_fetching:
+        text = _replace(text, FINGERPRINT, (www / "fingerprint").read_text())
+    else:
+        key = "".join(f"      {line}\n" for line in (www / "key.asc").read_text().splitlines())
+        text = _replace(text, ARMOUR.findall(text)[0], key)
+    piece.write_text(text)
+    return folder
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    if text.count(old) != 1:
+        raise AssertionError(f"not found once in the template: {old}")
+    return text.replace(old, new)

@@ -1,0 +1,52 @@
+"""Put the real parts together: the same fleet for the computing element, the command line and the demo."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tfce.cloud.api import Cloud, connect
+from tfce.config import credentials
+from tfce.config.credentials import Credentials
+from tfce.config.options import Queue
+from tfce.pilots.fleet import Fleet
+from tfce.store.workspace import Workspace
+from tfce.terraform.bulk import Bulk
+from tfce.terraform.modules import module_for
+from tfce.terraform.runner import Terraform
+
+log = logging.getLogger("tfce")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """One queue's real parts."""
+
+    workspace: Workspace
+    credentials: Credentials
+    terraform: Terraform
+    cloud: Cloud
+    fleet: Fleet
+
+
+def assemble(
+    queue: Queue,
+    announce: Callable[[str], None] = log.info,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    secrets: Credentials | None = None,
+) -> Parts:
+    """The parts that serve ``queue``. ``announce`` gets a line for each choice that is made, once;
+    ``secrets`` are those of CloudAuth's file unless given.
+
+    Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
+    """
+    workspace = Workspace(queue)
+    secrets = secrets or credentials.load(queue)
+    cloud = connect(queue, secrets)
+    if module_for(queue).bulk:
+        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, login=cloud.login)
+    else:
+        terraform = Terraform(workspace, secrets, announce, cloud.token)
+    return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

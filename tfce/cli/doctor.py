@@ -1,0 +1,107 @@
+"""The preflight: everything that can be wrong before the first pilot, each with its cure. Creates nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tfce import userdata
+from tfce.app import assemble
+from tfce.cloud.api import Check, connect
+from tfce.config import credentials
+from tfce.config.options import Queue
+from tfce.model.errors import ConfigError, TfceError, shorten
+from tfce.pilots.submit import recipe_for
+from tfce.terraform import toolchain
+from tfce.terraform.modules import module_for
+from tfce.userdata import schema
+
+_FREE_MB = 100
+_TYPICAL_WRAPPER = b"#!/bin/bash\n" + b"# a pilot wrapper\n"
+
+
+def examine(queue: Queue) -> list[Check]:
+    """Every finding about ``queue``. A check that cannot be made because an earlier one failed is left out."""
+    checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.home}")]
+    checks.append(_guarded("credentials", lambda: _credentials(queue)))
+    checks.append(_guarded("workspace", lambda: _workspace(queue)))
+    checks.append(_guarded("user data", lambda: _user_data(queue)))
+    if checks[-1].ok:
+        checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
+    checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue["Terraform_Binary"]))))
+    checks.append(_guarded("provider", lambda: _provider(queue)))
+    if checks[1].ok:
+        cloud = connect(queue, credentials.load(queue))
+        checks.append(_guarded("cloud", lambda: _listing(queue)))
+        if checks[-1].ok:
+            checks += cloud.checks()
+    return checks
+
+
+def _guarded(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except ConfigError as error:
+        fault = error.faults[0]
+        return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
+    except TfceError as error:
+        detail, _, cure = error.message.partition("; ")
+        return Check(name, False, detail, cure or "see the README's troubleshooting")
+
+
+def _credentials(queue: Queue) -> str:
+    credentials.load(queue)
+    cloud = queue.driver.get("cloud") if queue.cloud == "OPENSTACK" else None
+    return f"key and secret from {f'clouds.yaml, {cloud}' if cloud else queue['CloudAuth']}"
+
+
+def _workspace(queue: Queue) -> str:
+    place = _existing(queue["Workspace_Root"])
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ConfigError(
+            "Workspace_Root", str(queue["Workspace_Root"]), f"{place} cannot be written", "change its rights"
+        )
+    secret = _existing(queue["Workspace_Root"] / "queues")
+    if secret != place and secret.stat().st_mode & 0o077:
+        cure = f"run: chmod 700 {secret}"
+        raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"others can read {secret}", cure)
+    free = shutil.disk_usage(place).free // 2**20
+    if free < _FREE_MB:
+        raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"only {free} MB are free", "make room")
+    return f"{queue['Workspace_Root']}, {free} MB free"
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path, *path.parents) if folder.exists())
+
+
+def _user_data(queue: Queue) -> str:
+    recipe = recipe_for(queue)
+    size = recipe.limit.measure(userdata.render(recipe, key="00000000", wrapper=_TYPICAL_WRAPPER).data)
+    return f"{size} of {recipe.limit.size} bytes before the pilot wrapper"
+
+
+def _schema(queue: Queue) -> str:
+    command = schema.cloud_init()
+    if command is None:
+        return "cloud-init is not installed here: its schema was not asked"
+    fault = schema.schema_fault(recipe_for(queue), command)
+    if fault:
+        template = str(queue["Context_Template"] or "tfce's own")
+        cure = "correct the template; cloud-init's modules reference has the keys"
+        raise ConfigError("Context_Template", template, shorten(fault), cure)
+    return f"{command} accepts the document"
+
+
+def _provider(queue: Queue) -> str:
+    module = module_for(queue)
+    cache: Path = queue["Workspace_Root"] / "terraform" / "unpacked"
+    return str(toolchain.find_provider(module, queue["Terraform_Mirror"], cache))
+
+
+def _listing(queue: Queue) -> str:
+    parts = assemble(queue)
+    nodes = parts.cloud.nodes(parts.workspace.guest())
+    return f"answers; {len(nodes)} VMs bear this queue's tags"

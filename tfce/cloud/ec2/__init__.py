@@ -1,0 +1,1 @@
+"""EC2, and clouds that speak its API."""

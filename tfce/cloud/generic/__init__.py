@@ -1,0 +1,1 @@
+"""Any other cloud that libcloud has a driver for."""

@@ -1,0 +1,119 @@
+"""What a libcloud driver can do for pilots, read off its class. The table in docs/drivers.md is made of this."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from libcloud.compute.base import NodeDriver
+from libcloud.compute.providers import get_driver, set_driver
+
+from tfce.model.errors import ConfigError
+
+
+def _as_text(text: str) -> Any:
+    return text
+
+
+# The parameters of create_node that carry user data, and how they want it.
+_USER_DATA: Mapping[str, Callable[[str], Any]] = {
+    "ex_userdata": _as_text,
+    "ex_user_data": _as_text,
+    "ex_customdata": _as_text,
+    "ex_custom_data": _as_text,
+    "cloud_init": _as_text,
+}
+_GOOGLE = "gce"  # cloud-init finds it under this key of the instance's metadata
+_METADATA = ("ex_metadata",)
+_BULK = ("ex_maxcount", "ex_max_vms_count")
+OWN = ("ec2", "openstack")  # served by tfce's own code, with tags and a bounded list
+_SUPPLIED = {"self", "name", "size", "image", "location"}
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What one driver class can do. ``user_data``: the parameter of create_node that takes it, "" for none;
+    ``needs``: parameters without a default that an operator has to name in ``options``."""
+
+    list: bool
+    create: bool
+    destroy: bool
+    user_data: str = ""
+    metadata: bool = False
+    bulk: bool = False
+    needs: tuple[str, ...] = ()
+
+    @property
+    def refusal(self) -> str:
+        """Why no pilots can be started with it; empty where they can."""
+        for able, words in ((self.create, "create VMs"), (self.list, "list VMs"), (self.destroy, "remove VMs")):
+            if not able:
+                return f"libcloud's driver cannot {words}"
+        return "" if self.user_data else "libcloud's driver cannot pass user data to a VM, so no pilot would start"
+
+
+def driver_class(name: str) -> Any:
+    """The class of a libcloud name, or of a dotted name, which is registered. Raises ``ConfigError``."""
+    try:
+        if "." in name:
+            module, _, cls = name.rpartition(".")
+            with contextlib.suppress(AttributeError):  # it is registered already
+                set_driver(name, module, cls)
+            found = get_driver(name)
+        else:
+            found = get_driver(name.lower())
+    except AttributeError as error:
+        text = str(error) if "." in name else f"Provider '{name}' not found in libcloud"
+        raise ConfigError("CloudType", name, text, "use one of docs/drivers.md, or package.module.Class") from None
+    except ImportError as error:
+        raise ConfigError("CloudType", name, f"cannot be imported ({error})", "install what it needs") from None
+    return found
+
+
+def family(cls: type[Any]) -> Iterator[type[Any]]:
+    """``cls`` and the classes that it may turn into when it is called: several drivers choose by API version."""
+    yield cls
+    for sub in cls.__subclasses__():
+        if sub.__module__ == cls.__module__:
+            yield from family(sub)
+
+
+def abilities(cls: type[Any]) -> Abilities:
+    """What ``cls``, or the most able class that it may turn into, can do."""
+    return max((_abilities(member) for member in family(cls)), key=lambda a: (not a.refusal, a.create, a.list))
+
+
+def _abilities(cls: type[Any]) -> Abilities:
+    parameters = inspect.signature(cls.create_node).parameters if _has(cls, "create_node") else {}
+    metadata = any(name in parameters for name in _METADATA)
+    user_data = next((name for name in _USER_DATA if name in parameters), "")
+    if not user_data and metadata and cls.__module__.endswith(f".{_GOOGLE}"):
+        user_data = "ex_metadata"
+    required = {
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+    return Abilities(
+        list=_has(cls, "list_nodes"),
+        create=_has(cls, "create_node"),
+        destroy=_has(cls, "destroy_node"),
+        user_data=user_data,
+        metadata=metadata,
+        bulk=any(name in parameters for name in _BULK),
+        needs=tuple(sorted(required - _SUPPLIED)),
+    )
+
+
+def _has(cls: type[Any], method: str) -> bool:
+    return getattr(cls, method, None) is not None and getattr(cls, method) is not getattr(NodeDriver, method)
+
+
+def user_data_argument(parameter: str, text: str) -> Any:
+    """``text`` as the parameter of create_node wants it."""
+    if parameter == "ex_metadata":
+        return {"items": [{"key": "user-data", "value": text}]}
+    return _USER_DATA[parameter](text)

@@ -1,0 +1,262 @@
+"""Any cloud that libcloud has a driver for: pilots are known by their VMs' names.
+
+Not every cloud has metadata, but each VM has a name: ``<prefix><6 hex: CE and queue><6 hex: installation>-<key>``.
+A VM whose name does not end like that, both marks included, is nobody of ours and is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC
+from functools import partial
+from typing import Any
+
+from libcloud.compute.base import NodeImage, NodeSize
+from libcloud.compute.types import NodeState
+
+from tfce.cloud.api import Check
+from tfce.cloud.edge import translated
+from tfce.cloud.generic.abilities import abilities, driver_class, user_data_argument
+from tfce.cloud.shape import Shape
+from tfce.config.credentials import Credentials
+from tfce.config.options import Queue
+from tfce.model.errors import CloudError, ConfigError
+from tfce.model.pilot import Batch
+from tfce.model.vm import Node, Owner, State
+
+# libcloud's words for a VM, and what they mean for its pilot. Any other word is State.ODD.
+STATES = {
+    NodeState.STARTING: State.BOOTING,
+    NodeState.PENDING: State.BOOTING,
+    NodeState.RUNNING: State.RUNNING,
+    NodeState.REBOOTING: State.RUNNING,
+    NodeState.STOPPING: State.RUNNING,
+    NodeState.MIGRATING: State.RUNNING,
+    NodeState.STOPPED: State.STOPPED,
+    NodeState.TERMINATED: State.GONE,
+    NodeState.ERROR: State.FAILED,
+}
+_NAME = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{8})$", re.IGNORECASE)
+_LISTS = {"image": "list_images", "flavor": "list_sizes", "network": "list_networks"}
+_KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
+_GROUPS = ("ex_security_groups", "ex_security_group_ids")
+
+
+class GenericCreator:
+    """The ``Creator`` of a queue in any libcloud cloud. Its ``calls`` count what the driver was asked to do."""
+
+    def __init__(self, queue: Queue, credentials: Credentials) -> None:
+        self.calls: Counter[str] = Counter()
+        self._queue, self._credentials = queue, credentials
+        self._secrets = credentials.secrets()
+        self._class = driver_class(queue.cloud)
+        refusal = abilities(self._class).refusal
+        if refusal:
+            raise ConfigError("CloudType", queue.cloud, refusal, "use one of docs/drivers.md that takes pilots")
+        self._known: Any = None
+        self._catalogue = _Catalogue()
+
+    @property
+    def _driver(self) -> Any:
+        if self._known is None:
+            with translated("connecting", self._secrets):
+                self._known = self._connected()
+        return self._known
+
+    def _connected(self) -> Any:
+        key, secret = self._credentials.key, self._credentials.secret
+        parameters = inspect.signature(self._class).parameters
+        takes = "secret" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        try:
+            return self._class(key, **({"secret": secret} if takes else {}), **self._queue.driver)
+        except (TypeError, ValueError) as error:
+            raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
+
+    def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        self.calls[method] += 1
+        with translated(asking, self._secrets):
+            return getattr(self._driver, method)(*args, **kwargs)
+
+    # -- Cloud ---------------------------------------------------------------------------------------------
+
+    def nodes(self, owner: Owner) -> list[Node]:
+        found = [_node(node, owner) for node in self._do("listing VMs", "list_nodes")]
+        return [node for node in found if owner.same_queue(node)]
+
+    def node(self, node_id: str) -> Node | None:
+        listed = self._do(f"looking for {node_id}", "list_nodes")
+        for node in listed:
+            if str(node.id) == node_id:
+                return _node(node, None)
+        if not listed:
+            raise CloudError(f"looking for {node_id}: an empty list is not believed", "unreachable")
+        return None
+
+    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+        wanted, refused = set(node_ids), {}
+        for node in self._do("listing VMs", "list_nodes") if wanted else ():
+            if str(node.id) in wanted:
+                try:
+                    if not self._do(f"removing {node.id}", "destroy_node", node):
+                        refused[str(node.id)] = "the cloud did not remove it"
+                except CloudError as error:
+                    refused[str(node.id)] = error.message
+        return refused
+
+    def console(self, node_id: str) -> str | None:
+        return None  # libcloud has no call for it that all drivers share
+
+    def token(self) -> str:
+        return ""
+
+    def login(self) -> str:
+        return ""
+
+    def checks(self) -> list[Check]:
+        queue = self._queue
+        wishes = [
+            ("image", "Instance_Image", queue["Instance_Image"]),
+            ("flavor", "Instance_Flavor", queue["Instance_Flavor"]),
+            *(("network", "Instance_Networks", network) for network in queue["Instance_Networks"]),
+        ]
+        return [self._check(*wish) for wish in wishes]
+
+    def _check(self, kind: str, option: str, wish: str) -> Check:
+        try:
+            name = wish.removeprefix("name:")
+            field = "name" if wish.startswith("name:") else "id"
+            ids = [str(item.id) for item in self._items(kind) if str(getattr(item, field)) == name]
+        except CloudError as error:
+            return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
+        if len(ids) == 1:
+            return Check(kind, True, wish)
+        return Check(kind, False, f"{wish} matches {len(ids)}", f"set {option} to the id of one that exists")
+
+    # -- Creator -------------------------------------------------------------------------------------------
+
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        with translated(f"starting pilot {key}", self._secrets):
+            arguments = self._arguments(shape, key, user_data)
+        node = self._do(f"starting pilot {key}", "create_node", **arguments)
+        return str(node.id)
+
+    def _arguments(self, shape: Shape, key: str, user_data: str) -> dict[str, Any]:
+        parameters = inspect.signature(self._driver.create_node).parameters
+        able = abilities(type(self._driver))
+        values: dict[str, Any] = dict(shape.options)
+        values |= {
+            "name": name_of(shape.owner, shape.name_prefix, key),
+            "image": self._item("image", shape.image) or NodeImage(shape.image, shape.image, self._driver),
+            "size": self._item("flavor", shape.flavor)
+            or NodeSize(shape.flavor, shape.flavor, None, None, None, None, self._driver),
+            able.user_data: user_data_argument(able.user_data, user_data),
+        }
+        if able.metadata and able.user_data != "ex_metadata":
+            values["ex_metadata"] = shape.tags_of(key)
+        _place(values, parameters, _KEY_PAIR, shape.key_pair, "Instance_SSHKey")
+        _place(values, parameters, _GROUPS, list(shape.security_groups), "Terraform_SecurityGroups")
+        networks = [self._item("network", network) or network for network in shape.networks]
+        _place(values, parameters, ("networks", "ex_networks"), networks, "Instance_Networks")
+        if shape.availability_zone:
+            values["location"] = self._location(shape.availability_zone)
+        missing = [name for name in able.needs if name not in values]
+        if missing:
+            raise CloudError(f"libcloud's create_node needs {', '.join(missing)}: name it in the module's options")
+        return values
+
+    def _location(self, wish: str) -> Any:
+        found = self._catalogue.get("location", partial(self._do, "listing locations", "list_locations"))
+        for location in found:
+            if wish in (str(location.id), location.name):
+                return location
+        raise CloudError(f"there is no location {wish}")
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+        raise CloudError("libcloud's drivers start VMs one by one")
+
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+        return self.nodes(shape.owner)
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        return [str(item.id) for item in self._items(kind) if item.name == name]
+
+    def _items(self, kind: str) -> list[Any]:
+        if kind not in _LISTS or not hasattr(self._driver, _LISTS[kind]):
+            raise CloudError(f"libcloud's driver has no list of {kind}s: give ids instead of names")
+        return self._catalogue.get(kind, partial(self._do, f"listing {kind}s", _LISTS[kind]))
+
+    def _item(self, kind: str, identity: str) -> Any:
+        try:
+            items = self._items(kind)
+        except CloudError:
+            return None
+        return next((item for item in items if str(item.id) == identity), None)
+
+    def twin(self) -> GenericCreator:
+        twin = type(self)(self._queue, self._credentials)
+        twin._catalogue = self._catalogue
+        return twin
+
+
+class _Catalogue:
+    """The cloud's lists, each asked for once, whichever thread needs it first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lists: dict[str, list[Any]] = {}
+
+    def get(self, kind: str, ask: Callable[[], Iterable[Any]]) -> list[Any]:
+        with self._lock:
+            if kind not in self._lists:
+                self._lists[kind] = list(ask())
+            return self._lists[kind]
+
+
+def _place(values: dict[str, Any], parameters: Any, names: tuple[str, ...], value: Any, option: str) -> None:
+    if not value:
+        return
+    name = next((name for name in names if name in parameters), None)
+    if name is None:
+        raise CloudError(f"libcloud's driver takes no such thing as {option} when it creates a VM; unset it")
+    values[name] = value
+
+
+def _marks(owner: Owner) -> tuple[str, str]:
+    texts = (f"{owner.ce}\0{owner.queue}", owner.installation)
+    first, second = (hashlib.sha256(text.encode()).hexdigest()[:6] for text in texts)
+    return first, second
+
+
+def name_of(owner: Owner, prefix: str, key: str) -> str:
+    """The name of the VM of pilot ``key``: lower case, as some clouds want it."""
+    return f"{prefix}{''.join(_marks(owner))}-{key.lower()}"
+
+
+def _node(node: Any, owner: Owner | None) -> Node:
+    raw = str(node.state)
+    created = getattr(node, "created_at", None)
+    return Node(
+        id=str(node.id),
+        name=str(node.name),
+        state=STATES.get(node.state, State.ODD),
+        raw_state=raw,
+        created=created.astimezone(UTC) if created else None,
+        tags=_tags(str(node.name), owner) if owner else {},
+    )
+
+
+def _tags(name: str, owner: Owner) -> dict[str, str]:
+    """The tags that a name stands for, as far as it is this owner's."""
+    found = _NAME.search(name)
+    queue, installation = _marks(owner)
+    if not found or found.group(1).lower() != queue:
+        return {}
+    tags = {"tfce:ce": owner.ce, "tfce:queue": owner.queue, "tfce:key": found.group(3).upper()}
+    if found.group(2).lower() == installation:
+        tags["tfce:installation"] = owner.installation
+    return tags

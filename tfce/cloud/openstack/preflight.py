@@ -1,0 +1,243 @@
+"""The preflight of an OpenStack queue: whether what its options name is there, and enough of it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any
+
+from tfce.cloud.api import Check
+from tfce.cloud.edge import translated
+from tfce.config import openstack_logins
+from tfce.config.options import Queue
+from tfce.model.errors import CloudError
+
+_CLOCK = 60.0  # seconds the host's clock may be off
+_EXPIRY = 7 * 86400.0  # seconds before an application credential's end from which on it is said
+_BRIEF = 60.0  # seconds a token should last at least that its client can renew
+_SHOWN = 8  # candidates that are named
+
+
+class Preflight:
+    """The questions, each answered with one ``Check``."""
+
+    def __init__(self, queue: Queue, driver: Any, secrets: Iterable[str]) -> None:
+        self._queue, self._driver, self._secrets = queue, driver, tuple(secrets)
+        self._image: dict[str, Any] | None = None
+        self._flavor: dict[str, Any] | None = None
+
+    def all(self) -> list[Check]:
+        """Every check. One that cannot be answered says so and does not stop the others."""
+        queue = self._queue
+        checks = [
+            self._guarded("login", self._login),
+            self._guarded("image", self._image_check),
+            self._guarded("flavor", self._flavor_check),
+            *(self._guarded("network", partial(self._network, name)) for name in queue["Instance_Networks"]),
+            *(self._guarded("security group", partial(self._group, g)) for g in queue["Terraform_SecurityGroups"]),
+        ]
+        if not queue["Instance_Networks"]:
+            checks.append(self._guarded("network", self._only_network))
+        if queue["Terraform_AvailabilityZone"]:
+            checks.append(self._guarded("availability zone", self._zone))
+        if openstack_logins.version(queue.driver) == "3.x_appcred":
+            checks.append(self._guarded("credential", self._credential))
+        if queue["Instance_SSHKey"]:
+            checks.append(self._guarded("key pair", self._key_pair))
+        if self._image and self._flavor:
+            checks.append(self._fits(self._image, self._flavor))
+        checks.append(self._guarded("quota", self._quota))
+        checks.append(self._guarded("clock", self._clock))
+        return checks
+
+    def _guarded(self, name: str, look: Callable[[], Check]) -> Check:
+        try:
+            with translated(f"looking for the {name}", self._secrets):
+                return look()
+        except CloudError as error:
+            return Check(name, False, error.message, "make the cloud answer, or give the user the right to ask")
+
+    def _login(self) -> Check:
+        self._driver.connection.morph_action_hook("/")
+        expires = self._driver.connection.get_auth_class().auth_token_expires
+        if expires is None:
+            return Check("login", True, "accepted")
+        left = (expires - datetime.now(UTC)).total_seconds()
+        handed_over = openstack_logins.METHODS[openstack_logins.version(self._queue.driver)].handed_over
+        # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
+        enough = left > (self._queue["Terraform_Timeout"] if handed_over else _BRIEF)
+        cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
+        return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
+
+    def _credential(self) -> Check:
+        """How long the application credential itself lasts."""
+        identity = self._driver.connection.get_auth_class()
+        path = f"/v3/users/{identity.auth_user_info['id']}/application_credentials/{identity.user_id}"
+        answer = identity.authenticated_request(path)
+        if answer.status != 200:
+            return Check("credential", True, "keystone does not say when it ends")
+        expires = json.loads(answer.body)["application_credential"].get("expires_at")
+        if not expires:
+            return Check("credential", True, "does not end")
+        left = (datetime.fromisoformat(expires).replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+        cure = "" if left > _EXPIRY else "make a new one: openstack application credential create"
+        return Check("credential", left > _EXPIRY, f"ends in {left / 86400:.1f} days", cure)
+
+    def _one(
+        self, what: str, option: str, wish: str, found: list[dict[str, Any]]
+    ) -> tuple[Check, dict[str, Any] | None]:
+        """The one thing that ``wish`` (id or name:NAME) names among ``found``."""
+        name = wish.removeprefix("name:") if wish.startswith("name:") else None
+        hits = [
+            item for item in found if (item.get("name") == name if name is not None else item.get("id") == wish)
+        ]
+        if len(hits) == 1:
+            return Check(what, True, f"{wish} is {hits[0]['id']}"), hits[0]
+        if hits:
+            ids = ", ".join(str(item["id"]) for item in hits)
+            return Check(
+                what, False, f"{wish} names {len(hits)}: {ids}", f"set {option} to one of these ids"
+            ), None
+        return Check(what, False, f"{wish}: there is none", f"set {option} to one of: {_near(name, found)}"), None
+
+    def _image_check(self) -> Check:
+        found = self._pages(self._driver.image_connection, "/v2/images", "images")
+        check, self._image = self._one("image", "Instance_Image", self._queue["Instance_Image"], found)
+        if self._image and self._image.get("status") != "active":
+            return Check(
+                "image", False, f"{check.detail}, but it is {self._image.get('status')}", "use an active image"
+            )
+        return check
+
+    def _flavor_check(self) -> Check:
+        found = self._get(self._driver.connection, "/flavors/detail")["flavors"]
+        check, self._flavor = self._one("flavor", "Instance_Flavor", self._queue["Instance_Flavor"], found)
+        return check
+
+    def _network(self, wish: str) -> Check:
+        found = self._networks()
+        check, network = self._one("network", "Instance_Networks", wish, found)
+        if network and not network.get("subnets"):
+            return Check("network", False, f"{check.detail}, which has no subnet", "use a network with a subnet")
+        if network and not network.get("admin_state_up", True):
+            return Check("network", False, f"{check.detail}, which is down", "use a network that is up")
+        if network and network.get("router:external") and not network.get("shared"):
+            cure = "use a network of the project, or a shared one"
+            return Check("network", False, f"{check.detail}, an external one that VMs may not join", cure)
+        return check
+
+    def _only_network(self) -> Check:
+        found = [one for one in self._networks() if one.get("shared") or not one.get("router:external")]
+        names = ", ".join(f"name:{one['name']}" for one in found[:_SHOWN])
+        if len(found) == 1:
+            return Check("network", True, f"the only one: {names}")
+        detail = f"the project has {len(found)}, and nova wants to be told which"
+        return Check("network", False, detail, f"set Instance_Networks to one of: {names or 'none at all'}")
+
+    def _networks(self) -> list[dict[str, Any]]:
+        return self._pages(self._driver.network_connection, "/v2.0/networks", "networks")
+
+    def _group(self, wish: str) -> Check:
+        found = self._pages(self._driver.network_connection, "/v2.0/security-groups", "security_groups")
+        mine = [one for one in found if one["id"] == wish or one["name"] == wish.removeprefix("name:")]
+        if len(mine) == 1:
+            return Check("security group", True, f"{wish} is {mine[0]['id']}")
+        if mine:
+            return self._one("security group", "Terraform_SecurityGroups", f"name:{mine[0]['name']}", mine)[0]
+        cure = f"set Terraform_SecurityGroups to one of: {_near(wish.removeprefix('name:'), found)}"
+        return Check("security group", False, f"{wish}: there is none", cure)
+
+    def _zone(self) -> Check:
+        wish = self._queue["Terraform_AvailabilityZone"]
+        zones = self._get(self._driver.connection, "/os-availability-zone")["availabilityZoneInfo"]
+        names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
+        cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
+        return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
+
+    def _key_pair(self) -> Check:
+        wish = self._queue["Instance_SSHKey"].removeprefix("name:")
+        pairs = [item["keypair"] for item in self._get(self._driver.connection, "/os-keypairs")["keypairs"]]
+        found = [{"id": pair["name"], "name": pair["name"]} for pair in pairs]
+        return self._one("key pair", "Instance_SSHKey", wish, found)[0]
+
+    def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
+        disk = self._queue["Terraform_RootVolume"] or flavor["disk"]
+        needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
+        short = []
+        if disk and disk < needs:  # a flavor's disk of 0 means: as large as the image
+            short.append(f"{disk} GB of disk, the image needs {needs}")
+        if flavor["ram"] < int(image.get("min_ram") or 0):
+            short.append(f"{flavor['ram']} MB of memory, the image needs {image['min_ram']}")
+        if short:
+            return Check("size", False, f"the VM has {'; '.join(short)}", "set Instance_Flavor to a larger one")
+        return Check(
+            "size", True, f"{flavor['vcpus']} CPUs, {flavor['ram']} MB, {disk} GB; the image needs {needs} GB"
+        )
+
+    def _quota(self) -> Check:
+        limits = self._get(self._driver.connection, "/limits")["limits"]["absolute"]
+        wanted = self._queue.values.get("MaxTotalJobs") or 1
+        flavor = self._flavor or {"vcpus": 1, "ram": 1}
+        room = {
+            "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),
+            "cores": _left(limits, "maxTotalCores", "totalCoresUsed", flavor["vcpus"]),
+            "memory": _left(limits, "maxTotalRAMSize", "totalRAMUsed", flavor["ram"]),
+        }
+        bounded = {name: number for name, number in room.items() if number is not None}
+        if not bounded:
+            return Check("quota", True, "unlimited")
+        name, least = min(bounded.items(), key=lambda item: item[1])
+        used = int(limits.get("totalInstancesUsed", 0))
+        enough = least + used >= wanted
+        detail = f"{least} more VMs ({name} bounds them), {used} exist, MaxTotalJobs is {wanted}"
+        return Check("quota", enough, detail, "" if enough else "ask for more quota, or lower MaxTotalJobs")
+
+    def _clock(self) -> Check:
+        headers = self._driver.connection.request("/limits").headers
+        date = next((value for name, value in headers.items() if name.lower() == "date"), None)
+        if date is None:
+            return Check("clock", True, "the cloud does not say its time")
+        off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+        well = off < _CLOCK
+        return Check(
+            "clock", well, f"{off:.0f} s from the cloud's", "" if well else "synchronise the host's clock"
+        )
+
+    @staticmethod
+    def _get(connection: Any, path: str) -> dict[str, Any]:
+        answer: dict[str, Any] = connection.request(path).object
+        return answer
+
+    def _pages(self, connection: Any, path: str, items: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        marker = ""
+        while True:
+            page = self._get(connection, f"{path}?limit=500{marker}")
+            found += page[items]
+            if len(page[items]) < 500:
+                return found
+            marker = f"&marker={page[items][-1]['id']}"
+
+
+def _near(name: str | None, found: list[dict[str, Any]]) -> str:
+    """The candidates, those with the most similar names first."""
+    names = sorted({str(item.get("name")) for item in found})
+    alike = difflib.get_close_matches(name or "", names, _SHOWN, 0.4)
+    shown = [*alike, *(other for other in names if other not in alike)][:_SHOWN]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return ", ".join(f"name:{one}" for one in shown) + more if shown else "none at all"
+
+
+def _left(limits: dict[str, Any], most: str, used: str, each: int) -> int | None:
+    """How many more VMs a limit allows, or None where there is none."""
+    bound = int(limits.get(most, -1))
+    return None if bound < 0 else max(0, bound - int(limits.get(used, 0))) // max(1, each)
+
+
+def preflight(queue: Queue, driver: Any, secrets: Iterable[str]) -> list[Check]:
+    """Every check of an OpenStack queue. Creates nothing."""
+    return Preflight(queue, driver, secrets).all()

@@ -1,0 +1,1 @@
+"""Options, DIRAC configuration, credentials, places."""

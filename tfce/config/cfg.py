@@ -1,0 +1,97 @@
+"""A queue's parameters from a DIRAC CFG file: the text pasted from the Configuration Service will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from diraccfg import CFG
+
+from tfce.config import clouds_yaml, options, paths
+from tfce.config.options import Queue
+from tfce.model.errors import ConfigError
+
+_CFG_CURE = "check its braces, and that no section stands twice"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A CE section in the file: where, its options merged from the levels above, and its queues."""
+
+    path: str
+    ce: str
+    options: dict[str, str]
+    queues: dict[str, dict[str, str]]
+
+
+def load_queue(path: Path, name: str) -> Queue:
+    """The queue ``name`` ("CE/QUEUE") from the CFG file ``path``.
+
+    The CE may stand anywhere in the file, with a ``Queues`` section below it. Options merge as in DIRAC:
+    /Resources/Computing/Terraform, then the CE's, then the queue's own. Raises ``ConfigError``.
+    """
+    ce, _, queue = name.partition("/")
+    tree = _read(path)
+    found = [entry for entry in _elements(tree, "") if entry.ce == ce and queue in entry.queues]
+    if len(found) != 1:
+        raise _not_one(path, name, tree, found)
+    defaults = _defaults(tree)
+    merged = {**defaults, **found[0].options, **found[0].queues[queue]}
+    kind = merged.get("CEType", "Terraform")
+    if kind != "Terraform":
+        raise ConfigError("CEType", kind, f"{name} is not served by tfce", "set CEType = Terraform")
+    return options.parse(ce, queue, clouds_yaml.expanded(merged), paths.auth_root(), paths.state_root())
+
+
+def queue_names(path: Path) -> list[str]:
+    """All ``CE/QUEUE`` names in a CFG file."""
+    return [f"{entry.ce}/{queue}" for entry in _elements(_read(path), "") for queue in entry.queues]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise ConfigError("--config", str(path), f"cannot be read ({reason})", "name a DIRAC CFG file") from None
+    try:
+        tree: dict[str, Any] = CFG().loadFromBuffer(text).getAsDict()
+    except Exception as error:  # diraccfg raises bare Exception
+        raise ConfigError("--config", str(path), f"is no DIRAC CFG ({error})", _CFG_CURE) from None
+    return tree
+
+
+def _elements(tree: dict[str, Any], path: str) -> Iterator[_Found]:
+    for name, section in tree.items():
+        if not isinstance(section, dict):
+            continue
+        queues = section.get("Queues")
+        if isinstance(queues, dict):
+            own = {key: value for key, value in section.items() if not isinstance(value, dict)}
+            yield _Found(f"{path}/{name}", name, own, {q: v for q, v in queues.items() if isinstance(v, dict)})
+        else:
+            yield from _elements(section, f"{path}/{name}")
+
+
+def _defaults(tree: dict[str, Any]) -> dict[str, str]:
+    computing = _section(_section(tree, "Resources"), "Computing")
+    merged: dict[str, str] = {}
+    for name in ("CEDefaults", "Terraform"):
+        values = _section(computing, name)
+        merged |= {key: value for key, value in values.items() if not isinstance(value, dict)}
+    return merged
+
+
+def _section(tree: dict[str, Any], name: str) -> dict[str, Any]:
+    section = tree.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _not_one(path: Path, name: str, tree: dict[str, Any], found: list[_Found]) -> ConfigError:
+    if found:
+        where = ", ".join(entry.path for entry in found)
+        return ConfigError("CE/QUEUE", name, f"stands more than once in {path}: {where}", "leave one of them")
+    names = ", ".join(f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues)
+    return ConfigError("CE/QUEUE", name, f"is not in {path}", f"use one of: {names or 'none is configured'}")

@@ -1,0 +1,134 @@
+"""Secrets: read from ``cloud.auth``, handed to libcloud and to Terraform's environment, shown to nobody."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tfce.config import clouds_yaml, openstack_logins
+from tfce.config.options import SECRET_DRIVER_OPTIONS, Queue
+from tfce.model.errors import ConfigError
+
+# What a child process may inherit. Nothing that could name another identity (AWS_*, OS_*) or change what
+# Terraform does (TF_*) gets through.
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|(REQUESTS|CURL)_CA_BUNDLE"
+    r"|PYTHON(PATH|HOME)|LD_LIBRARY_PATH|(HTTP|HTTPS|NO|ALL)_PROXY|XDG_\w+",
+    re.IGNORECASE,
+)
+
+
+LOGIN = "TFCE_CLOUD_LOGIN"  # the variable that tells tfce's provider where a login is shared
+PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Key and secret of one CE. Neither is ever shown: not by repr, not in an error."""
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+    def secrets(self) -> tuple[str, ...]:
+        """The texts to mask in whatever is shown."""
+        return tuple(filter(None, (self.secret, self.token)))
+
+
+def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
+    """The credentials of ``queue``'s CE from the file CloudAuth names.
+
+    The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
+    taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives, else
+    X509_USER_PROXY.
+    Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
+    without showing a value.
+    """
+    if queue.cloud == "OPENSTACK" and queue.driver.get("cloud"):
+        return Credentials(*clouds_yaml.login(str(queue.driver["cloud"])))
+    path: Path = queue["CloudAuth"]
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
+    try:
+        _check_rights(path)
+        parser.read_string(path.read_text(encoding="utf-8"))
+    except configparser.Error as error:
+        line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
+        raise _fault(path, f"line {line} is not `name = value`", "correct it; see the README's example") from None
+    except UnicodeDecodeError:
+        raise _fault(path, "is not text", "write it as an ini file; see the README's example") from None
+    except OSError as error:
+        raise _fault(path, f"cannot be read ({error.strerror})", "create it; see the README's example") from None
+    section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
+    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret")}
+    missing = [name for name, value in values.items() if not value]
+    if missing:
+        raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
+    if values["secret"] == PROXY:
+        values["secret"] = _proxy(queue, path, proxy)
+    return Credentials(values["key"], values["secret"], str(queue.driver.get("token", "")))
+
+
+def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
+    if queue.cloud == "EC2":
+        raise _fault(
+            path, "secret = PROXY names a grid proxy, which EC2 does not take", "write the secret access key"
+        )
+    if proxy is None:
+        named = os.environ.get("X509_USER_PROXY")
+        if not named:
+            cure = "set X509_USER_PROXY to the path of yours, or write a secret"
+            raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", cure)
+        return named
+    return proxy()
+
+
+def _check_rights(path: Path) -> None:
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise _fault(path, f"others can read it (rights {mode:o})", f"run: chmod 600 {path}")
+
+
+def _fault(path: Path, problem: str, cure: str) -> ConfigError:
+    return ConfigError("CloudAuth", str(path), problem, cure)
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def public_driver_options(queue: Queue) -> dict[str, object]:
+    """The driver options that are no secrets."""
+    return {name: value for name, value in queue.driver.items() if name not in SECRET_DRIVER_OPTIONS}
+
+
+def base_environment(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The part of our own environment that a Terraform run may see."""
+    source = os.environ if inherited is None else inherited
+    return {name: value for name, value in source.items() if _INHERITED.fullmatch(name)}
+
+
+def terraform_environment(
+    queue: Queue, credentials: Credentials, token: Callable[[], str] = str
+) -> dict[str, str]:
+    """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``. ``token``
+    gives one where a token is handed over."""
+    if queue.cloud == "OPENSTACK":
+        values = openstack_logins.environment(
+            queue.driver, credentials.key, credentials.secret, queue.region, token
+        )
+        authority = os.environ.get("OS_CACERT")
+        return {"OS_CACERT": authority, **values} if authority else values
+    values = {
+        "AWS_ACCESS_KEY_ID": credentials.key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret,
+        # No other identity may slip in from a profile or from the host's own metadata service.
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    return values | ({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {})

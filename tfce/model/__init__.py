@@ -1,0 +1,1 @@
+"""What pilots and VMs are, and what happens to them. Pure: the standard library only."""

@@ -1,0 +1,204 @@
+"""Pilots and the roster that lists them. Pure: no input or output, standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from tfce.model.errors import WorkspaceError
+
+REFERENCE_PREFIX = "cloud://"
+_KEY = re.compile(r"[0-9A-F]{8}")
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, order=True)
+class Pilot:
+    """One VM that shall exist. ``key``: 8 upper-case hex digits, also the pilot's stamp; ``born``: when
+    it was asked for (UTC, whole seconds); ``batch``: the submission it came with."""
+
+    key: str
+    born: datetime
+    batch: str
+
+
+@dataclass(frozen=True)
+class Roster:
+    """The pilots of one queue that shall exist, by key. Immutable: changes give a new roster."""
+
+    pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __len__(self) -> int:
+        return len(self.pilots)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.pilots
+
+    def including(self, pilots: Iterable[Pilot]) -> Roster:
+        """This roster and ``pilots``."""
+        return Roster(MappingProxyType({**self.pilots, **{pilot.key: pilot for pilot in pilots}}))
+
+    def without(self, keys: Container[str]) -> Roster:
+        """This roster less ``keys``; a key that is not in it is no error."""
+        return Roster(MappingProxyType({k: p for k, p in self.pilots.items() if k not in keys}))
+
+    def dump(self) -> str:
+        """The text of ``scale.tfvars.json``: sorted, one pilot a line, so that a review reads well."""
+        lines = [
+            f"    {json.dumps(key)}: "
+            + json.dumps({"batch": pilot.batch, "born": timestamp(pilot.born)}, sort_keys=True)
+            for key, pilot in sorted(self.pilots.items())
+        ]
+        body = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
+        return f'{{\n  "instance_count": {len(self)},\n  "pilots": {body}\n}}\n'
+
+    @classmethod
+    def load(cls, text: str, source: str) -> Roster:
+        """The roster in ``text``; ``source`` names the file in errors.
+
+        Raises ``WorkspaceError`` for anything that is not exactly a roster: an empty or torn file must
+        never be read as "no pilots".
+        """
+        try:
+            return cls._parse(json.loads(text, object_pairs_hook=_unique))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise WorkspaceError(
+                f"{source}: not a roster ({error}); no pilot was touched. Put the file back from a copy, or "
+                "run `tfce repair CE/QUEUE` to rebuild it from the Terraform state and the cloud"
+            ) from error
+
+    @classmethod
+    def _parse(cls, data: object) -> Roster:
+        if not isinstance(data, dict) or set(data) != {"instance_count", "pilots"}:
+            raise ValueError("it must hold instance_count and pilots, nothing else")
+        count, entries = data["instance_count"], data["pilots"]
+        if not isinstance(entries, dict):
+            raise ValueError("pilots is not a map")
+        pilots = [_pilot(key, entry) for key, entry in entries.items()]
+        if count != len(pilots) or isinstance(count, bool):
+            raise ValueError(f"instance_count says {count}, but {len(pilots)} pilots are listed")
+        return cls().including(pilots)
+
+
+def _pilot(key: str, entry: dict[str, str]) -> Pilot:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
+    if not isinstance(entry, dict) or set(entry) != {"batch", "born"}:
+        raise ValueError(f"pilot {key} must hold batch and born")
+    return Pilot(key, moment(entry["born"]), str(entry["batch"]))
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return result
+
+
+def moment(text: str) -> datetime:
+    """The time in ``text`` (``2026-01-31T12:00:00Z``), aware, UTC."""
+    return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+
+
+def timestamp(when: datetime) -> str:
+    """``when`` as ``2026-01-31T12:00:00Z``."""
+    return when.astimezone(UTC).strftime(_TIME)
+
+
+def fresh_keys(count: int, taken: Container[str]) -> list[str]:
+    """``count`` random keys, none of them in ``taken``, none twice."""
+    keys: dict[str, None] = {}
+    while len(keys) < count:
+        key = secrets.token_hex(4).upper()
+        if key not in taken:
+            keys[key] = None
+    return list(keys)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pilots whose VMs are asked for in one API call, and so get the same user data and the same tags.
+    ``name``: 8 upper-case hex digits; ``size``: how many. A pilot's key is made of the name and the VM's
+    number in the call (from 0), which the cloud's list and the VM itself both know."""
+
+    name: str
+    size: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The pilots' keys, in the order of their numbers."""
+        return tuple(numbered_key(self.name, number) for number in range(self.size))
+
+    @property
+    def rule(self) -> str:
+        """What the user data has where a single pilot's has its stamp; the VM puts its number for the #."""
+        return f"{self.name}-#"
+
+    @property
+    def label(self) -> str:
+        """Its name in a folder, from which ``parse`` makes it again."""
+        return f"{self.name}-{self.size}"
+
+    @classmethod
+    def parse(cls, label: str) -> Batch | None:
+        """The batch that ``label`` stands for, or None for any other text."""
+        found = re.fullmatch(r"([0-9A-F]{8})-([1-9]\d{0,4})", label)
+        return cls(found.group(1), int(found.group(2))) if found else None
+
+
+@dataclass(frozen=True)
+class Single:
+    """One pilot that is asked for by itself, in the words of a ``Batch``."""
+
+    label: str
+
+    @property
+    def rule(self) -> str:
+        """Its stamp."""
+        return self.label
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its key."""
+        return (self.label,)
+
+
+def numbered_key(batch: str, number: int) -> str:
+    """The key of a batch's VM with this number. templates/default/stamp.sh does the same on the VM."""
+    return hashlib.sha256(f"{batch}-{number}".encode()).hexdigest()[:8].upper()
+
+
+def fresh_batches(count: int, largest: int, taken: Container[str]) -> list[Batch]:
+    """Batches of at most ``largest`` pilots, ``count`` in all, none of whose keys is in ``taken`` or occurs
+    twice."""
+    batches: list[Batch] = []
+    used: set[str] = set()
+    while count > 0:
+        batch = Batch(secrets.token_hex(4).upper(), min(count, largest))
+        keys = set(batch.keys)
+        if len(keys) == batch.size and not keys & used and not any(key in taken for key in keys):
+            batches.append(batch)
+            used |= keys
+            count -= batch.size
+    return batches
+
+
+def is_key(text: str) -> bool:
+    """Whether ``text`` is a pilot's key."""
+    return _KEY.fullmatch(text) is not None
+
+
+def reference(instance_id: str) -> str:
+    """The pilot reference DIRAC knows: ``cloud://<instance id>``."""
+    return REFERENCE_PREFIX + instance_id
+
+
+def instance_id(reference: str) -> str:
+    """The instance id in a pilot reference; old DIRACs append ``:::<stamp>``, bare ids are taken too."""
+    return reference.strip().removeprefix(REFERENCE_PREFIX).split(":::", 1)[0]

@@ -1,0 +1,1 @@
+"""The verbs over a queue's pilots: submit, poll, reap, audit, repair ..."""

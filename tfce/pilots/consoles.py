@@ -1,0 +1,122 @@
+"""What is kept of a VM that failed or ended too soon: the last lines of its console, with secrets masked."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from tfce.cloud.api import Cloud
+from tfce.model.errors import TfceError
+from tfce.model.verdict import Removal
+from tfce.model.vm import State
+from tfce.store import files
+from tfce.store.workspace import Workspace, slug
+
+log = logging.getLogger("tfce")
+
+LINES = 50  # of a console that are kept or shown
+CONSOLES = 10  # asked for in one sweep, however many VMs go
+PATIENCE = 30.0  # seconds of one sweep for consoles
+BRIEF = 600  # seconds: a pilot that got work lives longer
+_BETWEEN = 1200  # seconds between SiteDirector's sweeps: how long a VM may be off where no cloud says since when
+_WIDTH = 500  # characters of a line
+_SIZE = 200_000  # characters of a console that are looked at
+_FILES = 200  # consoles kept for a queue
+
+
+def suspicious(removal: Removal) -> bool:
+    """Whether somebody will ask what that VM did: it failed, is overdue, or stopped within minutes."""
+    node = removal.standing
+    if node is None:
+        return False
+    if node.state is State.FAILED or removal.reason.startswith("overdue"):
+        return True
+    brief = BRIEF if node.ended else BRIEF + _BETWEEN
+    return node.state is State.STOPPED and removal.lived is not None and removal.lived < brief
+
+
+def keep_consoles(cloud: Cloud, workspace: Workspace, removals: Iterable[Removal]) -> set[str]:
+    """Keep the consoles of the suspicious ones, before they are destroyed; the ids of those that were had.
+
+    Bounded in calls and time, whatever the number; that one is not to be had stops nothing.
+    """
+    chosen = sorted(filter(suspicious, removals), key=lambda r: (r.reason == "stopped", r.lived or 0))[:CONSOLES]
+    shelf, until, kept = Shelf(workspace), time.monotonic() + PATIENCE, set[str]()
+    for removal in chosen:
+        node = removal.node
+        if node is None or time.monotonic() > until:
+            break
+        try:
+            text = cloud.console(node.id)
+            if text and text.strip():
+                shelf.keep(removal.key, shown(text))
+                kept.add(node.id)
+        except TfceError as error:
+            log.info("no console of %s: %s", node.id, error.message)
+    return kept
+
+
+class Shelf:
+    """The consoles kept for a queue, newest first to be kept, by the pilot's key."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._folder = workspace.private / "consoles"
+
+    def keep(self, key: str, text: str) -> None:
+        """Put a console (masked) on the disk; the oldest ones make room."""
+        files.private_folder(self._folder)
+        files.write(self._path(key), text)
+        with files.explained(self._folder, "listed"):
+            newest = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for path in newest[_FILES:]:
+            files.remove(path)
+
+    def read(self, key: str) -> str | None:
+        """The console kept of this pilot."""
+        return files.read(self._path(key))
+
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{slug(key)}.log"
+
+
+def shown(console: str, lines: int = LINES) -> str:
+    """The last ``lines`` of a console as people may see it: masked, nothing that moves a terminal's cursor."""
+    plain = _CONTROL.sub("", re.sub(r"\r\n?", "\n", console[-_SIZE:]))
+    last = masked(plain).rstrip().split("\n")[-lines:]
+    return "".join(f"{line[:_WIDTH].rstrip()}\n" for line in last)
+
+
+# A console is what any program of the VM printed. Rather a path too many is hidden than a key shown.
+_CONTROL = re.compile(
+    r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_])|[^\n\t\x20-\x7e\u00a0-\u200a\u2010-\u2027\u2030-\u2065\u206a-\uffff]"
+)
+_PEM = re.compile(r"-----BEGIN [^\n]*?-----.*?(?:-----END [^\n]*?-----|\Z)", re.DOTALL)
+_PEM_END = re.compile(r"\A.*-----END [^\n]*?-----", re.DOTALL)  # its beginning is out of sight
+_NAMED = re.compile(
+    r"((?:token|secret|passw(?:or)?d|passphrase|passcode|credential|api[_-]?key|access[_-]?key|private[_-]?key|signature"
+    r"|authorization|cookie)[\w.-]{0,40}[\"']?[ \t]*[=:][ \t]*)"
+    r"(\"[^\"\n]*\"|'[^'\n]*'|(?:(?:bearer|basic)[ \t]+)?[^\s,;&]+)",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(bearer|basic)[ \t]+[\w.~+/=-]{16,}", re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=://)[^\s/@]+@")
+_TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]+)*|\bA[KS]IA[0-9A-Z]{12,}|\b[0-9a-fA-F]{32,}\b")
+_RUN = re.compile(r"[\w+/-]{40,}={0,2}", re.ASCII)
+
+
+def masked(text: str) -> str:
+    """``text`` without PEM blocks, logins in URLs, values of things called token, password …, and long runs of
+    base64 or hexadecimal digits."""
+    text = _PEM_END.sub("****", _PEM.sub("****", text))
+    text = _NAMED.sub(r"\1****", text)
+    text = _LOGIN.sub("****@", _BEARER.sub(r"\1 ****", text))
+    return _RUN.sub(_unless_words, _TOKEN.sub("****", text))
+
+
+def _unless_words(found: re.Match[str]) -> str:
+    run = found.group()
+    mixed = all(re.search(kind, run) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    return "****" if mixed else run

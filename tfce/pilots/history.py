@@ -1,0 +1,167 @@
+"""All that can be said of one pilot: what the journal says, and the end of its VM's console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tfce.model.errors import CloudError, TfceError
+from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
+from tfce.model.vm import Node, State, by_key, pilot_key
+from tfce.pilots.consoles import LINES, Shelf, shown
+from tfce.pilots.ground import Ground
+
+
+class UnknownPilotError(TfceError):
+    """Nobody knows such a pilot."""
+
+    exit_code = 2
+    kind = "pilot"
+
+
+@dataclass(frozen=True)
+class PilotLog:
+    """``state``: the cloud's word for the VM, or what became of it. ``source``: "cloud" or "kept", where the
+    console (None: there is none) is from. ``events``: the journal's lines, as far as they are about it.
+    ``trouble``: why the cloud could not be asked."""
+
+    key: str
+    reference: str
+    state: str
+    console: str | None
+    source: str
+    events: list[dict[str, Any]]
+    trouble: str = ""
+
+    def text(self) -> str:
+        """For people."""
+        lines = [f"pilot {self.key or '?'}, {self.reference or 'no VM is known'}: {self.state}"]
+        lines += [f"{event['time']}  {_words(event)}" for event in self.events]
+        lines += [f"the cloud could not be asked: {self.trouble}"] if self.trouble else []
+        if self.console is None:
+            lines.append("no console is to be had")
+        else:
+            whence = {"cloud": "as the cloud shows it now", "kept": "kept when the VM was removed"}[self.source]
+            lines += [f"the end of its console, {whence}:", self.console.rstrip("\n")]
+        return "\n".join(lines)
+
+
+def pilot_log(ground: Ground, text: str, lines: int = LINES) -> PilotLog:
+    """The log of the pilot that ``text`` names by reference or key, with at most ``lines`` of its console.
+
+    One list and one console while its VM lives, no call when it is known to be removed. Raises
+    ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
+    """
+    workspace = ground.workspace
+    journal = workspace.journal() if workspace.exists else []
+    ledger = workspace.ledger() if workspace.exists else {}
+    key, node_id = _named(text, journal, ledger)
+    node, console, trouble = None, None, ""
+    if node_id not in ledger:
+        try:
+            node = _find(ground, key, node_id)
+            console = ground.cloud.console(node.id) if node and node.state is not State.GONE else None
+        except CloudError as error:
+            trouble = error.message
+    if node is not None:
+        key, node_id = key or pilot_key(node) or node.name, node.id
+    kept = Shelf(workspace).read(key) if key and workspace.exists else None
+    events = [event for event in (_about(line, key, node_id) for line in journal) if event]
+    if node is None and not events and kept is None and node_id not in ledger:
+        if trouble:
+            raise CloudError(trouble)
+        label = workspace.queue.label
+        raise UnknownPilotError(f"{text.strip()} is no pilot of {label} that its workspace or the cloud knows")
+    found = shown(console, lines) if console and console.strip() else None
+    kept = "".join(kept.splitlines(keepends=True)[-lines:]) if kept is not None else None
+    return PilotLog(
+        key,
+        reference(node_id) if node_id else "",
+        node.raw_state if node else _fate(node_id, ledger, trouble),
+        found if found is not None else kept,
+        "cloud" if found is not None else "kept" if kept is not None else "",
+        events,
+        trouble,
+    )
+
+
+def _named(
+    text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Mapping[str, str]]
+) -> tuple[str, str]:
+    """Key and instance id of what ``text`` names, as far as the workspace knows them; else empty."""
+    ids = {entry["key"]: node_id for node_id, entry in ledger.items()}
+    keys = {node_id: entry["key"] for node_id, entry in ledger.items()}
+    for line in journal:  # goes before the ledger, which may have a second VM of the same key
+        created = line.get("created") or {} if line.get("event") == "submitted" else {}
+        ids |= created
+        keys |= {known: key for key, known in created.items()}
+    word = text.strip()
+    if is_key(word.upper()) and not word.startswith(REFERENCE_PREFIX):
+        return word.upper(), ids.get(word.upper(), "")
+    node_id = instance_id(word)
+    stamp = word.partition(":::")[2]
+    return keys.get(node_id, stamp if is_key(stamp) else ""), node_id
+
+
+def _find(ground: Ground, key: str, node_id: str) -> Node | None:
+    """The queue's VM of this id, else of this key; another queue's is not seen."""
+    nodes = ground.cloud.nodes(ground.workspace.guest())
+    if node_id:
+        return next((node for node in nodes if node.id == node_id), None)
+    return by_key(nodes).get(key)
+
+
+def _fate(node_id: str, ledger: Mapping[str, Mapping[str, str]], trouble: str) -> str:
+    if node_id in ledger:
+        return f"removed ({ledger[node_id]['state']})"
+    return "nothing is known" if trouble else "the cloud lists no such VM"
+
+
+def _about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | None:
+    """What a line of the journal says of one pilot; None when it speaks of others only."""
+    names = [name for name in (key, node_id and reference(node_id)) if name]
+    facts: dict[str, Any] = {}
+    for field, value in line.items():
+        if isinstance(value, dict):
+            said = [value[name] for name in names if name in value]
+        else:
+            entries = value if isinstance(value, list) else []
+            said = [one for one in entries if one in names or _of(one, key, node_id)]
+        if said:
+            facts[field] = said[0]
+    return {"time": line.get("time", "?"), "event": line.get("event", "?"), **facts} if facts else None
+
+
+def _of(entry: object, key: str, node_id: str) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    return (bool(key) and entry.get("key") == key) or (
+        bool(node_id) and entry.get("reference") == reference(node_id)
+    )
+
+
+_EVENTS = {
+    "submit": "asked for",
+    "submitted": "came of it:",
+    "remove": "to be removed:",
+    "removed": "removed:",
+    "recovered": "found by a later cycle:",
+}
+
+
+def _words(event: Mapping[str, Any]) -> str:
+    said = [_EVENTS.get(event["event"], event["event"])]
+    for field, value in event.items():
+        if field == "created":
+            said.append(f"created as {reference(value)}")
+        elif field == "failed":
+            said.append(f"failed: {value}")
+        elif field == "pilots":
+            said.append(str(value))
+        elif field == "vms":
+            lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
+            said.append(f"{value.get('reason', '?')}{lived}")
+        elif field not in ("time", "event", "keys"):
+            said.append(field.replace("_", " "))
+    return " ".join(said)

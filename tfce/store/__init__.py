@@ -1,0 +1,1 @@
+"""The files of one queue, and who may write them."""

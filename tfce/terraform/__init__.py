@@ -1,0 +1,1 @@
+"""The Terraform edge: programs, modules, runs."""

@@ -1,0 +1,383 @@
+"""The Terraform edge: what one queue's workspace can be asked, each as one bounded run.
+
+python-terraform serves for putting commands together, which it does soundly; its way of running them
+(no environment per call, no time-out, no stream, values in its log) is why ``process`` does that here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shlex
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from python_terraform import IsFlagged
+from python_terraform import Terraform as Commands
+
+from tfce.config.credentials import Credentials, base_environment, terraform_environment
+from tfce.config.options import Queue
+from tfce.model.errors import BusyError, TerraformError, mask, shorten
+from tfce.store import files, locks
+from tfce.store.workspace import Workspace
+from tfce.terraform import process, toolchain
+from tfce.terraform.calls import count_calls
+from tfce.terraform.modules import Instance, Module, module_for, option_of, strangers
+from tfce.terraform.variables import to_hcl
+
+log = logging.getLogger("tfce")
+
+_QUICK = 120.0  # seconds for runs that ask no cloud
+_ADOPTION = "adopt.tf"
+
+
+@dataclass
+class Applied:
+    """What an apply did: the reason of each pilot that failed, of the run as a whole (or ""), and the API
+    calls that the provider made."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    stopped: str = ""
+    calls: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Terraform's plan as an operator reads it, and whether there is anything to do."""
+
+    text: str
+    empty: bool
+
+
+class Terraform:
+    """Terraform in one queue's workspace. All methods but ``plan`` want the workspace's lock held."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        credentials: Credentials,
+        announce: Callable[[str], None] = log.info,
+        token: Callable[[], str] = str,
+    ) -> None:
+        self._workspace = workspace
+        self._queue: Queue = workspace.queue
+        self._folder = workspace.private
+        self._credentials = credentials
+        self._announce = announce
+        self._token = token
+        self._chosen: toolchain.Toolchain | None = None
+        self.module: Module = module_for(self._queue)
+
+    @property
+    def batch_limit(self) -> int:
+        """How many VMs one API call may start: 1 where each has its own."""
+        return 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether an apply ends only when its VMs run, or failed."""
+        return True
+
+    # -- preparation ---------------------------------------------------------------------------------------
+
+    @property
+    def toolchain(self) -> toolchain.Toolchain:
+        """The program and provider in use; chosen, and announced, at the first look."""
+        if self._chosen is None:
+            self._chosen, news = toolchain.decide(self._queue, self.module)
+            for line in news:
+                self._announce(line)
+        return self._chosen
+
+    def prepare(self) -> None:
+        """Put the root module into the workspace and initialise it, if that has not been done yet."""
+        source = self.module.folder
+        texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
+        if not texts:
+            raise TerraformError(f"{source}: the root module is missing; reinstall tfce")
+        digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
+        mark = self._folder / ".terraform" / "tfce-initialised"
+        files.remove(self._folder / _ADOPTION)
+        known, pilots, *written = [*(files.read(mark) or "").split("\n"), "", ""]
+        if known == digest:
+            return
+        if known and pilots != self.module.resource:
+            self._hand_over()
+        for name in set(filter(None, written)) - set(texts):
+            files.remove(self._folder / name)
+        for name, text in texts.items():
+            files.write(self._folder / name, text)
+        self._workspace.render()  # for this module's variables
+        self._write_environment()
+        # Providers are linked or downloaded into a cache that does not bear two writers.
+        with locks.exclusive(
+            self._queue["Workspace_Root"] / "terraform" / "init.lock", _QUICK * 5, "terraform init"
+        ):
+            files.remove(self._folder / ".terraform.lock.hcl")
+            self._run("init", input=False, no_color=IsFlagged, timeout=_QUICK * 5)
+            (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
+        self._begin()
+        files.write(mark, "\n".join([digest, self.module.resource, *texts]))
+
+    def _begin(self) -> None:
+        """What a module needs once, after it was put into the workspace."""
+
+    def _hand_over(self) -> None:
+        """Another module served this queue: take its pilots out of the state. Their VMs stay; the intent lets
+        the next cycle take them into the state again, as pilots of this module."""
+        others = strangers(json.loads(self._run("state pull").out or "{}"), self.module)
+        if others:
+            self._workspace.begin("switch", [key for keys in others.values() for key in keys])
+            self._run("state rm", *others, backup=str(self._folder / "before-switch.tfstate"), lock_timeout="10s")
+
+    def _write_environment(self) -> None:
+        lines = [
+            "# For bare terraform in this folder: `. ./env.sh`. No secret in here; export your credentials.\n"
+        ]
+        lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self._settings().items()]
+        files.write(self._folder / "env.sh", "".join(lines))
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "TF_CLI_CONFIG_FILE": str(self.toolchain.cli_config),
+            "TF_WORKSPACE": self._workspace.name,
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a run: only what Terraform needs, and the credentials."""
+        credentials = terraform_environment(self._queue, self._credentials, self._token)
+        return {**base_environment(), **self._settings(), **credentials}
+
+    # -- verbs ---------------------------------------------------------------------------------------------
+
+    def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
+        """Create the VMs of ``keys``, which the roster lists. Nothing else is looked at or touched: no
+        refresh, no work that grows with the pilots that already run."""
+        applied = Applied()
+
+        def on_line(line: str) -> None:
+            self._take(line, applied, progress)
+
+        ended = self._apply(keys, on_line=on_line, count=True)
+        applied.calls = count_calls(ended.err.splitlines())
+        applied.stopped = ended.stopped
+        if ended.stopped:
+            applied.trouble = f"Terraform {ended.stopped}"
+        elif ended.exit < 0 or (ended.exit and not applied.failed and not applied.trouble):
+            applied.trouble = self._said(ended) or f"terraform apply {ended.how}"
+        return applied
+
+    def _apply(self, keys: Collection[str], **how: Any) -> process.Ended:
+        return self._run(
+            "apply",
+            json=IsFlagged,
+            auto_approve=IsFlagged,
+            input=False,
+            refresh=False,
+            lock_timeout="10s",
+            parallelism=self._queue["Terraform_Parallelism"],
+            target=self.module.targets(keys),
+            timeout=self._queue["Terraform_Timeout"],
+            check=False,
+            **how,
+        )
+
+    def _take(self, line: str, applied: Applied, progress: Callable[[str], None]) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if not isinstance(event, dict):
+            return
+        if event.get("type") == "diagnostic":
+            diagnostic = event.get("diagnostic") or {}
+            text = self._clean(self.module.reason(diagnostic))
+            key = self.module.culprit(diagnostic)
+            if key:
+                applied.failed.setdefault(key, text)
+            elif event.get("@level") == "error":
+                applied.trouble = applied.trouble or self._looked_up(diagnostic, text) + text
+        elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
+            address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
+            with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
+                progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
+
+    def _looked_up(self, diagnostic: Mapping[str, Any], text: str) -> str:
+        """What an error is about that only says that a search found nothing, or too much."""
+        option = option_of(diagnostic.get("address") or "") if "query returned" in text else None
+        value = self._queue[option] if option else ""
+        return f"{option} = {', '.join(value) if isinstance(value, tuple) else value}: " if option else ""
+
+    def instances(self) -> dict[str, Instance]:
+        """The pilots in the Terraform state, by key."""
+        if not self._folder.is_dir():
+            return {}  # nothing was ever submitted from here
+        left = self._folder / "errored.tfstate"
+        if left.exists():  # the state could not be written at the end of an apply: it is in here
+            self._run("state push", "errored.tfstate")
+            left.rename(left.with_suffix(".pushed"))
+        text = self._run("state pull").out
+        if not text.strip():
+            return {}
+        try:
+            return self.module.instances(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TerraformError(
+                f"{self._queue.label}: the Terraform state is damaged ({error}); {self._mend}"
+            ) from None
+
+    def adopt(self, ids: Mapping[str, str]) -> None:
+        """Take VMs that exist into the state, all in one run: ``{key: instance id}``, keys in the roster."""
+        if not ids:
+            return
+        blocks = [
+            f"import {{\n  to = {self.module.address(key)}\n  id = {to_hcl(node_id)}\n}}\n"
+            for key, node_id in sorted(ids.items())
+        ]
+        files.write(self._folder / _ADOPTION, "\n".join(blocks))
+        try:
+            self._run(
+                "apply",
+                auto_approve=IsFlagged,
+                input=False,
+                no_color=IsFlagged,
+                lock_timeout="10s",
+                target=[self.module.address(key) for key in ids],
+                timeout=self._queue["Terraform_Timeout"],
+            )
+        finally:
+            files.remove(self._folder / _ADOPTION)
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Take pilots out of the state, in one run and without asking the cloud. Unknown keys are no error."""
+        known = self.instances()
+        addresses = [self.module.address(key) for key in keys if key in known]
+        if addresses:
+            self._run("state rm", *addresses, backup=str(self._folder / "before-rm.tfstate"), lock_timeout="10s")
+
+    def untaint(self, keys: Collection[str]) -> None:
+        """Say that these pilots are well: Terraform would else want to replace them."""
+        for key in keys:
+            self._run("untaint", self.module.address(key), lock_timeout="10s")
+
+    def plan(self, refresh: bool = True) -> Plan:
+        """The plan of the whole workspace, as bare ``terraform plan`` shows it. Writes nothing."""
+        ended = self._run(
+            "plan",
+            input=False,
+            no_color=IsFlagged,
+            detailed_exitcode=IsFlagged,
+            refresh=refresh,
+            lock=False,
+            timeout=self._queue["Terraform_Timeout"],
+            check=False,
+        )
+        if ended.exit not in (0, 2):
+            raise TerraformError(f"terraform plan: {self._said(ended) or ended.how}")
+        return Plan(self._masked(ended.out), ended.exit == 0)
+
+    # -- running -------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        timeout: float = _QUICK,
+        on_line: Callable[[str], None] = lambda line: None,
+        check: bool = True,
+        count: bool = False,
+        more: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> process.Ended:
+        program = self.toolchain.program.argv
+        line: list[str] = Commands(terraform_bin_path=program[-1]).generate_cmd_string(
+            command, *arguments, **options
+        )
+        environment = {**self.environment(), **(more or {})}
+        if count:
+            # Read from memory for the count, and kept nowhere: the log holds user data in clear.
+            environment |= {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
+        with self._alone() as handle, self._slot():
+            try:
+                ended = process.run(
+                    [*program[:-1], *line],
+                    folder=self._folder,
+                    environment=environment,
+                    timeout=timeout,
+                    keep_open=[handle],
+                    on_line=on_line,
+                )
+            except OSError as error:
+                raise TerraformError(
+                    f"terraform {command}: {program[0]} cannot be run ({error.strerror}); install it again, or "
+                    "name another with Terraform_Binary"
+                ) from None
+        if ended.stopped == "interrupted" and command != "apply":
+            raise KeyboardInterrupt  # an apply's caller first finds out what it made
+        if check and (ended.exit or ended.stopped):
+            raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
+        return ended
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[int]:
+        """Hold the file that every Terraform of this queue holds, also one whose tfce was killed: the lock
+        lives as long as the last process that has the file open."""
+        path = self._folder / "terraform.lock"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
+        try:
+            deadline = time.monotonic() + self._queue["Workspace_LockTimeout"]
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        if not process.end_orphans(path):
+                            raise BusyError(
+                                f"{self._queue.label} is busy: a Terraform of an earlier cycle is still at work "
+                                f"(it holds {path}); nothing was changed, try again later"
+                            ) from None
+                        deadline = time.monotonic() + process.TERMINATE_GRACE
+                    time.sleep(0.1)
+            yield handle
+        finally:
+            os.close(handle)
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        folder = self._queue["Workspace_Root"] / "terraform"
+        with locks.slot(folder, self._queue["Terraform_MaxProcesses"], self._queue["Terraform_Timeout"]):
+            yield
+
+    # -- words ---------------------------------------------------------------------------------------------
+
+    @property
+    def _mend(self) -> str:
+        return "no pilot was touched; run `tfce repair CE/QUEUE` to rebuild it from the roster and the cloud"
+
+    def _masked(self, text: str) -> str:
+        return mask(text, self._credentials.secrets())
+
+    def _clean(self, text: str) -> str:
+        return shorten(self._masked(text))
+
+    def _said(self, ended: process.Ended) -> str:
+        """The errors in a run's output, without frames and debug lines. A run that was killed could say none."""
+        if ended.exit < 0:
+            return ""
+        lines = ended.err.splitlines()
+        if any(line[:4].isdigit() for line in lines):  # a log, whose records run over lines and hold user data
+            lines = [line for line in lines if line.startswith(("Error", "│"))]
+        lines = [line.strip("╷│╵ ") for line in lines]
+        text = " ".join(filter(None, lines)) or " ".join(ended.out.split())
+        return self._clean(text.partition("Error: ")[2] or text)

@@ -1,0 +1,121 @@
+"""``queue.tfvars``: a queue's shape as Terraform variables, for Terraform and for reviewers.
+
+Jinja2 renders it; pyhcl reads it back, so that a template which says something else than the options
+is found before Terraform sees it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import Any
+
+import hcl
+import jinja2
+
+from tfce.config.data import data_path
+from tfce.config.options import Queue
+from tfce.model.errors import TfceError
+from tfce.model.vm import Owner
+from tfce.terraform.modules import module_for
+
+# What a quoted text of HCL may not hold as it is: escapes, control characters, and the start of a template.
+_SPECIAL = re.compile(r"[\\\"\x00-\x1f\x7f]|[$%](?=\{)")
+
+
+def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
+    """The root module's variables that a queue's options decide, in sections (comment -> variables)."""
+    return {
+        "Whose pilots these are: the VMs' tags": {
+            "installation": owner.installation,
+            "ce": owner.ce,
+            "queue": owner.queue,
+            "name_prefix": queue["Workspace_NamePrefix"],
+            "tags": queue["Terraform_Tags"],
+        },
+        "What a pilot's VM is made of": {
+            "image": queue["Instance_Image"],
+            "image_owners": list(queue["Terraform_ImageOwners"]),
+            "flavor": queue["Instance_Flavor"],
+            "networks": list(queue["Instance_Networks"]),
+            "key_pair": queue["Instance_SSHKey"] or None,
+            "security_groups": list(queue["Terraform_SecurityGroups"]),
+            "availability_zone": queue["Terraform_AvailabilityZone"] or None,
+            "root_volume_gb": queue["Terraform_RootVolume"],
+        },
+        "Which cloud, and how patiently": {
+            **({"cloud": queue.cloud} if module_for(queue).bulk else {}),
+            "region": queue.region,
+            "endpoint": queue.endpoint,
+            "create_timeout": f"{queue['Terraform_CreateTimeout']}s",
+            "max_retries": queue["Terraform_MaxRetries"],
+        },
+    }
+
+
+def render(queue: Queue, owner: Owner) -> str:
+    """The text of ``queue.tfvars``; the same options give the same bytes."""
+    sections = variables(queue, owner)
+    flat = {name: value for section in sections.values() for name, value in section.items()}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_path("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  the output is HCL, escaped by the filter below
+    )
+    environment.filters["hcl"] = to_hcl
+    text = environment.get_template("queue.tfvars.j2").render(
+        label=" ".join(queue.label.split()),
+        sections=[(comment, list(section.items())) for comment, section in sections.items()],
+        width=max(map(len, flat)),
+    )
+    _verify(text, flat)
+    return text
+
+
+def to_hcl(value: Any) -> str:
+    """``value`` (text, number, list, map, None) as an HCL expression without functions."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return '"' + _SPECIAL.sub(lambda found: f"\\u{ord(found[0]):04x}", value) + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(map(to_hcl, value)) + "]"
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{to_hcl(k)} = {to_hcl(v)}" for k, v in sorted(value.items())) + " }"
+            if value
+            else "{}"
+        )
+    return json.dumps(value)
+
+
+def _verify(text: str, wanted: dict[str, Any]) -> None:
+    # pyhcl leaves escapes undecoded and reads null as text.
+    try:
+        found = _parsed(text)
+    except ValueError as error:
+        raise TfceError(f"templates/queue.tfvars.j2 does not render tfvars ({error}); put it right") from None
+    wrong = [name for name, value in wanted.items() if name not in found or not _same(found[name], value)]
+    if wrong or set(found) - set(wanted):
+        names = ", ".join(wrong or sorted(set(found) - set(wanted)))
+        raise TfceError(f"templates/queue.tfvars.j2 does not render {names} as the options say; put it right")
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = hcl.loads(text)  # builds its parser anew each time, which takes 0.1 s
+    return found
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, (int, float)):
+        return bool(found == wanted)
+    if wanted is None:
+        return bool(found == "null")
+    if isinstance(wanted, str):
+        return bool(found == to_hcl(wanted)[1:-1])
+    return isinstance(found, type(wanted)) and len(found) == len(wanted)
