@@ -372,7 +372,7 @@ class FakeTerraform(Provisioner):
         if not room:
             return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
         tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
-        name = f"{self._workspace.queue['Workspace_NamePrefix']}{batch.name}"
+        name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"
         made = {
             key: self.sky.add(f"{name}-{number + 1}", with_key({**tags, "Name": name}, number))
             for number, key in enumerate(batch.keys[:room])
@@ -399,7 +399,7 @@ class FakeTerraform(Provisioner):
         if self.sky.quota is not None and len(self.sky.living()) >= self.sky.quota:
             return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
         owner = self._workspace.owner()
-        name = f"{self._workspace.queue['Workspace_NamePrefix']}{key}"
+        name = f"{self._workspace.queue.workspace.name_prefix}{key}"
         node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name})
         self.sky.user_data[node.id] = files.read(self._workspace.contexts / key)
         if isinstance(outcome, Broken):

@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from tfce.config.options import OPTIONS
+from tfce.config.settings import OPTIONS
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 _PLACE = re.compile(r"(<!-- options: [^>]*-->\n).*?(<!-- end of options -->)", re.DOTALL)

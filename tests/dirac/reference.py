@@ -10,7 +10,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from tfce.config.options import OPTIONS
+from tfce.config.settings import OPTIONS
 
 ELEMENT = Path(__file__).parents[2] / "tfce/Resources/Computing/TerraformComputingElement.py"
 _BEGIN, _END = "  endpoint. For EC2: ", "Example\n-------"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.dirac import reference
-from tfce.config.options import OPTIONS
+from tfce.config.settings import OPTIONS
 
 
 def test_the_docstring_has_every_option_as_it_is() -> None:

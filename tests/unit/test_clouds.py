@@ -48,7 +48,7 @@ def queue(**more: str) -> Queue:
 def test_a_password_entry(place: Path) -> None:
     write(place, PASSWORD)
     made = queue()
-    assert made.driver == {
+    assert made.endpoint.driver == {
         "cloud": "mine",
         "ex_force_auth_url": "https://keystone.example.org:5000/v3",
         "ex_force_auth_version": "3.x_password",
@@ -58,7 +58,7 @@ def test_a_password_entry(place: Path) -> None:
         "ex_force_service_region": "RegionOne",
         "ca_cert": "/etc/ca.pem",
     }
-    assert made.region == "RegionOne"
+    assert made.endpoint.region == "RegionOne"
     login = credentials.load(made)
     assert (login.key, login.secret) == ("pilot", "planted-password")
 
@@ -116,14 +116,14 @@ def test_the_kinds_of_login(
     write(place, {**entry, "auth": {**entry["auth"], "auth_url": url}})
     made = queue()
     expected = {"cloud": "mine", "ex_force_auth_url": url, "ex_force_auth_version": version, **driver}
-    assert made.driver == expected
+    assert made.endpoint.driver == expected
     found = credentials.load(made)
     assert (found.key, found.secret) == login
 
 
 def test_what_the_element_says_goes_before_the_entry(place: Path) -> None:
     write(place, PASSWORD)
-    assert queue(Driver_ex_tenant_name="other").driver["ex_tenant_name"] == "other"
+    assert queue(Driver_ex_tenant_name="other").endpoint.driver["ex_tenant_name"] == "other"
 
 
 def test_secure_yaml_completes_the_entry(place: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     place = tmp_path / ".config" / "openstack" / "clouds.yaml"
     place.parent.mkdir(parents=True)
     write(place, PASSWORD)
-    assert queue().driver["ex_tenant_name"] == "lz"
+    assert queue().endpoint.driver["ex_tenant_name"] == "lz"
 
 
 def changed(**auth: Any) -> dict[str, Any]:

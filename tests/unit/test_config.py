@@ -65,20 +65,20 @@ def cfg(tmp_path: Path) -> Path:
 def test_a_snippet_from_any_level(cfg: Path, text: str) -> None:
     cfg.write_text(text)
     long, short = (load_queue(cfg, f"cloud.example.org/{name}") for name in ("long", "short"))
-    assert (long.ce, long.name, long["Instance_Image"]) == (
+    assert (long.ce, long.name, long.shape.image) == (
         "cloud.example.org",
         "long",
         "name:debian 12 # not a comment",
     )
-    assert (long["Context_MaxLifetime"], short["Context_MaxLifetime"]) == (100, 200)
-    assert long["Terraform_Parallelism"] == 7
+    assert (long.userdata.max_lifetime, short.userdata.max_lifetime) == (100, 200)
+    assert long.terraform.parallelism == 7
     assert queue_names(cfg) == ["cloud.example.org/long", "cloud.example.org/short"]
 
 
 def test_the_levels_above_fill_in_what_the_ce_does_not_say(cfg: Path) -> None:
     cfg.write_text(RESOURCES)
     queue = load_queue(cfg, "cloud.example.org/long")
-    assert (queue["Terraform_Parallelism"], queue["Terraform_MaxRetries"], queue["Terraform_RootVolume"]) == (
+    assert (queue.terraform.parallelism, queue.terraform.max_retries, queue.shape.root_volume) == (
         7,
         4,
         3,
@@ -95,7 +95,7 @@ def test_the_levels_above_fill_in_what_the_ce_does_not_say(cfg: Path) -> None:
 )
 def test_options_where_sections_are_expected_do_no_harm(cfg: Path, text: str) -> None:
     cfg.write_text(text)
-    assert load_queue(cfg, "cloud.example.org/short")["Terraform_Parallelism"] == 7
+    assert load_queue(cfg, "cloud.example.org/short").terraform.parallelism == 7
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MINIMAL, MakeQueue
-from tfce.config.options import OPTIONS, Queue, parse
+from tfce.config.options import Queue, parse
+from tfce.config.settings import OPTIONS
 from tfce.model.errors import ConfigError
 
 
@@ -22,12 +23,16 @@ def faults(**options: object) -> dict[str, str]:
 
 def test_defaults_are_enough(make_queue: MakeQueue, tmp_path: Path) -> None:
     queue = make_queue()
-    assert queue["CloudAuth"] == tmp_path / "dirac" / "etc" / "cloud.auth"
-    assert queue["Workspace_Root"] == tmp_path / "root"
-    assert queue["Workspace_Files"] == tmp_path / "root" / "workspaces"
-    assert (queue["Context_MaxLifetime"], queue["Context_ProxyLifetime"]) == (1209600, None)
-    assert set(queue.values) == {option.name for option in OPTIONS}
-    assert (queue.region, queue.endpoint, queue.label) == ("us-east-1", None, "cloud.example.org/long")
+    assert queue.access.auth_file == tmp_path / "dirac" / "etc" / "cloud.auth"
+    assert queue.workspace.root == tmp_path / "root"
+    assert queue.workspace.files == tmp_path / "root" / "workspaces"
+    assert (queue.userdata.max_lifetime, queue.userdata.proxy_lifetime) == (1209600, None)
+    assert set(queue.values()) == {option.name for option in OPTIONS}
+    assert (queue.endpoint.region, queue.endpoint.url, queue.label) == (
+        "us-east-1",
+        None,
+        "cloud.example.org/long",
+    )
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -37,7 +42,7 @@ def test_every_default_and_every_documented_example_works(option: object) -> Non
     if not option.required and not option.default.startswith("<"):  # type: ignore[attr-defined]
         given = parse("c", "q", {**MINIMAL, option.name: option.default}, Path("/d"), Path("/s"))  # type: ignore[attr-defined]
         absent = parse("c", "q", MINIMAL, Path("/d"), Path("/s"))
-        assert given[option.name] == absent[option.name]  # type: ignore[attr-defined]
+        assert given.values()[option.name] == absent.values()[option.name]  # type: ignore[attr-defined]
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -142,7 +147,7 @@ def test_a_slip_of_the_pen_is_recognised() -> None:
     ],
 )
 def test_values_are_read_as_meant(option: str, given: object, read: object) -> None:
-    assert parse("c", "q", {**MINIMAL, option: given}, Path("/d"), Path("/s"))[option] == read
+    assert parse("c", "q", {**MINIMAL, option: given}, Path("/d"), Path("/s")).values()[option] == read
 
 
 def test_environment_variables_and_homes_expand_in_paths(
@@ -150,14 +155,14 @@ def test_environment_variables_and_homes_expand_in_paths(
 ) -> None:
     monkeypatch.setenv("SITE", "/srv/site")
     monkeypatch.setenv("HOME", "/home/dirac")
-    assert make_queue(CloudAuth="$SITE/a")["CloudAuth"] == Path("/srv/site/a")
-    assert make_queue(CloudAuth="${SITE}_x/a")["CloudAuth"] == Path("/srv/site_x/a")
-    assert make_queue(CloudAuth="~/a")["CloudAuth"] == Path("/home/dirac/a")
+    assert make_queue(CloudAuth="$SITE/a").access.auth_file == Path("/srv/site/a")
+    assert make_queue(CloudAuth="${SITE}_x/a").access.auth_file == Path("/srv/site_x/a")
+    assert make_queue(CloudAuth="~/a").access.auth_file == Path("/home/dirac/a")
 
 
 def test_workspace_files_follow_the_root(make_queue: MakeQueue) -> None:
-    assert make_queue(Workspace_Root="/w")["Workspace_Files"] == Path("/w/workspaces")
-    assert make_queue(Workspace_Root="/w", Workspace_Files="/git")["Workspace_Files"] == Path("/git")
+    assert make_queue(Workspace_Root="/w").workspace.files == Path("/w/workspaces")
+    assert make_queue(Workspace_Root="/w", Workspace_Files="/git").workspace.files == Path("/git")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +176,8 @@ def test_workspace_files_follow_the_root(make_queue: MakeQueue) -> None:
     ],
 )
 def test_regions(make_queue: MakeQueue, options: dict[str, str], region: str) -> None:
-    assert make_queue(**options).region == region
-    assert make_queue(**options).cloud == "EC2"
+    assert make_queue(**options).endpoint.region == region
+    assert make_queue(**options).endpoint.cloud == "EC2"
 
 
 def test_two_regions_contradict() -> None:
@@ -196,21 +201,21 @@ def test_two_regions_contradict() -> None:
     ],
 )
 def test_endpoints(make_queue: MakeQueue, driver: dict[str, str], endpoint: str | None) -> None:
-    assert make_queue(**driver).endpoint == endpoint
+    assert make_queue(**driver).endpoint.url == endpoint
 
 
 def test_driver_options_have_types(make_queue: MakeQueue) -> None:
-    driver = make_queue(Driver_secure="False", Driver_port="80", Driver_anything="False").driver
+    driver = make_queue(Driver_secure="False", Driver_port="80", Driver_anything="False").endpoint.driver
     assert driver == {"secure": False, "port": 80, "anything": "False"}
 
 
 def test_homes_differ_where_clouds_differ(make_queue: MakeQueue) -> None:
     homes = {
-        make_queue().home,
-        make_queue(CloudType="EC2_EU_WEST").home,
-        make_queue(Driver_host="a").home,
-        make_queue(Driver_host="a", Driver_port="1").home,
-        make_queue(Driver_host="a", Driver_secure="no").home,
+        make_queue().endpoint.home,
+        make_queue(CloudType="EC2_EU_WEST").endpoint.home,
+        make_queue(Driver_host="a").endpoint.home,
+        make_queue(Driver_host="a", Driver_port="1").endpoint.home,
+        make_queue(Driver_host="a", Driver_secure="no").endpoint.home,
     }
     assert len(homes) == 5
 
@@ -223,8 +228,8 @@ def test_ce_and_queue_need_names(ce: str, name: str) -> None:
 
 def test_a_token_shows_nowhere(make_queue: MakeQueue) -> None:
     queue = make_queue(Driver_token="hush-hush")
-    assert queue.driver["token"] == "hush-hush"
-    assert "hush" not in f"{queue!r} {queue} {queue.home} {queue.label}"
+    assert queue.endpoint.driver["token"] == "hush-hush"
+    assert "hush" not in f"{queue!r} {queue} {queue.endpoint.home} {queue.label}"
     with pytest.raises(ConfigError) as caught:
         make_queue(Driver_token="hush-hush", Terraform_X="1", Driver_port="x")
     assert "hush" not in caught.value.message
@@ -232,4 +237,4 @@ def test_a_token_shows_nowhere(make_queue: MakeQueue) -> None:
 
 def test_what_is_not_ours_is_let_alone(make_queue: MakeQueue) -> None:
     queue: Queue = make_queue(maxCPUTime="1440", SubmitPool="x", terraform_x="y", Instance_Other="z")
-    assert "maxCPUTime" not in queue.values
+    assert "maxCPUTime" not in queue.values()

@@ -324,7 +324,9 @@ def test_the_request_log_never_gets_into_an_error(rig: Rig) -> None:
 def test_an_apply_that_takes_too_long_is_interrupted_and_told(make_queue: MakeQueue, rig: Rig) -> None:
     same = ("Terraform_Binary", "Terraform_Mirror", "Workspace_Root")
     queue = make_queue(
-        Terraform_Module="native", Terraform_Timeout="1", **{name: str(rig.workspace.queue[name]) for name in same}
+        Terraform_Module="native",
+        Terraform_Timeout="1",
+        **{name: str(rig.workspace.queue.values()[name]) for name in same},
     )
     rig.answer(apply={"sleep": 30, "out": fault("denied", key=A)})
     applied = Terraform(Workspace(queue), Credentials("k", "s")).apply([A, B])

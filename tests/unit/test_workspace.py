@@ -148,7 +148,7 @@ def test_a_damaged_installation_name_is_never_made_anew(make_queue: MakeQueue, t
 def test_two_processes_that_start_together_agree_on_the_name(make_queue: MakeQueue) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from tfce.config.options import parse\nfrom tfce.workspace import Workspace\n"
+        "from tfce.config.options import parse\nfrom tfce.store.workspace import Workspace\n"
         "o = {'CloudType': 'EC2', 'Instance_Image': 'a', 'Instance_Flavor': 'b'}\n"
         "print(Workspace(parse('c', 'q', o, Path('/d'), Path(sys.argv[1]))).owner().installation)"
     )

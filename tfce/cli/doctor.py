@@ -24,13 +24,13 @@ _TYPICAL_WRAPPER = b"#!/bin/bash\n" + b"# a pilot wrapper\n"
 
 def examine(queue: Queue) -> list[Check]:
     """Every finding about ``queue``. A check that cannot be made because an earlier one failed is left out."""
-    checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.home}")]
+    checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.endpoint.home}")]
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
     checks.append(_guarded("user data", lambda: _user_data(queue)))
     if checks[-1].ok:
         checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
-    checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue["Terraform_Binary"]))))
+    checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if checks[1].ok:
         cloud = connect(queue, credentials.load(queue))
@@ -53,24 +53,24 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
 
 def _credentials(queue: Queue) -> str:
     credentials.load(queue)
-    cloud = queue.driver.get("cloud") if queue.cloud == "OPENSTACK" else None
-    return f"key and secret from {f'clouds.yaml, {cloud}' if cloud else queue['CloudAuth']}"
+    cloud = queue.endpoint.driver.get("cloud") if queue.endpoint.cloud == "OPENSTACK" else None
+    return f"key and secret from {f'clouds.yaml, {cloud}' if cloud else queue.access.auth_file}"
 
 
 def _workspace(queue: Queue) -> str:
-    place = _existing(queue["Workspace_Root"])
+    place = _existing(queue.workspace.root)
     if not os.access(place, os.W_OK | os.X_OK):
         raise ConfigError(
-            "Workspace_Root", str(queue["Workspace_Root"]), f"{place} cannot be written", "change its rights"
+            "Workspace_Root", str(queue.workspace.root), f"{place} cannot be written", "change its rights"
         )
-    secret = _existing(queue["Workspace_Root"] / "queues")
+    secret = _existing(queue.workspace.root / "queues")
     if secret != place and secret.stat().st_mode & 0o077:
         cure = f"run: chmod 700 {secret}"
-        raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"others can read {secret}", cure)
+        raise ConfigError("Workspace_Root", str(queue.workspace.root), f"others can read {secret}", cure)
     free = shutil.disk_usage(place).free // 2**20
     if free < _FREE_MB:
-        raise ConfigError("Workspace_Root", str(queue["Workspace_Root"]), f"only {free} MB are free", "make room")
-    return f"{queue['Workspace_Root']}, {free} MB free"
+        raise ConfigError("Workspace_Root", str(queue.workspace.root), f"only {free} MB are free", "make room")
+    return f"{queue.workspace.root}, {free} MB free"
 
 
 def _existing(path: Path) -> Path:
@@ -89,7 +89,7 @@ def _schema(queue: Queue) -> str:
         return "cloud-init is not installed here: its schema was not asked"
     fault = schema.schema_fault(recipe_for(queue), command)
     if fault:
-        template = str(queue["Context_Template"] or "tfce's own")
+        template = str(queue.userdata.template or "tfce's own")
         cure = "correct the template; cloud-init's modules reference has the keys"
         raise ConfigError("Context_Template", template, shorten(fault), cure)
     return f"{command} accepts the document"
@@ -97,8 +97,8 @@ def _schema(queue: Queue) -> str:
 
 def _provider(queue: Queue) -> str:
     module = module_for(queue)
-    cache: Path = queue["Workspace_Root"] / "terraform" / "unpacked"
-    return str(toolchain.find_provider(module, queue["Terraform_Mirror"], cache))
+    cache: Path = queue.workspace.root / "terraform" / "unpacked"
+    return str(toolchain.find_provider(module, queue.terraform.mirror, cache))
 
 
 def _listing(queue: Queue) -> str:

@@ -124,7 +124,7 @@ def _context(options: argparse.Namespace) -> int:
 
     queue = _queue(options)
     wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
-    proxy = b"stands for the proxy\n" if queue["Context_ProxyLifetime"] is not None else None
+    proxy = b"stands for the proxy\n" if queue.userdata.proxy_lifetime is not None else None
     if not options.wrapper:
         _say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
     if proxy:
@@ -210,7 +210,7 @@ def status_rows(parts: Parts) -> list[dict[str, Any]]:
     """The queue's pilots as ``tfce status --json`` prints them."""
     seen = parts.fleet.status()
     ids = {} if all(one.node for one in seen) else parts.terraform.instances()
-    prefix = parts.workspace.queue["Workspace_NamePrefix"]
+    prefix = parts.workspace.queue.workspace.name_prefix
     return [_seen_row(one, ids, datetime.now(UTC), prefix) for one in seen]
 
 

@@ -61,11 +61,11 @@ class Cloud(Protocol):
 
 def connect(queue: Queue, credentials: Credentials) -> Cloud:
     """The cloud of ``queue``. Nothing is asked of it yet. libcloud is heavy: it is loaded only here."""
-    if queue.cloud == "OPENSTACK":
+    if queue.endpoint.cloud == "OPENSTACK":
         from tfce.cloud.openstack.vms import OpenStack
 
         return OpenStack(queue, credentials)
-    if queue.cloud == "EC2":
+    if queue.endpoint.cloud == "EC2":
         from tfce.cloud.ec2.vms import Ec2
 
         return Ec2(queue, credentials)

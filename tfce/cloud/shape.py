@@ -76,11 +76,11 @@ class Creator(Cloud, Protocol):
 def connect(queue: Queue, credentials: Credentials) -> Creator:
     """The cloud of ``queue``, able to make VMs. Nothing is asked of it yet. Raises ``ConfigError`` for a cloud
     in which tfce cannot start pilots."""
-    if queue.cloud == "EC2":
+    if queue.endpoint.cloud == "EC2":
         from tfce.cloud.ec2.create import Ec2Creator
 
         return Ec2Creator(queue, credentials)
-    if queue.cloud == "OPENSTACK":
+    if queue.endpoint.cloud == "OPENSTACK":
         from tfce.cloud.openstack.create import OpenStackCreator
 
         return OpenStackCreator(queue, credentials)

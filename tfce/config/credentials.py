@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfce.config import clouds_yaml, openstack_logins
-from tfce.config.options import SECRET_DRIVER_OPTIONS, Queue
+from tfce.config.endpoint import SECRET_DRIVER_OPTIONS
+from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 
 # What a child process may inherit. Nothing that could name another identity (AWS_*, OS_*) or change what
@@ -48,9 +49,9 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
     without showing a value.
     """
-    if queue.cloud == "OPENSTACK" and queue.driver.get("cloud"):
-        return Credentials(*clouds_yaml.login(str(queue.driver["cloud"])))
-    path: Path = queue["CloudAuth"]
+    if queue.endpoint.cloud == "OPENSTACK" and queue.endpoint.driver.get("cloud"):
+        return Credentials(*clouds_yaml.login(str(queue.endpoint.driver["cloud"])))
+    path: Path = queue.access.auth_file
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
         _check_rights(path)
@@ -69,11 +70,11 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
         raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
     if values["secret"] == PROXY:
         values["secret"] = _proxy(queue, path, proxy)
-    return Credentials(values["key"], values["secret"], str(queue.driver.get("token", "")))
+    return Credentials(values["key"], values["secret"], str(queue.endpoint.driver.get("token", "")))
 
 
 def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
-    if queue.cloud == "EC2":
+    if queue.endpoint.cloud == "EC2":
         raise _fault(
             path, "secret = PROXY names a grid proxy, which EC2 does not take", "write the secret access key"
         )
@@ -103,7 +104,7 @@ def _unquoted(value: str) -> str:
 
 def public_driver_options(queue: Queue) -> dict[str, object]:
     """The driver options that are no secrets."""
-    return {name: value for name, value in queue.driver.items() if name not in SECRET_DRIVER_OPTIONS}
+    return {name: value for name, value in queue.endpoint.driver.items() if name not in SECRET_DRIVER_OPTIONS}
 
 
 def base_environment(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -117,9 +118,9 @@ def terraform_environment(
 ) -> dict[str, str]:
     """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``. ``token``
     gives one where a token is handed over."""
-    if queue.cloud == "OPENSTACK":
+    if queue.endpoint.cloud == "OPENSTACK":
         values = openstack_logins.environment(
-            queue.driver, credentials.key, credentials.secret, queue.region, token
+            queue.endpoint.driver, credentials.key, credentials.secret, queue.endpoint.region, token
         )
         authority = os.environ.get("OS_CACERT")
         return {"OS_CACERT": authority, **values} if authority else values

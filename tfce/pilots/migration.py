@@ -10,7 +10,7 @@ from tfce.store.workspace import Workspace
 
 def left_over(workspace: Workspace, cloud: Cloud) -> list[Node]:
     """The VMs that Workspace_AdoptPrefix names and that are not gone. Raises ``ConfigError`` if it is unset."""
-    if not workspace.queue["Workspace_AdoptPrefix"]:
+    if not workspace.queue.workspace.adopt_prefix:
         raise ConfigError(
             "Workspace_AdoptPrefix", "", "is not set", "set it to the start of the VMs' names: VMDIRAC3_"
         )

@@ -51,7 +51,7 @@ class Reaper:
         """Remove the queue's own VMs that stopped, failed, are overdue or were dismissed, and forget pilots
         whose VMs are gone. One VM's fault stops none of the others."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
-        if dry_run or not (self._workspace.exists or self._queue["Workspace_AdoptPrefix"]):
+        if dry_run or not (self._workspace.exists or self._queue.workspace.adopt_prefix):
             sweep = self._judge(dry_run=True)
         else:
             with self._workspace.locked():
@@ -79,7 +79,7 @@ class Reaper:
             roster = self._workspace.roster()
         removals = [self._aged(one, roster) for one in self._removals(nodes, roster, dismissed)]
         alive = [node for node in nodes if node.state not in (State.GONE, State.STOPPED, State.FAILED)]
-        sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue["Workspace_ReapShare"])
+        sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue.workspace.reap_share)
         if not dry_run:
             self._learn(sweep.removed, nodes)
         going = {removal.node.id for removal in sweep.removed if removal.node}
@@ -103,7 +103,7 @@ class Reaper:
             self._workspace.warm()
 
     def _removals(self, nodes: list[Node], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
-        now, lifetime = self._ground.clock(), self._queue["Context_MaxLifetime"]
+        now, lifetime = self._ground.clock(), self._queue.userdata.max_lifetime
         removals: list[Removal] = []
         chosen = self._ground.one_each(nodes)
         for node in nodes:
@@ -140,7 +140,7 @@ class Reaper:
                 if key not in state:
                     gone.append(Removal(key, None, "gone", State.GONE))
                 elif self._cloud.node(state[key].id) is None:
-                    name = f"{self._queue['Workspace_NamePrefix']}{key}"
+                    name = f"{self._queue.workspace.name_prefix}{key}"
                     gone.append(Removal(key, Node(state[key].id, name, State.GONE, "-", None), "gone", State.GONE))
             except CloudError as error:
                 log.warning("whether pilot %s is gone cannot be told: %s", key, error.message)

@@ -91,7 +91,7 @@ class Submitter:
         """How many of ``count`` pilots may be started now, and what keeps the others back."""
         now, queue = self._ground.clock(), self._queue
         cooling = "" if insist else self._workspace.cooling(now)
-        if cooling or (queue["MaxTotalJobs"] is None and queue["MaxWaitingJobs"] is None):
+        if cooling or (queue.limits.total is None and queue.limits.waiting is None):
             return (0, cooling) if cooling else (count, "")
         mine = self._ground.mine()
         full = [node.fault for node in mine if node.state is State.FAILED and classify(node.fault) in NO_ROOM]
@@ -100,16 +100,15 @@ class Submitter:
         states = Counter(node.state for node in mine)
         # A cloud's list may lag behind: what the roster has and the list does not is about to appear.
         waiting = states[State.BOOTING] + len(set(self._workspace.roster().pilots) - set(map(pilot_key, mine)))
-        free = {
-            "MaxTotalJobs": waiting + states[State.RUNNING] + states[State.ODD],
-            "MaxWaitingJobs": waiting,
-        }
+        # MaxWaitingJobs is a measure of the SiteDirector's demand, not of the cloud's room.
+        bounds = (
+            ("MaxTotalJobs", queue.limits.total, waiting + states[State.RUNNING] + states[State.ODD]),
+            ("MaxWaitingJobs", None if insist else queue.limits.waiting, waiting),
+        )
         why = ""
-        if insist:
-            del free["MaxWaitingJobs"]  # a measure of the SiteDirector's demand, not of the cloud's room
-        for option, taken in free.items():
-            if queue[option] is not None and queue[option] - taken < count:
-                count, why = max(queue[option] - taken, 0), f"{option} = {queue[option]}, {taken} are there"
+        for option, most, taken in bounds:
+            if most is not None and most - taken < count:
+                count, why = max(most - taken, 0), f"{option} = {most}, {taken} are there"
         return count, why
 
     def _asked(self, recipe: userdata.Recipe, count: int) -> list[Single | Batch]:
@@ -234,11 +233,11 @@ class Submitter:
 def recipe_for(queue: Queue) -> userdata.Recipe:
     """What every pilot of ``queue`` shares."""
     return userdata.Recipe(
-        template=queue["Context_Template"],
-        packages=queue["Context_ExtPackages"],
-        max_lifetime=queue["Context_MaxLifetime"],
-        limit=userdata.EC2 if queue.cloud == "EC2" else userdata.OPENSTACK,
-        cvmfs_proxies=queue["Context_CVMFSProxies"],
+        template=queue.userdata.template,
+        packages=queue.userdata.packages,
+        max_lifetime=queue.userdata.max_lifetime,
+        limit=userdata.EC2 if queue.endpoint.cloud == "EC2" else userdata.OPENSTACK,
+        cvmfs_proxies=queue.userdata.cvmfs_proxies,
     )
 
 

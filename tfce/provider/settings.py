@@ -44,8 +44,8 @@ def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict
     return {
         KEY: credentials.key,
         SECRET: credentials.secret,
-        OPTIONS: json.dumps(dict(queue.driver)),
-        PARALLELISM: str(queue["Terraform_Parallelism"]),
+        OPTIONS: json.dumps(dict(queue.endpoint.driver)),
+        PARALLELISM: str(queue.terraform.parallelism),
         **({AUTHORITY: authority} if authority else {}),
         **({LOGIN: place} if place else {}),
     }
@@ -63,7 +63,7 @@ def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
     parameters = {f"Driver_{name}": value for name, value in options.items()}
     wish = {"CloudType": cloud, "Instance_Image": "-", "Instance_Flavor": "-", **parameters}
     queue = parse("provider", "tfce", wish, _NOWHERE, _NOWHERE)
-    return queue, Credentials(environ[KEY], environ[SECRET], str(queue.driver.get("token", "")))
+    return queue, Credentials(environ[KEY], environ[SECRET], str(queue.endpoint.driver.get("token", "")))
 
 
 def _options(environ: Mapping[str, str]) -> dict[str, Any]:

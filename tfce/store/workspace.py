@@ -42,9 +42,9 @@ class Workspace:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
-        self.root: Path = queue["Workspace_Root"]
+        self.root: Path = queue.workspace.root
         self.private: Path = self.root / "queues" / slug(queue.ce) / slug(queue.name)
-        self.review: Path = queue["Workspace_Files"] / slug(queue.ce) / slug(queue.name)
+        self.review: Path = queue.workspace.files / slug(queue.ce) / slug(queue.name)
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
         self._roster_file: Path = self.private / "scale.auto.tfvars.json"
@@ -67,14 +67,14 @@ class Workspace:
 
     def owner(self) -> Owner:
         """Whose VMs these are; makes the installation's name when it has none yet."""
-        return Owner(self._installation(), self.queue.ce, self.queue.name, self.queue["Workspace_AdoptPrefix"])
+        return Owner(self._installation(), self.queue.ce, self.queue.name, self.queue.workspace.adopt_prefix)
 
     def guest(self) -> Owner:
         """The same for a host or user without access to the workspace: whichever installation's."""
-        return Owner("", self.queue.ce, self.queue.name, self.queue["Workspace_AdoptPrefix"])
+        return Owner("", self.queue.ce, self.queue.name, self.queue.workspace.adopt_prefix)
 
     def _installation(self) -> str:
-        named: str = self.queue["Workspace_Installation"]
+        named: str = self.queue.workspace.installation
         if named:
             return named
         path = self.root / "installation"
@@ -96,15 +96,15 @@ class Workspace:
         files.private_folder(self.contexts)
         home = self.private / "home"
         known = (files.read(home) or "").strip()
-        if known and known != self.queue.home and len(self.roster()):
+        if known and known != self.queue.endpoint.home and len(self.roster()):
             raise ConfigError(
                 "CloudType, Driver_*",
-                self.queue.home,
+                self.queue.endpoint.home,
                 f"{len(self.roster())} pilots of {self.queue.label} live in {known}",
                 "put the options back until they have ended, or configure another queue for the new cloud",
             )
-        if known != self.queue.home:
-            files.write(home, self.queue.home + "\n")
+        if known != self.queue.endpoint.home:
+            files.write(home, self.queue.endpoint.home + "\n")
         if not self._roster_file.exists():
             if any(self.private.glob("terraform.tfstate.d/*/terraform.tfstate")):
                 raise WorkspaceError(
@@ -122,7 +122,7 @@ class Workspace:
     def locked(self) -> Iterator[None]:
         """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds."""
         self._make_folders()
-        with locks.exclusive(self.private / "lock", self.queue["Workspace_LockTimeout"], self.queue.label):
+        with locks.exclusive(self.private / "lock", self.queue.workspace.lock_timeout, self.queue.label):
             yield
 
     # -- the roster and what was meant with it -------------------------------------------------------------
@@ -221,7 +221,7 @@ class Workspace:
         """One more submission in a row met a cloud without room. From the second on, none is tried for
         Workspace_Cooldown seconds; twice as long after each further one, up to eight times."""
         failures = int(self._cooldown().get("failures", 0)) + 1
-        rest = self.queue["Workspace_Cooldown"] * min(2 ** max(failures - 2, 0), 8) if failures > 1 else 0
+        rest = self.queue.workspace.cooldown * min(2 ** max(failures - 2, 0), 8) if failures > 1 else 0
         until = timestamp(now + timedelta(seconds=rest))
         entry = {"failures": failures, "reason": reason, "since": timestamp(now), "until": until}
         files.write_json(self._cooldown_file, entry)

@@ -36,7 +36,7 @@ class Bulk(Terraform):
 
     @property
     def batch_limit(self) -> int:
-        return int(self._queue["Terraform_Batch"]) if self._queue.cloud in BATCHES else 1
+        return int(self._queue.terraform.batch) if self._queue.endpoint.cloud in BATCHES else 1
 
     @property
     def waits(self) -> bool:
@@ -51,7 +51,7 @@ class Bulk(Terraform):
     def environment(self) -> dict[str, str]:
         """The environment of a run: only what Terraform needs, and the login for our provider; for an
         operator's own module also what the cloud's ready-made provider reads."""
-        native = self.module.place is not None and self._queue.cloud in ("EC2", "OPENSTACK")
+        native = self.module.place is not None and self._queue.endpoint.cloud in ("EC2", "OPENSTACK")
         return {
             **base_environment(),
             **self._settings(),

@@ -135,10 +135,10 @@ _BY_CLOUD = {"EC2": AWS, "OPENSTACK": OPENSTACK}
 def module_for(queue: Queue) -> Module:
     """The root module that serves ``queue``: the one that Terraform_Module asks for. Clouds for which there is
     no ready-made provider are always served in bulk."""
-    wish = queue["Terraform_Module"]
+    wish = queue.terraform.module
     if isinstance(wish, Path):
         return _own(wish)
-    return BULK if wish == "bulk" else _BY_CLOUD.get(queue.cloud, BULK)
+    return BULK if wish == "bulk" else _BY_CLOUD.get(queue.endpoint.cloud, BULK)
 
 
 def _own(place: Path) -> Module:

@@ -118,9 +118,7 @@ class Terraform:
         self._workspace.render()  # for this module's variables
         self._write_environment()
         # Providers are linked or downloaded into a cache that does not bear two writers.
-        with locks.exclusive(
-            self._queue["Workspace_Root"] / "terraform" / "init.lock", _QUICK * 5, "terraform init"
-        ):
+        with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", _QUICK * 5, "terraform init"):
             files.remove(self._folder / ".terraform.lock.hcl")
             self._run("init", input=False, no_color=IsFlagged, timeout=_QUICK * 5)
             (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
@@ -185,9 +183,9 @@ class Terraform:
             input=False,
             refresh=False,
             lock_timeout="10s",
-            parallelism=self._queue["Terraform_Parallelism"],
+            parallelism=self._queue.terraform.parallelism,
             target=self.module.targets(keys),
-            timeout=self._queue["Terraform_Timeout"],
+            timeout=self._queue.terraform.timeout,
             check=False,
             **how,
         )
@@ -215,8 +213,10 @@ class Terraform:
     def _looked_up(self, diagnostic: Mapping[str, Any], text: str) -> str:
         """What an error is about that only says that a search found nothing, or too much."""
         option = option_of(diagnostic.get("address") or "") if "query returned" in text else None
-        value = self._queue[option] if option else ""
-        return f"{option} = {', '.join(value) if isinstance(value, tuple) else value}: " if option else ""
+        if option is None:
+            return ""
+        value = self._queue.values()[option]
+        return f"{option} = {', '.join(value) if isinstance(value, tuple) else value}: "
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""
@@ -253,7 +253,7 @@ class Terraform:
                 no_color=IsFlagged,
                 lock_timeout="10s",
                 target=[self.module.address(key) for key in ids],
-                timeout=self._queue["Terraform_Timeout"],
+                timeout=self._queue.terraform.timeout,
             )
         finally:
             files.remove(self._folder / _ADOPTION)
@@ -279,7 +279,7 @@ class Terraform:
             detailed_exitcode=IsFlagged,
             refresh=refresh,
             lock=False,
-            timeout=self._queue["Terraform_Timeout"],
+            timeout=self._queue.terraform.timeout,
             check=False,
         )
         if ended.exit not in (0, 2):
@@ -335,7 +335,7 @@ class Terraform:
         path = self._folder / "terraform.lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
         try:
-            deadline = time.monotonic() + self._queue["Workspace_LockTimeout"]
+            deadline = time.monotonic() + self._queue.workspace.lock_timeout
             while True:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -355,8 +355,8 @@ class Terraform:
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
-        folder = self._queue["Workspace_Root"] / "terraform"
-        with locks.slot(folder, self._queue["Terraform_MaxProcesses"], self._queue["Terraform_Timeout"]):
+        folder = self._queue.workspace.root / "terraform"
+        with locks.slot(folder, self._queue.terraform.max_processes, self._queue.terraform.timeout):
             yield
 
     # -- words ---------------------------------------------------------------------------------------------

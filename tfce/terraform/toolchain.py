@@ -282,7 +282,7 @@ def decide(queue: Queue, module: Module) -> tuple[Toolchain, list[str]]:
     Choices are kept in Workspace_Root and stay as long as what they name is there: a provider that changed
     from cycle to cycle would meet states that another version wrote.
     """
-    root: Path = queue["Workspace_Root"]
+    root: Path = queue.workspace.root
     folder = files.private_folder(root / "terraform")
     # SiteDirector serves each queue in a thread of its own: one of them unpacks and links.
     with locks.exclusive(folder / f"{module.name}.lock", _DECISION, "the choice of Terraform and provider"):
@@ -292,8 +292,8 @@ def decide(queue: Queue, module: Module) -> tuple[Toolchain, list[str]]:
 def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list[str]]:
     kept_file = folder / f"{module.name}.json"
     wish = [
-        str(queue["Terraform_Binary"] or ""),
-        str(queue["Terraform_Mirror"] or ""),
+        str(queue.terraform.binary or ""),
+        str(queue.terraform.mirror or ""),
         os.environ.get(MIRROR_VARIABLE, ""),
     ]
     kept = files.read_json(kept_file)
@@ -303,11 +303,11 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         place = Path(kept["folder"]) if kept["folder"] else None
         provider = Provider(module.provider, place, kept["provider_version"], kept["provider_origin"])
     else:
-        program = find_program(queue["Terraform_Binary"])
-        provider = find_provider(module, queue["Terraform_Mirror"], folder / "unpacked")
+        program = find_program(queue.terraform.binary)
+        provider = find_provider(module, queue.terraform.mirror, folder / "unpacked")
         news = [f"using {program}", f"using {provider}"]
         _keep(kept_file, wish, program, provider)
-    return Toolchain(program, provider, _configure(folder, provider, module, queue["Terraform_Mirror"])), news
+    return Toolchain(program, provider, _configure(folder, provider, module, queue.terraform.mirror)), news
 
 
 def _keep(path: Path, wish: list[str], program: Program, provider: Provider) -> None:

@@ -15,7 +15,7 @@ from tfce.cloud.api import connect
 from tfce.cloud.generic.abilities import abilities, driver_class
 from tfce.cloud.shape import Shape
 from tfce.cloud.shape import connect as connect_creator
-from tfce.config import options
+from tfce.config import endpoint
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
@@ -34,7 +34,7 @@ def queue(cloud: str, **more: str) -> Queue:
 
 def test_the_options_know_exactly_libclouds_drivers() -> None:
     known = {name.upper() for name in DRIVERS}
-    assert options._OTHERS | {"EC2", "OPENSTACK"} == known
+    assert endpoint.OTHERS | {"EC2", "OPENSTACK"} == known
 
 
 def test_the_table_is_up_to_date() -> None:

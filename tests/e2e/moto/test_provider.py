@@ -30,8 +30,12 @@ OWNER = Owner("site", "cloud.example.org", "provider")
 def test_block_and_environment_make_one_login() -> None:
     block = {"cloud": "EC2", "region": "eu-west-1", "endpoint": "http://127.0.0.1:99/api", "options": None}
     queue, credentials = settings.login(block, {**LOGIN, settings.OPTIONS: '{"token": "t0ken", "timeout": "7"}'})
-    assert (queue.cloud, queue.region, queue.endpoint) == ("EC2", "eu-west-1", "http://127.0.0.1:99/api")
-    assert queue.driver["timeout"] == 7 and credentials == Credentials("AKIA", "s3cret", "t0ken")
+    assert (queue.endpoint.cloud, queue.endpoint.region, queue.endpoint.url) == (
+        "EC2",
+        "eu-west-1",
+        "http://127.0.0.1:99/api",
+    )
+    assert queue.endpoint.driver["timeout"] == 7 and credentials == Credentials("AKIA", "s3cret", "t0ken")
 
 
 def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None:
@@ -46,9 +50,9 @@ def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None
     }
     queue = parse("ce", "long", wish, tmp_path, tmp_path)
     environ = settings.environment(queue, Credentials("user", "password"))
-    block = {"cloud": queue.cloud, "region": queue.region, "endpoint": queue.endpoint}
+    block = {"cloud": queue.endpoint.cloud, "region": queue.endpoint.region, "endpoint": queue.endpoint.url}
     read, credentials = settings.login(block, environ)
-    assert (read.home, dict(read.driver)) == (queue.home, dict(queue.driver))
+    assert (read.home, dict(read.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
     assert credentials == Credentials("user", "password")
     manner = settings.manner(3, threading.Event(), environ)
     assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)

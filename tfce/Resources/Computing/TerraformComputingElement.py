@@ -397,7 +397,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         """
         fleet = self._fleet()
         wrapper = Path(executableFile).read_bytes()
-        cloud_proxy = self._cloudProxyText(fleet.queue["Context_ProxyLifetime"])
+        cloud_proxy = self._cloudProxyText(fleet.queue.userdata.proxy_lifetime)
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
             reasons = "; ".join(self._reasons(submission))

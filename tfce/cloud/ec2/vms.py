@@ -81,8 +81,8 @@ class Ec2:
         options = {
             "signature_version": "4",
             "timeout": TIMEOUT,
-            **self._queue.driver,
-            "region": self._queue.region,
+            **self._queue.endpoint.driver,
+            "region": self._queue.endpoint.region,
         }
         path = options.pop("path", "/")
         try:
@@ -92,7 +92,7 @@ class Ec2:
                 raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
             raise ConfigError(
                 "Driver_region",
-                str(self._queue.region),
+                str(self._queue.endpoint.region),
                 "libcloud knows no such region",
                 "use one of EC2's names",
             ) from None
@@ -201,28 +201,26 @@ class Ec2:
     def checks(self) -> list[Check]:
         queue = self._queue
         checks = [
-            self._exists(
-                "image", "Instance_Image", "DescribeImages", "ImageId", "imagesSet", queue["Instance_Image"]
-            ),
+            self._exists("image", "Instance_Image", "DescribeImages", "ImageId", "imagesSet", queue.shape.image),
             self._exists(
                 "flavor",
                 "Instance_Flavor",
                 "DescribeInstanceTypes",
                 "InstanceType",
                 "instanceTypeSet",
-                queue["Instance_Flavor"].removeprefix("name:"),
+                queue.shape.flavor.removeprefix("name:"),
             ),
         ]
-        for network in queue["Instance_Networks"]:
+        for network in queue.shape.networks:
             checks.append(
                 self._exists("network", "Instance_Networks", "DescribeSubnets", "SubnetId", "subnetSet", network)
             )
-        if queue["Instance_SSHKey"]:
-            key = queue["Instance_SSHKey"].removeprefix("name:")
+        if queue.shape.ssh_key:
+            key = queue.shape.ssh_key.removeprefix("name:")
             checks.append(
                 self._exists("key pair", "Instance_SSHKey", "DescribeKeyPairs", "KeyName", "keySet", key)
             )
-        for group in queue["Terraform_SecurityGroups"]:
+        for group in queue.shape.security_groups:
             checks.append(
                 self._exists(
                     "security group",
@@ -245,7 +243,7 @@ class Ec2:
             tag = "group-name" if action == "DescribeSecurityGroups" else tag
             params |= _filters({tag: name})
         if action == "DescribeImages" and name is not None:
-            params |= {f"Owner.{n}": o for n, o in enumerate(self._queue["Terraform_ImageOwners"], 1)}
+            params |= {f"Owner.{n}": o for n, o in enumerate(self._queue.shape.image_owners, 1)}
         try:
             found = findall(self._ask(f"looking for the {what}", params), f"{items}/item", NAMESPACE)
         except CloudError as error:

@@ -54,10 +54,12 @@ class GenericCreator:
         self.calls: Counter[str] = Counter()
         self._queue, self._credentials = queue, credentials
         self._secrets = credentials.secrets()
-        self._class = driver_class(queue.cloud)
+        self._class = driver_class(queue.endpoint.cloud)
         refusal = abilities(self._class).refusal
         if refusal:
-            raise ConfigError("CloudType", queue.cloud, refusal, "use one of docs/drivers.md that takes pilots")
+            raise ConfigError(
+                "CloudType", queue.endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots"
+            )
         self._known: Any = None
         self._catalogue = _Catalogue()
 
@@ -73,7 +75,7 @@ class GenericCreator:
         parameters = inspect.signature(self._class).parameters
         takes = "secret" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         try:
-            return self._class(key, **({"secret": secret} if takes else {}), **self._queue.driver)
+            return self._class(key, **({"secret": secret} if takes else {}), **self._queue.endpoint.driver)
         except (TypeError, ValueError) as error:
             raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
 
@@ -120,9 +122,9 @@ class GenericCreator:
     def checks(self) -> list[Check]:
         queue = self._queue
         wishes = [
-            ("image", "Instance_Image", queue["Instance_Image"]),
-            ("flavor", "Instance_Flavor", queue["Instance_Flavor"]),
-            *(("network", "Instance_Networks", network) for network in queue["Instance_Networks"]),
+            ("image", "Instance_Image", queue.shape.image),
+            ("flavor", "Instance_Flavor", queue.shape.flavor),
+            *(("network", "Instance_Networks", network) for network in queue.shape.networks),
         ]
         return [self._check(*wish) for wish in wishes]
 

@@ -37,16 +37,16 @@ class Preflight:
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
             self._guarded("flavor", self._flavor_check),
-            *(self._guarded("network", partial(self._network, name)) for name in queue["Instance_Networks"]),
-            *(self._guarded("security group", partial(self._group, g)) for g in queue["Terraform_SecurityGroups"]),
+            *(self._guarded("network", partial(self._network, name)) for name in queue.shape.networks),
+            *(self._guarded("security group", partial(self._group, g)) for g in queue.shape.security_groups),
         ]
-        if not queue["Instance_Networks"]:
+        if not queue.shape.networks:
             checks.append(self._guarded("network", self._only_network))
-        if queue["Terraform_AvailabilityZone"]:
+        if queue.shape.availability_zone:
             checks.append(self._guarded("availability zone", self._zone))
-        if openstack_logins.version(queue.driver) == "3.x_appcred":
+        if openstack_logins.version(queue.endpoint.driver) == "3.x_appcred":
             checks.append(self._guarded("credential", self._credential))
-        if queue["Instance_SSHKey"]:
+        if queue.shape.ssh_key:
             checks.append(self._guarded("key pair", self._key_pair))
         if self._image and self._flavor:
             checks.append(self._fits(self._image, self._flavor))
@@ -67,9 +67,9 @@ class Preflight:
         if expires is None:
             return Check("login", True, "accepted")
         left = (expires - datetime.now(UTC)).total_seconds()
-        handed_over = openstack_logins.METHODS[openstack_logins.version(self._queue.driver)].handed_over
+        handed_over = openstack_logins.METHODS[openstack_logins.version(self._queue.endpoint.driver)].handed_over
         # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
-        enough = left > (self._queue["Terraform_Timeout"] if handed_over else _BRIEF)
+        enough = left > (self._queue.terraform.timeout if handed_over else _BRIEF)
         cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
         return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
 
@@ -106,7 +106,7 @@ class Preflight:
 
     def _image_check(self) -> Check:
         found = self._pages(self._driver.image_connection, "/v2/images", "images")
-        check, self._image = self._one("image", "Instance_Image", self._queue["Instance_Image"], found)
+        check, self._image = self._one("image", "Instance_Image", self._queue.shape.image, found)
         if self._image and self._image.get("status") != "active":
             return Check(
                 "image", False, f"{check.detail}, but it is {self._image.get('status')}", "use an active image"
@@ -115,7 +115,7 @@ class Preflight:
 
     def _flavor_check(self) -> Check:
         found = self._get(self._driver.connection, "/flavors/detail")["flavors"]
-        check, self._flavor = self._one("flavor", "Instance_Flavor", self._queue["Instance_Flavor"], found)
+        check, self._flavor = self._one("flavor", "Instance_Flavor", self._queue.shape.flavor, found)
         return check
 
     def _network(self, wish: str) -> Check:
@@ -152,20 +152,20 @@ class Preflight:
         return Check("security group", False, f"{wish}: there is none", cure)
 
     def _zone(self) -> Check:
-        wish = self._queue["Terraform_AvailabilityZone"]
+        wish = self._queue.shape.availability_zone
         zones = self._get(self._driver.connection, "/os-availability-zone")["availabilityZoneInfo"]
         names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
         cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
         return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
 
     def _key_pair(self) -> Check:
-        wish = self._queue["Instance_SSHKey"].removeprefix("name:")
+        wish = self._queue.shape.ssh_key.removeprefix("name:")
         pairs = [item["keypair"] for item in self._get(self._driver.connection, "/os-keypairs")["keypairs"]]
         found = [{"id": pair["name"], "name": pair["name"]} for pair in pairs]
         return self._one("key pair", "Instance_SSHKey", wish, found)[0]
 
     def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
-        disk = self._queue["Terraform_RootVolume"] or flavor["disk"]
+        disk = self._queue.shape.root_volume or flavor["disk"]
         needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
         short = []
         if disk and disk < needs:  # a flavor's disk of 0 means: as large as the image
@@ -180,7 +180,7 @@ class Preflight:
 
     def _quota(self) -> Check:
         limits = self._get(self._driver.connection, "/limits")["limits"]["absolute"]
-        wanted = self._queue.values.get("MaxTotalJobs") or 1
+        wanted = self._queue.limits.total or 1
         flavor = self._flavor or {"vcpus": 1, "ram": 1}
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),

@@ -71,16 +71,16 @@ class OpenStack:
         return self._known
 
     def _connected(self) -> Any:
-        options = {"timeout": TIMEOUT, **self._queue.driver}
+        options = {"timeout": TIMEOUT, **self._queue.endpoint.driver}
         for ours in ("ca_cert", "cloud", "ex_tenant_id", "api_version"):
             options.pop(ours, None)
-        options["ex_force_auth_url"] = openstack_logins.libcloud_auth_url(self._queue.driver)
-        options["ex_force_auth_version"] = openstack_logins.version(self._queue.driver)
-        if self._queue.region:
-            options["ex_force_service_region"] = self._queue.region
-        if self._queue.driver.get("ex_tenant_id"):
-            options.setdefault("ex_tenant_name", str(self._queue.driver["ex_tenant_id"]))
-        project = self._queue.driver.get("ex_tenant_id")
+        options["ex_force_auth_url"] = openstack_logins.libcloud_auth_url(self._queue.endpoint.driver)
+        options["ex_force_auth_version"] = openstack_logins.version(self._queue.endpoint.driver)
+        if self._queue.endpoint.region:
+            options["ex_force_service_region"] = self._queue.endpoint.region
+        if self._queue.endpoint.driver.get("ex_tenant_id"):
+            options.setdefault("ex_tenant_name", str(self._queue.endpoint.driver["ex_tenant_id"]))
+        project = self._queue.endpoint.driver.get("ex_tenant_id")
         connections = _connections(self.calls, _ca_cert(self._queue), project, self._login)
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
         return driver(self._credentials.key, secret=self._credentials.secret, **options)
@@ -210,7 +210,7 @@ class OpenStack:
             yield
         except CloudError as error:
             if "Could not find specified endpoint" in error.message:
-                region = self._queue.region or "the cloud's default"
+                region = self._queue.endpoint.region or "the cloud's default"
                 cure = (
                     f"keystone lists no {service} service in region {region}; set Driver_ex_force_service_region"
                 )
@@ -229,7 +229,7 @@ class OpenStack:
 
 
 def _ca_cert(queue: Queue) -> str | None:
-    return queue.driver.get("ca_cert") or os.environ.get("OS_CACERT")
+    return queue.endpoint.driver.get("ca_cert") or os.environ.get("OS_CACERT")
 
 
 def _connections(

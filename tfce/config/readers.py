@@ -1,0 +1,96 @@
+"""From the text of an option to its value; ``ValueError`` says what is wrong. Pure: standard library only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def text(value: str) -> str:
+    """The text itself."""
+    return value
+
+
+def items(value: str) -> tuple[str, ...]:
+    """Items between commas."""
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def whole(value: str) -> int:
+    """A whole number."""
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+
+
+def count(value: str) -> int:
+    """A whole number of at least 1."""
+    number = whole(value)
+    if number < 1:
+        raise ValueError("must be a whole number of at least 1")
+    return number
+
+
+def prefix(value: str) -> str:
+    """The start of a name: empty, or long enough to be nobody else's."""
+    if value and len(value) < 4:
+        raise ValueError("must have at least 4 characters, so that no other VM's name begins like that")
+    return value
+
+
+def natural(value: str) -> int:
+    """A whole number, not negative."""
+    number = whole(value)
+    if number < 0:
+        raise ValueError("must be a whole number, not negative")
+    return number
+
+
+def optional_count(value: str) -> int | None:
+    """A whole number of at least 1, or nothing."""
+    return count(value) if value else None
+
+
+def share(value: str) -> float:
+    """A number above 0, at most 1."""
+    try:
+        number = float(value)
+    except ValueError:
+        raise ValueError("must be a number, such as 0.5") from None
+    if not 0 < number <= 1:
+        raise ValueError("must be above 0 and at most 1")
+    return number
+
+
+def flag(value: str) -> bool:
+    """True or False."""
+    try:
+        return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[value.lower()]
+    except KeyError:
+        raise ValueError("must be True or False") from None
+
+
+def path(value: str) -> Path | None:
+    """An absolute path; ~ and environment variables expand."""
+    if not value:
+        return None
+    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111  expandvars has no Path twin
+    if "$" in expanded:
+        raise ValueError("names an environment variable that is not set")
+    if not os.path.isabs(expanded):  # noqa: PTH117
+        raise ValueError("must be an absolute path")
+    return Path(expanded)
+
+
+def module(value: str) -> str | Path:
+    """A module's name, or its folder."""
+    return value if value in ("native", "bulk") else path(value) or "bulk"
+
+
+def tags(value: str) -> dict[str, str]:
+    """NAME=VALUE, NAME=VALUE."""
+    pairs = [item.partition("=") for item in items(value)]
+    if not all(name.strip() and equals for name, equals, _ in pairs):
+        raise ValueError("must read NAME=VALUE, NAME=VALUE")
+    return {name.strip(): text.strip() for name, _, text in pairs}

@@ -1,0 +1,232 @@
+"""The options: typed groups, each field declared once.
+
+The declaration serves parsing, faults, the README's table and the element's docstring. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from tfce.config import readers as read
+
+_PUBLISHERS = (
+    "self, amazon, aws-marketplace, 136693071363, 099720109477, 764336703387, 792107900819, "
+    "309956199498, 125523088429"
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: how its text is read, what it is when absent, and what the documentation says."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: str
+    help: str
+    example: str
+    required: bool = False
+
+
+def _option(*facts: Any) -> Any:
+    return field(metadata={"option": Option(*facts)})
+
+
+@dataclass(frozen=True)
+class Access:
+    """Which cloud, and where its login is."""
+
+    cloud_type: str = _option(
+        "CloudType",
+        read.text,
+        "",
+        "libcloud's name of the cloud (docs/drivers.md), or a driver class of yours: package.module.Class",
+        "OPENSTACK",
+        True,
+    )
+    auth_file: Path = _option(
+        "CloudAuth",
+        read.path,
+        "<DIRAC root>/etc/cloud.auth",
+        "file with key and secret, readable by its owner only; environment variables expand",
+        "/opt/dirac/etc/cloud.auth",
+    )
+
+
+@dataclass(frozen=True)
+class VmShape:
+    """What a pilot's VM is made of, as the options say it: ids, or ``name:NAME``."""
+
+    image: str = _option("Instance_Image", read.text, "", "image id, or name:NAME", "name:debian-12-amd64", True)
+    flavor: str = _option("Instance_Flavor", read.text, "", "flavor id, or name:NAME", "name:t3.medium", True)
+    networks: tuple[str, ...] = _option(
+        "Instance_Networks", read.items, "", "network (EC2: subnet) ids or name:NAME, in order", "name:pilots"
+    )
+    ssh_key: str = _option("Instance_SSHKey", read.text, "", "SSH key pair id, or name:NAME", "operators")
+    image_owners: tuple[str, ...] = _option(
+        "Terraform_ImageOwners", read.items, _PUBLISHERS, "EC2: who may publish an image found by name", "self"
+    )
+    security_groups: tuple[str, ...] = _option(
+        "Terraform_SecurityGroups", read.items, "", "security group ids or name:NAME", "name:pilots"
+    )
+    availability_zone: str = _option(
+        "Terraform_AvailabilityZone", read.text, "", "availability zone of the VMs", "us-east-1a"
+    )
+    root_volume: int = _option(
+        "Terraform_RootVolume", read.natural, "0", "root volume in GB; 0: what the image gives", "40"
+    )
+    tags: Mapping[str, str] = _option(
+        "Terraform_Tags", read.tags, "", "additional tags of the VMs", "project=lz, owner=grid"
+    )
+
+
+@dataclass(frozen=True)
+class UserData:
+    """What a VM is told at its start."""
+
+    template: Path | None = _option(
+        "Context_Template", read.path, "", "cloud-init template instead of tfce's own", "/opt/dirac/etc/vm.yaml"
+    )
+    packages: tuple[str, ...] = _option(
+        "Context_ExtPackages", read.items, "", "additional packages for the VM", "gcc, git"
+    )
+    cvmfs_proxies: str = _option(
+        "Context_CVMFSProxies",
+        read.text,
+        "auto;DIRECT",
+        "CVMFS_HTTP_PROXY of the VM",
+        "http://squid.example.org:3128",
+    )
+    max_lifetime: int = _option(
+        "Context_MaxLifetime", read.count, "1209600", "seconds after which a VM is overdue", "259200"
+    )
+    proxy_lifetime: int | None = _option(
+        "Context_ProxyLifetime",
+        read.optional_count,
+        "",
+        "seconds a proxy of its own in the VM must last; unset: the proxy comes in the pilot wrapper",
+        "1209600",
+    )
+
+
+@dataclass(frozen=True)
+class TerraformOptions:
+    """Which Terraform, and how patiently. Times in seconds."""
+
+    binary: Path | None = _option(
+        "Terraform_Binary", read.path, "", "terraform or tofu program; unset: found on the PATH", "/usr/bin/tofu"
+    )
+    mirror: Path | None = _option(
+        "Terraform_Mirror", read.path, "", "filesystem mirror of providers to prefer", "/srv/terraform/mirror"
+    )
+    module: str | Path = _option(
+        "Terraform_Module",
+        read.module,
+        "bulk",
+        "bulk: tfce's own provider, one resource for the queue; native (OpenStack, EC2): the cloud's ready-made "
+        "provider, a resource for each pilot; or the folder of a root module of yours",
+        "native",
+    )
+    parallelism: int = _option("Terraform_Parallelism", read.count, "10", "VMs created at once by one apply", "20")
+    batch: int = _option(
+        "Terraform_Batch",
+        read.count,
+        "100",
+        "bulk on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call for each",
+        "20",
+    )
+    timeout: int = _option("Terraform_Timeout", read.count, "900", "seconds one Terraform run may take", "1800")
+    create_timeout: int = _option(
+        "Terraform_CreateTimeout", read.count, "600", "seconds one VM may take to become active", "300"
+    )
+    max_retries: int = _option(
+        "Terraform_MaxRetries", read.natural, "5", "repeats of an API call that failed in passing", "3"
+    )
+    max_processes: int = _option(
+        "Terraform_MaxProcesses", read.count, "4", "Terraform runs at once on this host, all queues", "2"
+    )
+
+
+@dataclass(frozen=True)
+class WorkspaceOptions:
+    """Where a queue's files are, what its VMs are called, when they go. Times in seconds."""
+
+    root: Path = _option(
+        "Workspace_Root",
+        read.path,
+        "<DIRAC root>/var/tfce",
+        "private folder: state, journal, locks",
+        "/var/lib/tfce",
+    )
+    files: Path = _option(
+        "Workspace_Files",
+        read.path,
+        "<Workspace_Root>/workspaces",
+        "folder of the reviewable files",
+        "/srv/site/workspaces",
+    )
+    installation: str = _option(
+        "Workspace_Installation",
+        read.text,
+        "",
+        "name of this installation in the VMs' tags; unset: made once",
+        "lz-prod",
+    )
+    name_prefix: str = _option("Workspace_NamePrefix", read.text, "tfce-", "start of the VMs' names", "lz-pilot-")
+    adopt_prefix: str = _option(
+        "Workspace_AdoptPrefix",
+        read.prefix,
+        "",
+        "start of the names of VMs that CloudCE left: polled, counted and removed, too, until they are gone",
+        "VMDIRAC3_",
+    )
+    cooldown: int = _option(
+        "Workspace_Cooldown",
+        read.natural,
+        "600",
+        "seconds without submissions after two in a row met no quota, no capacity or throttling; 0: none",
+        "1800",
+    )
+    lock_timeout: int = _option(
+        "Workspace_LockTimeout", read.natural, "60", "seconds to wait for a busy workspace", "10"
+    )
+    reap_share: float = _option(
+        "Workspace_ReapShare", read.share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many VMs the queue may have; None: DIRAC alone decides."""
+
+    total: int | None = _option(
+        "MaxTotalJobs",
+        read.optional_count,
+        "",
+        "VMs of the queue that may wait and run; DIRAC's default is 1",
+        "50",
+    )
+    waiting: int | None = _option(
+        "MaxWaitingJobs", read.optional_count, "", "VMs of the queue that may boot; DIRAC's default is 1", "10"
+    )
+
+
+GROUPS: Mapping[str, type[Any]] = {
+    "access": Access,
+    "shape": VmShape,
+    "userdata": UserData,
+    "terraform": TerraformOptions,
+    "workspace": WorkspaceOptions,
+    "limits": Limits,
+}
+
+
+def declared(group: type[Any]) -> Iterator[tuple[str, Option]]:
+    """The fields of a group, with their options."""
+    for one in fields(group):
+        yield one.name, one.metadata["option"]
+
+
+OPTIONS: tuple[Option, ...] = tuple(option for group in GROUPS.values() for _, option in declared(group))
