@@ -23,7 +23,7 @@ from tfce.cloud.api import Check, Cloud
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, Owner, State, with_key
+from tfce.model.vm import VM, Owner, State, with_key
 from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
 from tfce.store.workspace import Workspace
@@ -36,8 +36,8 @@ RAW = {
     State.RUNNING: "running",
     State.STOPPED: "stopped",
     State.FAILED: "error",
-    State.GONE: "terminated",
-    State.ODD: "rescued",
+    State.DELETED: "terminated",
+    State.UNKNOWN: "rescued",
 }
 
 
@@ -110,7 +110,7 @@ class Sky:
     linger_seconds: float = 3600.0
     quota: int | None = None
     down: str = ""
-    vms: dict[str, Node] = field(default_factory=dict)
+    vms: dict[str, VM] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     consoles: dict[str, str | None] = field(default_factory=dict)
@@ -156,12 +156,12 @@ class Sky:
 
     # -- the VMs -------------------------------------------------------------------------------------------
 
-    def add(self, name: str, tags: Mapping[str, str], **more: Any) -> Node:
-        """A new VM; ``more`` are further fields of ``Node``."""
+    def add(self, name: str, tags: Mapping[str, str], **more: Any) -> VM:
+        """A new VM; ``more`` are further fields of ``VM``."""
         with self._lock:
             self._made += 1
             state = more.pop("state", State.BOOTING)
-            node = Node(
+            node = VM(
                 more.pop("id", f"i-{self._made:08x}"),
                 name,
                 state,
@@ -176,11 +176,11 @@ class Sky:
     def set(self, node_id: str, state: State, fault: str = "") -> None:
         """Put a VM into ``state``."""
         with self._lock:
-            ended = self.clock() if state in (State.STOPPED, State.FAILED, State.GONE) else None
+            ended = self.clock() if state in (State.STOPPED, State.FAILED, State.DELETED) else None
             self.vms[node_id] = replace(
                 self.vms[node_id], state=state, raw_state=RAW[state], fault=fault, ended=ended
             )
-            if state is State.GONE:
+            if state is State.DELETED:
                 self._ended[node_id] = self.clock()
 
     def stop(self, node_id: str) -> None:
@@ -192,11 +192,11 @@ class Sky:
         with self._lock:
             del self.vms[node_id]
 
-    def living(self) -> list[Node]:
+    def living(self) -> list[VM]:
         """The VMs that exist."""
-        return [node for node in self.look() if node.state is not State.GONE]
+        return [node for node in self.look() if node.state is not State.DELETED]
 
-    def look(self) -> list[Node]:
+    def look(self) -> list[VM]:
         """Every VM the cloud still speaks of, as it is now."""
         with self._lock:
             now = self.clock()
@@ -205,7 +205,7 @@ class Sky:
                 if node.state is State.BOOTING and age.total_seconds() >= self.boot_seconds:
                     self.set(node.id, State.RUNNING)
                 over = now - self._ended.get(node.id, now)
-                if node.state is State.GONE and over.total_seconds() > self.linger_seconds:
+                if node.state is State.DELETED and over.total_seconds() > self.linger_seconds:
                     del self.vms[node.id]
             return list(self.vms.values())
 
@@ -217,13 +217,13 @@ class FakeCloud(Cloud):
         self.sky = sky
         self.calls: Counter[str] = Counter()
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
             return []
         return [node for node in self.sky.look() if owner.same_queue(node) and node.id not in self.sky.hidden]
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1
         self.sky.step("node", node_id)
         return next((node for node in self.sky.look() if node.id == node_id), None)
@@ -238,7 +238,7 @@ class FakeCloud(Cloud):
                 refused[node_id] = error.message
                 continue
             if node_id in self.sky.vms:
-                self.sky.set(node_id, State.GONE)
+                self.sky.set(node_id, State.DELETED)
             self.sky.step("destroyed", node_id)
         return refused
 

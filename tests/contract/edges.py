@@ -86,7 +86,7 @@ class FakeEdge:
         self.sky.stop(node_id)
 
     def remove(self, node_id: str) -> None:
-        self.sky.set(node_id, State.GONE)
+        self.sky.set(node_id, State.DELETED)
 
     def advance(self, seconds: float) -> None:
         self.sky.clock.advance(seconds)

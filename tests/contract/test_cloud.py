@@ -53,7 +53,7 @@ def test_states(edge: Edge) -> None:
     edge.stop(stopped)
     edge.remove(gone)
     found = {node.id: node.state for node in parts.cloud.nodes(parts.workspace.owner())}
-    assert found[stopped] is State.STOPPED and found.get(gone, State.GONE) is State.GONE
+    assert found[stopped] is State.STOPPED and found.get(gone, State.DELETED) is State.DELETED
 
 
 def test_one_vm_by_its_id_whosesoever(edge: Edge) -> None:
@@ -74,7 +74,7 @@ def test_vms_are_removed_together_and_one_that_is_not_there_stops_none(edge: Edg
     assert set(edge.living()) == {ids[2], stranger}
     assert parts.cloud.destroy([ids[0]]) == {}  # gone already
     node = parts.cloud.node(ids[0])
-    assert node is None or node.state is State.GONE
+    assert node is None or node.state is State.DELETED
 
 
 def test_the_console_of_a_vm_and_of_none(edge: Edge) -> None:

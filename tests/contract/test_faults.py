@@ -145,7 +145,7 @@ def test_when_all_are_refused_nothing_is_left_and_each_has_its_reason(edge: Fake
 def test_what_broke_while_it_was_made_is_failed_in_later_polls(edge: FakeEdge) -> None:
     edge.sky.at("create", Broken("no disk"))
     edge.parts().fleet.submit(WRAPPER, 1)
-    broken = next(node for node in edge.sky.look() if node.tags.get("tfce:key") and node.state is State.GONE)
+    broken = next(node for node in edge.sky.look() if node.tags.get("tfce:key") and node.state is State.DELETED)
     assert edge.parts().fleet.poll([broken.reference]) == {broken.reference: "Failed"}
 
 
@@ -507,7 +507,7 @@ def test_vms_that_ended_are_no_part_of_the_share(edge: FakeEdge) -> None:
 def test_failed_and_odd_vms(edge: FakeEdge) -> None:
     failed, odd = submit(edge, 2)
     edge.sky.set(failed.removeprefix("cloud://"), State.FAILED, "no host")
-    edge.sky.set(odd.removeprefix("cloud://"), State.ODD)
+    edge.sky.set(odd.removeprefix("cloud://"), State.UNKNOWN)
     assert edge.parts().fleet.poll([failed, odd]) == {failed: "Failed", odd: "Running"}
     assert [removal.reason for removal in edge.parts().fleet.reap().removed] == ["failed: no host"]
     assert mine(edge) == [odd.removeprefix("cloud://")]

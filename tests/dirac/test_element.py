@@ -208,7 +208,7 @@ def test_each_state_in_diracs_words(site: Site) -> None:
     site.sky.stop(second.removeprefix("cloud://"))
     site.sky.set(third.removeprefix("cloud://"), State.FAILED, "no host")
     site.sky.vanish(fourth.removeprefix("cloud://"))
-    site.sky.set(fifth.removeprefix("cloud://"), State.ODD)
+    site.sky.set(fifth.removeprefix("cloud://"), State.UNKNOWN)
     assert element.getJobStatus([first, second, third, fourth, fifth])["Value"] == {
         first: "Running",
         second: "Done",

@@ -19,7 +19,7 @@ import pytest
 from tfce import __version__
 from tfce.cli import main
 from tfce.model.verdict import Removal, Row
-from tfce.model.vm import Node, Owner, State
+from tfce.model.vm import VM, Owner, State
 from tfce.pilots.fleet import Submission, Sweep
 
 NAME = "cloud.example.org/long"
@@ -328,14 +328,14 @@ def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, str],
 
 
 def test_a_sweep_as_json_and_for_people() -> None:
-    node = Node("i-1", "tfce-0000000A", State.STOPPED, "stopped", None)
+    node = VM("i-1", "tfce-0000000A", State.STOPPED, "stopped", None)
     sweep = Sweep(
         removed=[
             Removal("0000000A", node, "stopped", State.STOPPED, lived=312),
-            Removal("0000000B", None, "gone", State.GONE),
+            Removal("0000000B", None, "gone", State.DELETED),
         ],
         failed={"cloud://i-3": "denied"},
-        held=[Removal("0000000C", node, "overdue", State.GONE)],
+        held=[Removal("0000000C", node, "overdue", State.DELETED)],
         adopted=["0000000D"],
         kept=4,
     )
@@ -361,10 +361,10 @@ def test_an_audit_names_the_queue_in_its_cures() -> None:
 class Listing:
     """A cloud that lists these VMs."""
 
-    def __init__(self, *nodes: Node) -> None:
+    def __init__(self, *nodes: VM) -> None:
         self._nodes, self.calls = nodes, {"DescribeInstances": 1}
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         return list(self._nodes)
 
 
@@ -375,11 +375,11 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
     born = datetime.now(UTC) - timedelta(hours=1)
     ours = {"tfce:key": "0000000A"}
     cloud = Listing(
-        Node("i-1", "VMDIRAC3_A", State.RUNNING, "running", born),
-        Node("i-2", "VMDIRAC3_B", State.STOPPED, "stopped", None),
-        Node("i-3", "VMDIRAC3_C", State.GONE, "terminated", born),
-        Node("i-4", "database", State.RUNNING, "running", born),
-        Node("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
+        VM("i-1", "VMDIRAC3_A", State.RUNNING, "running", born),
+        VM("i-2", "VMDIRAC3_B", State.STOPPED, "stopped", None),
+        VM("i-3", "VMDIRAC3_C", State.DELETED, "terminated", born),
+        VM("i-4", "database", State.RUNNING, "running", born),
+        VM("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
     )
     real = main.assemble
     monkeypatch.setattr(main, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))

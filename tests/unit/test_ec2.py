@@ -100,9 +100,9 @@ def test_a_list_is_read_however_the_cloud_spells_its_namespace(api: Api, cloud: 
         ("running", State.RUNNING),
         ("stopping", State.RUNNING),
         ("stopped", State.STOPPED),
-        ("shutting-down", State.GONE),
-        ("terminated", State.GONE),
-        ("hibernating", State.ODD),
+        ("shutting-down", State.DELETED),
+        ("terminated", State.DELETED),
+        ("hibernating", State.UNKNOWN),
     ],
 )
 def test_ec2s_words(api: Api, cloud: Cloud, word: str, state: State) -> None:

@@ -17,7 +17,7 @@ from tests.unit.conftest import MakeQueue
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Pilot
 from tfce.model.verdict import Removal, lived
-from tfce.model.vm import Node, State
+from tfce.model.vm import VM, State
 from tfce.pilots import consoles
 from tfce.pilots.consoles import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious
 from tfce.store.workspace import Workspace
@@ -29,7 +29,7 @@ def removal(state: State, reason: str, age: int | None, since: int | None = None
     """``since``: seconds since the VM ended, if the cloud tells."""
     created = None if age is None else NOW - timedelta(seconds=age)
     ended = None if since is None else NOW - timedelta(seconds=since)
-    node = Node(f"i-{number}", "n", state, "raw", created, {}, "", ended)
+    node = VM(f"i-{number}", "n", state, "raw", created, {}, "", ended)
     return Removal(f"{number:08X}", node, reason, state, lived=lived(node, None, NOW))
 
 
@@ -48,8 +48,8 @@ def removal(state: State, reason: str, age: int | None, since: int | None = None
         (removal(State.STOPPED, "stopped", BRIEF + 1100), True),
         (removal(State.STOPPED, "stopped", BRIEF + 1200), False),
         (removal(State.STOPPED, "stopped", None), False),
-        (removal(State.GONE, "gone", 5, 1), False),
-        (Removal("0000000A", None, "gone", State.GONE), False),
+        (removal(State.DELETED, "gone", 5, 1), False),
+        (Removal("0000000A", None, "gone", State.DELETED), False),
     ],
 )
 def test_whose_console_is_worth_a_call(one: Removal, wanted: bool) -> None:
@@ -58,14 +58,14 @@ def test_whose_console_is_worth_a_call(one: Removal, wanted: bool) -> None:
 
 def test_how_long_a_vm_lived() -> None:
     born = Pilot("0000000A", NOW - timedelta(seconds=50), "b")
-    node = Node("i-1", "n", State.RUNNING, "r", NOW - timedelta(seconds=40), {})
+    node = VM("i-1", "n", State.RUNNING, "r", NOW - timedelta(seconds=40), {})
     assert lived(node, born, NOW) == 40  # the VM's own creation goes first
-    assert lived(Node("i-1", "n", State.RUNNING, "r", None), born, NOW) == 50
-    assert lived(Node("i-1", "n", State.RUNNING, "r", None), None, NOW) is None
+    assert lived(VM("i-1", "n", State.RUNNING, "r", None), born, NOW) == 50
+    assert lived(VM("i-1", "n", State.RUNNING, "r", None), None, NOW) is None
     ended = NOW - timedelta(seconds=10)
-    assert lived(Node("i-1", "n", State.STOPPED, "s", node.created, {}, "", ended), born, NOW) == 30
-    assert lived(Node("i-1", "n", State.GONE, "t", node.created, {}, "", ended), born, NOW) == 30
-    assert lived(Node("i-1", "n", State.GONE, "t", node.created), born, NOW) is None  # since when is not known
+    assert lived(VM("i-1", "n", State.STOPPED, "s", node.created, {}, "", ended), born, NOW) == 30
+    assert lived(VM("i-1", "n", State.DELETED, "t", node.created, {}, "", ended), born, NOW) == 30
+    assert lived(VM("i-1", "n", State.DELETED, "t", node.created), born, NOW) is None  # since when is not known
     assert lived(None, born, NOW) is None
     assert lived(node, None, NOW - timedelta(hours=1)) == 0  # a clock is wrong
 

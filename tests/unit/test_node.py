@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, Owner, State, pilot_key, with_key
+from tfce.model.vm import VM, Owner, State, pilot_key, with_key
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
 TAGS = {
@@ -16,10 +16,10 @@ TAGS = {
 }
 
 
-def node(**changes: str | None) -> Node:
+def node(**changes: str | None) -> VM:
     tags = {**TAGS, **{name.replace("__", ":"): value for name, value in changes.items()}}
     given = {name: value for name, value in tags.items() if value is not None}
-    return Node("i-1", "tfce-0123ABCD", State.RUNNING, "running", None, given)
+    return VM("i-1", "tfce-0123ABCD", State.RUNNING, "running", None, given)
 
 
 @pytest.mark.parametrize(
@@ -47,21 +47,21 @@ def test_a_vm_of_a_batch_has_the_key_of_its_number_and_is_ours_without_one() -> 
     own = {name: value for name, value in TAGS.items() if name != "tfce:key"} | {"tfce:batch": "3FA2C0D1"}
     keys = Batch("3FA2C0D1", 3).keys
     for number in range(3):
-        vm = Node("i-1", "x", State.RUNNING, "running", None, with_key(own, number))
+        vm = VM("i-1", "x", State.RUNNING, "running", None, with_key(own, number))
         assert pilot_key(vm) == keys[number] and OWNER.owns(vm)
-    renamed = Node("i-1", "x", State.RUNNING, "running", None, with_key(own, None))
+    renamed = VM("i-1", "x", State.RUNNING, "running", None, with_key(own, None))
     assert pilot_key(renamed) is None and OWNER.owns(renamed) and OWNER.same_queue(renamed)
     strange = {"tfce:batch": "3FA2C0D1", "Name": "tfce-3FA2C0D1"}
-    assert not OWNER.owns(Node("i-1", "x", State.RUNNING, "running", None, with_key(strange, 0)))
+    assert not OWNER.owns(VM("i-1", "x", State.RUNNING, "running", None, with_key(strange, 0)))
 
 
 def test_a_name_like_ours_is_nothing() -> None:
-    stranger = Node("i-2", "tfce-0123ABCD", State.RUNNING, "running", None, {"Name": "tfce-0123ABCD"})
+    stranger = VM("i-2", "tfce-0123ABCD", State.RUNNING, "running", None, {"Name": "tfce-0123ABCD"})
     assert not OWNER.owns(stranger) and not OWNER.same_queue(stranger) and pilot_key(stranger) is None
 
 
 def test_tags_spelt_for_openstack_are_the_same_tags() -> None:
-    spelt = Node("1", "x", State.RUNNING, "ACTIVE", None, {k.replace(":", "_"): v for k, v in TAGS.items()})
+    spelt = VM("1", "x", State.RUNNING, "ACTIVE", None, {k.replace(":", "_"): v for k, v in TAGS.items()})
     assert OWNER.owns(spelt) and pilot_key(spelt) == "0123ABCD"
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from tfce.model.pilot import Pilot
 from tfce.model.verdict import Removal, Row, against, audit_row, judge, within_reach
-from tfce.model.vm import Node, State
+from tfce.model.vm import VM, State
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 KEY = "0123ABCD"
 DAY = 86400
 
 
-def node(state: State, age: int | None = 0, id: str = "i-1", fault: str = "") -> Node:
+def node(state: State, age: int | None = 0, id: str = "i-1", fault: str = "") -> VM:
     created = None if age is None else NOW - timedelta(seconds=age)
-    return Node(id, "n", state, state.name.lower(), created, {}, fault)
+    return VM(id, "n", state, state.name.lower(), created, {}, fault)
 
 
 def pilot(age: int) -> Pilot:
@@ -28,25 +28,25 @@ def pilot(age: int) -> Pilot:
 JUDGEMENTS = [
     (State.RUNNING, 0, 0, False, None),
     (State.BOOTING, 0, 0, False, None),
-    (State.ODD, 0, 0, False, None),
+    (State.UNKNOWN, 0, 0, False, None),
     (State.RUNNING, DAY, DAY, False, None),  # as old as allowed
-    (State.RUNNING, 0, DAY + 1, False, ("overdue", State.GONE)),  # the roster's word counts
+    (State.RUNNING, 0, DAY + 1, False, ("overdue", State.DELETED)),  # the roster's word counts
     (State.RUNNING, DAY + 1, 0, False, None),
-    (State.RUNNING, DAY + 1, None, False, ("overdue", State.GONE)),
+    (State.RUNNING, DAY + 1, None, False, ("overdue", State.DELETED)),
     (State.RUNNING, None, None, False, None),  # age unknown: never overdue
-    (State.BOOTING, 0, DAY + 1, False, ("overdue", State.GONE)),
-    (State.ODD, 0, DAY + 1, False, ("overdue", State.GONE)),
+    (State.BOOTING, 0, DAY + 1, False, ("overdue", State.DELETED)),
+    (State.UNKNOWN, 0, DAY + 1, False, ("overdue", State.DELETED)),
     (State.RUNNING, 0, -DAY, False, None),  # born in the future: a clock is wrong
     (State.STOPPED, 0, 0, False, ("stopped", State.STOPPED)),
     (State.STOPPED, 0, None, False, ("stopped", State.STOPPED)),
     (State.STOPPED, DAY + 1, DAY + 1, False, ("stopped", State.STOPPED)),  # it ended well, however old
     (State.FAILED, 0, 0, False, ("failed", State.FAILED)),
-    (State.RUNNING, 0, 0, True, ("dismissed", State.GONE)),
-    (State.BOOTING, 0, None, True, ("dismissed", State.GONE)),
+    (State.RUNNING, 0, 0, True, ("dismissed", State.DELETED)),
+    (State.BOOTING, 0, None, True, ("dismissed", State.DELETED)),
     (State.STOPPED, 0, None, True, ("stopped", State.STOPPED)),
-    (State.GONE, 0, 0, False, ("gone", State.GONE)),
-    (State.GONE, 0, None, False, None),
-    (State.GONE, 0, None, True, None),
+    (State.DELETED, 0, 0, False, ("gone", State.DELETED)),
+    (State.DELETED, 0, None, False, None),
+    (State.DELETED, 0, None, True, None),
 ]
 
 
@@ -62,7 +62,9 @@ def test_who_goes_and_why(
     else:
         assert removal is not None
         assert (removal.reason.partition(":")[0], removal.state) == verdict
-        assert removal.standing == (None if state is State.GONE else seen)  # what is gone is not destroyed again
+        assert removal.standing == (
+            None if state is State.DELETED else seen
+        )  # what is gone is not destroyed again
 
 
 def test_the_reasons_say_more() -> None:
@@ -73,7 +75,9 @@ def test_the_reasons_say_more() -> None:
 
 
 def removals(running: int, stopped: int = 0) -> list[Removal]:
-    going = [Removal(f"{n:08X}", node(State.RUNNING, id=f"i-{n}"), "overdue", State.GONE) for n in range(running)]
+    going = [
+        Removal(f"{n:08X}", node(State.RUNNING, id=f"i-{n}"), "overdue", State.DELETED) for n in range(running)
+    ]
     ended = [
         Removal(f"E{n:07X}", node(State.STOPPED, id=f"s-{n}"), "stopped", State.STOPPED) for n in range(stopped)
     ]
@@ -103,8 +107,8 @@ def test_a_sweep_has_a_reach(running: int, stopped: int, alive: int, share: floa
 
 
 def test_what_is_gone_already_is_not_alive() -> None:
-    assert not Removal(KEY, None, "gone", State.GONE).alive
-    assert Removal(KEY, node(State.ODD), "killed", State.GONE).alive
+    assert not Removal(KEY, None, "gone", State.DELETED).alive
+    assert Removal(KEY, node(State.UNKNOWN), "killed", State.DELETED).alive
 
 
 @pytest.mark.parametrize(
@@ -115,19 +119,19 @@ def test_what_is_gone_already_is_not_alive() -> None:
         (True, "i-1", node(State.STOPPED), "ended", False),
         (True, "i-1", node(State.FAILED), "ended", False),
         (True, "i-1", None, "vanished", True),
-        (True, "i-1", node(State.GONE), "vanished", True),
+        (True, "i-1", node(State.DELETED), "vanished", True),
         (True, None, node(State.RUNNING), "unrecorded", True),
         (True, None, None, "never created", True),
-        (True, None, node(State.GONE), "never created", True),
+        (True, None, node(State.DELETED), "never created", True),
         (False, "i-1", node(State.RUNNING), "unlisted", True),
         (False, "i-1", None, "stale", True),
         (False, None, node(State.RUNNING), "orphan", True),
         (True, "i-2", node(State.RUNNING), "duplicate", True),
-        (True, "i-2", node(State.GONE), "vanished", True),
+        (True, "i-2", node(State.DELETED), "vanished", True),
     ],
 )
 def test_an_audits_verdict(
-    roster: bool, state_id: str | None, vm: Node | None, verdict: str, mismatch: bool
+    roster: bool, state_id: str | None, vm: VM | None, verdict: str, mismatch: bool
 ) -> None:
     row = audit_row(KEY, roster=roster, state_id=state_id, node=vm)
     assert (row.verdict, row.mismatch) == (verdict, mismatch)

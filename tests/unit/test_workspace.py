@@ -16,7 +16,7 @@ from tests.unit.conftest import MakeQueue
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
 from tfce.model.pilot import Pilot, Roster
 from tfce.model.verdict import Removal
-from tfce.model.vm import Node, State
+from tfce.model.vm import VM, State
 from tfce.store.workspace import Workspace, slug
 
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -257,12 +257,12 @@ def test_an_intent_is_on_disk_until_it_is_settled(make_queue: MakeQueue, workspa
 
 
 def removal(key: str, node_id: str, reason: str = "stopped", state: State = State.STOPPED) -> Removal:
-    return Removal(key, Node(node_id, "n", state, "stopped", None), reason, state)
+    return Removal(key, VM(node_id, "n", state, "stopped", None), reason, state)
 
 
 def test_the_ledger_remembers_the_first_reason_and_no_vm_that_never_was(workspace: Workspace) -> None:
-    workspace.dismiss([removal("0000000A", "i-1"), Removal("0000000B", None, "gone", State.GONE)])
-    workspace.dismiss([removal("0000000A", "i-1", "killed", State.GONE)])
+    workspace.dismiss([removal("0000000A", "i-1"), Removal("0000000B", None, "gone", State.DELETED)])
+    workspace.dismiss([removal("0000000A", "i-1", "killed", State.DELETED)])
     assert workspace.last_states() == {"i-1": State.STOPPED}
     assert workspace.ledger()["i-1"]["reason"] == "stopped"
     assert workspace.used_keys() == {"0000000A"}

@@ -21,7 +21,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.pilot import timestamp
 from tfce.model.verdict import Removal
-from tfce.model.vm import Node
+from tfce.model.vm import VM
 from tfce.pilots.consoles import LINES
 from tfce.pilots.fleet import Seen, Submission, Sweep
 from tfce.pilots.submit import failure_kind, recipe_for
@@ -379,7 +379,7 @@ def _migrate(options: argparse.Namespace) -> int:
     return DONE
 
 
-def left_over_rows(nodes: Iterable[Node], now: datetime) -> list[dict[str, Any]]:
+def left_over_rows(nodes: Iterable[VM], now: datetime) -> list[dict[str, Any]]:
     """CloudCE's VMs as ``tfce migrate --json`` prints them; ``age_s`` is None where the cloud tells no age."""
     return [
         {

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
-from tfce.model.vm import Node, Owner
+from tfce.model.vm import VM, Owner
 
 # VMs that a list does not show are asked for one by one; more than this many wait for the next time.
 LOOK_UPS = 20
@@ -34,11 +34,11 @@ class Cloud(Protocol):
 
     calls: Counter[str]  # API calls made so far, by action
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         """Every VM that bears ``owner``'s CE and queue, whichever installation made it, in as few calls as
         the cloud allows. VMs that have ended may be listed for a while, in state GONE."""
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> VM | None:
         """One VM by id; None only if the cloud says that there is no such VM."""
 
     def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tfce.cloud.api import Cloud
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, Owner
+from tfce.model.vm import VM, Owner
 
 BATCHES = ("EC2", "OPENSTACK")  # clouds that start several VMs in one request, and number them
 KINDS = ("image", "flavor", "network", "security_group")  # what can be looked up by name
@@ -57,11 +57,11 @@ class Creator(Cloud, Protocol):
         """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
         "unreachable" where the VM may exist in spite of it."""
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them
         then. Only where ``BATCHES`` names the cloud. Raises like ``create``."""
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         """The VMs of these pilots and batches, as ``nodes`` lists them: where the cloud can search, in an answer
         that does not grow with what else runs. Others may be among them."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tfce.model.pilot import Pilot, instance_id, reference
-from tfce.model.vm import Node, State
+from tfce.model.vm import VM, State
 
 # A sweep may always remove this many running VMs; above it, only the share that the queue allows.
 FREE_REMOVALS = 10
@@ -19,50 +19,50 @@ class Removal:
     """One pilot to remove; ``node`` is None, or in state GONE, when the cloud has nothing left to destroy."""
 
     key: str
-    node: Node | None
+    node: VM | None
     reason: str  # stopped, failed, overdue, dismissed, duplicate, gone
     state: State  # the pilot's last state, which later polls answer with
     twin: bool = False  # another VM bears the same key and stays: so does the pilot
     lived: int | None = None  # seconds, see ``lived``
 
     @property
-    def standing(self) -> Node | None:
+    def standing(self) -> VM | None:
         """The VM to destroy, if there is one."""
-        return self.node if self.node is not None and self.node.state is not State.GONE else None
+        return self.node if self.node is not None and self.node.state is not State.DELETED else None
 
     @property
     def alive(self) -> bool:
         """Whether this removal ends a VM that may still run a pilot."""
-        return self.node is not None and self.node.state not in (State.STOPPED, State.FAILED, State.GONE)
+        return self.node is not None and self.node.state not in (State.STOPPED, State.FAILED, State.DELETED)
 
 
 def judge(
-    key: str, node: Node, pilot: Pilot | None, dismissed: Collection[str], now: datetime, max_lifetime: int
+    key: str, node: VM, pilot: Pilot | None, dismissed: Collection[str], now: datetime, max_lifetime: int
 ) -> Removal | None:
     """The removal that one of the queue's own VMs deserves, or None to keep it.
 
     ``dismissed``: the ids of VMs that tfce has already asked the cloud to remove. ``max_lifetime`` in
     seconds counts from the pilot's birth in the roster, else from the VM's creation.
     """
-    if node.state is State.GONE:
-        return Removal(key, node, "gone", State.GONE) if pilot else None
+    if node.state is State.DELETED:
+        return Removal(key, node, "gone", State.DELETED) if pilot else None
     if node.state is State.STOPPED:
         return Removal(key, node, "stopped", State.STOPPED)
     if node.state is State.FAILED:
         return Removal(key, node, f"failed: {node.fault}" if node.fault else "failed", State.FAILED)
     if node.id in dismissed:
-        return Removal(key, node, "dismissed", State.GONE)
+        return Removal(key, node, "dismissed", State.DELETED)
     born = pilot.born if pilot else node.created
     if born is not None and now - born > timedelta(seconds=max_lifetime):
-        return Removal(key, node, f"overdue: older than {max_lifetime} s", State.GONE)
+        return Removal(key, node, f"overdue: older than {max_lifetime} s", State.DELETED)
     return None
 
 
-def lived(node: Node | None, pilot: Pilot | None, now: datetime) -> int | None:
+def lived(node: VM | None, pilot: Pilot | None, now: datetime) -> int | None:
     """How many seconds a VM existed: from its creation (else its pilot's birth) to its end, as the cloud tells,
     else to ``now``. None where nobody can tell."""
     born = (node.created if node else None) or (pilot.born if pilot else None)
-    gone = node is None or node.state is State.GONE
+    gone = node is None or node.state is State.DELETED
     end = (node.ended if node else None) or (None if gone else now)
     return max(0, int((end - born).total_seconds())) if born and end else None
 
@@ -116,9 +116,9 @@ _AUDIT: Mapping[tuple[bool, bool, bool], tuple[str, str]] = {
 }
 
 
-def audit_row(key: str, *, roster: bool, state_id: str | None, node: Node | None) -> Row:
+def audit_row(key: str, *, roster: bool, state_id: str | None, node: VM | None) -> Row:
     """The audit's verdict on one pilot that at least one of the three places knows."""
-    exists = node is not None and node.state is not State.GONE
+    exists = node is not None and node.state is not State.DELETED
     verdict, cure = _AUDIT[(roster, state_id is not None, exists)]
     if verdict == "ok" and node is not None and node.state in (State.STOPPED, State.FAILED):
         verdict, cure = "ended", _REAP

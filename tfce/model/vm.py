@@ -17,12 +17,12 @@ class State(Enum):
     RUNNING = "Running"
     STOPPED = "Done"
     FAILED = "Failed"
-    GONE = "Deleted"
-    ODD = "Unknown"  # a state that says neither that the pilot lives nor that it ended: nothing is done
+    DELETED = "Deleted"
+    UNKNOWN = "Unknown"  # a state that says neither that the pilot lives nor that it ended: nothing is done
 
 
 @dataclass(frozen=True)
-class Node:
+class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
     not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
     when the VM failed."""
@@ -59,26 +59,26 @@ class Owner:
         """The tags Terraform puts on each VM (a module may spell ":" as "_")."""
         return {"tfce:installation": self.installation, "tfce:ce": self.ce, "tfce:queue": self.queue}
 
-    def owns(self, node: Node) -> bool:
+    def owns(self, node: VM) -> bool:
         """Whether ``node`` was created by this installation's queue, or left to it."""
         if self.left_over(node):
             return True
         return _is_pilot(node) and all(_tag(node, k) == v for k, v in self.tags().items())
 
-    def same_queue(self, node: Node) -> bool:
+    def same_queue(self, node: VM) -> bool:
         """Whether ``node`` belongs to this queue, whichever installation made it."""
         if self.left_over(node):
             return True
         tags = self.tags().items()
         return _is_pilot(node) and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
 
-    def left_over(self, node: Node) -> bool:
+    def left_over(self, node: VM) -> bool:
         """Whether another computing element left ``node`` to this queue."""
         ours = any(name.startswith(("tfce:", "tfce_")) for name in node.tags)
         return bool(self.adopt) and node.name.startswith(self.adopt) and not ours
 
 
-def _tag(node: Node, name: str) -> str | None:
+def _tag(node: VM, name: str) -> str | None:
     return node.tags.get(name, node.tags.get(name.replace(":", "_")))
 
 
@@ -91,25 +91,25 @@ def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> d
     return {**tags, f"tfce{colon}key": numbered_key(batch, number)}
 
 
-def keyed(node: Node, key: str) -> Node:
+def keyed(node: VM, key: str) -> VM:
     """``node`` as the VM of pilot ``key``."""
     return replace(node, tags={**node.tags, "tfce:key": key})
 
 
-def _is_pilot(node: Node) -> bool:
+def _is_pilot(node: VM) -> bool:
     # A VM of a batch that somebody renamed has no key any more, but is a pilot's VM all the same.
     return pilot_key(node) is not None or bool(_tag(node, "tfce:batch"))
 
 
-def pilot_key(node: Node) -> str | None:
+def pilot_key(node: VM) -> str | None:
     """The key of the pilot that ``node`` runs, or None for a VM that is no pilot of tfce's."""
     key = _tag(node, "tfce:key") or ""
     return key if is_key(key) else None
 
 
-def by_key(nodes: Iterable[Node]) -> dict[str, Node]:
+def by_key(nodes: Iterable[VM]) -> dict[str, VM]:
     """One VM for each key: one that lives before one that is gone, the older before the younger."""
-    best: dict[str, Node] = {}
+    best: dict[str, VM] = {}
     for node in sorted(nodes, key=_precedence):
         key = pilot_key(node)
         if key is not None:
@@ -117,5 +117,5 @@ def by_key(nodes: Iterable[Node]) -> dict[str, Node]:
     return best
 
 
-def _precedence(node: Node) -> tuple[bool, datetime, str]:
-    return node.state is State.GONE, node.created or datetime.max.replace(tzinfo=UTC), node.id
+def _precedence(node: VM) -> tuple[bool, datetime, str]:
+    return node.state is State.DELETED, node.created or datetime.max.replace(tzinfo=UTC), node.id

@@ -12,7 +12,7 @@ from tfce.cloud.api import LOOK_UPS, Cloud
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Pilot, instance_id
 from tfce.model.verdict import Row
-from tfce.model.vm import Node, Owner, State, by_key
+from tfce.model.vm import VM, Owner, State, by_key
 from tfce.pilots import recovery
 from tfce.pilots.consoles import LINES
 from tfce.pilots.ground import Ground, Provisioner
@@ -31,7 +31,7 @@ class Seen:
     """One pilot of the roster as a poll saw it; ``node`` is None where the cloud lists no such VM."""
 
     pilot: Pilot
-    node: Node | None
+    node: VM | None
     state: str  # DIRAC's word
 
 
@@ -105,7 +105,7 @@ class Fleet:
         self,
         node_id: str,
         owner: Owner,
-        nodes: dict[str, Node],
+        nodes: dict[str, VM],
         rest: Mapping[str, str],
         states: dict[str, str],
     ) -> None:
@@ -119,11 +119,11 @@ class Fleet:
         elif owner.same_queue(node):
             nodes[node_id] = node
 
-    def _word(self, node: Node) -> str:
-        if node.state is State.GONE and node.id in self._stopped_once:
+    def _word(self, node: VM) -> str:
+        if node.state is State.DELETED and node.id in self._stopped_once:
             return "Done"
         # DIRAC gives a pilot up after an hour of Unknown: a VM in an odd state is said to run, until it ends.
-        return "Running" if node.state is State.ODD else node.state.value
+        return "Running" if node.state is State.UNKNOWN else node.state.value
 
     def count(self) -> dict[str, int]:
         """How many of the queue's own pilots wait and run, by DIRAC's names."""
@@ -131,7 +131,7 @@ class Fleet:
         return {
             "SubmittedJobs": 0,
             "WaitingJobs": states[State.BOOTING],
-            "RunningJobs": states[State.RUNNING] + states[State.ODD],
+            "RunningJobs": states[State.RUNNING] + states[State.UNKNOWN],
         }
 
     def status(self) -> list[Seen]:

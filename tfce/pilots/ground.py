@@ -11,7 +11,7 @@ from typing import Protocol
 from tfce.cloud.api import Cloud
 from tfce.config.options import Queue
 from tfce.model.pilot import Roster
-from tfce.model.vm import Node, State, by_key, keyed, pilot_key
+from tfce.model.vm import VM, State, by_key, keyed, pilot_key
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import Instance
 from tfce.terraform.runner import Applied
@@ -46,12 +46,12 @@ class Ground:
         """The queue that all of this is for."""
         return self.workspace.queue
 
-    def mine(self) -> list[Node]:
+    def mine(self) -> list[VM]:
         """Every VM of this installation's queue that the cloud lists, in one call."""
         owner = self.workspace.owner()
         return [node for node in self.cloud.nodes(owner) if owner.owns(node)]
 
-    def told_apart(self, nodes: list[Node]) -> list[Node]:
+    def told_apart(self, nodes: list[VM]) -> list[VM]:
         """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody
         renamed a VM of a batch): those that the state knows get the key that they have there."""
         if not _doubled(nodes):
@@ -59,7 +59,7 @@ class Ground:
         known = {entry.id: key for key, entry in self.terraform.instances().items()}
         return [keyed(node, known[node.id]) if node.id in known else node for node in nodes]
 
-    def one_each(self, nodes: list[Node]) -> dict[str, Node]:
+    def one_each(self, nodes: list[VM]) -> dict[str, VM]:
         """The VM that stands for each pilot. Where two live with one key, it is the one that the state knows."""
         best, doubled = by_key(nodes), _doubled(nodes)
         if doubled:
@@ -72,13 +72,13 @@ class Ground:
         return best
 
 
-def _doubled(nodes: Iterable[Node]) -> set[str]:
+def _doubled(nodes: Iterable[VM]) -> set[str]:
     """The keys that more than one living VM bears."""
-    bearers = Counter(pilot_key(node) for node in nodes if node.state is not State.GONE)
+    bearers = Counter(pilot_key(node) for node in nodes if node.state is not State.DELETED)
     return {key for key, number in bearers.items() if key is not None and number > 1}
 
 
-def strays(nodes: Iterable[Node], roster: Roster, dismissed: Collection[str]) -> list[str]:
+def strays(nodes: Iterable[VM], roster: Roster, dismissed: Collection[str]) -> list[str]:
     """The keys of living VMs of ours that neither the roster nor the ledger (by instance id) knows."""
-    found = [(pilot_key(node), node) for node in nodes if node.state is not State.GONE]
+    found = [(pilot_key(node), node) for node in nodes if node.state is not State.DELETED]
     return [key for key, node in found if key is not None and key not in roster and node.id not in dismissed]

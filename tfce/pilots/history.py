@@ -8,7 +8,7 @@ from typing import Any
 
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
-from tfce.model.vm import Node, State, by_key, pilot_key
+from tfce.model.vm import VM, State, by_key, pilot_key
 from tfce.pilots.consoles import LINES, Shelf, shown
 from tfce.pilots.ground import Ground
 
@@ -61,7 +61,7 @@ def pilot_log(ground: Ground, text: str, lines: int = LINES) -> PilotLog:
     if node_id not in ledger:
         try:
             node = _find(ground, key, node_id)
-            console = ground.cloud.console(node.id) if node and node.state is not State.GONE else None
+            console = ground.cloud.console(node.id) if node and node.state is not State.DELETED else None
         except CloudError as error:
             trouble = error.message
     if node is not None:
@@ -104,7 +104,7 @@ def _named(
     return keys.get(node_id, stamp if is_key(stamp) else ""), node_id
 
 
-def _find(ground: Ground, key: str, node_id: str) -> Node | None:
+def _find(ground: Ground, key: str, node_id: str) -> VM | None:
     """The queue's VM of this id, else of this key; another queue's is not seen."""
     nodes = ground.cloud.nodes(ground.workspace.guest())
     if node_id:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from tfce.cloud.api import Cloud
 from tfce.model.errors import ConfigError
-from tfce.model.vm import Node, State
+from tfce.model.vm import VM, State
 from tfce.store.workspace import Workspace
 
 
-def left_over(workspace: Workspace, cloud: Cloud) -> list[Node]:
+def left_over(workspace: Workspace, cloud: Cloud) -> list[VM]:
     """The VMs that Workspace_AdoptPrefix names and that are not gone. Raises ``ConfigError`` if it is unset."""
     if not workspace.queue.workspace.adopt_prefix:
         raise ConfigError(
             "Workspace_AdoptPrefix", "", "is not set", "set it to the start of the VMs' names: VMDIRAC3_"
         )
     owner = workspace.guest()
-    return [node for node in cloud.nodes(owner) if owner.left_over(node) and node.state is not State.GONE]
+    return [node for node in cloud.nodes(owner) if owner.left_over(node) and node.state is not State.DELETED]
 
 
 def statement(ce: str) -> str:

@@ -13,7 +13,7 @@ from tfce.model import verdict
 from tfce.model.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
 from tfce.model.pilot import Roster, instance_id, reference
 from tfce.model.verdict import Removal
-from tfce.model.vm import Node, Owner, State, pilot_key
+from tfce.model.vm import VM, Owner, State, pilot_key
 from tfce.pilots.consoles import keep_consoles
 from tfce.pilots.ground import Ground, strays
 from tfce.pilots.recovery import recover
@@ -78,15 +78,15 @@ class Reaper:
             sweep.adopted = recover(self._ground, nodes, unknown)
             roster = self._workspace.roster()
         removals = [self._aged(one, roster) for one in self._removals(nodes, roster, dismissed)]
-        alive = [node for node in nodes if node.state not in (State.GONE, State.STOPPED, State.FAILED)]
+        alive = [node for node in nodes if node.state not in (State.DELETED, State.STOPPED, State.FAILED)]
         sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue.workspace.reap_share)
         if not dry_run:
             self._learn(sweep.removed, nodes)
         going = {removal.node.id for removal in sweep.removed if removal.node}
-        sweep.kept = sum(1 for node in nodes if node.state is not State.GONE and node.id not in going)
+        sweep.kept = sum(1 for node in nodes if node.state is not State.DELETED and node.id not in going)
         return sweep
 
-    def _learn(self, removals: Iterable[Removal], nodes: Iterable[Node]) -> None:
+    def _learn(self, removals: Iterable[Removal], nodes: Iterable[VM]) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
         failed = [
@@ -102,7 +102,7 @@ class Reaper:
         elif found_room and not failed:
             self._workspace.warm()
 
-    def _removals(self, nodes: list[Node], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
+    def _removals(self, nodes: list[VM], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
         now, lifetime = self._ground.clock(), self._queue.userdata.max_lifetime
         removals: list[Removal] = []
         chosen = self._ground.one_each(nodes)
@@ -114,8 +114,8 @@ class Reaper:
             elif node is chosen[key]:
                 removal = verdict.judge(key, node, roster.pilots.get(key), dismissed, now, lifetime)
                 removals += [removal] if removal else []
-            elif node.state is not State.GONE:
-                removals.append(Removal(key, node, "duplicate", State.GONE, twin=True))
+            elif node.state is not State.DELETED:
+                removals.append(Removal(key, node, "duplicate", State.DELETED, twin=True))
         listed = {pilot_key(node) for node in nodes}
         absent = [key for key in roster.pilots if key not in listed]
         return removals + self._really_gone(absent, listed)
@@ -138,10 +138,12 @@ class Reaper:
         for key in absent[:LOOK_UPS]:
             try:
                 if key not in state:
-                    gone.append(Removal(key, None, "gone", State.GONE))
+                    gone.append(Removal(key, None, "gone", State.DELETED))
                 elif self._cloud.node(state[key].id) is None:
                     name = f"{self._queue.workspace.name_prefix}{key}"
-                    gone.append(Removal(key, Node(state[key].id, name, State.GONE, "-", None), "gone", State.GONE))
+                    gone.append(
+                        Removal(key, VM(state[key].id, name, State.DELETED, "-", None), "gone", State.DELETED)
+                    )
             except CloudError as error:
                 log.warning("whether pilot %s is gone cannot be told: %s", key, error.message)
         return gone
@@ -178,16 +180,16 @@ class Reaper:
         nodes = {node.id: node for node in self._cloud.nodes(owner)}
         for text in references:
             node = self._claimed(instance_id(text), owner, nodes, sweep)
-            if node is None or node.state is State.GONE:
+            if node is None or node.state is State.DELETED:
                 sweep.absent += (
                     [reference(instance_id(text))] if reference(instance_id(text)) not in sweep.failed else []
                 )
             else:
                 lived = verdict.lived(node, None, self._ground.clock())
                 key = pilot_key(node) or node.name
-                sweep.removed.append(Removal(key, node, "killed", State.GONE, lived=lived))
+                sweep.removed.append(Removal(key, node, "killed", State.DELETED, lived=lived))
         counted = self._workspace.owner().owns if self._workspace.exists else owner.same_queue
-        alive = sum(1 for node in nodes.values() if counted(node) and node.state is not State.GONE)
+        alive = sum(1 for node in nodes.values() if counted(node) and node.state is not State.DELETED)
         if sweep.removed:
             self._kill(sweep)
         sweep.kept = max(0, alive - len(sweep.removed))
@@ -195,7 +197,7 @@ class Reaper:
         sweep.seconds = time.monotonic() - started
         return sweep
 
-    def _claimed(self, node_id: str, owner: Owner, nodes: Mapping[str, Node], sweep: Sweep) -> Node | None:
+    def _claimed(self, node_id: str, owner: Owner, nodes: Mapping[str, VM], sweep: Sweep) -> VM | None:
         node = nodes.get(node_id)
         try:
             node = node or self._cloud.node(node_id)

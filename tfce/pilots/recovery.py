@@ -9,13 +9,13 @@ from tfce.model import verdict
 from tfce.model.errors import TerraformError
 from tfce.model.pilot import Pilot
 from tfce.model.verdict import Row
-from tfce.model.vm import Node, State, by_key, pilot_key
+from tfce.model.vm import VM, State, by_key, pilot_key
 from tfce.pilots.ground import Ground, strays
 
 log = logging.getLogger("tfce")
 
 
-def recover(ground: Ground, nodes: list[Node] | None = None, unknown: Collection[str] = ()) -> list[str]:
+def recover(ground: Ground, nodes: list[VM] | None = None, unknown: Collection[str] = ()) -> list[str]:
     """Finish what an earlier process began and could not settle; the keys that were taken back in.
 
     Costs nothing when every cycle before was settled. ``nodes``: what the cloud lists, if it was asked after
@@ -27,7 +27,7 @@ def recover(ground: Ground, nodes: list[Node] | None = None, unknown: Collection
     # hazard: this waits for a Terraform or provider that is still at work; a list from before would miss its VMs
     state = ground.terraform.instances()
     mine = ground.told_apart(ground.mine() if nodes is None else nodes)
-    found = ground.one_each([node for node in mine if node.state is not State.GONE])
+    found = ground.one_each([node for node in mine if node.state is not State.DELETED])
     dismissed, roster = ground.workspace.ledger(), ground.workspace.roster()
     new = [
         Pilot(key, (node.created or ground.clock()).replace(microsecond=0), "recovered")
@@ -52,7 +52,9 @@ def audit(ground: Ground, known: Iterable[str] | None = None) -> list[Row]:
     roster, state = ground.workspace.roster(), ground.terraform.instances()
     mine = ground.mine()
     nodes = by_key(mine)
-    keys = sorted({*roster.pilots, *state, *(key for key, node in nodes.items() if node.state is not State.GONE)})
+    keys = sorted(
+        {*roster.pilots, *state, *(key for key, node in nodes.items() if node.state is not State.DELETED)}
+    )
     rows = [
         verdict.audit_row(
             key,
@@ -85,7 +87,7 @@ def repair(ground: Ground) -> list[str]:
     return done + [f"took pilot {key} back into the roster" for key in adopted]
 
 
-def _doubles(nodes: Iterable[Node], chosen: Mapping[str, Node]) -> list[Row]:
+def _doubles(nodes: Iterable[VM], chosen: Mapping[str, VM]) -> list[Row]:
     return [
         Row(
             key,
@@ -97,5 +99,5 @@ def _doubles(nodes: Iterable[Node], chosen: Mapping[str, Node]) -> list[Row]:
             "tfce kill CE/QUEUE " + node.reference,
         )
         for node in nodes
-        if (key := pilot_key(node)) and node.state is not State.GONE and chosen[key].id != node.id
+        if (key := pilot_key(node)) and node.state is not State.DELETED and chosen[key].id != node.id
     ]

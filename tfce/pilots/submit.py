@@ -102,7 +102,7 @@ class Submitter:
         waiting = states[State.BOOTING] + len(set(self._workspace.roster().pilots) - set(map(pilot_key, mine)))
         # MaxWaitingJobs is a measure of the SiteDirector's demand, not of the cloud's room.
         bounds = (
-            ("MaxTotalJobs", queue.limits.total, waiting + states[State.RUNNING] + states[State.ODD]),
+            ("MaxTotalJobs", queue.limits.total, waiting + states[State.RUNNING] + states[State.UNKNOWN]),
             ("MaxWaitingJobs", None if insist else queue.limits.waiting, waiting),
         )
         why = ""
@@ -183,7 +183,7 @@ class Submitter:
             key: applied.failed.get(key) or applied.trouble or "Terraform did not create it" for key in doubtful
         }
         try:
-            found = {pilot_key(node): node for node in self._ground.mine() if node.state is not State.GONE}
+            found = {pilot_key(node): node for node in self._ground.mine() if node.state is not State.DELETED}
         except CloudError as error:
             return self._unknown(doubtful, created, why, error, result)
         dead: list[Removal] = []

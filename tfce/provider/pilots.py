@@ -17,7 +17,7 @@ from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Creator, Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, State, by_key, pilot_key
+from tfce.model.vm import VM, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
 
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
@@ -67,7 +67,7 @@ def bring_about(
     found = by_key(filter(shape.owner.owns, nodes))
     for key in dropped:
         node = found.get(key)
-        if node is not None and node.state is not State.GONE:
+        if node is not None and node.state is not State.DELETED:
             outcome.ids[key] = known[key]
             outcome.kept[key] = f"its VM {node.id} still exists ({node.raw_state})"
     for key in missing:
@@ -86,15 +86,15 @@ def about(key: str, only: frozenset[str] | None) -> bool:
     return only is None or key in only
 
 
-def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[Node]:
+def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[VM]:
     batches = [one.asked for one in requests if isinstance(one.asked, Batch)]
     of_batches = {key for batch in batches for key in batch.keys}
     return cloud.having(shape, [key for key in keys if key not in of_batches], batches)
 
 
-def _take(key: str, node: Node, outcome: Outcome) -> None:
+def _take(key: str, node: VM, outcome: Outcome) -> None:
     """Take a VM that exists over, if it is of use."""
-    if node.state is State.GONE:
+    if node.state is State.DELETED:
         outcome.refused[key] = f"its VM {node.id} is gone; a pilot is started once only"
     elif node.state is State.FAILED:
         outcome.refused[key] = node.fault or f"its VM {node.id} is in state {node.raw_state}"
@@ -102,7 +102,7 @@ def _take(key: str, node: Node, outcome: Outcome) -> None:
         outcome.ids[key] = node.id
 
 
-def _due(one: Request, found: Mapping[str, Node], contexts: Path, outcome: Outcome) -> bool:
+def _due(one: Request, found: Mapping[str, VM], contexts: Path, outcome: Outcome) -> bool:
     """Whether the call is to be made; if not, its pilots without a VM are refused."""
     open_ = [key for key in one.keys if key not in found and key not in outcome.refused]
     why = ""
@@ -138,7 +138,7 @@ def _make(
     return lost
 
 
-def _ask(cloud: Creator, shape: Shape, one: Request, manner: Manner) -> str | list[Node]:
+def _ask(cloud: Creator, shape: Shape, one: Request, manner: Manner) -> str | list[VM]:
     for attempt in range(manner.retries + 1):
         if manner.stop.is_set():
             break
@@ -154,7 +154,7 @@ def _ask(cloud: Creator, shape: Shape, one: Request, manner: Manner) -> str | li
     raise CloudError("Terraform was stopped before it was asked for", "stopped")
 
 
-def _started(one: Request, answer: str | list[Node], outcome: Outcome) -> None:
+def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
     """Record what a call that was granted gave."""
     if isinstance(answer, str):
         outcome.ids[one.keys[0]] = answer
@@ -177,7 +177,7 @@ def _look_again(cloud: Creator, shape: Shape, lost: Mapping[Request, str], outco
         found = {}
     for one, reason in lost.items():
         for key in one.keys:
-            if key in found and found[key].state not in (State.GONE, State.FAILED):
+            if key in found and found[key].state not in (State.DELETED, State.FAILED):
                 outcome.ids[key] = found[key].id
             else:
                 outcome.refused[key] = (key in found and found[key].fault) or reason

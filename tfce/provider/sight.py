@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tfce.cloud.api import LOOK_UPS
 from tfce.cloud.shape import Creator
 from tfce.model.errors import CloudError
-from tfce.model.vm import Node, Owner, State
+from tfce.model.vm import VM, Owner, State
 
 
 @dataclass
@@ -47,8 +47,8 @@ def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
     return sight
 
 
-def _note(key: str, node: Node, sight: Sight) -> None:
-    if node.state is State.GONE:
+def _note(key: str, node: VM, sight: Sight) -> None:
+    if node.state is State.DELETED:
         sight.gone.append(key)
         sight.notes[key] = f"its VM {node.id} was removed ({node.raw_state}); `tfce reap` forgets it"
     elif node.state is State.STOPPED:

@@ -8,7 +8,7 @@ from tests.fakes import Broken, FakeCloud, Refused, ReplyLost, Sky
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, State, pilot_key, with_key
+from tfce.model.vm import VM, State, pilot_key, with_key
 
 
 class FakeCreator(FakeCloud):
@@ -32,7 +32,7 @@ class FakeCreator(FakeCloud):
             raise CloudError(outcome.reason or "read timed out", "unreachable")
         return node.id
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         self.calls["RunInstances"] += 1
         outcome = self.sky.step("create", batch.label)
         if isinstance(outcome, Refused):
@@ -50,7 +50,7 @@ class FakeCreator(FakeCloud):
             raise CloudError(outcome.reason or "read timed out", "unreachable")
         return [self.sky.vms[node_id] for node_id in made]
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         wanted = {*keys, *(key for batch in batches for key in batch.keys)}
         return [node for node in self.nodes(shape.owner) if pilot_key(node) in wanted]
 

@@ -119,7 +119,7 @@ def test_a_cloud_without_a_list_changes_nothing(cloud: FakeCreator, contexts: Pa
 
 def test_a_pilot_is_started_once_only(cloud: FakeCreator, contexts: Path) -> None:
     node = run(cloud, contexts, KEYS[:1]).ids[KEYS[0]]
-    cloud.sky.set(node, State.GONE)
+    cloud.sky.set(node, State.DELETED)
     outcome = run(cloud, contexts, KEYS[:1])
     assert not outcome.ids and "once only" in outcome.refused[KEYS[0]]
 
@@ -142,7 +142,7 @@ def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCreator, contex
     known = run(cloud, contexts).ids
     outcome = run(cloud, contexts, KEYS[1:], known)
     assert outcome.ids == known and set(outcome.kept) == {KEYS[0]}
-    cloud.sky.set(known[KEYS[0]], State.GONE)
+    cloud.sky.set(known[KEYS[0]], State.DELETED)
     outcome = run(cloud, contexts, KEYS[1:], known)
     assert set(outcome.ids) == set(KEYS[1:]) and not outcome.kept and cloud.calls["RunInstances"] == 5
 
@@ -256,7 +256,7 @@ def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCreator, cont
     assert look(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
     cloud.sky.stop(ids[KEYS[0]])
     cloud.sky.set(ids[KEYS[1]], State.FAILED, "disk full")
-    cloud.sky.set(ids[KEYS[2]], State.GONE)
+    cloud.sky.set(ids[KEYS[2]], State.DELETED)
     cloud.sky.vanish(ids[KEYS[3]])
     sight = look(cloud, OWNER, ids)
     assert sorted(sight.gone) == KEYS[2:4] and set(sight.notes) == set(KEYS[:4])

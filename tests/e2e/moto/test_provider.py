@@ -52,7 +52,7 @@ def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None
     environ = settings.environment(queue, Credentials("user", "password"))
     block = {"cloud": queue.endpoint.cloud, "region": queue.endpoint.region, "endpoint": queue.endpoint.url}
     read, credentials = settings.login(block, environ)
-    assert (read.home, dict(read.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
+    assert (read.endpoint.home, dict(read.endpoint.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
     assert credentials == Credentials("user", "password")
     manner = settings.manner(3, threading.Event(), environ)
     assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)

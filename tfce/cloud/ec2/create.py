@@ -16,7 +16,7 @@ from tfce.cloud.edge import translated
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node
+from tfce.model.vm import VM
 
 # kind: the request, the filter that takes a name, and where the ids are in the answer
 _FIND = {
@@ -37,7 +37,7 @@ class Ec2Creator(Ec2):
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         return self._run(f"starting pilot {key}", shape, key, (1, 1), user_data)[0].id
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         asking = f"starting batch {batch.name}"
         try:
             # All of them first: clouds that only speak EC2's API start as few as they may.
@@ -49,7 +49,7 @@ class Ec2Creator(Ec2):
 
     def _run(
         self, asking: str, shape: Shape, asked: str | Batch, count: tuple[int, int], user_data: str
-    ) -> list[Node]:
+    ) -> list[VM]:
         least, most = count
         params = {
             "MinCount": str(least),
@@ -100,10 +100,10 @@ class Ec2Creator(Ec2):
             connection = self._driver.connection
             return connection.request(self._driver.path, data=body, headers=headers, method="POST").object
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         owner = shape.owner
         tags = [("tag:tfce:key", sorted(keys)), ("tag:tfce:batch", sorted(batch.name for batch in batches))]
-        found: list[Node] = []
+        found: list[VM] = []
         for tag, wanted in tags:
             for start in range(0, len(wanted), _VALUES):
                 params = _filters({"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}) | {

@@ -20,16 +20,16 @@ from tfce.cloud.edge import TIMEOUT, counting, translated
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, ConfigError, mask
-from tfce.model.vm import Node, Owner, State, with_key
+from tfce.model.vm import VM, Owner, State, with_key
 
-# EC2's words for an instance, and what they mean for its pilot. Any other word is State.ODD.
+# EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
 STATES = {
     "pending": State.BOOTING,
     "running": State.RUNNING,
     "stopping": State.RUNNING,
     "stopped": State.STOPPED,
-    "shutting-down": State.GONE,
-    "terminated": State.GONE,
+    "shutting-down": State.DELETED,
+    "terminated": State.DELETED,
 }
 _PAGE = 1000  # instances per DescribeInstances, EC2's most
 _DESTROY = 100  # instances per TerminateInstances
@@ -101,7 +101,7 @@ class Ec2:
 
     # -- Cloud ---------------------------------------------------------------------------------------------
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         wanted = {"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue}
         found = list(self._describe({**_filters(wanted), "MaxResults": str(_PAGE)}))
         if owner.adopt:
@@ -109,7 +109,7 @@ class Ec2:
             found += self._describe({**named, "MaxResults": str(_PAGE)})
         return [node for node in found if owner.same_queue(node)]
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> VM | None:
         try:
             found = list(self._describe({"InstanceId.1": node_id}))
         except CloudError as error:
@@ -184,7 +184,7 @@ class Ec2:
             raise CloudError(f"{asking}: the answer is not EC2's, which is not believed", "unreachable")
         return answer
 
-    def _describe(self, params: dict[str, str]) -> Iterator[Node]:
+    def _describe(self, params: dict[str, str]) -> Iterator[VM]:
         token: str | None = None
         while True:
             page = {"Action": "DescribeInstances", **params, **({"NextToken": token} if token else {})}
@@ -294,14 +294,14 @@ def _literal(value: str) -> str:
     return re.sub(r"([\\*?])", r"\\\1", value)
 
 
-def _node(node: Any) -> Node:
+def _node(node: Any) -> VM:
     raw = str(node.extra.get("status") or "")
     created = node.created_at
     tags, number = dict(node.extra.get("tags") or {}), node.extra.get("launch_index")
-    return Node(
+    return VM(
         id=node.id,
         name=f"{node.name}-{int(number or 0) + 1}" if "tfce:batch" in tags else node.name,
-        state=STATES.get(raw, State.ODD),
+        state=STATES.get(raw, State.UNKNOWN),
         raw_state=raw,
         created=created.astimezone(UTC) if created else None,
         tags=with_key(tags, number),
@@ -313,5 +313,5 @@ def _node(node: Any) -> Node:
 def _ended(raw: str, reason: str) -> datetime | None:
     """When an instance stopped or was terminated: EC2 says it in the reason, "User initiated (2026-01-31
     12:00:00 GMT)", and not always."""
-    found = _WHEN.search(reason) if STATES.get(raw) in (State.STOPPED, State.GONE) else None
+    found = _WHEN.search(reason) if STATES.get(raw) in (State.STOPPED, State.DELETED) else None
     return datetime.fromisoformat(found.group(1)).replace(tzinfo=UTC) if found else None

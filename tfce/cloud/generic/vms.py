@@ -27,9 +27,9 @@ from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node, Owner, State
+from tfce.model.vm import VM, Owner, State
 
-# libcloud's words for a VM, and what they mean for its pilot. Any other word is State.ODD.
+# libcloud's words for a VM, and what they mean for its pilot. Any other word is State.UNKNOWN.
 STATES = {
     NodeState.STARTING: State.BOOTING,
     NodeState.PENDING: State.BOOTING,
@@ -38,7 +38,7 @@ STATES = {
     NodeState.STOPPING: State.RUNNING,
     NodeState.MIGRATING: State.RUNNING,
     NodeState.STOPPED: State.STOPPED,
-    NodeState.TERMINATED: State.GONE,
+    NodeState.TERMINATED: State.DELETED,
     NodeState.ERROR: State.FAILED,
 }
 _NAME = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{8})$", re.IGNORECASE)
@@ -86,11 +86,11 @@ class GenericCreator:
 
     # -- Cloud ---------------------------------------------------------------------------------------------
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         found = [_node(node, owner) for node in self._do("listing VMs", "list_nodes")]
         return [node for node in found if owner.same_queue(node)]
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> VM | None:
         listed = self._do(f"looking for {node_id}", "list_nodes")
         for node in listed:
             if str(node.id) == node_id:
@@ -178,10 +178,10 @@ class GenericCreator:
                 return location
         raise CloudError(f"there is no location {wish}")
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         raise CloudError("libcloud's drivers start VMs one by one")
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         return self.nodes(shape.owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
@@ -239,13 +239,13 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
     return f"{prefix}{''.join(_marks(owner))}-{key.lower()}"
 
 
-def _node(node: Any, owner: Owner | None) -> Node:
+def _node(node: Any, owner: Owner | None) -> VM:
     raw = str(node.state)
     created = getattr(node, "created_at", None)
-    return Node(
+    return VM(
         id=str(node.id),
         name=str(node.name),
-        state=STATES.get(node.state, State.ODD),
+        state=STATES.get(node.state, State.UNKNOWN),
         raw_state=raw,
         created=created.astimezone(UTC) if created else None,
         tags=_tags(str(node.name), owner) if owner else {},

@@ -12,7 +12,7 @@ from tfce.cloud.openstack.vms import OpenStack
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.vm import Node
+from tfce.model.vm import VM
 
 # kind: which service knows it, the path, and where the answer has them
 _FIND = {
@@ -31,7 +31,7 @@ class OpenStackCreator(OpenStack):
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         return self._post(f"starting pilot {key}", shape, _server(shape, key, user_data))
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[Node]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         many = {"min_count": 1, "max_count": batch.size}
         self._post(f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
         try:
@@ -47,7 +47,7 @@ class OpenStackCreator(OpenStack):
             raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
         return str(node_id)
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[Node]:
+    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         if len(keys) + len(batches) > _NAMES:
             return self.nodes(shape.owner)
         names = "|".join([*sorted(keys), *(f"{batch.name}(-[0-9]+)?" for batch in batches)])

@@ -26,9 +26,9 @@ from tfce.config import openstack_logins
 from tfce.config.credentials import LOGIN, Credentials
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, mask
-from tfce.model.vm import Node, Owner, State, with_key
+from tfce.model.vm import VM, Owner, State, with_key
 
-# Nova's words for a server, and what they mean for its pilot. Any other word is State.ODD, which counts and
+# Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
 # polls as running: such a VM may go on, and only its lifetime ends it.
 STATES = {
     "BUILD": State.BOOTING,
@@ -40,8 +40,8 @@ STATES = {
     "MIGRATING": State.RUNNING,
     "SHUTOFF": State.STOPPED,
     "ERROR": State.FAILED,
-    "DELETED": State.GONE,
-    "SOFT_DELETED": State.GONE,
+    "DELETED": State.DELETED,
+    "SOFT_DELETED": State.DELETED,
 }
 
 _EXPLAINED = 10  # failed servers of one list that are asked for their fault
@@ -97,22 +97,22 @@ class OpenStack:
 
     # -- Cloud ---------------------------------------------------------------------------------------------
 
-    def nodes(self, owner: Owner) -> list[Node]:
+    def nodes(self, owner: Owner) -> list[VM]:
         return self._listed(owner, {})
 
-    def _listed(self, owner: Owner, search: dict[str, str]) -> list[Node]:
+    def _listed(self, owner: Owner, search: dict[str, str]) -> list[VM]:
         mine = [node for node in map(_node, self._servers(search)) if owner.same_queue(node)]
         # Nova's list leaves out why some servers failed; only the server itself says it.
         mute = [node.id for node in mine if node.state is State.FAILED and not node.fault][:_EXPLAINED]
         return [self._explained(node) if node.id in mute else node for node in mine]
 
-    def _explained(self, node: Node) -> Node:
+    def _explained(self, node: VM) -> VM:
         try:
             return self.node(node.id) or node
         except CloudError:
             return node
 
-    def node(self, node_id: str) -> Node | None:
+    def node(self, node_id: str) -> VM | None:
         # An id that is none could become another path of the API.
         if not re.fullmatch(r"[A-Za-z0-9_-]+", node_id):
             return None
@@ -294,14 +294,14 @@ def _connections(
     return {name: type(name, (Ours, getattr(OpenStack_2_NodeDriver, name)), {}) for name in names}
 
 
-def _node(server: dict[str, Any]) -> Node:
+def _node(server: dict[str, Any]) -> VM:
     raw = str(server.get("status", ""))
-    state = STATES.get(raw, State.ODD)
+    state = STATES.get(raw, State.UNKNOWN)
     if server.get("OS-EXT-STS:task_state") == "deleting":
-        raw, state = f"{raw} (deleting)", State.GONE
+        raw, state = f"{raw} (deleting)", State.DELETED
     # The last thing that happened to a VM that is off, or failed, is that.
     over = state in (State.STOPPED, State.FAILED)
-    return Node(
+    return VM(
         id=str(server["id"]),
         name=str(server.get("name", "")),
         state=state,
