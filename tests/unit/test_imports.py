@@ -35,6 +35,7 @@ OUTSIDERS = {
     "DIRACCommon": "Resources/",
     "libcloud": "cloud/",
     "requests": "cloud/",
+    "urllib3": "cloud/http.py",
     "jinja2": "terraform/variables.py",
     "hcl": "terraform/variables.py",
     "filelock": "store/locks.py",

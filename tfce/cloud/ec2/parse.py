@@ -1,0 +1,74 @@
+"""What one instance in an EC2 answer is, each field checked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from libcloud.compute.drivers.ec2 import NAMESPACE
+from libcloud.utils.xml import findall, findtext
+
+from tfce.cloud import records
+from tfce.cloud.records import OddError
+from tfce.model.vm import VM, State, with_key
+
+# EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
+STATES = {
+    "pending": State.BOOTING,
+    "running": State.RUNNING,
+    "stopping": State.RUNNING,
+    "stopped": State.STOPPED,
+    "shutting-down": State.DELETED,
+    "terminated": State.DELETED,
+}
+_WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
+
+
+def instance(item: Any) -> VM:
+    """The VM that an ``item`` of an instancesSet describes. Raises ``OddError``."""
+    identity = records.identity(_text(item, "instanceId"))
+    raw = records.name(_text(item, "instanceState/name"), "state", 64)
+    tags = records.tags(dict(_tags(item)))
+    name, number = tags.get("Name", identity), _number(item)
+    reason = records.fault(_text(item, "reason"))
+    return VM(
+        id=identity,
+        name=f"{name}-{(number or 0) + 1}" if "tfce:batch" in tags else name,
+        state=STATES.get(raw, State.UNKNOWN),
+        raw_state=raw,
+        created=records.moment(_text(item, "launchTime")),
+        tags=with_key(tags, number),
+        fault=reason,
+        ended=_ended(raw, reason),
+    )
+
+
+def _text(item: Any, path: str) -> str | None:
+    found: str | None = findtext(item, path, NAMESPACE)
+    return found
+
+
+def _tags(item: Any) -> list[tuple[Any, Any]]:
+    pairs = ((_text(tag, "key"), _text(tag, "value") or "") for tag in findall(item, "tagSet/item", NAMESPACE))
+    return [(key, value) for key, value in pairs if key is not None]
+
+
+def _number(item: Any) -> int | None:
+    """An instance's number in its request."""
+    text = _text(item, "amiLaunchIndex")
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise OddError("its amiLaunchIndex is no number")
+    return int(text)
+
+
+def _ended(raw: str, reason: str) -> datetime | None:
+    """When an instance stopped or was terminated: EC2 says it in the reason, "User initiated (2026-01-31
+    12:00:00 GMT)", and not always."""
+    found = _WHEN.search(reason) if STATES.get(raw) in (State.STOPPED, State.DELETED) else None
+    try:
+        return datetime.fromisoformat(found.group(1)).replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None

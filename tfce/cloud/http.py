@@ -1,0 +1,249 @@
+"""The one boundary that every HTTP answer of a cloud passes, below libcloud.
+
+libcloud (through requests) bounds each read, not the request; it reads whatever comes, and sends the token
+wherever a redirect leads. Here a request has an end, a reply a size, and redirects stay on their host.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from libcloud.http import LibcloudConnection
+from requests import Response
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from tfce.cloud import clean
+from tfce.cloud.limits import Limits
+from tfce.cloud.retries import PASSING, Budget, pause, retry_after, throttled
+
+_CHUNK = 16 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOLLOWED = 3  # redirects on the same host
+
+
+class BoundaryError(Exception):
+    """An answer that is not taken; nobody knows what the cloud did."""
+
+
+@dataclass
+class Heard:
+    """What a cloud said besides its answers: the time, with its last one."""
+
+    date: str | None = None
+
+    @property
+    def time(self) -> datetime | None:
+        """The cloud's clock; None where it does not tell."""
+        try:
+            when = parsedate_to_datetime(self.date or "")
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+
+
+class _Deadline:
+    """When the request that is under way has to be over."""
+
+    def __init__(self) -> None:
+        self._end = 0.0
+
+    def start(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+class _Reader(io.RawIOBase):
+    """A socket's bytes; each read may take what is left of the request's time."""
+
+    def __init__(self, sock: Any, deadline: _Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._deadline.left())
+        got: int | None = self._raw.readinto(buffer)
+        return got
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Timed:
+    """A connected socket that keeps the deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+        self._sock, self._deadline = sock, deadline
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def sendall(self, data: Any) -> None:
+        self._sock.settimeout(self._deadline.left())
+        self._sock.sendall(data)
+
+    def makefile(self, mode: str = "rb", *args: Any, **kwargs: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._deadline))
+
+
+def _timed(connection: type[Any], deadline: _Deadline) -> type[Any]:
+    def connect(self: Any) -> None:
+        connection.connect(self)
+        self.sock = _Timed(self.sock, deadline)
+
+    return type(f"Timed{connection.__name__}", (connection,), {"connect": connect})
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with sockets that keep the deadline; ``files``: a client's certificate and key."""
+
+    def __init__(self, deadline: _Deadline, **files: Any) -> None:
+        self._deadline, self._files = deadline, files
+        super().__init__()
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._files)
+        self._use(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return self._use(super().proxy_manager_for(proxy, **kwargs))
+
+    def _use(self, manager: Any) -> Any:
+        kinds = ((HTTPConnectionPool, HTTPConnection), (HTTPSConnectionPool, HTTPSConnection))
+        manager.pool_classes_by_scheme = {
+            pool.scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed(connection, self._deadline)})
+            for pool, connection in kinds
+        }
+        return manager
+
+
+def bounded(
+    limits: Limits,
+    budget: Budget,
+    heard: Heard,
+    note: Callable[[str, str, Any], None],
+    safe: Callable[[str, str], bool],
+) -> type[LibcloudConnection]:
+    """The class of a libcloud connection that keeps ``limits``. ``note(method, url, body)`` is called for each
+    request that is sent; ``safe(method, url)``: it may be sent again whatever became of it."""
+
+    class Bounded(LibcloudConnection):  # type: ignore[misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._deadline = _Deadline()
+            super().__init__(*args, **kwargs)
+            self.session.auth = lambda request: request  # else .netrc replaces the cloud's own
+            files = {name: kwargs[name] for name in ("cert_file", "key_file") if name in kwargs}
+            self.session.mount("http://", _Adapter(self._deadline))
+            self.session.mount("https://", _Adapter(self._deadline, **files))
+
+        def request(
+            self,
+            method: str,
+            url: str,
+            body: Any = None,
+            headers: Any = None,
+            raw: bool = False,
+            stream: bool = False,
+            hooks: Any = None,
+        ) -> None:
+            for attempt in range(limits.repeats + 1):
+                budget.wait()
+                self.response = self._followed(method, url, body, headers)
+                if not self._again(attempt, safe(method, url)):
+                    return
+
+        def _again(self, attempt: int, safe: bool) -> bool:
+            """Whether the request is to be repeated: then the pause is over."""
+            response = self.response
+            asked = retry_after(response.headers.get("Retry-After")) if response.status_code in PASSING else None
+            if asked and asked <= limits.longest:
+                budget.hold(asked)
+            passing = response.status_code in PASSING or throttled(response.status_code, response.content)
+            if not (safe and passing) or (asked or 0) > limits.longest:
+                return False
+            if attempt == limits.repeats or not budget.take():
+                budget.spend()
+                return False
+            budget.wait(pause(attempt, limits.pause, limits.longest))
+            return True
+
+        def prepared_request(self, *args: Any, **kwargs: Any) -> None:
+            self.request(*args, **kwargs)
+
+        def _followed(self, method: str, url: str, body: Any, headers: Any) -> Response:
+            target = urljoin(self.host, url)
+            for _ in range(_FOLLOWED + 1):
+                note(method, target, body)
+                answer = self._once(method, target, body, headers)
+                if answer.status_code not in _REDIRECTS or "Location" not in answer.headers:
+                    return answer
+                target = _same_host(target, answer.headers["Location"])
+                if method.upper() not in ("GET", "HEAD"):
+                    break
+            raise BoundaryError(f"the cloud redirects us to {_shown(target)}, which is not followed")
+
+        def _once(self, method: str, url: str, body: Any, headers: Any) -> Response:
+            self._deadline.start(limits.seconds)
+            answer: Response = self.session.request(
+                method=method.lower(),
+                url=url,
+                data=body,
+                headers=self._normalize_headers(headers=headers),
+                allow_redirects=False,
+                stream=True,
+                verify=self.verification,
+                timeout=limits.seconds,
+            )
+            heard.date = answer.headers.get("Date", heard.date)
+            _read(answer, limits.size)
+            return answer
+
+    return Bounded
+
+
+def _read(answer: Response, most: int) -> None:
+    """Read the whole answer, as far as it has a reasonable size."""
+    body = bytearray()
+    try:
+        for chunk in answer.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > most:
+                raise BoundaryError(f"the cloud's answer is larger than {most // 2**20} MiB")
+    except BaseException:
+        answer.close()  # what is left of it must not be the next request's answer
+        raise
+    answer._content, answer._content_consumed = bytes(body), True
+    if "charset" not in answer.headers.get("Content-Type", ""):
+        answer.encoding = "utf-8"  # else it is guessed, for seconds where a list is long
+
+
+def _same_host(here: str, location: str) -> str:
+    """Where a redirect leads, if it stays on its host."""
+    there = urljoin(here, location)
+    old, new = urlsplit(here), urlsplit(there)
+    if (old.scheme, old.netloc) != (new.scheme, new.netloc):
+        raise BoundaryError(f"the cloud redirects us to {_shown(there)}, another host, which is not followed")
+    return there
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return clean.line(f"{parts.scheme}://{parts.hostname}{parts.path}")[:200]

@@ -1,0 +1,35 @@
+"""How far a cloud is trusted: the bounds of one request, one reply and one list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfce.config.options import Queue
+
+SECONDS = 30  # for one request, unless Driver_timeout says otherwise
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cloud may cost us. ``seconds``: one request, from connecting to its last byte; ``size``: bytes of one
+    reply; ``pages`` and ``items`` of one list; ``repeats`` of one request that failed in passing; ``pause``:
+    seconds before the first repeat, doubled each time up to ``longest``, which bounds Retry-After, too."""
+
+    seconds: float = SECONDS
+    size: int = 64 * 2**20
+    pages: int = 1000
+    items: int = 100_000
+    repeats: int = 5
+    pause: float = 1.0
+    longest: float = 60.0
+
+    @property
+    def list_seconds(self) -> float:
+        """Seconds for all pages of a list together."""
+        return 20 * self.seconds
+
+
+def limits_of(queue: Queue) -> Limits:
+    """The limits that a queue's options ask for."""
+    seconds = float(queue.endpoint.driver.get("timeout") or SECONDS)
+    return Limits(seconds=seconds, repeats=queue.terraform.max_retries)

@@ -1,0 +1,90 @@
+"""A cloud's list of VMs: how far it can be trusted, and where it has to end."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tfce.cloud.limits import Limits
+from tfce.cloud.records import OddError
+from tfce.model.errors import CloudError
+from tfce.model.vm import VM, State
+
+log = logging.getLogger("tfce.cloud")
+Raw = TypeVar("Raw")
+
+
+class Listing(list[VM]):
+    """The VMs of a list, each once. ``complete``: no record was left out; ``cloud_time``: the cloud's own clock
+    when it answered, None where it does not say; ``duplicates``: records of a VM that was there already."""
+
+    def __init__(
+        self,
+        vms: Iterable[VM] = (),
+        complete: bool = True,
+        cloud_time: datetime | None = None,
+        duplicates: int = 0,
+    ) -> None:
+        super().__init__(vms)
+        self.complete, self.cloud_time, self.duplicates = complete, cloud_time, duplicates
+
+    def of(self, vms: Iterable[VM]) -> Listing:
+        """Some of these VMs, or the same ones with more known of them: just as trustworthy."""
+        return Listing(vms, self.complete, self.cloud_time, self.duplicates)
+
+
+def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Listing:
+    """The VMs that ``raws`` describe. A record for which ``parse`` raises ``OddError`` is left out; all of them
+    together cost one warning. The same id is the same VM."""
+    found: dict[str, VM] = {}
+    odd: list[str] = []
+    duplicates = 0
+    for raw in raws:
+        try:
+            vm = parse(raw)
+        except OddError as error:
+            odd.append(str(error))
+            continue
+        duplicates += vm.id in found
+        found[vm.id] = max(found.get(vm.id, vm), vm, key=_worth)
+    if odd:
+        log.warning("%s: %d odd record(s) left out; of the first, %s", asking, len(odd), odd[0])
+    return Listing(found.values(), complete=not odd, duplicates=duplicates)
+
+
+def _worth(vm: VM) -> tuple[bool, int]:
+    """Of two records of one VM, the one that says that it lives, then the one that says more."""
+    return vm.state is not State.DELETED, len(vm.tags)
+
+
+def pages(
+    asking: str, limits: Limits, ask: Callable[[str | None], tuple[Sequence[Raw], str | None]]
+) -> Iterator[Raw]:
+    """The records of all pages: ``ask`` gives those after a token, and the token of the next page or None. Raises
+    ``CloudError`` for a list that does not end."""
+    seen: set[str | None] = {None}
+    token: str | None = None
+    items, end = 0, time.monotonic() + limits.list_seconds
+    for _ in range(limits.pages):
+        records, token = ask(token)
+        items += len(records)
+        yield from records
+        if not token:
+            return
+        if token in seen:
+            raise CloudError(f"{asking}: the cloud's list does not end: a page comes again", "unreachable")
+        seen.add(token)
+        if items > limits.items or time.monotonic() > end:
+            break
+    raise CloudError(f"{asking}: the cloud's list does not end ({items} records so far)", "unreachable")
+
+
+def records(asking: str, answer: Any, items: str) -> list[Any]:
+    """The list called ``items`` in a JSON answer. Raises ``CloudError``."""
+    found = answer.get(items) if isinstance(answer, dict) else None
+    if not isinstance(found, list):
+        raise CloudError(f"{asking}: the cloud's answer is no list", "unreachable")
+    return found

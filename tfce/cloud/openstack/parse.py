@@ -1,0 +1,66 @@
+"""What one server in an answer of nova's is, each field checked."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+
+from tfce.cloud import records
+from tfce.cloud.records import OddError
+from tfce.model.vm import VM, State, with_key
+
+# Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
+# polls as running: such a VM may go on, and only its lifetime ends it.
+STATES = {
+    "BUILD": State.BOOTING,
+    "REBUILD": State.BOOTING,
+    "ACTIVE": State.RUNNING,
+    "REBOOT": State.RUNNING,
+    "HARD_REBOOT": State.RUNNING,
+    "PASSWORD": State.RUNNING,
+    "MIGRATING": State.RUNNING,
+    "SHUTOFF": State.STOPPED,
+    "ERROR": State.FAILED,
+    "DELETED": State.DELETED,
+    "SOFT_DELETED": State.DELETED,
+}
+
+
+def server(answer: Any) -> VM:
+    """The VM that nova's ``server`` describes. Raises ``OddError``."""
+    if not isinstance(answer, dict):
+        raise OddError(f"it is of type {type(answer).__name__}")
+    identity, name = records.identity(answer.get("id")), records.name(answer.get("name"))
+    raw = records.name(answer.get("status"), "status", 64)
+    state = STATES.get(raw, State.UNKNOWN)
+    if answer.get("OS-EXT-STS:task_state") == "deleting":
+        raw, state = f"{raw} (deleting)", State.DELETED
+    tags = records.tags(answer.get("metadata", {}))
+    return VM(
+        id=identity,
+        name=name,
+        state=state,
+        raw_state=raw,
+        created=records.moment(answer.get("created")),
+        tags=with_key(tags, _number(tags, name), "_"),
+        fault=_fault(answer.get("fault")),
+        ended=_ended(answer, state),
+    )
+
+
+def _fault(answer: Any) -> str:
+    return records.fault(answer.get("message")) if isinstance(answer, dict) else ""
+
+
+def _ended(answer: dict[str, Any], state: State) -> datetime | None:
+    # The last thing that happened to a VM that is off, or failed, is that.
+    over = state in (State.STOPPED, State.FAILED)
+    return records.moment(answer.get("OS-SRV-USG:terminated_at") or (answer.get("updated") if over else None))
+
+
+def _number(tags: dict[str, str], name: str) -> int | None:
+    """A server's number in its batch: nova appends it to the name, from 1, unless it made one server only."""
+    batch = tags.get("tfce_batch")
+    found = re.search(rf"{re.escape(batch)}(?:-([0-9]{{1,6}}))?$", name) if batch else None
+    return int(found.group(1) or 1) - 1 if found else None

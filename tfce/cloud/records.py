@@ -1,0 +1,62 @@
+"""The fields of one record of a cloud's answer, each checked for what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from tfce.cloud import clean
+
+_NAME = 1024  # characters; nova and EC2 allow 255
+_VALUE = 4096
+_FAULT = 2000
+_TAGS = 1024
+
+
+class OddError(Exception):
+    """A record is not what it should be, and is left out."""
+
+
+def identity(value: Any) -> str:
+    """An id. Raises ``OddError``."""
+    found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(found, str) or not clean.is_identity(found):
+        raise OddError(f"its id is {_shown(value)}")
+    return found
+
+
+def name(value: Any, what: str = "name", most: int = _NAME) -> str:
+    """A text of one line. Raises ``OddError``."""
+    if not isinstance(value, str) or len(value) > most:
+        raise OddError(f"its {what} is {_shown(value)}")
+    return clean.line(value)
+
+
+def fault(value: Any) -> str:
+    """A reason, cut where it is too long; empty where there is none."""
+    return clean.line(value[:_FAULT]) if isinstance(value, str) else ""
+
+
+def tags(value: Any) -> dict[str, str]:
+    """Tags, or metadata. Raises ``OddError``."""
+    if not isinstance(value, Mapping) or len(value) > _TAGS:
+        raise OddError(f"its tags are {_shown(value)}")
+    return {name(key, "tag", _VALUE): name(text, "tag's value", _VALUE) for key, text in value.items()}
+
+
+def moment(value: Any) -> datetime | None:
+    """A time; None for none. One without a zone is UTC. Raises ``OddError``."""
+    if value is None or value == "":
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise OddError(f"its time is {_shown(value)}") from None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return f"{clean.line(value[:40])!r}" + (f"… ({len(value)} characters)" if len(value) > 40 else "")
+    return "missing" if value is None else f"of type {type(value).__name__}"
