@@ -1,4 +1,4 @@
-"""Pilots and the roster that lists them. Pure: no input or output, standard library only."""
+"""Pilots, their keys and references. Pure: no input or output, standard library only."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
-
-from tfce.model.errors import WorkspaceError
 
 REFERENCE_PREFIX = "cloud://"
 _KEY = re.compile(r"[0-9A-F]{8}")
@@ -20,85 +17,25 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 @dataclass(frozen=True, order=True)
 class Pilot:
-    """One VM that shall exist. ``key``: 8 upper-case hex digits, also the pilot's stamp; ``born``: when
-    it was asked for (UTC, whole seconds); ``batch``: the submission it came with."""
+    """One VM that is wanted. ``key``: 8 upper-case hex digits, also the pilot's stamp; ``requested_at``: when it
+    was asked for (UTC, whole seconds, by the host's clock); ``submission_id``: the submission it came with;
+    ``id``: of its VM, "" until it is known."""
 
     key: str
-    born: datetime
-    batch: str
+    requested_at: datetime
+    submission_id: str
+    id: str = ""
 
 
-@dataclass(frozen=True)
-class Roster:
-    """The pilots of one queue that shall exist, by key. Immutable: changes give a new roster."""
-
-    pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
-
-    def __len__(self) -> int:
-        return len(self.pilots)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.pilots
-
-    def including(self, pilots: Iterable[Pilot]) -> Roster:
-        """This roster and ``pilots``."""
-        return Roster(MappingProxyType({**self.pilots, **{pilot.key: pilot for pilot in pilots}}))
-
-    def without(self, keys: Container[str]) -> Roster:
-        """This roster less ``keys``; a key that is not in it is no error."""
-        return Roster(MappingProxyType({k: p for k, p in self.pilots.items() if k not in keys}))
-
-    def dump(self) -> str:
-        """The text of ``scale.tfvars.json``: sorted, one pilot a line, so that a review reads well."""
-        lines = [
-            f"    {json.dumps(key)}: "
-            + json.dumps({"batch": pilot.batch, "born": timestamp(pilot.born)}, sort_keys=True)
-            for key, pilot in sorted(self.pilots.items())
-        ]
-        body = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
-        return f'{{\n  "instance_count": {len(self)},\n  "pilots": {body}\n}}\n'
-
-    @classmethod
-    def load(cls, text: str, source: str) -> Roster:
-        """The roster in ``text``; ``source`` names the file in errors.
-
-        Raises ``WorkspaceError`` for anything that is not exactly a roster: an empty or torn file must
-        never be read as "no pilots".
-        """
-        try:
-            return cls._parse(json.loads(text, object_pairs_hook=_unique))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise WorkspaceError(
-                f"{source}: not a roster ({error}); no pilot was touched. Put the file back from a copy, or "
-                "run `tfce repair CE/QUEUE` to rebuild it from the Terraform state and the cloud"
-            ) from error
-
-    @classmethod
-    def _parse(cls, data: object) -> Roster:
-        if not isinstance(data, dict) or set(data) != {"instance_count", "pilots"}:
-            raise ValueError("it must hold instance_count and pilots, nothing else")
-        count, entries = data["instance_count"], data["pilots"]
-        if not isinstance(entries, dict):
-            raise ValueError("pilots is not a map")
-        pilots = [_pilot(key, entry) for key, entry in entries.items()]
-        if count != len(pilots) or isinstance(count, bool):
-            raise ValueError(f"instance_count says {count}, but {len(pilots)} pilots are listed")
-        return cls().including(pilots)
-
-
-def _pilot(key: str, entry: dict[str, str]) -> Pilot:
-    if not _KEY.fullmatch(key):
-        raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
-    if not isinstance(entry, dict) or set(entry) != {"batch", "born"}:
-        raise ValueError(f"pilot {key} must hold batch and born")
-    return Pilot(key, moment(entry["born"]), str(entry["batch"]))
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return result
+def scale_text(pilots: Mapping[str, Pilot]) -> str:
+    """The text of ``scale.tfvars.json``, which Terraform and reviewers read: sorted, one pilot a line."""
+    lines = [
+        f"    {json.dumps(key)}: "
+        + json.dumps({"born": timestamp(pilot.requested_at), "submission": pilot.submission_id}, sort_keys=True)
+        for key, pilot in sorted(pilots.items())
+    ]
+    body = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
+    return f'{{\n  "instance_count": {len(pilots)},\n  "pilots": {body}\n}}\n'
 
 
 def moment(text: str) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -11,12 +11,13 @@ from tfce.model.pilot import is_key, numbered_key, reference
 
 
 class State(Enum):
-    """A VM's state, as far as a pilot is concerned; the value is DIRAC's word for the pilot."""
+    """A VM's state, as far as a pilot is concerned; the value is DIRAC's word for the pilot, where it has one."""
 
     BOOTING = "Waiting"
     RUNNING = "Running"
     STOPPED = "Done"
     FAILED = "Failed"
+    DELETING = "deleting"  # not gone yet: it still takes room
     DELETED = "Deleted"
     UNKNOWN = "Unknown"  # a state that says neither that the pilot lives nor that it ended: nothing is done
 
@@ -41,6 +42,28 @@ class VM:
         """The pilot reference of this VM."""
         return reference(self.id)
 
+    @property
+    def key(self) -> str | None:
+        """The key of the pilot that this VM runs, by its tags; None for a VM that is no pilot of tfce's."""
+        return pilot_key(self)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it bears tags of any tfce queue."""
+        return any(name.startswith(("tfce:", "tfce_")) for name in self.tags)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a cloud listed. ``complete``: nothing that it has was left out, as far as anybody can tell;
+    ``cloud_time``: the cloud's clock when it answered; ``account``: its own id of the account or project that was
+    asked. The last two are None and "" where the cloud does not tell."""
+
+    vms: tuple[VM, ...] = ()
+    complete: bool = True
+    cloud_time: datetime | None = None
+    account: str = ""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -59,27 +82,26 @@ class Owner:
         """The tags Terraform puts on each VM (a module may spell ":" as "_")."""
         return {"tfce:installation": self.installation, "tfce:ce": self.ce, "tfce:queue": self.queue}
 
-    def owns(self, node: VM) -> bool:
-        """Whether ``node`` was created by this installation's queue, or left to it."""
-        if self.left_over(node):
+    def owns(self, vm: VM) -> bool:
+        """Whether ``vm`` was created by this installation's queue, or left to it."""
+        if self.left_over(vm):
             return True
-        return _is_pilot(node) and all(_tag(node, k) == v for k, v in self.tags().items())
+        return _is_pilot(vm) and all(_tag(vm, k) == v for k, v in self.tags().items())
 
-    def same_queue(self, node: VM) -> bool:
-        """Whether ``node`` belongs to this queue, whichever installation made it."""
-        if self.left_over(node):
+    def same_queue(self, vm: VM) -> bool:
+        """Whether ``vm`` belongs to this queue, whichever installation made it."""
+        if self.left_over(vm):
             return True
         tags = self.tags().items()
-        return _is_pilot(node) and all(_tag(node, k) == v for k, v in tags if k != "tfce:installation")
+        return _is_pilot(vm) and all(_tag(vm, k) == v for k, v in tags if k != "tfce:installation")
 
-    def left_over(self, node: VM) -> bool:
-        """Whether another computing element left ``node`` to this queue."""
-        ours = any(name.startswith(("tfce:", "tfce_")) for name in node.tags)
-        return bool(self.adopt) and node.name.startswith(self.adopt) and not ours
+    def left_over(self, vm: VM) -> bool:
+        """Whether another computing element left ``vm`` to this queue."""
+        return bool(self.adopt) and vm.name.startswith(self.adopt) and not vm.claimed
 
 
-def _tag(node: VM, name: str) -> str | None:
-    return node.tags.get(name, node.tags.get(name.replace(":", "_")))
+def _tag(vm: VM, name: str) -> str | None:
+    return vm.tags.get(name, vm.tags.get(name.replace(":", "_")))
 
 
 def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> dict[str, str]:
@@ -91,31 +113,27 @@ def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> d
     return {**tags, f"tfce{colon}key": numbered_key(batch, number)}
 
 
-def keyed(node: VM, key: str) -> VM:
-    """``node`` as the VM of pilot ``key``."""
-    return replace(node, tags={**node.tags, "tfce:key": key})
-
-
-def _is_pilot(node: VM) -> bool:
+def _is_pilot(vm: VM) -> bool:
     # A VM of a batch that somebody renamed has no key any more, but is a pilot's VM all the same.
-    return pilot_key(node) is not None or bool(_tag(node, "tfce:batch"))
+    return pilot_key(vm) is not None or bool(_tag(vm, "tfce:batch"))
 
 
-def pilot_key(node: VM) -> str | None:
-    """The key of the pilot that ``node`` runs, or None for a VM that is no pilot of tfce's."""
-    key = _tag(node, "tfce:key") or ""
+def pilot_key(vm: VM) -> str | None:
+    """The key of the pilot that ``vm`` runs, or None for a VM that is no pilot of tfce's."""
+    key = _tag(vm, "tfce:key") or ""
     return key if is_key(key) else None
 
 
-def by_key(nodes: Iterable[VM]) -> dict[str, VM]:
+def by_key(vms: Iterable[VM]) -> dict[str, VM]:
     """One VM for each key: one that lives before one that is gone, the older before the younger."""
     best: dict[str, VM] = {}
-    for node in sorted(nodes, key=_precedence):
-        key = pilot_key(node)
+    for vm in sorted(vms, key=precedence):
+        key = pilot_key(vm)
         if key is not None:
-            best.setdefault(key, node)
+            best.setdefault(key, vm)
     return best
 
 
-def _precedence(node: VM) -> tuple[bool, datetime, str]:
-    return node.state is State.DELETED, node.created or datetime.max.replace(tzinfo=UTC), node.id
+def precedence(vm: VM) -> tuple[bool, datetime, str]:
+    """Sorts VMs of one key: one that lives before one that is gone, the older before the younger."""
+    return vm.state is State.DELETED, vm.created or datetime.max.replace(tzinfo=UTC), vm.id

@@ -1,0 +1,209 @@
+"""What happens to the cases of a queue. Pure: each verb is a policy over the same cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from tfce.model.reconcile import DELETING_LIMIT, LIVING, Case, Clocks, Kind
+from tfce.model.record import Tombstone
+from tfce.model.vm import VM, State
+
+# A sweep may always end this many living VMs; above it, only the share that the queue allows.
+FREE_REMOVALS = 10
+
+
+class Verb(Enum):
+    """What is done about a case."""
+
+    KEEP = "keep"
+    ADOPT = "adopt"  # into the record and the state, whichever lacks it
+    LOOK_UP = "look up"  # ask the cloud for the VM by its id
+    UNTAINT = "untaint"
+    FORGET = "forget"  # take it out of the record and the state
+    DESTROY = "destroy"  # and forget it
+
+
+class Cause(Enum):
+    """Why a pilot is removed. The value is the word for people."""
+
+    STOPPED = "stopped"
+    FAILED = "failed"
+    STUCK = "stuck"
+    OVERDUE = "overdue"
+    DISMISSED = "dismissed"
+    DUPLICATE = "duplicate"
+    KILLED = "killed"
+    GONE = "gone"
+    NEVER_CREATED = "never created"
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do about one case; ``cause`` of those that end something."""
+
+    verb: Verb
+    case: Case
+    cause: Cause | None = None
+
+    @property
+    def ends_a_living_vm(self) -> bool:
+        """Whether this may end a pilot that still runs, and was not decided before."""
+        return self.verb is Verb.DESTROY and self.case.kind in (Kind.OVERDUE, Kind.STUCK, Kind.DUPLICATE)
+
+    @property
+    def last_state(self) -> State:
+        """The pilot's state after this, which later polls answer with."""
+        return _LAST.get(self.cause, State.DELETED) if self.cause else State.DELETED
+
+
+_LAST = {Cause.STOPPED: State.STOPPED, Cause.FAILED: State.FAILED, Cause.STUCK: State.FAILED}
+
+Decision = Callable[[Case, Clocks], tuple[Verb, Cause | None]]
+
+_KEEP: tuple[Verb, Cause | None] = (Verb.KEEP, None)
+_DESTROYS: Mapping[Kind, Cause] = {
+    Kind.ENDED: Cause.STOPPED,
+    Kind.FAILED: Cause.FAILED,
+    Kind.STUCK: Cause.STUCK,
+    Kind.OVERDUE: Cause.OVERDUE,
+    Kind.DISMISSED: Cause.DISMISSED,
+    Kind.DUPLICATE: Cause.DUPLICATE,
+}
+_FORGETS: Mapping[Kind, Cause] = {
+    Kind.VANISHED: Cause.GONE,
+    Kind.STALE: Cause.GONE,
+    Kind.NEVER_CREATED: Cause.NEVER_CREATED,
+}
+
+
+def sweep(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
+    """What ``reap`` does about a case."""
+    if case.kind in _DESTROYS:
+        return Verb.DESTROY, _DESTROYS[case.kind]
+    if case.kind is Kind.DELETING:
+        return _asked_again(case, clocks)
+    return _taken_in(case)
+
+
+def settle(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
+    """What a submission does about what an earlier cycle left: it takes in what lives, forgets what is not there,
+    and ends only what failed before anybody knew it. The rest is the sweep's."""
+    complete = case.recorded and case.instance is not None and not case.instance.tainted
+    if case.kind is Kind.FAILED and not complete:
+        return Verb.DESTROY, Cause.FAILED
+    if case.kind in (Kind.ENDED, Kind.STUCK, Kind.OVERDUE):
+        return _adopted(case)
+    return _taken_in(case)
+
+
+def _taken_in(case: Case) -> tuple[Verb, Cause | None]:
+    if case.kind in LIVING:
+        return _adopted(case)
+    if case.kind in _FORGETS:
+        return Verb.FORGET, _FORGETS[case.kind]
+    return (Verb.LOOK_UP, None) if case.kind is Kind.ABSENT else _KEEP
+
+
+def _adopted(case: Case) -> tuple[Verb, Cause | None]:
+    if case.vm is None or (case.vm.key is None and case.instance is None and not case.recorded):
+        return _KEEP  # another computing element's, or renamed: it has no key to be adopted by
+    if not case.recorded or case.instance is None or case.instance.id != case.id:
+        return Verb.ADOPT, None
+    return (Verb.UNTAINT, None) if case.instance.tainted else _KEEP
+
+
+def _asked_again(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
+    since = case.stone.when if case.stone else case.vm.ended if case.vm else None
+    late = since is not None and clocks.older(DELETING_LIMIT, since, None)
+    return (Verb.DESTROY, Cause.DISMISSED) if late else _KEEP
+
+
+def plan(cases: Iterable[Case], decide: Decision, clocks: Clocks) -> list[Action]:
+    """What ``decide`` (``sweep`` or ``settle``) does about the cases; nothing about those that are well."""
+    actions = [Action(verb, case, cause) for case in cases for verb, cause in (decide(case, clocks),)]
+    return [action for action in actions if action.verb is not Verb.KEEP]
+
+
+def within_budget(actions: Iterable[Action], alive: int, share: float) -> tuple[list[Action], list[Action]]:
+    """Split ``actions`` into those that one sweep may do and those that it holds back.
+
+    Only those that may end a running pilot are limited: a wrong lifetime must not end a whole queue in one sweep.
+    ``alive``: how many VMs run; ``share`` (0 to 1): the part that one sweep may end.
+    """
+    limit = max(FREE_REMOVALS, math.floor(alive * share))
+    done: list[Action] = []
+    held: list[Action] = []
+    ends = 0
+    for action in actions:
+        over = action.ends_a_living_vm and ends >= limit
+        ends += action.ends_a_living_vm and not over
+        (held if over else done).append(action)
+    return done, held
+
+
+# -- small policies: a poll's word, the room that is taken -----------------------------------------------------
+
+
+def word(case: Case) -> str | None:
+    """DIRAC's word for a pilot that is polled; None: nobody can tell now, it keeps its state."""
+    if case.kind is Kind.VANISHED:
+        return (case.stone.state if case.stone else State.DELETED).value
+    return _WORDS.get(case.kind)
+
+
+_WORDS = {
+    Kind.BOOTING: "Waiting",
+    Kind.HEALTHY: "Running",
+    # DIRAC gives a pilot up after an hour of Unknown: a VM in an odd state is said to run, until it ends.
+    Kind.UNKNOWN: "Running",
+    Kind.OVERDUE: "Running",
+    Kind.DISMISSED: "Running",
+    Kind.DELETING: "Running",
+    Kind.DUPLICATE: "Running",
+    Kind.DOUBTFUL: "Running",
+    Kind.STUCK: "Failed",
+    Kind.FAILED: "Failed",
+    Kind.ENDED: "Done",
+}
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """How many VMs of a queue boot and run, as its limits count them."""
+
+    waiting: int
+    running: int
+
+    @property
+    def total(self) -> int:
+        """What counts against MaxTotalJobs."""
+        return self.waiting + self.running
+
+
+_WAITING = (Kind.BOOTING, Kind.NOT_LISTED, Kind.ABSENT)
+_OVER = (Kind.ENDED, Kind.FAILED, Kind.STUCK)
+
+
+def occupancy(cases: Collection[Case]) -> Occupancy:
+    """The room that the cases take."""
+    present = [case for case in cases if case.occupies and case.kind not in _OVER]
+    waiting = sum(1 for case in present if case.kind in _WAITING)
+    return Occupancy(waiting, len(present) - waiting)
+
+
+def lived(vm: VM | None, requested_at: datetime | None, now: datetime) -> int | None:
+    """How many seconds a VM existed: from its creation (else its pilot's request) to its end, as the cloud tells,
+    else to ``now``. None where nobody can tell."""
+    born = (vm.created if vm else None) or requested_at
+    gone = vm is None or vm.state is State.DELETED
+    end = (vm.ended if vm else None) or (None if gone else now)
+    return max(0, int((end - born).total_seconds())) if born and end else None
+
+
+def tombstone(action: Action, reason: str, now: datetime) -> Tombstone:
+    """What is remembered of a VM that ``action`` removes."""
+    return Tombstone(action.case.id, action.case.key, action.last_state, reason, now.replace(microsecond=0))

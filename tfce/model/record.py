@@ -1,0 +1,324 @@
+"""Everything that tfce remembers of a queue, as one value. Pure: standard library only.
+
+``store`` keeps it in one file. Whatever else lies in a workspace is made from it, from the options, or by
+Terraform."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from tfce.model.pilot import Pilot, is_key, moment, timestamp
+from tfce.model.vm import State
+
+SCHEMA = 1
+_TOMBSTONES = 5_000  # removed pilots whose last state is remembered
+
+
+class Operation(Enum):
+    """What was begun on a queue and is not settled yet."""
+
+    SUBMIT = "submit"
+    REMOVE = "remove"
+    REPAIR = "repair"
+    SWITCH = "switch"  # another Terraform module takes the pilots over
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An operation that was on disk before the cloud was asked: ``keys`` are the pilots that it is about."""
+
+    operation: Operation
+    keys: frozenset[str]
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """A VM that is no longer wanted. ``id``: its instance id; ``state``: the pilot's last state, which later polls
+    answer with; ``reason``: why, for people; ``accepted``: the cloud took the request to destroy it, or it was
+    gone; ``gone``: the cloud itself said that it does not exist any more."""
+
+    id: str
+    key: str
+    state: State
+    reason: str
+    when: datetime
+    accepted: bool = False
+    gone: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether a poll may answer with the state without a look at the cloud: the VM had ended, or is gone."""
+        return self.gone or self.state in (State.STOPPED, State.FAILED)
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often in a row a submission found no room, why, and how long none is tried. ``rest``: seconds from
+    ``since`` on; a clock that was wrong can make it no longer than that."""
+
+    failures: int
+    reason: str
+    since: datetime
+    rest: int
+
+    def resting(self, now: datetime) -> bool:
+        """Whether nothing is to be tried at ``now``."""
+        return timedelta(0) <= now - self.since < timedelta(seconds=self.rest)
+
+    @property
+    def until(self) -> datetime:
+        """When the next submission may be tried."""
+        return self.since + timedelta(seconds=self.rest)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a queue's VMs live: ``place``: cloud, region, endpoint, project of the options; ``account``: the
+    cloud's own id of the account or project, "" while nobody has seen it."""
+
+    place: str
+    account: str = ""
+
+    def same(self, other: Home) -> bool:
+        """Whether VMs of the one can be seen from the other, as far as is known."""
+        known = not self.account or not other.account or self.account == other.account
+        return self.place == other.place and known
+
+    def __str__(self) -> str:
+        return f"{self.place} ({self.account})" if self.account else self.place
+
+
+@dataclass(frozen=True)
+class Record:
+    """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
+    shown none of the pilots. Immutable: changes give a new record."""
+
+    installation: str
+    pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
+    tombstones: Mapping[str, Tombstone] = field(default_factory=lambda: MappingProxyType({}))
+    pending: Pending | None = None
+    backoff: Backoff | None = None
+    home: Home | None = None
+    unseen_since: datetime | None = None
+    generation: int = 0
+
+    # -- pilots --------------------------------------------------------------------------------------------
+
+    def including(self, pilots: Iterable[Pilot]) -> Record:
+        """This record with ``pilots`` among those that are wanted."""
+        return replace(self, pilots=MappingProxyType({**self.pilots, **{one.key: one for one in pilots}}))
+
+    def without(self, keys: Collection[str]) -> Record:
+        """This record less the pilots ``keys``; one that it does not have is no error."""
+        kept = {key: pilot for key, pilot in self.pilots.items() if key not in keys}
+        return replace(self, pilots=MappingProxyType(kept))
+
+    def placed(self, ids: Mapping[str, str]) -> Record:
+        """This record with the instance ids of pilots, by key, as far as it has these pilots."""
+        known = {key: replace(self.pilots[key], id=node) for key, node in ids.items() if key in self.pilots}
+        return replace(self, pilots=MappingProxyType({**self.pilots, **known}))
+
+    @property
+    def used_keys(self) -> frozenset[str]:
+        """Keys that no new pilot may get."""
+        return frozenset(self.pilots) | {stone.key for stone in self.tombstones.values()}
+
+    @property
+    def ever_lived(self) -> bool:
+        """Whether any wanted pilot is known to have a VM."""
+        return any(pilot.id for pilot in self.pilots.values())
+
+    # -- what becomes of them ------------------------------------------------------------------------------
+
+    def begin(self, operation: Operation, keys: Iterable[str], now: datetime) -> Record:
+        """This record with an operation that is about to be asked of the cloud. What another one left pending
+        stays part of it."""
+        before = self.pending.keys if self.pending else frozenset()
+        return replace(self, pending=Pending(operation, before | frozenset(keys), now.replace(microsecond=0)))
+
+    def settled(self) -> Record:
+        """Record, state and cloud agree again."""
+        return replace(self, pending=None)
+
+    def buried(self, stones: Iterable[Tombstone]) -> Record:
+        """This record with ``stones``; one that is known keeps when and why it was made. The newest are kept."""
+        merged = dict(self.tombstones)
+        for stone in stones:
+            old = merged.get(stone.id)
+            if old is not None:
+                accepted, gone = old.accepted or stone.accepted, old.gone or stone.gone
+                merged[stone.id] = replace(old, accepted=accepted, gone=gone)
+            else:
+                merged[stone.id] = stone
+        newest = sorted(merged.values(), key=lambda stone: (stone.when, stone.id), reverse=True)[:_TOMBSTONES]
+        return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
+
+    # -- the cloud's room ----------------------------------------------------------------------------------
+
+    def without_room(self, reason: str, now: datetime, cooldown: int) -> Record:
+        """One more submission in a row found no room. From the second on, none is tried for ``cooldown`` seconds;
+        twice as long after each further one, up to eight times."""
+        failures = (self.backoff.failures if self.backoff else 0) + 1
+        rest = cooldown * min(2 ** max(failures - 2, 0), 8) if failures > 1 else 0
+        return replace(self, backoff=Backoff(failures, reason, now.replace(microsecond=0), rest))
+
+    def with_room(self) -> Record:
+        """The cloud has room again."""
+        return replace(self, backoff=None)
+
+    # -- text ----------------------------------------------------------------------------------------------
+
+    def dump(self) -> str:
+        """The record as JSON, sorted, a pilot a line."""
+        document = {
+            "schema": SCHEMA,
+            "generation": self.generation,
+            "installation": self.installation,
+            "home": vars(self.home) if self.home else None,
+            "pilots": {key: _pilot_json(pilot) for key, pilot in self.pilots.items()},
+            "tombstones": {node: _stone_json(stone) for node, stone in self.tombstones.items()},
+            "pending": _pending_json(self.pending),
+            "backoff": _backoff_json(self.backoff),
+            "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
+        }
+        return json.dumps(document, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def load(cls, text: str) -> Record:
+        """The record in ``text``. Raises ``ValueError`` for anything that is not exactly a record: an empty or
+        torn file must never be read as "no pilots"."""
+        try:
+            return _record(json.loads(text, object_pairs_hook=_unique))
+        except (TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+# -- JSON, checked in both directions --------------------------------------------------------------------------
+
+
+def _pilot_json(pilot: Pilot) -> dict[str, str]:
+    return {
+        "requested_at": timestamp(pilot.requested_at),
+        "submission": pilot.submission_id,
+        **({"id": pilot.id} if pilot.id else {}),
+    }
+
+
+def _stone_json(stone: Tombstone) -> dict[str, Any]:
+    return {
+        "key": stone.key,
+        "state": stone.state.value,
+        "reason": stone.reason,
+        "when": timestamp(stone.when),
+        "accepted": stone.accepted,
+        "gone": stone.gone,
+    }
+
+
+def _pending_json(pending: Pending | None) -> dict[str, Any] | None:
+    if pending is None:
+        return None
+    since = timestamp(pending.since)
+    return {"operation": pending.operation.value, "keys": sorted(pending.keys), "since": since}
+
+
+def _backoff_json(backoff: Backoff | None) -> dict[str, Any] | None:
+    return None if backoff is None else {**vars(backoff), "since": timestamp(backoff.since)}
+
+
+_FIELDS = frozenset(
+    ("schema", "generation", "installation", "home", "pilots", "tombstones", "pending", "backoff", "unseen_since")
+)
+
+
+def _record(data: Any) -> Record:
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    if _number(data.get("schema")) > SCHEMA:
+        raise ValueError(f"a newer tfce wrote it (schema {data['schema']}, this one knows {SCHEMA})")
+    if set(data) != _FIELDS:
+        raise ValueError(f"it must hold {', '.join(sorted(_FIELDS))}, nothing else")
+    return Record(
+        installation=_text(data["installation"]),
+        pilots=MappingProxyType({key: _pilot(key, entry) for key, entry in _map(data["pilots"]).items()}),
+        tombstones=MappingProxyType({node: _stone(node, one) for node, one in _map(data["tombstones"]).items()}),
+        pending=_pending(data["pending"]),
+        backoff=_backoff(data["backoff"]),
+        home=None if data["home"] is None else Home(_text(data["home"]["place"]), _text(data["home"]["account"])),
+        unseen_since=None if data["unseen_since"] is None else moment(data["unseen_since"]),
+        generation=_number(data["generation"]),
+    )
+
+
+def _pilot(key: str, entry: Any) -> Pilot:
+    if not is_key(key):
+        raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
+    if not {"requested_at", "submission"} <= set(_map(entry)) <= {"requested_at", "submission", "id"}:
+        raise ValueError(f"pilot {key} must hold requested_at, submission and perhaps id")
+    return Pilot(key, moment(entry["requested_at"]), _text(entry["submission"]), _text(entry.get("id", "")))
+
+
+def _stone(node: str, entry: Any) -> Tombstone:
+    return Tombstone(
+        id=_text(node),
+        key=_text(entry["key"]),
+        state=State(entry["state"]),
+        reason=_text(entry["reason"]),
+        when=moment(entry["when"]),
+        accepted=_flag(entry["accepted"]),
+        gone=_flag(entry["gone"]),
+    )
+
+
+def _pending(entry: Any) -> Pending | None:
+    if entry is None:
+        return None
+    keys = entry["keys"]
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("the keys of a pending operation are no list of texts")
+    return Pending(Operation(entry["operation"]), frozenset(keys), moment(entry["since"]))
+
+
+def _backoff(entry: Any) -> Backoff | None:
+    if entry is None:
+        return None
+    since = moment(entry["since"])
+    return Backoff(_number(entry["failures"]), _text(entry["reason"]), since, _number(entry["rest"]))
+
+
+def _map(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is no JSON object")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is no number")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return result
