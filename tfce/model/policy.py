@@ -57,10 +57,10 @@ class Action:
     @property
     def last_state(self) -> State:
         """The pilot's state after this, which later polls answer with."""
-        return _LAST.get(self.cause, State.DELETED) if self.cause else State.DELETED
+        return _LAST.get(self.case.kind, State.DELETED)
 
 
-_LAST = {Cause.STOPPED: State.STOPPED, Cause.FAILED: State.FAILED, Cause.STUCK: State.FAILED}
+_LAST = {Kind.ENDED: State.STOPPED, Kind.FAILED: State.FAILED, Kind.STUCK: State.FAILED}
 
 Decision = Callable[[Case, Clocks], tuple[Verb, Cause | None]]
 

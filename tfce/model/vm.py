@@ -21,6 +21,12 @@ class State(Enum):
     DELETED = "Deleted"
     UNKNOWN = "Unknown"  # a state that says neither that the pilot lives nor that it ended: nothing is done
 
+    @property
+    def word(self) -> str:
+        """DIRAC's word for the pilot of a VM in this state. DIRAC gives a pilot up after an hour of Unknown, and one
+        that is Deleted for good: a VM in an odd state, or one that is being deleted, is said to run until it ends."""
+        return State.RUNNING.value if self in (State.UNKNOWN, State.DELETING) else self.value
+
 
 @dataclass(frozen=True)
 class VM:
@@ -46,6 +52,11 @@ class VM:
     def key(self) -> str | None:
         """The key of the pilot that this VM runs, by its tags; None for a VM that is no pilot of tfce's."""
         return pilot_key(self)
+
+    @property
+    def installation(self) -> str:
+        """The installation that its tags name, "" for none."""
+        return _tag(self, "tfce:installation") or ""
 
     @property
     def claimed(self) -> bool:

@@ -6,11 +6,13 @@ import logging
 import re
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from tfce.cloud.api import Cloud
 from tfce.model.errors import TfceError
-from tfce.model.verdict import Removal
+from tfce.model.policy import Action, lived
+from tfce.model.reconcile import Kind
 from tfce.model.vm import State
 from tfce.store import files
 from tfce.store.workspace import Workspace, slug
@@ -27,39 +29,40 @@ _SIZE = 200_000  # characters of a console that are looked at
 _FILES = 200  # consoles kept for a queue
 
 
-def suspicious(removal: Removal) -> bool:
+def suspicious(action: Action, now: datetime) -> bool:
     """Whether somebody will ask what that VM did: it failed, is overdue, or stopped within minutes."""
-    node = removal.standing
-    if node is None:
+    case = action.case
+    if case.vm is None or case.vm.state is State.DELETED:
         return False
-    if node.state is State.FAILED or removal.reason.startswith("overdue"):
+    if case.kind in (Kind.FAILED, Kind.STUCK, Kind.OVERDUE):
         return True
-    brief = BRIEF if node.ended else BRIEF + _BETWEEN
-    return node.state is State.STOPPED and removal.lived is not None and removal.lived < brief
+    brief = BRIEF if case.vm.ended else BRIEF + _BETWEEN
+    age = lived(case.vm, case.requested_at, now)
+    return case.kind is Kind.ENDED and age is not None and age < brief
 
 
-def keep_consoles(cloud: Cloud, workspace: Workspace, removals: Iterable[Removal]) -> set[str]:
+def keep_consoles(cloud: Cloud, workspace: Workspace, actions: Iterable[Action], now: datetime) -> set[str]:
     """Keep the consoles of the suspicious ones, before they are destroyed; the ids of those that were had.
 
     Bounded in calls and time, whatever the number; that one is not to be had stops nothing.
     """
-    chosen = sorted(filter(suspicious, removals), key=lambda r: (r.reason == "stopped", r.lived or 0))[:CONSOLES]
-    shelf, until, kept = Shelf(workspace), time.monotonic() + PATIENCE, set[str]()
-    for removal in chosen:
-        node = removal.node
-        if node is None or time.monotonic() > until:
+    chosen = [one.case for one in actions if suspicious(one, now)]
+    chosen.sort(key=lambda case: (case.kind is Kind.ENDED, lived(case.vm, case.requested_at, now) or 0))
+    store, until, kept = ConsoleStore(workspace), time.monotonic() + PATIENCE, set[str]()
+    for case in chosen[:CONSOLES]:
+        if time.monotonic() > until:
             break
         try:
-            text = cloud.console(node.id)
+            text = cloud.console(case.id)
             if text and text.strip():
-                shelf.keep(removal.key, shown(text))
-                kept.add(node.id)
+                store.keep(case.key, shown(text))
+                kept.add(case.id)
         except TfceError as error:
-            log.info("no console of %s: %s", node.id, error.message)
+            log.info("no console of %s: %s", case.id, error.message)
     return kept
 
 
-class Shelf:
+class ConsoleStore:
     """The consoles kept for a queue, newest first to be kept, by the pilot's key."""
 
     def __init__(self, workspace: Workspace) -> None:

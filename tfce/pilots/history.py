@@ -8,9 +8,10 @@ from typing import Any
 
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
-from tfce.model.vm import VM, State, by_key, pilot_key
-from tfce.pilots.consoles import LINES, Shelf, shown
-from tfce.pilots.ground import Ground
+from tfce.model.record import Tombstone
+from tfce.model.vm import VM, State, by_key
+from tfce.pilots.consoles import LINES, ConsoleStore, shown
+from tfce.pilots.services import Services
 
 
 class UnknownPilotError(TfceError):
@@ -47,26 +48,26 @@ class PilotLog:
         return "\n".join(lines)
 
 
-def pilot_log(ground: Ground, text: str, lines: int = LINES) -> PilotLog:
+def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     """The log of the pilot that ``text`` names by reference or key, with at most ``lines`` of its console.
 
     One list and one console while its VM lives, no call when it is known to be removed. Raises
     ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
     """
-    workspace = ground.workspace
-    journal = workspace.journal() if workspace.exists else []
-    ledger = workspace.ledger() if workspace.exists else {}
+    workspace = services.workspace
+    journal = workspace.journal.entries() if workspace.exists else []
+    ledger = workspace.load().tombstones if workspace.exists else {}
     key, node_id = _named(text, journal, ledger)
     node, console, trouble = None, None, ""
     if node_id not in ledger:
         try:
-            node = _find(ground, key, node_id)
-            console = ground.cloud.console(node.id) if node and node.state is not State.DELETED else None
+            node = _find(services, key, node_id)
+            console = services.cloud.console(node.id) if node and node.state is not State.DELETED else None
         except CloudError as error:
             trouble = error.message
     if node is not None:
-        key, node_id = key or pilot_key(node) or node.name, node.id
-    kept = Shelf(workspace).read(key) if key and workspace.exists else None
+        key, node_id = key or node.key or node.name, node.id
+    kept = ConsoleStore(workspace).read(key) if key and workspace.exists else None
     events = [event for event in (_about(line, key, node_id) for line in journal) if event]
     if node is None and not events and kept is None and node_id not in ledger:
         if trouble:
@@ -86,12 +87,10 @@ def pilot_log(ground: Ground, text: str, lines: int = LINES) -> PilotLog:
     )
 
 
-def _named(
-    text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Mapping[str, str]]
-) -> tuple[str, str]:
+def _named(text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Tombstone]) -> tuple[str, str]:
     """Key and instance id of what ``text`` names, as far as the workspace knows them; else empty."""
-    ids = {entry["key"]: node_id for node_id, entry in ledger.items()}
-    keys = {node_id: entry["key"] for node_id, entry in ledger.items()}
+    ids = {entry.key: node_id for node_id, entry in ledger.items()}
+    keys = {node_id: entry.key for node_id, entry in ledger.items()}
     for line in journal:  # goes before the ledger, which may have a second VM of the same key
         created = line.get("created") or {} if line.get("event") == "submitted" else {}
         ids |= created
@@ -104,17 +103,17 @@ def _named(
     return keys.get(node_id, stamp if is_key(stamp) else ""), node_id
 
 
-def _find(ground: Ground, key: str, node_id: str) -> VM | None:
+def _find(services: Services, key: str, node_id: str) -> VM | None:
     """The queue's VM of this id, else of this key; another queue's is not seen."""
-    nodes = ground.cloud.nodes(ground.workspace.guest())
+    nodes = services.cloud.vms(services.workspace.any_installation()).vms
     if node_id:
         return next((node for node in nodes if node.id == node_id), None)
     return by_key(nodes).get(key)
 
 
-def _fate(node_id: str, ledger: Mapping[str, Mapping[str, str]], trouble: str) -> str:
+def _fate(node_id: str, ledger: Mapping[str, Tombstone], trouble: str) -> str:
     if node_id in ledger:
-        return f"removed ({ledger[node_id]['state']})"
+        return f"removed ({ledger[node_id].state.value})"
     return "nothing is known" if trouble else "the cloud lists no such VM"
 
 

@@ -1,27 +1,24 @@
-"""Removing VMs: dismissed on the disk, destroyed in the cloud, forgotten in the state, struck from the roster."""
+"""Removing VMs: what ended, failed or is overdue (``reap``), and what somebody named (``kill``)."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tfce.cloud.api import LOOK_UPS
-from tfce.model import verdict
+from tfce.model import policy
 from tfce.model.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
-from tfce.model.pilot import Roster, instance_id, reference
-from tfce.model.verdict import Removal
-from tfce.model.vm import VM, Owner, State, pilot_key
-from tfce.pilots.consoles import keep_consoles
-from tfce.pilots.ground import Ground, strays
-from tfce.pilots.recovery import recover
+from tfce.model.pilot import instance_id, reference
+from tfce.model.policy import Action, Cause, Verb
+from tfce.model.reconcile import Case, Kind
+from tfce.model.record import Operation, Record
+from tfce.model.vm import VM, State
+from tfce.pilots.execute import Outcome, Removal, execute, removal
+from tfce.pilots.services import Services, View
 
 log = logging.getLogger("tfce")
-
-# When all pilots vanish from the list at once, this many seconds pass before any is forgotten.
-_DOUBT = 600.0
 
 
 @dataclass
@@ -34,7 +31,9 @@ class Sweep:
     held: list[Removal] = field(default_factory=list)
     adopted: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)  # references to kill whose VMs are gone already
+    later: list[str] = field(default_factory=list)  # references to kill that are not listed yet: remembered
     kept: int = 0
+    looked_only: bool = False  # nothing was removed: a dry run, or a host without the queue's workspace
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -42,200 +41,208 @@ class Sweep:
 class Reaper:
     """The verbs ``reap`` and ``kill`` of one queue."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._workspace, self._terraform, self._cloud = ground.workspace, ground.terraform, ground.cloud
-        self._queue = ground.queue
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._workspace, self._cloud, self._queue = services.workspace, services.cloud, services.queue
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove the queue's own VMs that stopped, failed, are overdue or were dismissed, and forget pilots
         whose VMs are gone. One VM's fault stops none of the others."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
         if dry_run or not (self._workspace.exists or self._queue.workspace.adopt_prefix):
-            sweep = self._judge(dry_run=True)
+            sweep = self._looked()
         else:
             with self._workspace.locked():
-                self._workspace.prepare()
-                sweep = self._judge(dry_run=False)
-                if sweep.removed:
-                    self._remove(sweep)
+                sweep = self._swept()
         sweep.calls = self._cloud.calls - before
         sweep.seconds = time.monotonic() - started
         return sweep
 
-    def _judge(self, dry_run: bool) -> Sweep:
-        """Who goes. Unless it is a dry run, VMs of ours that the roster does not know are taken in first."""
-        unsettled = not dry_run and bool(self._workspace.intent())
-        if unsettled:
-            self._terraform.prepare()
-            self._terraform.instances()  # before the list, see ``recover``
-        nodes = self._ground.told_apart(self._ground.mine())
-        sweep = Sweep()
-        roster, dismissed = self._workspace.roster(), self._workspace.ledger()
-        unknown = strays(nodes, roster, dismissed)
-        if unsettled or (unknown and not dry_run):
-            self._terraform.prepare()
-            sweep.adopted = recover(self._ground, nodes, unknown)
-            roster = self._workspace.roster()
-        removals = [self._aged(one, roster) for one in self._removals(nodes, roster, dismissed)]
-        alive = [node for node in nodes if node.state not in (State.DELETED, State.STOPPED, State.FAILED)]
-        sweep.removed, sweep.held = verdict.within_reach(removals, len(alive), self._queue.workspace.reap_share)
-        if not dry_run:
-            self._learn(sweep.removed, nodes)
-        going = {removal.node.id for removal in sweep.removed if removal.node}
-        sweep.kept = sum(1 for node in nodes if node.state is not State.DELETED and node.id not in going)
+    def _looked(self) -> Sweep:
+        record = self._workspace.load() if self._workspace.exists else Record("")
+        view = self._services.view(record, self._services.terraform.instances())
+        actions, held = self._decided(view)
+        return replace(self._told(view, actions, held, Outcome(record)), looked_only=True)
+
+    def _swept(self) -> Sweep:
+        services = self._services
+        record = services.check_home(self._workspace.prepare())
+        services.terraform.prepare()
+        # hazard: the state waits for whatever is still at work; a list from before would miss its VMs
+        state = services.terraform.instances()
+        view = _doubted(services, services.view(record, state))
+        actions, held = self._decided(view)
+        if any(action.cause is not None for action in actions):
+            self._workspace.journal.append("remove", pilots={one.case.key: _cause(one) for one in actions})
+        outcome = execute(services, view, actions, Operation.REMOVE)
+        sweep = self._told(view, actions, held, outcome)
+        self._learn(view, outcome.record)
+        if sweep.removed or sweep.failed:
+            vms = [_journal_line(one, outcome) for one in sweep.removed]
+            self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
+        if sweep.adopted:
+            self._workspace.journal.append("recovered", adopted=sweep.adopted)
         return sweep
 
-    def _learn(self, removals: Iterable[Removal], nodes: Iterable[VM]) -> None:
+    def _decided(self, view: View) -> tuple[list[Action], list[Action]]:
+        actions = policy.plan(view.cases, policy.sweep, view.clocks)
+        share = self._queue.workspace.reap_share
+        return policy.within_budget([one for one in actions if one.verb is not Verb.LOOK_UP], view.alive, share)
+
+    def _told(self, view: View, actions: Sequence[Action], held: Sequence[Action], outcome: Outcome) -> Sweep:
+        ends = [one for one in actions if one.cause not in (None, Cause.NEVER_CREATED)]
+        done = [one for one in ends if one.case.id not in outcome.refused]
+        going = {one.case.id for one in done}
+        return Sweep(
+            removed=[removal(self._services, one) for one in done],
+            failed={reference(node_id): reason for node_id, reason in outcome.refused.items()},
+            held=[removal(self._services, one) for one in held],
+            adopted=outcome.adopted,
+            kept=sum(1 for case in view.cases if _stands(case) and case.id not in going),
+        )
+
+    def _learn(self, view: View, record: Record) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        failed = [
-            r.node for r in removals if r.node and r.state is State.FAILED and classify(r.node.fault) in NO_ROOM
-        ]
-        since = min((node.created for node in failed if node.created), default=self._workspace.tight_since)
+        failed = [one.vm for one in view.cases if one.kind is Kind.FAILED and one.vm and _no_room(one.vm)]
+        since = min((vm.created for vm in failed if vm.created), default=record.backoff and record.backoff.since)
         found_room = any(
-            node.state in (State.BOOTING, State.RUNNING) and node.created and since and node.created >= since
-            for node in nodes
+            case.kind in (Kind.BOOTING, Kind.HEALTHY)
+            and case.vm
+            and case.vm.created
+            and since
+            and case.vm.created >= since
+            for case in view.cases
         )
         if failed and not found_room:
-            self._workspace.cool(failed[0].fault, self._ground.clock())
-        elif found_room and not failed:
-            self._workspace.warm()
+            now, cooldown = self._services.clock(), self._queue.workspace.cooldown
+            self._workspace.save(record.without_room(failed[0].fault, now, cooldown))
+        elif found_room and not failed and record.backoff is not None:
+            self._workspace.save(record.with_room())
 
-    def _removals(self, nodes: list[VM], roster: Roster, dismissed: Collection[str]) -> list[Removal]:
-        now, lifetime = self._ground.clock(), self._queue.userdata.max_lifetime
-        removals: list[Removal] = []
-        chosen = self._ground.one_each(nodes)
-        for node in nodes:
-            key = pilot_key(node)
-            if key is None:  # left over by another element, or renamed
-                removal = verdict.judge(node.name, node, None, dismissed, now, lifetime)
-                removals += [removal] if removal else []
-            elif node is chosen[key]:
-                removal = verdict.judge(key, node, roster.pilots.get(key), dismissed, now, lifetime)
-                removals += [removal] if removal else []
-            elif node.state is not State.DELETED:
-                removals.append(Removal(key, node, "duplicate", State.DELETED, twin=True))
-        listed = {pilot_key(node) for node in nodes}
-        absent = [key for key in roster.pilots if key not in listed]
-        return removals + self._really_gone(absent, listed)
-
-    def _aged(self, removal: Removal, roster: Roster) -> Removal:
-        lived = verdict.lived(removal.node, roster.pilots.get(removal.key), self._ground.clock())
-        return replace(removal, lived=lived)
-
-    def _really_gone(self, absent: list[str], listed: Collection[object]) -> list[Removal]:
-        """Of the pilots that the list does not show, those that the cloud itself says it does not know. When
-        it shows none at all, that is not believed before it was so for a while."""
-        if not absent:
-            self._workspace.forget_doubt()
-            return []
-        if not listed and len(absent) > 1 and self._workspace.doubt_age(self._ground.clock()) < _DOUBT:
-            log.warning("the cloud lists none of %d pilots; nothing is declared gone yet", len(absent))
-            return []
-        state = self._terraform.instances()
-        gone: list[Removal] = []
-        for key in absent[:LOOK_UPS]:
-            try:
-                if key not in state:
-                    gone.append(Removal(key, None, "gone", State.DELETED))
-                elif self._cloud.node(state[key].id) is None:
-                    name = f"{self._queue.workspace.name_prefix}{key}"
-                    gone.append(
-                        Removal(key, VM(state[key].id, name, State.DELETED, "-", None), "gone", State.DELETED)
-                    )
-            except CloudError as error:
-                log.warning("whether pilot %s is gone cannot be told: %s", key, error.message)
-        return gone
-
-    def _remove(self, sweep: Sweep) -> None:
-        """Dismiss on disk, keep what may be asked for, destroy in the cloud, forget in the state, strike from
-        the roster: in this order."""
-        workspace = self._workspace
-        self._terraform.prepare()
-        recover(self._ground)  # another module may have served this queue until now
-        tried = workspace.ledger()  # what a cloud refused to remove before is not asked for its console again
-        workspace.begin("remove", [removal.key for removal in sweep.removed])
-        workspace.dismiss(sweep.removed)
-        workspace.record("remove", pilots={removal.key: removal.reason for removal in sweep.removed})
-        new = [r for r in sweep.removed if r.standing and r.standing.id not in tried]
-        kept = keep_consoles(self._cloud, workspace, new)
-        refused = self._cloud.destroy([removal.standing.id for removal in sweep.removed if removal.standing])
-        sweep.failed = {reference(node_id): reason for node_id, reason in refused.items()}
-        done = [r for r in sweep.removed if r.node is None or r.node.id not in refused]
-        over = {removal.key for removal in done if not removal.twin}
-        self._terraform.forget(over)
-        workspace.save_roster(workspace.roster().without(over))
-        workspace.record("removed", vms=[_record(removal, kept) for removal in done], failed=sweep.failed)
-        workspace.settled()
-        sweep.removed = done
-        sweep.kept += len(refused)
+    # -- kill ----------------------------------------------------------------------------------------------
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs, whatever their state; works without a workspace, too. VMs that are not
         this queue's are refused."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
-        sweep = Sweep()
-        owner = self._workspace.guest()
-        nodes = {node.id: node for node in self._cloud.nodes(owner)}
-        for text in references:
-            node = self._claimed(instance_id(text), owner, nodes, sweep)
-            if node is None or node.state is State.DELETED:
-                sweep.absent += (
-                    [reference(instance_id(text))] if reference(instance_id(text)) not in sweep.failed else []
-                )
+        wanted = list(dict.fromkeys(instance_id(text) for text in references))
+        try:
+            if not self._workspace.exists:
+                sweep = self._killed_without_workspace(wanted)
             else:
-                lived = verdict.lived(node, None, self._ground.clock())
-                key = pilot_key(node) or node.name
-                sweep.removed.append(Removal(key, node, "killed", State.DELETED, lived=lived))
-        counted = self._workspace.owner().owns if self._workspace.exists else owner.same_queue
-        alive = sum(1 for node in nodes.values() if counted(node) and node.state is not State.DELETED)
-        if sweep.removed:
-            self._kill(sweep)
-        sweep.kept = max(0, alive - len(sweep.removed))
+                with self._workspace.locked():
+                    sweep = self._killed(wanted)
+        except (BusyError, WorkspaceError, TerraformError) as error:
+            # A kill waits for no long apply and needs no Terraform; the next sweep tidies up.
+            log.info("killed without the workspace: %s", error.message)
+            sweep = self._killed_without_workspace(wanted)
         sweep.calls = self._cloud.calls - before
         sweep.seconds = time.monotonic() - started
         return sweep
 
-    def _claimed(self, node_id: str, owner: Owner, nodes: Mapping[str, VM], sweep: Sweep) -> VM | None:
-        node = nodes.get(node_id)
+    def _killed(self, wanted: Sequence[str]) -> Sweep:
+        services = self._services
+        record = services.check_home(self._workspace.prepare())
+        services.terraform.prepare()
+        view = services.view(record, services.terraform.instances(), look_up=False)
+        sweep = Sweep()
+        claimed = [one for node in wanted if (one := self._claimed(node, view, sweep))]
+        view = self._remembered(view, [one for one in claimed if one.case.vm is None], sweep)
+        actions = [one for one in claimed if one.case.vm is not None]
+        if actions:
+            self._workspace.journal.append("remove", pilots={one.case.key: _cause(one) for one in actions})
+        outcome = execute(services, view, actions, Operation.REMOVE)
+        told = self._told(view, actions, (), outcome)
+        sweep.removed, sweep.kept = told.removed, told.kept
+        sweep.failed |= told.failed
+        if actions:
+            vms = [_journal_line(one, outcome) for one in sweep.removed]
+            self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
+        return sweep
+
+    def _remembered(self, view: View, later: Sequence[Action], sweep: Sweep) -> View:
+        """VMs that are not listed yet: their removal is remembered, and carried out when they appear."""
+        if not later:
+            return view
+        now = self._services.clock()
+        stones = [policy.tombstone(one, Cause.KILLED.value, now) for one in later]
+        record = self._workspace.save(view.snapshot.record.buried(stones))
+        sweep.later = [reference(one.case.id) for one in later]
+        return replace(view, snapshot=replace(view.snapshot, record=record))
+
+    def _claimed(self, node_id: str, view: View, sweep: Sweep) -> Action | None:
+        case = next((case for case in view.cases if case.id == node_id), None)
+        if case is None or case.vm is None:
+            case = self._asked_for(node_id, case, view, sweep)
+        return Action(Verb.DESTROY, case, Cause.KILLED) if case is not None else None
+
+    def _asked_for(self, node_id: str, case: Case | None, view: View, sweep: Sweep) -> Case | None:
+        """The case of a VM that the list does not show."""
         try:
-            node = node or self._cloud.node(node_id)
+            vm = self._cloud.vm(node_id)
         except CloudError as error:
             sweep.failed[reference(node_id)] = error.message
             return None
-        if node is not None and not owner.same_queue(node):
+        if vm is None or vm.state is State.DELETED:
+            if case is not None and case.kind is Kind.NOT_LISTED and vm is None:
+                return case
+            sweep.absent.append(reference(node_id))
+            return None
+        if case is not None:
+            return replace(case, vm=vm)
+        if not view.snapshot.owner.same_queue(vm):
             sweep.failed[reference(node_id)] = f"is no pilot of {self._queue.label}; it was not touched"
             return None
-        return node
+        return Case(vm.key or vm.name, node_id, Kind.HEALTHY, vm=vm)
 
-    def _kill(self, sweep: Sweep) -> None:
-        failed = dict(sweep.failed)
-        try:
-            if self._workspace.exists:
-                with self._workspace.locked():
-                    self._remove(sweep)
-            else:
-                self._destroy_only(sweep)
-        except (BusyError, WorkspaceError, TerraformError):
-            # A kill waits for no long apply and needs no Terraform; the next sweep tidies up.
-            self._destroy_only(sweep)
-        sweep.failed = {**failed, **sweep.failed}
-
-    def _destroy_only(self, sweep: Sweep) -> None:
-        nodes = {removal.node.id: removal for removal in sweep.removed if removal.node}
-        refused = self._cloud.destroy(nodes)
-        sweep.failed = {reference(node_id): reason for node_id, reason in refused.items()}
-        sweep.removed = [removal for node_id, removal in nodes.items() if node_id not in refused]
+    def _killed_without_workspace(self, wanted: Sequence[str]) -> Sweep:
+        """On a host that does not have the queue's workspace, or cannot use it now: the tags say whose they
+        are."""
+        services, sweep = self._services, Sweep()
+        view = services.view(Record(""), None, look_up=False)
+        cases = [one.case for node in wanted if (one := self._claimed(node, view, sweep))]
+        refused = self._cloud.destroy([case.id for case in cases])
+        sweep.failed |= {reference(node_id): reason for node_id, reason in refused.items()}
+        done = [Action(Verb.DESTROY, case, Cause.KILLED) for case in cases if case.id not in refused]
+        sweep.removed = [removal(services, one) for one in done]
+        alive = sum(1 for case in view.cases if case.vm and case.vm.state is not State.DELETED)
+        sweep.kept = max(0, alive - len(done))
+        return sweep
 
 
-def _record(removal: Removal, kept: Collection[str]) -> dict[str, object]:
+def _stands(case: Case) -> bool:
+    return case.kind is not Kind.FOREIGN and case.vm is not None and case.vm.state is not State.DELETED
+
+
+def _no_room(vm: VM) -> bool:
+    return classify(vm.fault) in NO_ROOM
+
+
+def _doubted(services: Services, view: View) -> View:
+    """The view, its record knowing since when the list has shown none of the pilots."""
+    record = view.snapshot.record
+    seen = any(_stands(case) for case in view.cases)
+    placed = sum(1 for pilot in record.pilots.values() if pilot.id)
+    if not seen and placed > 1:
+        if record.unseen_since is None:
+            log.warning("the cloud lists none of %d pilots; nothing is declared gone yet", placed)
+            record = services.workspace.save(replace(record, unseen_since=services.clock().replace(microsecond=0)))
+    elif record.unseen_since is not None:
+        record = services.workspace.save(replace(record, unseen_since=None))
+    return replace(view, snapshot=replace(view.snapshot, record=record))
+
+
+def _cause(action: Action) -> str:
+    return action.cause.value if action.cause else action.verb.value
+
+
+def _journal_line(one: Removal, outcome: Outcome) -> dict[str, object]:
     """What the journal says of one VM that was removed."""
-    node = removal.node
     return {
-        "key": removal.key,
-        "reference": node.reference if node else None,
-        "reason": removal.reason,
-        "lived_s": removal.lived,
-        "console_kept": node is not None and node.id in kept,
+        "key": one.key,
+        "reference": one.reference,
+        "reason": one.reason,
+        "lived_s": one.lived,
+        "console_kept": bool(one.reference) and instance_id(one.reference or "") in outcome.consoles,
     }

@@ -1,6 +1,6 @@
-"""Starting pilots: intent to the disk, then the cloud, then the state, then the roster.
+"""Starting pilots: the record to the disk, then the cloud, then the record again.
 
-A crash between any two of these leaves an intent behind, and the next writer knows every VM again (``recovery``).
+A crash between any two of these leaves a pending operation behind, and the next writer knows every VM again.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tfce import userdata
 from tfce.config.options import Queue
+from tfce.model import policy
 from tfce.model.errors import NO_ROOM, CloudError, TfceError, classify
-from tfce.model.pilot import Batch, Roster, Single, fresh_batches, fresh_keys, reference, timestamp
-from tfce.model.verdict import Removal
-from tfce.model.vm import State, pilot_key
-from tfce.pilots.ground import Ground
-from tfce.pilots.recovery import recover
-from tfce.terraform.modules import Instance
+from tfce.model.pilot import Batch, Pilot, Single, fresh_batches, fresh_keys, reference, timestamp
+from tfce.model.policy import Action, Verb, occupancy
+from tfce.model.reconcile import Case, Instance, Kind
+from tfce.model.record import Operation, Record
+from tfce.pilots.execute import execute, words
+from tfce.pilots.services import Services, View
+from tfce.store import installation
+from tfce.terraform import variables
 from tfce.terraform.runner import Applied
 
 log = logging.getLogger("tfce")
@@ -46,10 +49,10 @@ class Submission:
 class Submitter:
     """The verb ``submit`` of one queue."""
 
-    def __init__(self, ground: Ground) -> None:
-        self._ground = ground
-        self._workspace, self._terraform, self._cloud = ground.workspace, ground.terraform, ground.cloud
-        self._queue = ground.queue
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._workspace, self._terraform, self._cloud = services.workspace, services.terraform, services.cloud
+        self._queue = services.queue
 
     def submit(
         self,
@@ -57,9 +60,9 @@ class Submitter:
         count: int,
         proxy: bytes | None = None,
         progress: Callable[[str], None] = lambda text: None,
-        insist: bool = False,
+        ignore_limits: bool = False,
     ) -> Submission:
-        """Start ``count`` pilots that run ``wrapper``; ``insist``: also while the queue cools down, and
+        """Start ``count`` pilots that run ``wrapper``; ``ignore_limits``: also while the queue cools down, and
         beyond MaxWaitingJobs.
 
         Raises before anything is asked of the cloud when the input, the workspace or Terraform is not fit;
@@ -68,166 +71,209 @@ class Submitter:
         started, before = time.monotonic(), Counter(self._cloud.calls)
         recipe = recipe_for(self._queue)
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
-        workspace = self._workspace
-        with workspace.locked():
-            workspace.prepare()
+        with self._workspace.locked():
+            record = self._services.check_home(self._workspace.prepare())
             self._terraform.prepare()
-            workspace.render()
-            recover(self._ground)
-            allowed, why = self._allowed(count, insist)
-            asked = self._asked(recipe, allowed)
+            variables.write(self._workspace)
+            record = recover(self._services, record) if record.pending else record
+            record, allowed, why = self._allowed(record, count, ignore_limits)
+            asked = self._asked(record, recipe, allowed)
             contexts = {
                 wish.label: userdata.render(recipe, key=wish.rule, wrapper=wrapper, proxy=proxy).data
                 for wish in asked
             }
             keys = [key for wish in asked for key in wish.keys]
-            submission = self._start(keys, contexts, progress) if keys else Submission()
+            submission = self._start(record, keys, contexts, progress) if keys else Submission()
             submission.limited = why
         submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
         return submission
 
-    def _allowed(self, count: int, insist: bool) -> tuple[int, str]:
+    # -- how many ------------------------------------------------------------------------------------------
+
+    def _allowed(self, record: Record, count: int, ignore_limits: bool) -> tuple[Record, int, str]:
         """How many of ``count`` pilots may be started now, and what keeps the others back."""
-        now, queue = self._ground.clock(), self._queue
-        cooling = "" if insist else self._workspace.cooling(now)
-        if cooling or (queue.limits.total is None and queue.limits.waiting is None):
-            return (0, cooling) if cooling else (count, "")
-        mine = self._ground.mine()
-        full = [node.fault for node in mine if node.state is State.FAILED and classify(node.fault) in NO_ROOM]
-        if full and not insist:
-            return 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
-        states = Counter(node.state for node in mine)
-        # A cloud's list may lag behind: what the roster has and the list does not is about to appear.
-        waiting = states[State.BOOTING] + len(set(self._workspace.roster().pilots) - set(map(pilot_key, mine)))
+        backoff, limits = record.backoff, self._queue.limits
+        if backoff is not None and backoff.resting(self._services.clock()) and not ignore_limits:
+            why = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
+            return record, 0, f"{why}: {backoff.reason}"
+        is_new = not record.pilots and not record.tombstones
+        if limits.total is None and limits.waiting is None and not is_new:
+            return record, count, ""
+        view = self._services.view(record, None)
+        self._refuse_foreign(view, is_new)
+        if any(case.kind is not Kind.FOREIGN and not case.recorded and case.vm for case in view.cases):
+            record = recover(self._services, view.snapshot.record)
+        full = _without_room(view.cases)
+        if full and not ignore_limits:
+            return record, 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
+        return record, *self._within(view.cases, count, ignore_limits)
+
+    def _within(self, cases: Sequence[Case], count: int, ignore_limits: bool) -> tuple[int, str]:
+        taken, limits = occupancy(cases), self._queue.limits
         # MaxWaitingJobs is a measure of the SiteDirector's demand, not of the cloud's room.
         bounds = (
-            ("MaxTotalJobs", queue.limits.total, waiting + states[State.RUNNING] + states[State.UNKNOWN]),
-            ("MaxWaitingJobs", None if insist else queue.limits.waiting, waiting),
+            ("MaxTotalJobs", limits.total, taken.total),
+            ("MaxWaitingJobs", None if ignore_limits else limits.waiting, taken.waiting),
         )
         why = ""
-        for option, most, taken in bounds:
-            if most is not None and most - taken < count:
-                count, why = max(most - taken, 0), f"{option} = {most}, {taken} are there"
+        for option, most, there in bounds:
+            if most is not None and most - there < count:
+                count, why = max(most - there, 0), f"{option} = {most}, {there} are there"
         return count, why
 
-    def _asked(self, recipe: userdata.Recipe, count: int) -> list[Single | Batch]:
+    def _refuse_foreign(self, view: View, is_new: bool) -> None:
+        """A queue that this host has never seen, and whose VMs run under another installation's name: the host
+        lost its memory, or is a second one. Nothing is started beside them unless an option says so."""
+        if not is_new or self._queue.workspace.installation:
+            return
+        names = {case.vm.installation for case in view.cases if case.kind is Kind.FOREIGN and case.vm}
+        if names:
+            number = sum(1 for case in view.cases if case.kind is Kind.FOREIGN)
+            problem = f"{number} VMs of {self._queue.label} bear it, and this host has another name"
+            raise installation.lost(sorted(names)[0], problem, self._queue.label)
+
+    def _asked(self, record: Record, recipe: userdata.Recipe, count: int) -> list[Single | Batch]:
         """How ``count`` VMs are asked for: in batches where module and template allow it. When the cloud had no
         room lately, one by one: nova starts none of a batch that does not find room as a whole."""
-        taken = {*self._workspace.roster().pilots, *self._workspace.used_keys()}
-        together = count > 1 and self._workspace.tight_since is None and userdata.takes_batches(recipe)
+        taken = record.used_keys
+        together = count > 1 and record.backoff is None and userdata.takes_batches(recipe)
         limit = self._terraform.batch_limit if together else 1
         return list(fresh_batches(count, limit, taken) if limit > 1 else map(Single, fresh_keys(count, taken)))
 
+    # -- asking the cloud ----------------------------------------------------------------------------------
+
     def _start(
-        self, keys: list[str], contexts: Mapping[str, bytes], progress: Callable[[str], None]
+        self, record: Record, keys: list[str], contexts: Mapping[str, bytes], progress: Callable[[str], None]
     ) -> Submission:
-        """Enlist the pilots ``keys``, ask for their VMs, and find out what came of it."""
+        """Write the pilots ``keys`` down, ask for their VMs, and find out what came of it."""
         workspace = self._workspace
-        roster = workspace.roster()
-        now = self._ground.clock().replace(microsecond=0)
-        pilots = workspace.enlist(keys, now, f"{timestamp(now)}-{keys[0]}")
-        workspace.begin("submit", keys)
+        now = self._services.clock().replace(microsecond=0)
+        name = f"{timestamp(now)}-{keys[0]}"
+        before = record
+        record = record.including(Pilot(key, now, name) for key in keys).begin(Operation.SUBMIT, keys, now)
         try:
             workspace.write_contexts(contexts)
-            workspace.save_roster(roster.including(pilots))
-            workspace.record("submit", keys=keys, roster=len(roster) + len(keys))
+            record = workspace.save(record)
+            workspace.journal.append("submit", keys=keys, wanted=len(record.pilots))
         except TfceError:
-            self._take_back(roster)
+            self._take_back(before)
             raise
         applied = self._terraform.apply(keys, progress)
-        submission = self._settle(keys, applied)
+        submission, record = self._settle(record, keys, applied)
         submission.calls = applied.calls
-        full = [reason for reason in submission.failed.values() if classify(reason) in NO_ROOM]
-        if full and not submission.stamps:
-            workspace.cool(full[0], self._ground.clock())
-        elif submission.stamps and self._terraform.waits:
-            workspace.warm()
+        self._learn(record, submission)
         return submission
 
-    def _take_back(self, roster: Roster) -> None:
+    def _take_back(self, record: Record) -> None:
         """The cloud was not asked yet: forget the new pilots, as far as the disk lets us."""
         try:
-            self._workspace.save_roster(roster)
+            self._workspace.save(record)
             self._workspace.forget_contexts()
-            self._workspace.settled()
         except TfceError as error:
             log.warning("the workspace is left for the next cycle to mend: %s", error.message)
 
-    def _settle(self, keys: list[str], applied: Applied) -> Submission:
-        """Read from the state what exists, find out about the rest, and let the roster say so."""
+    def _learn(self, record: Record, submission: Submission) -> None:
+        """Whether the cloud had room."""
+        full = [reason for reason in submission.failed.values() if classify(reason) in NO_ROOM]
+        if full and not submission.stamps:
+            now, cooldown = self._services.clock(), self._queue.workspace.cooldown
+            self._workspace.save(record.without_room(full[0], now, cooldown))
+        elif submission.stamps and self._terraform.waits and record.backoff is not None:
+            self._workspace.save(record.with_room())
+
+    # -- what came of it -----------------------------------------------------------------------------------
+
+    def _settle(self, record: Record, keys: list[str], applied: Applied) -> tuple[Submission, Record]:
+        """Read from the state what exists, find out about the rest, and let the record say so."""
         result = Submission(stopped=applied.stopped)
         state = self._terraform.instances()
-        created = {key: state[key] for key in keys if key in state}
-        doubtful = [key for key in keys if key not in created or created[key].tainted]
-        unsettled = self._resolve(doubtful, created, applied, result) if doubtful else []
-        for key in keys:
-            if key in created:
-                result.stamps[reference(created[key].id)] = key
-        self._workspace.record(
-            "submitted",
-            created={key: created[key].id for key in keys if key in created},
-            failed=result.failed,
+        created = {key: state[key].id for key in keys if key in state}
+        doubtful = [key for key in keys if key not in state or state[key].tainted]
+        settled = not doubtful
+        record = record.placed(created)
+        if doubtful:
+            record, settled = self._resolve(record, doubtful, created, state, applied, result)
+        result.stamps = {reference(created[key]): key for key in keys if key in created}
+        self._workspace.journal.append(
+            "submitted", created={key: created[key] for key in keys if key in created}, failed=result.failed
         )
-        if not unsettled:
+        if settled:
             self._workspace.forget_contexts()
-            self._workspace.settled()
-        return result
+            record = record.settled()
+        return result, self._workspace.save(record)
 
     def _resolve(
-        self, doubtful: list[str], created: dict[str, Instance], applied: Applied, result: Submission
-    ) -> list[str]:
-        """Ask the cloud about pilots that Terraform did not bring up. A VM that lives is kept, one that
-        failed is removed. Returns the keys of which nothing is known."""
+        self,
+        record: Record,
+        doubtful: Sequence[str],
+        created: dict[str, str],
+        state: Mapping[str, Instance],
+        applied: Applied,
+        result: Submission,
+    ) -> tuple[Record, bool]:
+        """Ask the cloud about pilots that Terraform did not bring up. A VM that lives is kept, one that failed is
+        removed. Returns whether all is known."""
         why = {
             key: applied.failed.get(key) or applied.trouble or "Terraform did not create it" for key in doubtful
         }
         try:
-            found = {pilot_key(node): node for node in self._ground.mine() if node.state is not State.DELETED}
+            view = self._services.view(record, state, look_up=False)
         except CloudError as error:
-            return self._unknown(doubtful, created, why, error, result)
-        dead: list[Removal] = []
-        for key in doubtful:
-            node = found.get(key)
-            if node is None or node.state is State.FAILED:
-                reason = node.fault if node and node.fault else why[key]
-                result.failed[key] = reason
-                dead.append(Removal(key, node, f"failed: {reason}", State.FAILED))
-        self._bury([removal for removal in dead if removal.node or removal.key in created], created)
-        # hazard: an adoption writes the whole roster into the state, so that what failed must have left it
-        self._workspace.save_roster(self._workspace.roster().without(result.failed))
-        alive = [key for key in doubtful if key not in result.failed]
-        self._terraform.untaint([key for key in alive if key in created])
-        adopted = {key: found[key].id for key in alive if key not in created}
-        self._terraform.adopt(adopted)
-        created |= {key: Instance(node_id, False) for key, node_id in adopted.items()}
-        return []
+            return self._unknown(record, doubtful, created, why, error, result), False
+        cases = [case for case in view.cases if case.key in why]
+        actions = policy.plan(cases, policy.settle, view.clocks)
+        outcome = execute(self._services, view, actions, Operation.SUBMIT)
+        for action in actions:
+            self._note(action, why, created, result)
+        unseen = [case.key for case in cases if case.kind is Kind.NOT_LISTED and not case.id]
+        result.failed |= {key: f"{why[key]} (whether its VM exists is looked up later)" for key in unseen}
+        return outcome.record, not unseen
+
+    def _note(self, action: Action, why: Mapping[str, str], created: dict[str, str], result: Submission) -> None:
+        key = action.case.key
+        if action.verb is Verb.ADOPT:
+            created[key] = action.case.id
+        elif action.verb in (Verb.DESTROY, Verb.FORGET):
+            created.pop(key, None)
+            fault = action.case.vm.fault if action.case.vm else ""
+            result.failed[key] = fault or why.get(key) or words(self._services, action)
 
     def _unknown(
         self,
-        doubtful: list[str],
-        created: Mapping[str, Instance],
+        record: Record,
+        doubtful: Sequence[str],
+        created: Mapping[str, str],
         why: Mapping[str, str],
         error: CloudError,
         result: Submission,
-    ) -> list[str]:
-        """The cloud does not say what became of these. Those with an id exist; the others stay in the roster,
-        and the intent stays on disk, until a later cycle finds out."""
+    ) -> Record:
+        """The cloud does not say what became of these. Those with an id exist; the others stay wanted, and the
+        operation stays pending, until a later cycle finds out."""
         self._terraform.untaint([key for key in doubtful if key in created])
-        lost = [key for key in doubtful if key not in created]
-        for key in lost:
-            result.failed[key] = f"{why[key]} (whether its VM exists is looked up later: {error.message})"
-        return lost
+        for key in doubtful:
+            if key not in created:
+                result.failed[key] = f"{why[key]} (whether its VM exists is looked up later: {error.message})"
+        return record
 
-    def _bury(self, removals: list[Removal], created: dict[str, Instance]) -> None:
-        """Remove VMs that failed while they were created."""
-        self._workspace.dismiss(removals)
-        refused = self._cloud.destroy([removal.node.id for removal in removals if removal.node])
-        for node_id, reason in refused.items():
-            log.warning("VM %s could not be removed, the reaper will try again: %s", node_id, reason)
-        self._terraform.forget([removal.key for removal in removals])
-        for removal in removals:
-            created.pop(removal.key, None)
+
+def recover(services: Services, record: Record) -> Record:
+    """Finish what an earlier cycle began and could not settle; the record afterwards."""
+    log.warning("an earlier cycle did not settle: comparing record, state and cloud")
+    # hazard: this waits for a Terraform or provider that is still at work; a list from before would miss its VMs
+    state = services.terraform.instances()
+    view = services.view(record, state)
+    actions = [one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP]
+    outcome = execute(services, view, actions, Operation.REPAIR)
+    never = [one.case.key for one in actions if one.verb is Verb.FORGET]
+    services.workspace.journal.append("recovered", adopted=outcome.adopted, never_created=never)
+    return outcome.record
+
+
+def _without_room(cases: Sequence[Case]) -> list[str]:
+    """Why VMs of the queue failed for lack of room, those that no sweep has removed yet."""
+    faults = [case.vm.fault for case in cases if case.kind is Kind.FAILED and case.vm]
+    return [fault for fault in faults if classify(fault) in NO_ROOM]
 
 
 def recipe_for(queue: Queue) -> userdata.Recipe:

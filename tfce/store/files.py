@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from tfce.model.errors import WorkspaceError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+_LARGEST = 256 * 2**20  # bytes of any file that is read whole
 
 
 @contextmanager
@@ -31,14 +35,18 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 def private_folder(path: Path) -> Path:
     """Make ``path`` (and its parents) if need be; the folder itself is for its owner only."""
     with explained(path, "made"):
+        if path.is_file() and not path.is_symlink():
+            put_aside(path)
         path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         if path.stat().st_mode & 0o077:
             path.chmod(PRIVATE_FOLDER)
     return path
 
 
-def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE) -> None:
-    """Replace ``path`` by ``data``, whole or not at all, on the disk when this returns."""
+def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE, durable: bool = True) -> None:
+    """Replace ``path`` by ``data``, whole or not at all. ``durable``: on the disk when this returns, also after a
+    loss of power; files that are made again from others need that not. A link is replaced, never followed; a
+    folder that stands in the way is put aside."""
     content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with explained(path, "written"):
@@ -47,15 +55,40 @@ def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE) -> None:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(content)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
+            if path.is_dir() and not path.is_symlink():
+                put_aside(path)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def renew(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
+    """Make ``path`` say ``text`` again, whatever is there; whether it said something else. For files that are made
+    from others."""
+    if believed(path) == text:
+        return False
+    with explained(path.parent, "made"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write(path, text, mode, durable=False)
+    return True
+
+
+def put_aside(path: Path) -> Path:
+    """Rename ``path`` so that nothing reads it any more; its new place."""
+    # Terraform reads every file that ends in .tf or .auto.tfvars.json: the ending must change.
+    aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}")
+    with explained(path, "renamed"):
+        path.rename(aside)
+    return aside
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in ``folder`` are on the disk."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -64,19 +97,47 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read(path: Path) -> str | None:
-    """The text of ``path``, or None where there is no such file."""
+    """The text of ``path``, or None where there is no such file. A link, a folder, a device or a file that is too
+    large is not read: it is no file of tfce's."""
     with explained(path, "read"):
         try:
-            return path.read_text(encoding="utf-8")
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return None
-        except UnicodeDecodeError as error:
-            raise WorkspaceError(f"{path}: is not text ({error.reason}); put it back from a copy") from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _refused(path, "is a link") from None
+            raise
+        with os.fdopen(handle, "rb") as stream:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise _refused(path, "is no file")
+            if status.st_size > _LARGEST:
+                raise _refused(path, f"has {status.st_size} bytes")
+            content = stream.read(_LARGEST + 1)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise _refused(path, f"is not text ({error.reason})") from None
+
+
+def believed(path: Path) -> str | None:
+    """The text of ``path``; None where there is none that could be read, for whatever reason."""
+    try:
+        return read(path)
+    except WorkspaceError:
+        return None
+
+
+def _refused(path: Path, why: str) -> WorkspaceError:
+    return WorkspaceError(f"{path}: {why}, which tfce does not read; put it back from a copy, or remove it")
 
 
 def remove(path: Path) -> None:
     """Delete ``path`` if it is there."""
     with explained(path, "removed"):
+        if path.is_dir() and not path.is_symlink():
+            put_aside(path)
         path.unlink(missing_ok=True)
 
 

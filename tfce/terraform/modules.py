@@ -16,14 +16,7 @@ from typing import Any, ClassVar
 from tfce.config.data import data_path
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One entry of the state: the VM's id, and whether Terraform would replace it (tainted)."""
-
-    id: str
-    tainted: bool
+from tfce.model.reconcile import Instance
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from python_terraform import IsFlagged
@@ -25,9 +26,10 @@ from python_terraform import Terraform as Commands
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import BusyError, TerraformError, mask, shorten
+from tfce.model.record import Operation
 from tfce.store import files, locks
 from tfce.store.workspace import Workspace
-from tfce.terraform import process, toolchain
+from tfce.terraform import process, toolchain, variables
 from tfce.terraform.calls import count_calls
 from tfce.terraform.modules import Instance, Module, module_for, option_of, strangers
 from tfce.terraform.variables import to_hcl
@@ -115,7 +117,7 @@ class Terraform:
             files.remove(self._folder / name)
         for name, text in texts.items():
             files.write(self._folder / name, text)
-        self._workspace.render()  # for this module's variables
+        variables.write(self._workspace)  # for this module's
         self._write_environment()
         # Providers are linked or downloaded into a cache that does not bear two writers.
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", _QUICK * 5, "terraform init"):
@@ -133,7 +135,9 @@ class Terraform:
         the next cycle take them into the state again, as pilots of this module."""
         others = strangers(json.loads(self._run("state pull").out or "{}"), self.module)
         if others:
-            self._workspace.begin("switch", [key for keys in others.values() for key in keys])
+            record = self._workspace.load()
+            keys = [key for keys in others.values() for key in keys]
+            self._workspace.save(record.begin(Operation.SWITCH, keys, datetime.now(UTC)))
             self._run("state rm", *others, backup=str(self._folder / "before-switch.tfstate"), lock_timeout="10s")
 
     def _write_environment(self) -> None:

@@ -18,6 +18,7 @@ from tfce.config.data import data_path
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
 from tfce.model.vm import Owner
+from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 
 # What a quoted text of HCL may not hold as it is: escapes, control characters, and the start of a template.
@@ -52,6 +53,16 @@ def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
             "max_retries": queue.terraform.max_retries,
         },
     }
+
+
+def shape(workspace: Workspace) -> str:
+    """The text of ``queue.tfvars`` of a workspace's queue."""
+    return render(workspace.queue, workspace.owner())
+
+
+def write(workspace: Workspace) -> None:
+    """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers."""
+    workspace.write_shape(shape(workspace))
 
 
 def render(queue: Queue, owner: Owner) -> str:

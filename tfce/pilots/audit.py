@@ -1,0 +1,173 @@
+"""Record, Terraform's state and cloud side by side, and rebuilding what is damaged of the first two."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tfce.model import policy
+from tfce.model.errors import TerraformError
+from tfce.model.pilot import instance_id, reference
+from tfce.model.policy import Verb
+from tfce.model.reconcile import LIVING, Case, Kind
+from tfce.model.record import Operation, Record
+from tfce.pilots.execute import execute
+from tfce.pilots.services import Services
+from tfce.store import files, installation, takeover
+from tfce.terraform import variables
+
+log = logging.getLogger("tfce")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of an audit. ``roster`` and ``state``: whether they list the pilot; ``cloud``: the cloud's
+    word for its VM, or "-"; ``cure``: the command that mends it, "" where nothing is to be done."""
+
+    key: str
+    reference: str
+    roster: bool
+    state: bool
+    cloud: str
+    verdict: str
+    cure: str
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the three views disagree."""
+        return self.verdict not in _WELL
+
+
+_WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet", "another installation's")
+_REAP = "tfce reap CE/QUEUE"
+_NEXT = "the next submission or `tfce reap CE/QUEUE` mends it"
+_OK = frozenset((*LIVING, Kind.UNKNOWN))
+_VERDICTS: Mapping[Kind, tuple[str, str]] = {
+    Kind.ENDED: ("ended", _REAP),
+    Kind.FAILED: ("ended", _REAP),
+    Kind.STUCK: ("stuck", _REAP),
+    Kind.OVERDUE: ("overdue", _REAP),
+    Kind.DISMISSED: ("dismissed", _REAP),
+    Kind.DELETING: ("deleting", ""),
+    Kind.NOT_LISTED: ("not listed yet", ""),
+    Kind.ABSENT: ("not listed", "ask again: the cloud did not say what became of it"),
+    Kind.VANISHED: ("vanished", _REAP),
+    Kind.NEVER_CREATED: ("never created", _NEXT),
+    Kind.STALE: ("stale", _NEXT),
+    Kind.DUPLICATE: ("duplicate", _REAP),
+    Kind.DOUBTFUL: ("doubtful", _NEXT),
+    Kind.FOREIGN: ("another installation's", ""),
+}
+
+
+def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
+    """The cases that the next sweep would act on, and those that are well; with ``known``, the references that
+    DIRAC has, a fourth column to the verdict."""
+    workspace = services.workspace
+    record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
+    services.check_home(record)
+    view = services.view(record, services.terraform.instances())
+    rows = [_row(case) for case in view.cases]
+    return rows if known is None else _against(rows, known, record.tombstones)
+
+
+def _row(case: Case) -> Row:
+    verdict, cure = _verdict(case)
+    found = reference(case.id) if case.id else "-"
+    in_state = case.instance is not None and (case.instance.id == case.id or case.vm is None)
+    return Row(case.key, found, case.recorded, in_state, case.vm.raw_state if case.vm else "-", verdict, cure)
+
+
+def _verdict(case: Case) -> tuple[str, str]:
+    if case.kind not in _OK:
+        return _VERDICTS[case.kind]
+    if not case.recorded:
+        return ("orphan" if case.instance is None else "unlisted"), _NEXT
+    if case.instance is None or case.instance.id != case.id:
+        return "unrecorded", _NEXT
+    return ("tainted", _NEXT) if case.instance.tainted else ("ok", "")
+
+
+def _against(rows: Iterable[Row], known: Iterable[str], removed: Collection[str]) -> list[Row]:
+    """``rows`` held against the references that DIRAC knows; ``removed``: instance ids tfce has removed."""
+    references = dict.fromkeys(reference(instance_id(text)) for text in known if text.strip())
+    compared: list[Row] = []
+    for row in rows:
+        strange = row.verdict in ("ok", "ended") and row.reference not in references
+        cure = "DIRAC does not know this pilot; it registers when it matches a job"
+        compared.append(replace(row, verdict="unknown to DIRAC", cure=cure) if strange else row)
+    shown = {row.reference for row in compared}
+    for text in references:
+        if text not in shown:
+            over = instance_id(text) in removed
+            verdict, cure = ("removed", "") if over else ("no such VM", "DIRAC's next poll says Deleted")
+            compared.append(Row("-", text, False, False, "-", verdict, cure))
+    return compared
+
+
+# -- repair ----------------------------------------------------------------------------------------------------
+
+
+def repair(services: Services) -> list[str]:
+    """Rebuild a damaged record or state from the other and the cloud; lines that say what was done."""
+    workspace = services.workspace
+    with workspace.locked():
+        done = _mend_record(services)
+        record = services.check_home(workspace.prepare())
+        services.terraform.prepare()
+        variables.write(workspace)
+        try:
+            state = services.terraform.instances()
+        except TerraformError:  # it is damaged; one that is only busy is left alone
+            done.append("put the damaged Terraform state aside")
+            files.put_aside(workspace.state_file)
+            state = services.terraform.instances()
+        view = services.view(record, state)
+        actions = [
+            one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP
+        ]
+        outcome = execute(services, view, actions, Operation.REPAIR)
+    return done + [f"took pilot {key} back into the record" for key in outcome.adopted]
+
+
+def _mend_record(services: Services) -> list[str]:
+    """Put a record that cannot be believed aside; what is known of it otherwise is the record then."""
+    workspace = services.workspace
+    try:
+        record: Record | None = workspace.load() if workspace.exists else None
+    except Exception as error:  # whatever is wrong with it
+        log.info("the record cannot be used: %s", error)
+        record = None
+    if record is not None and (record.pilots or record.tombstones):
+        return []
+    old = workspace.file.salvaged() if record is None else record
+    aside = workspace.file.put_aside() if record is None else None
+    name, done = _name(services, old)
+    if aside is not None:
+        done.insert(0, f"put {workspace.file.path.name} aside as {aside.name}")
+    if record is None and takeover.is_old(workspace.private) is False:
+        files.remove(workspace.private / takeover.ROSTER)
+    if record is None or record.installation != name:
+        fresh = replace(old or Record(name), installation=name)
+        workspace.save(fresh)
+        installation.keep(workspace.root, name)
+    return done
+
+
+def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:
+    """The installation's name, and what is to be said of it: the option's, the one that the queue's VMs bear, the
+    record's, the reviewers' copy's, the host's, in this order."""
+    workspace = services.workspace
+    named = workspace.queue.workspace.installation
+    if named:
+        return named, []
+    bearers = services.cloud.vms(workspace.any_installation()).vms
+    names = sorted({vm.installation for vm in bearers if vm.installation})
+    kept = old.installation if old else installation.known(workspace.root)
+    if kept and (kept in names or not names):
+        return kept, []
+    found = names[0] if len(names) == 1 else installation.reviewed(workspace.review)
+    if found:
+        return found, [f"took the installation's name {found} from the queue's VMs"]
+    return kept or workspace.owner().installation, []

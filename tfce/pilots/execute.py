@@ -1,0 +1,167 @@
+"""Doing what a policy decided: on the disk first, then in the cloud, then in Terraform's state, then on the
+disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from tfce.model.pilot import Pilot, reference
+from tfce.model.policy import Action, Cause, Verb, lived, tombstone
+from tfce.model.reconcile import Kind
+from tfce.model.record import Operation, Record
+from tfce.model.vm import State
+from tfce.pilots.consoles import keep_consoles
+from tfce.pilots.services import Services, View
+
+RECOVERED = "recovered"  # the submission id of a pilot that was found by its VM
+
+
+@dataclass
+class Outcome:
+    """What came of some actions: the record after them, refusals by instance id, the pilots that were taken in,
+    and the consoles that were kept, by instance id."""
+
+    record: Record
+    refused: dict[str, str] = field(default_factory=dict)
+    adopted: list[str] = field(default_factory=list)
+    consoles: set[str] = field(default_factory=set)
+
+
+def execute(services: Services, view: View, actions: Sequence[Action], operation: Operation) -> Outcome:
+    """Carry ``actions`` out; the record is settled afterwards. What the cloud refuses stays for the next cycle."""
+    record = view.snapshot.record
+    if not actions:
+        return Outcome(_settled(services, record))
+    ending = [action for action in actions if action.verb is Verb.DESTROY]
+    outcome = Outcome(_begun(services, view, actions, ending, operation))
+    if ending:
+        _destroy(services, view, ending, outcome)
+    _taint_off(services, actions)
+    _forget(services, actions, outcome)
+    _adopt(services, actions, outcome)
+    outcome.record = _settled(services, outcome.record)
+    return outcome
+
+
+def _begun(
+    services: Services, view: View, actions: Sequence[Action], ending: Sequence[Action], operation: Operation
+) -> Record:
+    """The record as it is before the cloud is asked: what is to end is buried, what lives is wanted."""
+    now = services.clock()
+    record = view.snapshot.record.buried(
+        tombstone(one, words(services, one), now) for one in ending if one.case.id
+    )
+    record = record.including(_pilots(services, actions))
+    record = record.begin(operation, [action.case.key for action in actions], now)
+    return services.workspace.save(record)
+
+
+def _pilots(services: Services, actions: Iterable[Action]) -> Iterable[Pilot]:
+    for action in actions:
+        case = action.case
+        if action.verb is Verb.ADOPT and case.vm is not None:
+            born = (case.vm.created or services.clock()).replace(microsecond=0)
+            pilot = case.pilot or Pilot(case.key, born, RECOVERED)
+            yield replace(pilot, id=case.id)
+
+
+def _destroy(services: Services, view: View, ending: Sequence[Action], outcome: Outcome) -> None:
+    standing = [one for one in ending if one.case.vm is not None]
+    known = (
+        view.snapshot.record.tombstones
+    )  # what a cloud refused to remove before is not asked for its console again
+    fresh = [one for one in standing if one.case.id not in known]
+    outcome.consoles = keep_consoles(services.cloud, services.workspace, fresh, services.clock())
+    outcome.refused = services.cloud.destroy([one.case.id for one in standing])
+    done = [one for one in ending if one.case.id not in outcome.refused]
+    stones = [outcome.record.tombstones[one.case.id] for one in done if one.case.id in outcome.record.tombstones]
+    outcome.record = outcome.record.buried(replace(stone, accepted=True) for stone in stones)
+
+
+def _taint_off(services: Services, actions: Iterable[Action]) -> None:
+    keys = [one.case.key for one in actions if one.verb is Verb.UNTAINT or _keeps_tainted(one)]
+    if keys:
+        services.terraform.untaint(keys)
+
+
+def _keeps_tainted(action: Action) -> bool:
+    case = action.case
+    same = case.instance is not None and case.instance.id == case.id
+    return action.verb is Verb.ADOPT and same and case.instance is not None and case.instance.tainted
+
+
+def _forget(services: Services, actions: Iterable[Action], outcome: Outcome) -> None:
+    """Take out of the state and the record what is over, unless the cloud refused to end it."""
+    over = [one for one in actions if one.verb in (Verb.DESTROY, Verb.FORGET) and _is_over(one, outcome)]
+    replaced = [one.case.key for one in actions if one.verb is Verb.ADOPT and _has_another(one)]
+    in_state = [one.case.key for one in over if one.case.instance is not None]
+    if in_state or replaced:
+        services.terraform.forget([*in_state, *replaced])
+    outcome.record = outcome.record.without({one.case.key for one in over if one.case.pilot is not None})
+
+
+def _is_over(action: Action, outcome: Outcome) -> bool:
+    """Whether the pilot itself is over: a duplicate goes, and its pilot stays."""
+    return action.case.kind not in (Kind.DUPLICATE, Kind.DOUBTFUL) and action.case.id not in outcome.refused
+
+
+def _has_another(action: Action) -> bool:
+    instance = action.case.instance
+    return instance is not None and instance.id != action.case.id
+
+
+def _adopt(services: Services, actions: Iterable[Action], outcome: Outcome) -> None:
+    taken = [one.case for one in actions if one.verb is Verb.ADOPT]
+    outcome.adopted = [case.key for case in taken if not case.recorded]
+    ids = {case.key: case.id for case in taken if case.instance is None or case.instance.id != case.id}
+    if ids:
+        # hazard: an adoption writes all wanted pilots into the state, so that what failed must have left the record
+        outcome.record = services.workspace.save(outcome.record)
+        services.terraform.adopt(ids)
+
+
+def _settled(services: Services, record: Record) -> Record:
+    if record.pending is None:
+        return record
+    services.workspace.forget_contexts()
+    return services.workspace.save(record.settled())
+
+
+def words(services: Services, action: Action) -> str:
+    """Why an action ends a pilot, for people."""
+    case, cause = action.case, action.cause
+    if cause is Cause.FAILED and case.vm is not None and case.vm.fault:
+        return f"failed: {case.vm.fault}"
+    if cause is Cause.OVERDUE:
+        return f"overdue: older than {services.rules.max_lifetime} s"
+    if cause is Cause.STUCK:
+        return f"failed: still {case.vm.raw_state if case.vm else '-'} after {services.rules.create_timeout} s"
+    return cause.value if cause else action.verb.value
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One pilot that was, or would be, removed, for people and programs. ``reference``: None where it had no
+    VM."""
+
+    key: str
+    reference: str | None
+    name: str
+    reason: str
+    state: State
+    lived: int | None  # seconds
+
+
+def removal(services: Services, action: Action, reason: str = "") -> Removal:
+    """What ``action`` removes, in words."""
+    case = action.case
+    name = case.vm.name if case.vm else services.queue.workspace.name_prefix + case.key
+    return Removal(
+        key=case.key,
+        reference=reference(case.id) if case.id else None,
+        name=name,
+        reason=reason or words(services, action),
+        state=action.last_state,
+        lived=lived(case.vm, case.requested_at, services.clock()),
+    )

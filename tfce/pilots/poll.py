@@ -1,0 +1,116 @@
+"""What DIRAC asks in between: the states of pilots, how many there are, and what an operator sees of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from tfce.model import policy
+from tfce.model.errors import ConfigError
+from tfce.model.pilot import Pilot, instance_id
+from tfce.model.reconcile import Case, Kind, reconcile
+from tfce.model.record import Record, Tombstone
+from tfce.model.vm import VM, State
+from tfce.pilots.services import Services, View
+
+log = logging.getLogger("tfce")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One wanted pilot as it was seen; ``vm`` is None where the cloud lists none."""
+
+    pilot: Pilot
+    vm: VM | None
+    state: str  # DIRAC's word, or what the case is called where DIRAC has none for it
+
+
+class Poller:
+    """The verbs ``poll``, ``count`` and ``status`` of one queue. They take no lock and write nothing."""
+
+    def __init__(self, services: Services, stopped_once: set[str]) -> None:
+        self._services = services
+        self._stopped_once = stopped_once
+
+    def poll(self, references: Iterable[str]) -> dict[str, str]:
+        """DIRAC's state of each pilot by reference. A pilot that nobody can speak for now is left out: it
+        keeps its state. Raises ``CloudError`` when the list cannot be had. One call, whatever the number."""
+        wanted = {instance_id(text): text for text in references}
+        record = self._record()
+        done = {node: stone for node in wanted if (stone := record.tombstones.get(node)) and stone.final}
+        states = {wanted[node]: stone.state.value for node, stone in done.items()}
+        rest = {node: text for node, text in wanted.items() if node not in done}
+        view = self._view(record) if rest else None
+        if view is None:
+            return states
+        self._stopped_once |= {case.id for case in view.cases if case.vm and case.vm.state is State.STOPPED}
+        found = self._found(view, rest)
+        words = {text: self._word(node, found.get(node), record) for node, text in rest.items()}
+        return states | {text: word for text, word in words.items() if word is not None}
+
+    def _record(self) -> Record:
+        workspace = self._services.workspace
+        return workspace.load() if workspace.exists else Record(workspace.owner().installation)
+
+    def _view(self, record: Record) -> View | None:
+        """The queue as it is now; None where its pilots live in another cloud, which is said."""
+        try:
+            self._services.check_home(record)
+            return self._services.view(record, None, look_up=False)
+        except ConfigError as error:
+            log.warning("the pilots keep their states: %s", error.message)
+            return None
+
+    def _found(self, view: View, rest: Mapping[str, str]) -> dict[str, Case]:
+        """The cases of the polled pilots; those that the list does not show are asked for by their ids."""
+        cases = {case.id: case for case in view.cases}
+        young = {node for node, case in cases.items() if case.kind is Kind.NOT_LISTED}
+        absent = [node for node in rest if node not in young and (node not in cases or cases[node].vm is None)]
+        if not absent:
+            return cases
+        looked_up = self._services.look_up(absent)
+        snapshot = replace(view.snapshot, looked_up=looked_up)
+        cases = {case.id: case for case in reconcile(snapshot)}
+        unknown = {node: vm for node, vm in looked_up.items() if node not in cases}
+        return cases | {node: self._stranger(node, vm, view) for node, vm in unknown.items()}
+
+    def _stranger(self, node: str, vm: VM | None, view: View) -> Case:
+        """A pilot that the record does not know: another host's, or from before it was lost."""
+        if vm is not None and not view.snapshot.owner.same_queue(vm):
+            return Case("", node, Kind.NOT_LISTED)  # nobody of ours: nothing is said of it
+        return Case("", node, Kind.VANISHED if vm is None else Kind.FOREIGN, vm=vm)
+
+    def _word(self, node: str, case: Case | None, record: Record) -> str | None:
+        stone = record.tombstones.get(node)
+        if case is None:
+            return _removed(stone)
+        if case.kind is Kind.FOREIGN and case.vm is not None:
+            return case.vm.state.word
+        if case.kind is Kind.VANISHED and node in self._stopped_once:
+            return State.STOPPED.value
+        word = policy.word(case)
+        return _removed(stone) if word is None or case.kind is Kind.DELETING else word
+
+    def count(self) -> dict[str, int]:
+        """How many of the queue's own pilots wait and run, by DIRAC's names."""
+        record = self._record()
+        view = self._view(record)
+        if view is None:  # they live elsewhere, and take their room there
+            return {"SubmittedJobs": 0, "WaitingJobs": 0, "RunningJobs": len(record.pilots)}
+        taken = policy.occupancy(view.cases)
+        return {"SubmittedJobs": 0, "WaitingJobs": taken.waiting, "RunningJobs": taken.running}
+
+    def status(self) -> list[Seen]:
+        """Every wanted pilot as the cloud shows it now."""
+        record = self._record()
+        self._services.check_home(record)
+        view = self._services.view(record, self._services.terraform.instances())
+        own = [case for case in view.cases if case.recorded]
+        own.sort(key=lambda case: (case.pilot.requested_at, case.key) if case.pilot else (case.key,))
+        return [Seen(case.pilot, case.vm, policy.word(case) or case.kind.value) for case in own if case.pilot]
+
+
+def _removed(stone: Tombstone | None) -> str | None:
+    """The word for a pilot that the cloud does not show, by what is remembered of its removal."""
+    return stone.state.value if stone is not None and stone.accepted else None

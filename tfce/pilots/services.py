@@ -1,0 +1,135 @@
+"""Services shared by all verbs of a queue: its workspace, Terraform, cloud and clock, and one way to look at it
+all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from tfce.cloud.api import LOOK_UPS, Cloud
+from tfce.config.options import Queue
+from tfce.model.errors import CloudError, ConfigError
+from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
+from tfce.model.record import Home, Record
+from tfce.model.vm import VM, Listing, State
+from tfce.store.workspace import Workspace
+from tfce.terraform.runner import Applied
+
+log = logging.getLogger("tfce")
+
+
+class Provisioner(Protocol):
+    """What the verbs ask of Terraform (``terraform.Terraform``, or the fake of the tests)."""
+
+    @property
+    def batch_limit(self) -> int: ...  # VMs that one API call may start
+    @property
+    def waits(self) -> bool: ...  # whether an apply ends only when its VMs run
+    def prepare(self) -> None: ...
+    def apply(self, keys: Collection[str], progress: Callable[[str], None] = ...) -> Applied: ...
+    def instances(self) -> dict[str, Instance]: ...
+    def adopt(self, ids: Mapping[str, str]) -> None: ...
+    def forget(self, keys: Collection[str]) -> None: ...
+    def untaint(self, keys: Collection[str]) -> None: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """A queue as it was seen: the snapshot, and its cases. ``complaint``: what an operator should know of it."""
+
+    snapshot: Snapshot
+    cases: list[Case]
+
+    @property
+    def clocks(self) -> Clocks:
+        """The clocks at that moment."""
+        return self.snapshot.clocks
+
+    @property
+    def alive(self) -> int:
+        """How many of the queue's VMs run or may run."""
+        ended = (State.DELETED, State.STOPPED, State.FAILED)
+        mine = (case.vm for case in self.cases if case.kind is not Kind.FOREIGN)
+        return sum(1 for vm in mine if vm is not None and vm.state not in ended)
+
+
+@dataclass(frozen=True)
+class Services:
+    """One queue's parts. ``clock`` gives the time, aware."""
+
+    workspace: Workspace
+    terraform: Provisioner
+    cloud: Cloud
+    clock: Callable[[], datetime]
+
+    @property
+    def queue(self) -> Queue:
+        """The queue that all of this is for."""
+        return self.workspace.queue
+
+    @property
+    def rules(self) -> Rules:
+        """The ages that say what a VM is."""
+        return Rules(self.queue.userdata.max_lifetime, self.queue.terraform.create_timeout)
+
+    def check_home(self, record: Record, account: str = "") -> Record:
+        """``record`` with the cloud that the queue is in now. Raises ``ConfigError`` where its pilots live in
+        another one: from here they could not be seen."""
+        here = Home(self.queue.endpoint.home, account or (record.home.account if record.home else ""))
+        if record.home is not None and not record.home.same(here):
+            if record.ever_lived or self._placed():
+                raise self._elsewhere(record.home, here, record)
+            here = replace(here, account=account)
+        return replace(record, home=here)
+
+    def _placed(self) -> bool:
+        try:
+            return bool(self.terraform.instances())
+        except CloudError:
+            return True
+
+    def _elsewhere(self, home: Home, here: Home, record: Record) -> ConfigError:
+        return ConfigError(
+            "CloudType, Driver_*",
+            str(here),
+            f"{len(record.pilots)} pilots of {self.queue.label} live in {home}",
+            "put the options and credentials back until they have ended, or configure another queue for the new cloud",
+        )
+
+    def view(self, record: Record, state: Mapping[str, Instance] | None, look_up: bool = True) -> View:
+        """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
+        most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
+        owner = self.workspace.owner_of(record.installation)
+        listing = self.cloud.vms(owner)
+        record = self.check_home(record, listing.account)
+        clocks = Clocks(self.clock(), listing.cloud_time)
+        self._warn(clocks, listing)
+        snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
+        cases = reconcile(snapshot)
+        absent = [case.id for case in cases if case.kind is Kind.ABSENT] if look_up else []
+        if absent:
+            snapshot = replace(snapshot, looked_up=self.look_up(absent))
+            cases = reconcile(snapshot)
+        return View(snapshot, cases)
+
+    def look_up(self, ids: Collection[str]) -> dict[str, VM | None]:
+        """Each VM by its id, None where the cloud says that there is none. One that it says nothing of is left
+        out."""
+        found: dict[str, VM | None] = {}
+        for node_id in list(ids)[:LOOK_UPS]:
+            try:
+                found[node_id] = self.cloud.vm(node_id)
+            except CloudError as error:
+                log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
+        return found
+
+    def _warn(self, clocks: Clocks, listing: Listing) -> None:
+        if clocks.worth_saying:
+            ahead = int(clocks.skew.total_seconds())
+            stop = "" if clocks.trusted else "; nothing is removed for its age until that is right"
+            log.warning("the host's clock is %d s ahead of the cloud's%s: synchronise it", ahead, stop)
+        if not listing.complete:
+            log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")

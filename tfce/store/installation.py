@@ -1,0 +1,54 @@
+"""The installation's name, which the VMs of all its queues bear: made once, and never anew in silence."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+
+from tfce.model.errors import ConfigError, WorkspaceError
+from tfce.store import files, locks
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_REVIEWED = re.compile(r'^\s*installation\s*=\s*"([A-Za-z0-9._-]+)"\s*$', re.MULTILINE)
+
+
+def known(root: Path) -> str:
+    """The name that ``root`` has, "" where it has none that can be believed."""
+    text = (files.believed(root / "installation") or "").strip()
+    return text if _NAME.fullmatch(text) else ""
+
+
+def reviewed(folder: Path) -> str:
+    """The name in the reviewers' copy of a queue's variables, "" where there is none."""
+    found = _REVIEWED.search(files.believed(folder / "queue.tfvars") or "")
+    return found.group(1) if found else ""
+
+
+def keep(root: Path, name: str) -> None:
+    """Write ``name`` down, where ``root`` has none that can be believed."""
+    files.private_folder(root)
+    with locks.exclusive(root / "installation.lock", 10, str(root / "installation")):
+        if not known(root):
+            files.write(root / "installation", name + "\n")
+
+
+def made(root: Path, review: Path, label: str) -> str:
+    """The name that ``root`` has; a new one for a host that has none, and whose reviewers' copies know none."""
+    name = known(root)
+    if name:
+        return name
+    path = root / "installation"
+    if path.exists() and (files.believed(path) or "").strip():
+        raise WorkspaceError(f"{path}: holds no installation name; put it back, the tags of running VMs have it")
+    before = reviewed(review)
+    if before:
+        raise lost(before, f"{review / 'queue.tfvars'} names it, and {root} has none", label)
+    keep(root, secrets.token_hex(6))
+    return known(root)
+
+
+def lost(name: str, problem: str, label: str) -> ConfigError:
+    """The error of a queue whose VMs bear another name than this host would use."""
+    cure = f"set Workspace_Installation = {name}, or run `tfce repair {label}`, which takes it from there"
+    return ConfigError("Workspace_Installation", name, problem, cure)

@@ -1,0 +1,45 @@
+"""The journal of a queue: one line of JSON for each thing that was done, when and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tfce.model.pilot import timestamp
+from tfce.store import files
+
+_SIZE = 4_000_000  # bytes; one older journal of this size is kept
+
+
+class Journal:
+    """``journal.jsonl`` in a queue's private folder. ``clock`` gives the time of each line."""
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self._path = folder / "journal.jsonl"
+        self._older = folder / "journal.old.jsonl"
+        self._clock = clock
+
+    def append(self, event: str, **facts: Any) -> None:
+        """Add one line: what was done to which pilots, and why."""
+        line = json.dumps({"time": timestamp(self._clock()), "event": event, **facts}, sort_keys=True)
+        with files.explained(self._path, "written"):
+            if self._path.is_symlink() or self._path.is_dir():
+                files.put_aside(self._path)
+            if self._path.exists() and self._path.stat().st_size > _SIZE:
+                self._path.replace(self._older)
+            self._path.touch(files.PRIVATE_FILE)
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(line + "\n")
+
+    def entries(self) -> list[dict[str, Any]]:
+        """What was recorded, the oldest first, as far as it was kept; a torn line costs that line only."""
+        found: list[Any] = []
+        for path in (self._older, self._path):
+            for line in (files.believed(path) or "").splitlines():
+                with suppress(ValueError, RecursionError):
+                    found.append(json.loads(line))
+        return [entry for entry in found if isinstance(entry, dict)]

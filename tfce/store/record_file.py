@@ -1,0 +1,73 @@
+"""The record's file: written whole, with its previous generation beside it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from tfce.model.errors import WorkspaceError
+from tfce.model.record import Record
+from tfce.store import files
+
+_CURE = (
+    "no pilot was touched. Run `tfce repair CE/QUEUE` to rebuild it from its previous generation, Terraform's state "
+    "and the cloud"
+)
+
+
+class RecordFile:
+    """``record.json`` in a queue's private folder. Writers hold the queue's lock; reading needs none."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "record.json"
+        self.previous = folder / "record.previous.json"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one, or anything in its place."""
+        return os.path.lexists(self.path) or os.path.lexists(self.previous)
+
+    def load(self) -> Record:
+        """The record. Raises ``WorkspaceError`` where it cannot be believed, or is gone and its previous
+        generation is there."""
+        text = files.read(self.path)
+        if text is None:
+            raise WorkspaceError(f"{self.path}: is missing; {_CURE}")
+        try:
+            return Record.load(text)
+        except ValueError as error:
+            raise WorkspaceError(f"{self.path}: is not a record ({error}); {_CURE}") from error
+
+    def save(self, record: Record) -> Record:
+        """Write the next generation, on the disk when this returns; the record as it was written."""
+        written = replace(record, generation=record.generation + 1)
+        self._keep_previous()
+        files.write(self.path, written.dump())
+        return written
+
+    def _keep_previous(self) -> None:
+        # A second name for the file that is about to be replaced costs no copy; a file system without such names
+        # has no previous generation.
+        temporary = self.previous.with_name(f".{self.previous.name}.{secrets.token_hex(4)}")
+        with suppress(OSError):
+            if self.path.is_file() and not self.path.is_symlink():
+                os.link(self.path, temporary)
+                temporary.replace(self.previous)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+    def salvaged(self) -> Record | None:
+        """The previous generation, where the present one cannot be believed; None where that is so of it, too."""
+        for path in (self.path, self.previous):
+            with suppress(WorkspaceError, ValueError):
+                text = files.read(path)
+                if text is not None:
+                    return Record.load(text)
+        return None
+
+    def put_aside(self) -> Path | None:
+        """Rename a record that cannot be believed; its new place, or None where there was none."""
+        return files.put_aside(self.path) if os.path.lexists(self.path) else None

@@ -1,0 +1,87 @@
+"""Workspaces of version 0.1, whose memory was ten files: read as one record."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfce.model.errors import WorkspaceError
+from tfce.model.pilot import Pilot, is_key, moment
+from tfce.model.record import Backoff, Home, Operation, Pending, Record, Tombstone
+from tfce.model.vm import State
+from tfce.store import files
+
+ROSTER = "scale.auto.tfvars.json"
+# What version 0.1 had beside it, and nobody reads any more.
+REMAINS = ("intent.json", "ledger.json", "cooldown.json", "doubt", "home")
+_CURE = "no pilot was touched. Put the file back from a copy, or run `tfce repair CE/QUEUE`"
+
+
+def is_old(folder: Path) -> bool:
+    """Whether version 0.1 wrote the roster in ``folder``."""
+    text = files.believed(folder / ROSTER)
+    return text is not None and '"batch"' in text
+
+
+def read(folder: Path, installation: str) -> Record:
+    """The record that the files of version 0.1 in ``folder`` amount to. Raises ``WorkspaceError`` for a roster
+    that cannot be believed; of the other files, what cannot be read is left out."""
+    path = folder / ROSTER
+    try:
+        pilots = _pilots(json.loads(files.read(path) or ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise WorkspaceError(f"{path}: not a roster ({error}); {_CURE}") from error
+    home = (files.believed(folder / "home") or "").strip()
+    record = Record(installation, home=Home(home) if home else None).including(pilots)
+    return _with_rest(record, folder)
+
+
+def _pilots(data: Any) -> list[Pilot]:
+    entries = data["pilots"]
+    if data["instance_count"] != len(entries) or not all(is_key(key) for key in entries):
+        raise ValueError("its count and its pilots differ")
+    return [Pilot(key, moment(one["born"]), str(one["batch"])) for key, one in entries.items()]
+
+
+def _with_rest(record: Record, folder: Path) -> Record:
+    stones = [stone for node, entry in _map(folder / "ledger.json").items() if (stone := _stone(node, entry))]
+    pending = _pending(_map(folder / "intent.json"))
+    backoff = _backoff(_map(folder / "cooldown.json"))
+    return replace(record.buried(stones), pending=pending, backoff=backoff)
+
+
+def _map(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(files.believed(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _stone(node: str, entry: Any) -> Tombstone | None:
+    try:
+        state, when = State(entry["state"]), moment(entry["when"])
+        return Tombstone(node, str(entry["key"]), state, str(entry["reason"]), when, accepted=True)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _pending(entry: dict[str, Any]) -> Pending | None:
+    if not entry:
+        return None
+    try:
+        return Pending(Operation(entry["action"]), frozenset(map(str, entry["keys"])), moment(entry["since"]))
+    except (ValueError, TypeError, KeyError):
+        return Pending(Operation.REPAIR, frozenset(), datetime.now(UTC))  # something was begun: look at all
+
+
+def _backoff(entry: dict[str, Any]) -> Backoff | None:
+    try:
+        since, until = moment(entry["since"]), moment(entry["until"])
+        rest = max(0, int((until - since).total_seconds()))
+        return Backoff(int(entry["failures"]), str(entry["reason"]), since, rest)
+    except (ValueError, TypeError, KeyError):
+        return None
