@@ -23,10 +23,10 @@ Maker = Callable[[Parts, int], dict[str, str]]
 def populate(site: AnySite, count: int) -> None:
     """Let ``count`` pilots of a queue run, whichever module serves it."""
     parts = site.parts()
-    if not (parts.workspace.exists and len(parts.workspace.roster())) and site.submit(1).code:
+    if not (parts.workspace.exists and len(parts.workspace.load().pilots)) and site.submit(1).code:
         raise SystemExit("the first pilot could not be made")
     make: Maker = _on_openstack(site) if isinstance(site, OpenStackSite) else _on_ec2(site)  # type: ignore[arg-type]
-    while (missing := count - len(parts.workspace.roster())) > 0:
+    while (missing := count - len(parts.workspace.load().pilots)) > 0:
         made = make(parts, min(missing, LARGEST))
         if not made:
             raise SystemExit(f"{site.name}: none of {missing} VMs came up")
@@ -36,7 +36,7 @@ def populate(site: AnySite, count: int) -> None:
 @contextmanager
 def unchanged(site: AnySite) -> Iterator[None]:
     """As many pilots afterwards as before: those that were submitted are killed again, and gone."""
-    before = set(site.parts().workspace.roster().pilots)
+    before = set(site.parts().workspace.load().pilots)
     yield
     new = [pilot["reference"] for pilot in site.status() if pilot["stamp"] not in before]
     done = site.run("kill", site.name, *new) if new else None
@@ -62,12 +62,12 @@ def _enlist(site: AnySite, parts: Parts, ids: dict[str, str]) -> None:
         resource["instances"] += [json.loads(text.replace(key, k).replace(node, n)) for k, n in ids.items()]
     state["serial"] += 1
     path.write_text(json.dumps(state))
-    roster = parts.workspace.roster()
+    roster = parts.workspace.load().pilots
     parts.workspace.save_roster(roster.including(Pilot(key, now, "bench") for key in ids))
 
 
 def _fresh(parts: Parts, count: int) -> Iterator[Batch]:
-    return iter(fresh_batches(count, LARGEST, parts.workspace.roster().pilots))
+    return iter(fresh_batches(count, LARGEST, parts.workspace.load().pilots))
 
 
 # -- EC2 -------------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def _on_ec2(site: Site) -> Maker:
 
     def one_by_one(parts: Parts, count: int) -> dict[str, str]:
         tags = parts.workspace.owner().tags()
-        keys = fresh_keys(count, parts.workspace.roster().pilots)
+        keys = fresh_keys(count, parts.workspace.load().pilots)
         return {key: site.stranger({**tags, "tfce:key": key, "Name": f"tfce-{key}"}) for key in keys}
 
     return together if parts_are_bulk(site) else one_by_one
@@ -114,7 +114,7 @@ def _on_openstack(site: OpenStackSite) -> Maker:
         return together(site, next(_fresh(parts, count)))
 
     def one_by_one(parts: Parts, count: int) -> dict[str, str]:
-        keys = fresh_keys(count, parts.workspace.roster().pilots)
+        keys = fresh_keys(count, parts.workspace.load().pilots)
 
         def boot(key: str) -> str:
             return _post(site, {"name": f"tfce-{key}", "metadata": site.metadata(tfce_key=key)})

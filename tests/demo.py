@@ -145,7 +145,7 @@ class Demo:
 
     def _age(self, key: str) -> None:
         workspace = self._fleet.workspace
-        roster = workspace.roster()
+        roster = workspace.load().pilots
         born = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
         workspace.save_roster(roster.including([Pilot(key, born, roster.pilots[key].batch)]))
 

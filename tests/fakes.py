@@ -279,7 +279,7 @@ class FakeTerraform(Provisioner):
     def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
         applied = Applied()
         self.sky.step("apply", " ".join(keys))
-        roster, state = self._workspace.roster(), self.instances()
+        roster, state = self._workspace.load().pilots, self.instances()
         done = self._apply_batches([key for key in keys if key in roster and key not in state], applied, progress)
         for key in keys:
             if key not in roster or key in done:
@@ -310,7 +310,7 @@ class FakeTerraform(Provisioner):
         if not ids:
             return
         self.sky.step("adopt", " ".join(ids))
-        roster, known = self._workspace.roster(), {node.id for node in self.sky.living()}
+        roster, known = self._workspace.load().pilots, {node.id for node in self.sky.living()}
         for key, node_id in ids.items():
             if key not in roster:
                 raise TerraformError(f"terraform apply: {self.module.address(key)} is not in the configuration")
@@ -333,8 +333,8 @@ class FakeTerraform(Provisioner):
     def plan(self, refresh: bool = True) -> Plan:
         """Whether roster and state (and, with ``refresh``, the cloud) agree."""
         state, living = self.instances(), {node.id for node in self.sky.living()}
-        lines = [f"+ {key}" for key in self._workspace.roster().pilots if key not in state]
-        lines += [f"- {key}" for key in state if key not in self._workspace.roster()]
+        lines = [f"+ {key}" for key in self._workspace.load().pilots if key not in state]
+        lines += [f"- {key}" for key in state if key not in self._workspace.load().pilots]
         lines += [f"-/+ {key}" for key, entry in state.items() if entry.tainted]
         if refresh:
             lines += [f"+ {key}" for key, entry in state.items() if entry.id not in living]

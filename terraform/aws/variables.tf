@@ -39,8 +39,8 @@ variable "queue" {
 # The roster. Neither has a default: a forgotten roster must be an error, never "no pilots wanted".
 
 variable "pilots" {
-  description = "The pilots that shall exist: key (8 upper-case hex digits) to when it was born (UTC) and its batch."
-  type        = map(object({ born = string, batch = string }))
+  description = "The pilots that shall exist: key (8 upper-case hex digits) to when it was born (UTC) and the submission it came with."
+  type        = map(object({ born = string, submission = string }))
   nullable    = false
 
   validation {

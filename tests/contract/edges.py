@@ -68,7 +68,7 @@ class FakeEdge:
         self.folder, self.sky, self.batch = folder, Sky(), batch
 
     def queue(self, name: str, options: Mapping[str, str]) -> Queue:
-        wanted = {**MINIMAL, "Workspace_LockTimeout": "0", **options}
+        wanted = {**MINIMAL, "Workspace_LockTimeout": "0", "Workspace_Installation": "tests", **options}
         return parse("cloud.example.org", name, wanted, self.folder / "dirac", self.folder / "root")
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
@@ -137,10 +137,10 @@ def assert_settled(parts: Parts, edge: Edge) -> None:
         if all(tags.get(name) == value for name, value in owner.tags().items()) and tags.get("tfce:key")
     }
     assert len(set(mine.values())) == len(mine), "two VMs bear one key"
-    assert set(parts.workspace.roster().pilots) == set(mine.values())
+    assert set(parts.workspace.load().pilots) == set(mine.values())
     state = parts.terraform.instances()
     assert {entry.id: key for key, entry in state.items()} == mine
     assert not any(entry.tainted for entry in state.values())
-    assert parts.workspace.intent() == {} and not list(parts.workspace.contexts.iterdir())
+    assert parts.workspace.load().pending is None and not list(parts.workspace.contexts.iterdir())
     assert [row for row in parts.fleet.audit() if row.mismatch] == []
     assert parts.terraform.plan().empty

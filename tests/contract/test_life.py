@@ -29,14 +29,14 @@ def test_from_submission_to_the_last_kill(edge: Edge) -> None:
     dry = parts.fleet.reap(dry_run=True)
     assert [removal.reason for removal in dry.removed] == ["stopped"] and len(edge.living()) == 4
     sweep = edge.parts().fleet.reap()
-    assert [(r.reason, r.node.reference) for r in sweep.removed if r.node] == [("stopped", first)]
+    assert [(r.reason, r.reference) for r in sweep.removed if r.reference] == [("stopped", first)]
     assert (sweep.kept, sweep.failed) == (2, {})
     assert sum(sweep.calls.values()) == 3  # one list, one console of a pilot that ended so soon, one removal
     assert_settled(edge.parts(), edge)
     assert edge.parts().fleet.poll([first, second]) == {first: "Done", second: "Running"}
 
     killed = edge.parts().fleet.kill([second, f"{third}:::{submission.stamps[third]}"])
-    assert {r.node.reference for r in killed.removed if r.node} == {second, third} and killed.failed == {}
+    assert {r.reference for r in killed.removed if r.reference} == {second, third} and killed.failed == {}
     assert list(edge.living()) == [stranger]
     assert_settled(edge.parts(), edge)
     assert set(edge.parts().fleet.poll([second, third]).values()) == {"Deleted"}
@@ -87,7 +87,7 @@ def test_an_overdue_pilot_goes_and_a_young_one_stays(edge: Edge) -> None:
     assert edge.parts(**options).fleet.reap().removed == []
     edge.advance(700)
     sweep = edge.parts(**options).fleet.reap()
-    assert [(r.reason.partition(":")[0], r.node.reference) for r in sweep.removed if r.node] == [
+    assert [(r.reason.partition(":")[0], r.reference) for r in sweep.removed if r.reference] == [
         ("overdue", old[0])
     ]
     assert list(edge.living()) == ids(young)
@@ -102,7 +102,7 @@ def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge
     rows = {row.verdict for row in edge.parts().fleet.audit()}
     assert rows == {"ok", "vanished"}
     sweep = edge.parts().fleet.reap()
-    assert [(r.reason, r.standing) for r in sweep.removed] == [("gone", None)]
+    assert [(r.reason, r.state) for r in sweep.removed] == [("gone", State.DELETED)]
     more = edge.parts().fleet.submit(WRAPPER, 1)
     assert sorted(edge.living()) == sorted(ids([stays, *more.references]))
     assert_settled(edge.parts(), edge)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.edges import WRAPPER, Edge, Parts
-from tfce.model.pilot import Pilot, Roster, moment
+from tfce.model.pilot import Pilot, moment
+from tfce.terraform import variables
 
 A, B, C = "0000000A", "0000000B", "0000000C"
 BORN = moment("2026-01-31T12:00:00Z")
@@ -17,12 +18,14 @@ def parts(edge: Edge) -> Parts:
     made = edge.parts()
     made.workspace.prepare()
     made.terraform.prepare()
-    made.workspace.render()
+    variables.write(made.workspace)
     return made
 
 
 def enlist(parts: Parts, *keys: str) -> None:
-    parts.workspace.save_roster(Roster().including(Pilot(key, BORN, "b") for key in keys))
+    record = parts.workspace.load()
+    wanted = record.without(record.pilots).including(Pilot(key, BORN, "b") for key in keys)
+    parts.workspace.save(wanted)
     parts.workspace.write_contexts(dict.fromkeys(keys, WRAPPER))
 
 

@@ -202,7 +202,7 @@ def test_they_never_enter_the_roster_or_the_state(site: Site, left: dict[str, st
     submitted = element.submitJob(site.wrapper, "", 2)["Value"]
     assert element.cleanupPilots()["OK"]
     fleet = element._fleet()
-    assert len(fleet.workspace.roster()) == 2
+    assert len(fleet.workspace.load().pilots) == 2
     assert [row.verdict for row in fleet.audit()] == ["ok", "ok"]
     assert set(submitted) <= {vm.reference for vm in site.sky.living()}
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tfce.model.verdict import Removal, Row
 
 from tfce import __version__
 from tfce.cli import main
-from tfce.model.verdict import Removal, Row
 from tfce.model.vm import VM, Owner, State
 from tfce.pilots.fleet import Submission, Sweep
 
@@ -406,8 +406,8 @@ def test_columns_line_up() -> None:
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
     from tfce.model.pilot import Pilot
+    from tfce.model.reconcile import Instance
     from tfce.pilots.fleet import Seen
-    from tfce.terraform.modules import Instance
 
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)

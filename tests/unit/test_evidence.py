@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tfce.model.verdict import Removal, lived
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Pilot
-from tfce.model.verdict import Removal, lived
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
 from tfce.pilots.consoles import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious

@@ -19,8 +19,8 @@ from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
 from tfce.model.errors import BusyError, TerraformError
 from tfce.model.pilot import Pilot, Roster, moment
+from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
-from tfce.terraform.modules import Instance
 from tfce.terraform.runner import Terraform
 from tfce.terraform.toolchain import MIRROR_VARIABLE
 

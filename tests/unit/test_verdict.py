@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tfce.model.verdict import Removal, Row, against, audit_row, judge, within_reach
 
 from tfce.model.pilot import Pilot
-from tfce.model.verdict import Removal, Row, against, audit_row, judge, within_reach
 from tfce.model.vm import VM, State
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

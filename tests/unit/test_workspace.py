@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tfce.model.verdict import Removal
 
 from tests.unit.conftest import MakeQueue
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
 from tfce.model.pilot import Pilot, Roster
-from tfce.model.verdict import Removal
 from tfce.model.vm import VM, State
 from tfce.store.workspace import Workspace, slug
 
@@ -168,8 +168,8 @@ def test_a_queue_with_pilots_does_not_move_to_another_cloud(make_queue: MakeQueu
     with pytest.raises(ConfigError) as caught:
         moved.prepare()
     assert "1 pilots" in caught.value.message and "us-east-1" in caught.value.message
-    assert "0000000A" in workspace.roster()
-    workspace.save_roster(Roster())
+    assert "0000000A" in workspace.load().pilots
+    workspace.save(edge.parts().workspace.load().without(edge.parts().workspace.load().pilots))
     moved.prepare()
     with pytest.raises(ConfigError):
         moved.save_roster(Roster().including([A]))
@@ -212,9 +212,9 @@ def test_a_torn_roster_stops_everything(workspace: Workspace, text: str) -> None
 def test_what_reviewers_do_to_their_copy_changes_no_pilot(workspace: Workspace) -> None:
     workspace.save_roster(Roster().including([A, B]))
     copy = workspace.review / "scale.tfvars.json"
-    assert copy.read_text() == workspace.roster().dump()
+    assert copy.read_text() == workspace.load().pilots.dump()
     copy.write_text('{"instance_count": 0, "pilots": {}}')
-    assert workspace.roster() == Roster().including([A, B])
+    assert workspace.load().pilots == Roster().including([A, B])
     assert "0000000A" in workspace.outdated()
     assert workspace.publish() == [copy]
     assert workspace.outdated() == "" and workspace.publish() == []
@@ -247,13 +247,13 @@ def test_rendering_again_touches_nothing(workspace: Workspace) -> None:
 
 
 def test_an_intent_is_on_disk_until_it_is_settled(make_queue: MakeQueue, workspace: Workspace) -> None:
-    assert workspace.intent() == {}
+    assert workspace.load().pending is None
     workspace.begin("submit", ["B", "A"])
     another = Workspace(make_queue())
     assert (another.intent()["action"], another.intent()["keys"]) == ("submit", ["A", "B"])
     workspace.settled()
     workspace.settled()
-    assert another.intent() == {}
+    assert another.load().pending is None
 
 
 def removal(key: str, node_id: str, reason: str = "stopped", state: State = State.STOPPED) -> Removal:
@@ -319,7 +319,7 @@ def test_damaged_files_are_put_aside_and_good_ones_stay(workspace: Workspace) ->
     (workspace.private / "intent.json").write_text("{")
     done = workspace.put_aside_damaged()
     assert len(done) == 2 and "scale.auto.tfvars.json" in done[0]
-    assert workspace.roster() == Roster() and workspace.intent() == {} and "i-1" in workspace.ledger()
+    assert workspace.load().pilots == Roster() and workspace.load().pending is None and "i-1" in workspace.ledger()
     aside = [path for path in workspace.private.iterdir() if "damaged" in path.name]
     assert sorted(path.read_text() for path in aside) == ["torn", "{"]
 

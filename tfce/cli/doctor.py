@@ -103,5 +103,5 @@ def _provider(queue: Queue) -> str:
 
 def _listing(queue: Queue) -> str:
     parts = assemble(queue)
-    nodes = parts.cloud.nodes(parts.workspace.guest())
+    nodes = parts.cloud.nodes(parts.workspace.any_installation())
     return f"answers; {len(nodes)} VMs bear this queue's tags"

@@ -20,12 +20,13 @@ from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.pilot import timestamp
-from tfce.model.verdict import Removal
 from tfce.model.vm import VM
 from tfce.pilots.consoles import LINES
+from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
 from tfce.pilots.submit import failure_kind, recipe_for
 from tfce.store.workspace import Workspace
+from tfce.terraform import variables
 
 DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
 _PLAN_HAS_CHANGES = 2
@@ -103,13 +104,13 @@ def _render(options: argparse.Namespace) -> int:
         raise ConfigError("--wrapper", str(options.wrapper), "is for --context only", "add --context")
     workspace = Workspace(_queue(options))  # no credentials: a reviewer's checkout has none
     if options.check:
-        diff = workspace.outdated()
+        diff = workspace.outdated(variables.shape(workspace))
         print(diff, end="")
         return PARTLY if diff else DONE
     with workspace.locked():
         workspace.prepare()
-        before = workspace.outdated()
-        workspace.render()
+        before = workspace.outdated(variables.shape(workspace))
+        variables.write(workspace)
     for name in ("queue.tfvars", "scale.tfvars.json"):
         print(workspace.review / name, "" if str(workspace.review / name) in before else "(unchanged)")
     return DONE
@@ -147,7 +148,7 @@ def _plan(options: argparse.Namespace) -> int:
     with parts.workspace.locked():
         parts.workspace.prepare()
         parts.terraform.prepare()
-        parts.workspace.render()
+        variables.write(parts.workspace)
     plan = parts.terraform.plan(refresh=not options.no_refresh)
     print(plan.text)
     return DONE if plan.empty else _PLAN_HAS_CHANGES
@@ -157,7 +158,7 @@ def _submit(options: argparse.Namespace) -> int:
     wrapper = _wrapper(options.wrapper)
     parts = _parts(options)
     progress = _say if not options.json else (lambda text: None)
-    submission = parts.fleet.submit(wrapper, options.count, progress=progress, insist=True)
+    submission = parts.fleet.submit(wrapper, options.count, progress=progress, ignore_limits=True)
     if options.json:
         _json(submission_json(submission))
     else:
@@ -209,22 +210,22 @@ def _status(options: argparse.Namespace) -> int:
 def status_rows(parts: Parts) -> list[dict[str, Any]]:
     """The queue's pilots as ``tfce status --json`` prints them."""
     seen = parts.fleet.status()
-    ids = {} if all(one.node for one in seen) else parts.terraform.instances()
+    ids = {} if all(one.vm for one in seen) else parts.terraform.instances()
     prefix = parts.workspace.queue.workspace.name_prefix
     return [_seen_row(one, ids, datetime.now(UTC), prefix) for one in seen]
 
 
 def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]:
     key = one.pilot.key
-    known = one.node.reference if one.node else (f"cloud://{ids[key].id}" if key in ids else None)
+    known = one.vm.reference if one.vm else (f"cloud://{ids[key].id}" if key in ids else None)
     return {
         "reference": known,
         "stamp": key,
-        "name": one.node.name if one.node else prefix + key,
+        "name": one.vm.name if one.vm else prefix + key,
         "state": one.state,
-        "node_state": one.node.raw_state if one.node else None,
-        "born": timestamp(one.pilot.born),
-        "age_s": int((now - one.pilot.born).total_seconds()),
+        "node_state": one.vm.raw_state if one.vm else None,
+        "born": timestamp(one.pilot.requested_at),
+        "age_s": int((now - one.pilot.requested_at).total_seconds()),
     }
 
 
@@ -236,7 +237,7 @@ def status_table(rows: Iterable[dict[str, Any]]) -> str:
 
 def _reap(options: argparse.Namespace) -> int:
     sweep = _parts(options).fleet.reap(dry_run=options.dry_run)
-    return _show_sweep(sweep, options.json, "WOULD GO" if options.dry_run else "REMOVED")
+    return _show_sweep(sweep, options.json, "WOULD GO" if sweep.looked_only else "REMOVED")
 
 
 def _kill(options: argparse.Namespace) -> int:
@@ -260,6 +261,8 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
         "held": [_removal(removal) for removal in sweep.held],
         "adopted": sweep.adopted,
         "absent": sweep.absent,
+        "later": sweep.later,
+        "looked_only": sweep.looked_only,
         "kept": sweep.kept,
         "calls": dict(sweep.calls),
         "seconds": round(sweep.seconds, 3),
@@ -267,10 +270,9 @@ def sweep_json(sweep: Sweep) -> dict[str, Any]:
 
 
 def _removal(removal: Removal) -> dict[str, Any]:
-    node = removal.node
     return {
-        "reference": node.reference if node else None,
-        "name": node.name if node else removal.key,
+        "reference": removal.reference,
+        "name": removal.name,
         "reason": removal.reason,
         "lived_s": removal.lived,
     }
@@ -282,8 +284,10 @@ def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
     rows += [_removal_row(removal, "held back: ") for removal in sweep.held]
     rows += [(ref, "-", "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
     rows += [(ref, "-", "-", "the cloud knows no such VM") for ref in sweep.absent]
+    rows += [(ref, "-", "-", "not listed yet: its removal is remembered") for ref in sweep.later]
     lines = [table((head, "NAME", "LIVED_S", "REASON"), rows)] if rows else ["nothing to remove"]
-    lines += [f"taken back into the roster: {', '.join(sweep.adopted)}"] if sweep.adopted else []
+    lines += ["nothing was removed: tfce only looked"] if sweep.looked_only else []
+    lines += [f"taken back into the record: {', '.join(sweep.adopted)}"] if sweep.adopted else []
     return "\n".join([*lines, f"{sweep.kept} kept; {cost(sweep.calls, sweep.seconds)}"])
 
 

@@ -39,7 +39,7 @@ class Row:
         return self.verdict not in _WELL
 
 
-_WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet", "another installation's")
+_WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet")
 _REAP = "tfce reap CE/QUEUE"
 _NEXT = "the next submission or `tfce reap CE/QUEUE` mends it"
 _OK = frozenset((*LIVING, Kind.UNKNOWN))
@@ -57,7 +57,6 @@ _VERDICTS: Mapping[Kind, tuple[str, str]] = {
     Kind.STALE: ("stale", _NEXT),
     Kind.DUPLICATE: ("duplicate", _REAP),
     Kind.DOUBTFUL: ("doubtful", _NEXT),
-    Kind.FOREIGN: ("another installation's", ""),
 }
 
 
@@ -68,7 +67,7 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
     services.check_home(record)
     view = services.view(record, services.terraform.instances())
-    rows = [_row(case) for case in view.cases]
+    rows = [_row(case) for case in view.cases if case.kind is not Kind.FOREIGN]
     return rows if known is None else _against(rows, known, record.tombstones)
 
 
@@ -162,7 +161,7 @@ def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:
     named = workspace.queue.workspace.installation
     if named:
         return named, []
-    bearers = services.cloud.vms(workspace.any_installation()).vms
+    bearers = services.cloud.nodes(workspace.any_installation())
     names = sorted({vm.installation for vm in bearers if vm.installation})
     kept = old.installation if old else installation.known(workspace.root)
     if kept and (kept in names or not names):

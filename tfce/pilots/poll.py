@@ -65,8 +65,7 @@ class Poller:
     def _found(self, view: View, rest: Mapping[str, str]) -> dict[str, Case]:
         """The cases of the polled pilots; those that the list does not show are asked for by their ids."""
         cases = {case.id: case for case in view.cases}
-        young = {node for node, case in cases.items() if case.kind is Kind.NOT_LISTED}
-        absent = [node for node in rest if node not in young and (node not in cases or cases[node].vm is None)]
+        absent = [node for node in rest if node not in cases or cases[node].vm is None]
         if not absent:
             return cases
         looked_up = self._services.look_up(absent)

@@ -175,12 +175,15 @@ class Reaper:
         case = next((case for case in view.cases if case.id == node_id), None)
         if case is None or case.vm is None:
             case = self._asked_for(node_id, case, view, sweep)
+        elif case.vm.state is State.DELETED:
+            sweep.absent.append(reference(node_id))
+            return None
         return Action(Verb.DESTROY, case, Cause.KILLED) if case is not None else None
 
     def _asked_for(self, node_id: str, case: Case | None, view: View, sweep: Sweep) -> Case | None:
         """The case of a VM that the list does not show."""
         try:
-            vm = self._cloud.vm(node_id)
+            vm = self._cloud.node(node_id)
         except CloudError as error:
             sweep.failed[reference(node_id)] = error.message
             return None

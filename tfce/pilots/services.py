@@ -4,7 +4,7 @@ all."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -103,7 +103,7 @@ class Services:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
-        listing = self.cloud.vms(owner)
+        listing = _listing(self.cloud.nodes(owner))
         record = self.check_home(record, listing.account)
         clocks = Clocks(self.clock(), listing.cloud_time)
         self._warn(clocks, listing)
@@ -121,7 +121,7 @@ class Services:
         found: dict[str, VM | None] = {}
         for node_id in list(ids)[:LOOK_UPS]:
             try:
-                found[node_id] = self.cloud.vm(node_id)
+                found[node_id] = self.cloud.node(node_id)
             except CloudError as error:
                 log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
         return found
@@ -133,3 +133,9 @@ class Services:
             log.warning("the host's clock is %d s ahead of the cloud's%s: synchronise it", ahead, stop)
         if not listing.complete:
             log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")
+
+
+def _listing(found: Sequence[VM]) -> Listing:
+    """What a cloud listed, with what it says of its list."""
+    complete, account = getattr(found, "complete", True), getattr(found, "account", "")
+    return Listing(tuple(found), complete, getattr(found, "cloud_time", None), account)

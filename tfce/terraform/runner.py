@@ -26,12 +26,13 @@ from python_terraform import Terraform as Commands
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import BusyError, TerraformError, mask, shorten
+from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.store import files, locks
 from tfce.store.workspace import Workspace
 from tfce.terraform import process, toolchain, variables
 from tfce.terraform.calls import count_calls
-from tfce.terraform.modules import Instance, Module, module_for, option_of, strangers
+from tfce.terraform.modules import Module, module_for, option_of, strangers
 from tfce.terraform.variables import to_hcl
 
 log = logging.getLogger("tfce")

@@ -20,7 +20,7 @@ variables {
   installation   = "Test-Prod"
   ce             = "ce.example.org"
   queue          = "long"
-  pilots         = { "0A1B2C3D" = { born = "2026-01-02T03:04:05Z", batch = "B1" } }
+  pilots         = { "0A1B2C3D" = { born = "2026-01-02T03:04:05Z", submission = "B1" } }
   instance_count = 1
   image          = "ami-0123456789abcdef0"
   flavor         = "m5.large"
@@ -207,7 +207,7 @@ run "a_malformed_key_is_refused" {
   expect_failures = [var.pilots]
 
   variables {
-    pilots = { "0a1b2c3d" = { born = "2026-01-02T03:04:05Z", batch = "B1" } }
+    pilots = { "0a1b2c3d" = { born = "2026-01-02T03:04:05Z", submission = "B1" } }
   }
 }
 

@@ -31,8 +31,8 @@ variables {
   key_pair       = "mysshkey"
   instance_count = 2
   pilots = {
-    "0A1B2C3D" = { born = "2026-01-02T03:04:05Z", batch = "one" }
-    "FFFFFFFF" = { born = "2026-01-02T03:04:05Z", batch = "one" }
+    "0A1B2C3D" = { born = "2026-01-02T03:04:05Z", submission = "one" }
+    "FFFFFFFF" = { born = "2026-01-02T03:04:05Z", submission = "one" }
   }
 }
 
@@ -183,7 +183,7 @@ run "wrong_values_are_refused" {
   command = plan
 
   variables {
-    pilots         = { "lower123" = { born = "2026-01-02T03:04:05Z", batch = "one" } }
+    pilots         = { "lower123" = { born = "2026-01-02T03:04:05Z", submission = "one" } }
     instance_count = 1
     image          = "CentOS-7-x86_64-GenericCloud-1905"
     flavor         = "name:"

@@ -61,7 +61,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
 def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> None:
     references = site.submit(3).json["references"]
     fleet = site.parts().fleet
-    roster = fleet.workspace.roster()
+    roster = fleet.workspace.load().pilots
     keys = {p["reference"]: p["stamp"] for p in site.status()}
     old = roster.pilots[keys[references[0]]]
     long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)

@@ -129,7 +129,7 @@ def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -
     references = site.submit(3).json["references"]
     fleet = site.parts().fleet
     keys = {p["reference"]: p["stamp"] for p in site.status()}
-    roster = fleet.workspace.roster()
+    roster = fleet.workspace.load().pilots
     old = roster.pilots[keys[references[0]]]
     long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
     fleet.workspace.save_roster(roster.including([Pilot(old.key, long_ago, old.batch)]))
