@@ -1,12 +1,10 @@
-"""tfce: a Terraform-backed cloud computing element for DIRAC.
+"""tfce: a Terraform-backed cloud computing element for DIRAC."""
 
-Every DIRAC process imports this package to read the extension's metadata, and dies if that raises:
-keep this file free of imports.
-"""
-
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # the one place; pyproject.toml reads it here
+DISTRIBUTION = "TfceDIRAC"  # how TfceDIRAC.engine knows this module from the other tfce of PyPI
 
 
 def extension_metadata() -> dict[str, int]:
-    """What DIRAC asks of an extension (entry point group ``dirac``): its priority among extensions."""
-    return {"priority": 10}
+    """For environments where a clone was once installed under the name ``tfce``: what is left of that names this
+    function to DIRAC, and every DIRAC command would die without it."""
+    return {"priority": 9}

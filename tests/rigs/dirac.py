@@ -1,4 +1,4 @@
-"""Real DIRAC for the tests: one virtual environment per version, made from pinned packages, with tfce in it.
+"""Real DIRAC for the tests: one virtual environment per version, made from pinned packages, with our wheel in it.
 
     python tests/rigs/dirac.py ensure [VERSION]          make the environments, print their Pythons
     python tests/rigs/dirac.py test [VERSION] [-- ARGS]  make them and run tests/dirac in each
@@ -58,8 +58,7 @@ def ensure(version: str) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     requirements = HERE / f"dirac-{version}-requirements.txt"
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
-    project = hashlib.sha256((CLONE / "pyproject.toml").read_bytes()).hexdigest()
-    place, stamp, own = home / "venv", home / "venv" / "requirements.sha256", home / "venv" / "project.sha256"
+    place, stamp, own = home / "venv", home / "venv" / "requirements.sha256", home / "venv" / "wheel.sha256"
     python = place / "bin" / "python"
     with (home / "venv.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -75,10 +74,23 @@ def ensure(version: str) -> Path:
             _pip(python, log, "--no-deps", "--no-build-isolation", "-r", str(requirements))
             stamp.write_text(wanted)
             _say(f"DIRAC {version}: installed in {time.monotonic() - begun:.0f} s")
-        if not (own.exists() and own.read_text() == project):
-            _pip(python, home / "install.log", "--no-deps", "-e", str(CLONE))
-            own.write_text(project)
+        wheel = build_wheel(home / "wheel")
+        mark = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if not (own.exists() and own.read_text() == mark):
+            _pip(python, home / "install.log", "--no-deps", "--force-reinstall", str(wheel))
+            own.write_text(mark)
     return python
+
+
+def build_wheel(folder: Path) -> Path:
+    """The wheel of this clone in ``folder``, as a user gets it; the same bytes from the same files."""
+    for old in folder.glob("*.whl"):
+        old.unlink()
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(CLONE)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RigError(f"the wheel cannot be built: {done.stderr[-600:]}")
+    return next(folder.glob("*.whl"))
 
 
 def _say(text: str) -> None:

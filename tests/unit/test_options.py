@@ -125,7 +125,9 @@ def test_a_value_cannot_pass_for_an_explanation(value: str) -> None:
 
 def test_a_slip_of_the_pen_is_recognised() -> None:
     assert "did you mean Terraform_Parallelism?" in faults(Terraform_Paralelism="5")["Terraform_Paralelism"]
-    assert "README" in faults(Workspace_QQQQQQQQQQQQQQQQQQQQ="5")["Workspace_QQQQQQQQQQQQQQQQQQQQ"]
+    assert (
+        "docs/reference/options.md" in faults(Workspace_QQQQQQQQQQQQQQQQQQQQ="5")["Workspace_QQQQQQQQQQQQQQQQQQQQ"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def _plain(value: Any) -> str:
 
 def _unknown(name: str, value: str) -> Fault:
     near = difflib.get_close_matches(name, _BY_NAME, 1)
-    hint = f"did you mean {near[0]}?" if near else "remove it; the README lists tfce's options"
+    hint = f"did you mean {near[0]}?" if near else "remove it; docs/reference/options.md lists tfce's options"
     return Fault(name, value, "tfce has no such option", hint)
 
 

@@ -1,6 +1,6 @@
 """The options: typed groups, each field declared once.
 
-The declaration serves parsing, faults, the README's table and the element's docstring. Pure.
+The declaration serves parsing, faults, the reference's table and the element's docstring. Pure.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Where DIRAC looks for what an extension adds to its own Resources."""
