@@ -62,8 +62,8 @@ def _enlist(site: AnySite, parts: Parts, ids: dict[str, str]) -> None:
         resource["instances"] += [json.loads(text.replace(key, k).replace(node, n)) for k, n in ids.items()]
     state["serial"] += 1
     path.write_text(json.dumps(state))
-    roster = parts.workspace.load().pilots
-    parts.workspace.save_roster(roster.including(Pilot(key, now, "bench") for key in ids))
+    record = parts.workspace.load()
+    parts.workspace.save(record.including(Pilot(key, now, "bench", node) for key, node in ids.items()))
 
 
 def _fresh(parts: Parts, count: int) -> Iterator[Batch]:

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.rigs.localstack import LocalStack, RigError
@@ -20,7 +19,6 @@ from tfce.app import Parts, assemble
 from tfce.cli.main import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
-from tfce.model.pilot import Pilot
 
 QUEUE = "cloud.example.org/long"
 CFG = """\
@@ -110,8 +108,6 @@ class Demo:
 
         say(f"the pilot {submission.stamps[references[0]]} ends: its VM powers itself off")
         self._cloud.call("StopInstances", **{"InstanceId.1": references[0].removeprefix("cloud://")})
-        say(f"the pilot {submission.stamps[references[1]]} grows 15 days old, one more than Context_MaxLifetime")
-        self._age(submission.stamps[references[1]])
         self._status("poll", "what DIRAC's poll sees")
 
         say("the reaper's sweep: what goes, and why")
@@ -119,7 +115,12 @@ class Demo:
         print(sweep_table(sweep))
         self._note("reap", sweep.calls, sweep.seconds)
 
-        say("the audit: roster, Terraform state and cloud side by side")
+        say(f"an operator ends the pilot {submission.stamps[references[1]]}")
+        killed = self._fleet.kill(references[1:2])
+        print(sweep_table(killed))
+        self._note("kill", killed.calls, killed.seconds)
+
+        say("the audit: record, Terraform state and cloud side by side")
         rows = self._fleet.audit(references)
         print(audit_table(rows, QUEUE))
         mismatches = sum(row.mismatch for row in rows)
@@ -129,7 +130,7 @@ class Demo:
         print("Terraform's plan is " + ("empty" if plan.empty else f"NOT empty:\n{plan.text}"))
         print("\nWhat each step cost\n" + table(("STEP", "API CALLS", "WHICH"), self._costs))
         say("done; the embedded cloud is stopped and its folder removed")
-        well = not mismatches and stands == "running" and plan.empty and len(sweep.removed) == 2
+        well = not mismatches and stands == "running" and plan.empty and len(sweep.removed) == len(killed.removed) == 1
         return 0 if well and not submission.failed else 1
 
     def _stranger(self) -> str:
@@ -142,12 +143,6 @@ class Demo:
     def _stranger_state(self, node_id: str) -> str:
         answer = self._cloud.call("DescribeInstances", **{"InstanceId.1": node_id})
         return answer.findtext("reservationSet/item/instancesSet/item/instanceState/name", "gone")
-
-    def _age(self, key: str) -> None:
-        workspace = self._fleet.workspace
-        roster = workspace.load().pilots
-        born = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
-        workspace.save_roster(roster.including([Pilot(key, born, roster.pilots[key].batch)]))
 
     def _status(self, step: str, text: str) -> None:
         say(text)

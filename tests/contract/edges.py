@@ -7,7 +7,7 @@ defining the fixture and importing those tests).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from tfce.app import assemble
 from tfce.cloud.api import Cloud
 from tfce.config.cfg import load_queue
 from tfce.config.options import Queue, parse
-from tfce.model.vm import State
+from tfce.model.vm import Owner, State
 from tfce.pilots.fleet import Fleet
 from tfce.store.workspace import Workspace
 
@@ -92,6 +92,29 @@ class FakeEdge:
         self.sky.clock.advance(seconds)
 
 
+class Later:
+    """A cloud some time later: its clock says so; nothing else of it is changed."""
+
+    def __init__(self, cloud: Cloud, ahead: Callable[[], timedelta]) -> None:
+        self._cloud, self._ahead = cloud, ahead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cloud, name)
+
+    def nodes(self, owner: Owner) -> Any:
+        found = self._cloud.nodes(owner)
+        told = getattr(found, "cloud_time", None)
+        if told is not None:
+            found.cloud_time = told + self._ahead()  # type: ignore[attr-defined]
+        return found
+
+
+def fleet_later(parts: Any, ahead: timedelta) -> Fleet:
+    """The fleet of a site's parts as it will be: the host's clock and the cloud's are ahead by as much."""
+    cloud = Later(parts.cloud, lambda: ahead)
+    return Fleet(parts.workspace, parts.terraform, cloud, lambda: datetime.now(UTC) + ahead)
+
+
 class SiteEdge:
     """Real Terraform and libcloud on the EC2 API of a ``tests.site.Site``."""
 
@@ -105,7 +128,10 @@ class SiteEdge:
         self._site.configure(**options)
         self._site.parts()  # lets the site set the process's environment
         made = assemble(load_queue(self._site.cfg, self._site.name), clock=self._clock)
-        return Parts(made.workspace, made.terraform, made.cloud, made.fleet)
+        cloud = Later(made.cloud, lambda: self._ahead)
+        return Parts(
+            made.workspace, made.terraform, cloud, Fleet(made.workspace, made.terraform, cloud, self._clock)
+        )
 
     def _clock(self) -> datetime:
         return datetime.now(UTC) + self._ahead

@@ -197,7 +197,7 @@ def test_with_it_they_are_polled_counted_and_reaped_until_they_are_gone(site: Si
     assert [vm.name for vm in site.sky.living()] == ["database"]
 
 
-def test_they_never_enter_the_roster_or_the_state(site: Site, left: dict[str, str]) -> None:
+def test_they_never_enter_the_record_or_the_state(site: Site, left: dict[str, str]) -> None:
     element = site.element(**ADOPT)
     submitted = element.submitJob(site.wrapper, "", 2)["Value"]
     assert element.cleanupPilots()["OK"]

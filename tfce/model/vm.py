@@ -23,8 +23,9 @@ class State(Enum):
 
     @property
     def word(self) -> str:
-        """DIRAC's word for the pilot of a VM in this state. DIRAC gives a pilot up after an hour of Unknown, and one
-        that is Deleted for good: a VM in an odd state, or one that is being deleted, is said to run until it ends."""
+        """DIRAC's word for the pilot of a VM in this state. DIRAC gives a pilot up after an hour of Unknown, and
+        one that is Deleted for good: a VM in an odd state, or one that is being deleted, is said to run until it
+        ends."""
         return State.RUNNING.value if self in (State.UNKNOWN, State.DELETING) else self.value
 
 

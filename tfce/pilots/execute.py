@@ -116,7 +116,7 @@ def _adopt(services: Services, actions: Iterable[Action], outcome: Outcome) -> N
     outcome.adopted = [case.key for case in taken if not case.recorded]
     ids = {case.key: case.id for case in taken if case.instance is None or case.instance.id != case.id}
     if ids:
-        # hazard: an adoption writes all wanted pilots into the state, so that what failed must have left the record
+        # hazard: an adoption writes all wanted pilots into the state: what failed must have left the record
         outcome.record = services.workspace.save(outcome.record)
         services.terraform.adopt(ids)
 

@@ -96,7 +96,7 @@ class Services:
             "CloudType, Driver_*",
             str(here),
             f"{len(record.pilots)} pilots of {self.queue.label} live in {home}",
-            "put the options and credentials back until they have ended, or configure another queue for the new cloud",
+            "put options and credentials back until they have ended, or configure another queue for the new cloud",
         )
 
     def view(self, record: Record, state: Mapping[str, Instance] | None, look_up: bool = True) -> View:

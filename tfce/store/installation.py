@@ -51,7 +51,7 @@ def made(root: Path, review: Path, label: str) -> str:
 def lost(name: str, problem: str, label: str) -> ConfigError:
     """The error of a queue whose VMs bear another name than this host would use."""
     cure = (
-        f"set Workspace_Installation = {name}, or run `tfce repair {label}`, to take them over; or set it to a name "
-        "of its own to start others beside them"
+        f"set Workspace_Installation = {name}, or run `tfce repair {label}`, to take them over; or set it to a "
+        "name of its own to start others beside them"
     )
     return ConfigError("Workspace_Installation", name, problem, cure)

@@ -13,8 +13,8 @@ from tfce.model.record import Record
 from tfce.store import files
 
 _CURE = (
-    "no pilot was touched. Run `tfce repair CE/QUEUE` to rebuild it from its previous generation, Terraform's state "
-    "and the cloud"
+    "no pilot was touched. Run `tfce repair CE/QUEUE` to rebuild it from its previous generation, Terraform's "
+    "state and the cloud"
 )
 
 

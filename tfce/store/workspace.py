@@ -99,8 +99,8 @@ class Workspace:
             return takeover.read(self.private, self._installation())
         if self._scale_file.exists() or self.has_state:
             raise WorkspaceError(
-                f"{self.file.path}: is missing though the queue has pilots; no pilot was touched. Put it back, or run "
-                "`tfce repair CE/QUEUE` to rebuild it from the state and the cloud"
+                f"{self.file.path}: is missing though the queue has pilots; no pilot was touched. Put it back, or "
+                "run `tfce repair CE/QUEUE` to rebuild it from the state and the cloud"
             )
         return Record(self._installation())
 

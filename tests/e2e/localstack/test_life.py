@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tests.contract.edges import fleet_later
 from tests.site import Site
-from tfce.model.pilot import Pilot
 from tfce.model.vm import State
 
 
@@ -60,20 +61,22 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
 
 def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> None:
     references = site.submit(3).json["references"]
-    fleet = site.parts().fleet
-    roster = fleet.workspace.load().pilots
+    parts = site.parts()
     keys = {p["reference"]: p["stamp"] for p in site.status()}
-    old = roster.pilots[keys[references[0]]]
-    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
-    fleet.workspace.save_roster(roster.including([Pilot(old.key, long_ago, old.batch)]))
+    later = timedelta(days=15)
+    soon = fleet_later(parts, later)
+    record = parts.workspace.load()
+    asked = datetime.now(UTC).replace(microsecond=0) + later - timedelta(hours=1)
+    others = [replace(record.pilots[keys[text]], requested_at=asked) for text in references[1:]]
+    parts.workspace.save(record.including(others))
     site.do("TerminateInstances", references[1])
 
-    assert fleet.poll(references) == {
+    assert soon.poll(references) == {
         references[0]: "Running",
         references[1]: "Deleted",
         references[2]: "Running",
     }
-    removed = {r["name"]: r["reason"] for r in site.run("reap", site.name, "--json").json["removed"]}
+    removed = {r.name: r.reason for r in soon.reap().removed}
     assert removed[f"tfce-{keys[references[0]]}"].startswith("overdue")
     assert removed[f"tfce-{keys[references[1]]}"] == "gone"
     assert len(removed) == 2
@@ -82,8 +85,9 @@ def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> No
 
 
 def test_a_submission_costs_the_same_whatever_already_runs(site: Site) -> None:
+    site.submit(1)  # a new queue's first submission looks whether another host serves it: one call more
     alone = site.submit(1).json
-    site.submit(2)
+    site.submit(1)
     site.proxy.counts(reset=True)
     among = site.submit(1).json
     assert among["calls"] == alone["calls"] == site.proxy.counts()

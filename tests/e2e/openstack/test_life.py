@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.checking import consistent, state_file, until
+from tests.contract.edges import fleet_later
 from tests.e2e.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.e2e.openstack.conftest import NewSite
 from tests.e2e.openstack.rig import Rig
-from tfce.model.pilot import Pilot
 
 
 @pytest.mark.rig("it counts the requests that arrive")
@@ -127,17 +128,19 @@ def test_another_project_for_a_queue_with_pilots_is_refused(site: OpenStackSite)
 @pytest.mark.rig("it needs an administrator")
 def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -> None:
     references = site.submit(3).json["references"]
-    fleet = site.parts().fleet
+    parts = site.parts()
     keys = {p["reference"]: p["stamp"] for p in site.status()}
-    roster = fleet.workspace.load().pilots
-    old = roster.pilots[keys[references[0]]]
-    long_ago = datetime.now(UTC).replace(microsecond=0) - timedelta(days=15)
-    fleet.workspace.save_roster(roster.including([Pilot(old.key, long_ago, old.batch)]))
+    later = timedelta(days=15)
+    soon = fleet_later(parts, later)
+    record = parts.workspace.load()
+    asked = datetime.now(UTC).replace(microsecond=0) + later - timedelta(hours=1)
+    others = [replace(record.pilots[keys[text]], requested_at=asked) for text in references[1:]]
+    parts.workspace.save(record.including(others))
     site.api.delete(node(references[1]))
     site.break_down(references[2])
     until(lambda: node(references[1]) not in site.servers(), "the VM is gone")
-    assert fleet.poll(references) == dict(zip(references, ("Running", "Deleted", "Failed"), strict=True))
-    removed = {r["name"]: r["reason"] for r in site.run("reap", site.name, "--json").json["removed"]}
+    assert soon.poll(references) == dict(zip(references, ("Running", "Deleted", "Failed"), strict=True))
+    removed = {r.name: r.reason for r in soon.reap().removed}
     assert removed.pop(f"tfce-{keys[references[0]]}").startswith("overdue")
     assert removed.pop(f"tfce-{keys[references[2]]}").startswith("failed")
     assert set(removed.values()) <= {"gone"}
