@@ -91,7 +91,7 @@ class Fleet:
         if not rest:
             return states
         owner = self.workspace.owner()
-        nodes = {node.id: node for node in self._ground.cloud.nodes(owner)}
+        nodes = {node.id: node for node in self._ground.cloud.vms(owner)}
         self._stopped_once |= {node.id for node in nodes.values() if node.state is State.STOPPED}
         absent = [node_id for node_id in rest if node_id not in nodes]
         for node_id in absent[:LOOK_UPS]:
@@ -110,7 +110,7 @@ class Fleet:
         states: dict[str, str],
     ) -> None:
         try:
-            node = self._ground.cloud.node(node_id)
+            node = self._ground.cloud.vm(node_id)
         except CloudError as error:
             log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
             return

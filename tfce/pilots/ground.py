@@ -49,7 +49,7 @@ class Ground:
     def mine(self) -> list[VM]:
         """Every VM of this installation's queue that the cloud lists, in one call."""
         owner = self.workspace.owner()
-        return [node for node in self.cloud.nodes(owner) if owner.owns(node)]
+        return [node for node in self.cloud.vms(owner) if owner.owns(node)]
 
     def told_apart(self, nodes: list[VM]) -> list[VM]:
         """``nodes``, where two that live bear one key (a reply was lost and the request repeated, or somebody

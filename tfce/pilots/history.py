@@ -106,7 +106,7 @@ def _named(
 
 def _find(ground: Ground, key: str, node_id: str) -> VM | None:
     """The queue's VM of this id, else of this key; another queue's is not seen."""
-    nodes = ground.cloud.nodes(ground.workspace.guest())
+    nodes = ground.cloud.vms(ground.workspace.guest())
     if node_id:
         return next((node for node in nodes if node.id == node_id), None)
     return by_key(nodes).get(key)

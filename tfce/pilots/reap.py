@@ -139,7 +139,7 @@ class Reaper:
             try:
                 if key not in state:
                     gone.append(Removal(key, None, "gone", State.DELETED))
-                elif self._cloud.node(state[key].id) is None:
+                elif self._cloud.vm(state[key].id) is None:
                     name = f"{self._queue.workspace.name_prefix}{key}"
                     gone.append(
                         Removal(key, VM(state[key].id, name, State.DELETED, "-", None), "gone", State.DELETED)
@@ -177,7 +177,7 @@ class Reaper:
         started, before = time.monotonic(), Counter(self._cloud.calls)
         sweep = Sweep()
         owner = self._workspace.guest()
-        nodes = {node.id: node for node in self._cloud.nodes(owner)}
+        nodes = {node.id: node for node in self._cloud.vms(owner)}
         for text in references:
             node = self._claimed(instance_id(text), owner, nodes, sweep)
             if node is None or node.state is State.DELETED:
@@ -200,7 +200,7 @@ class Reaper:
     def _claimed(self, node_id: str, owner: Owner, nodes: Mapping[str, VM], sweep: Sweep) -> VM | None:
         node = nodes.get(node_id)
         try:
-            node = node or self._cloud.node(node_id)
+            node = node or self._cloud.vm(node_id)
         except CloudError as error:
             sweep.failed[reference(node_id)] = error.message
             return None
