@@ -19,11 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tfce.cloud.api import Check, Cloud
+from tfce.cloud.api import Check, Cloud, Wish
+from tfce.cloud.shape import Shape
+from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError
 from tfce.model.pilot import Batch
-from tfce.model.vm import VM, Owner, State, with_key
+from tfce.model.vm import VM, Owner, State, pilot_key, with_key
 from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
 from tfce.store.workspace import Workspace
@@ -217,20 +219,60 @@ class FakeCloud(Cloud):
         self.sky = sky
         self.calls: Counter[str] = Counter()
 
-    def nodes(self, owner: Owner) -> list[VM]:
+    @property
+    def capabilities(self) -> Capabilities:
+        return capabilities_of("EC2")
+
+    def vms(self, owner: Owner) -> list[VM]:
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
             return []
         return [node for node in self.sky.look() if owner.same_queue(node) and node.id not in self.sky.hidden]
 
-    def node(self, node_id: str) -> VM | None:
+    def vm(self, vm_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1
-        self.sky.step("node", node_id)
-        return next((node for node in self.sky.look() if node.id == node_id), None)
+        self.sky.step("node", vm_id)
+        return next((vm for vm in self.sky.look() if vm.id == vm_id), None)
 
-    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        self.calls["RunInstances"] += 1
+        outcome = self.sky.step("create", key)
+        if isinstance(outcome, Refused):
+            raise CloudError(outcome.reason)
+        node = self.sky.add(f"{shape.name_prefix}{key}", shape.tags_of(key))
+        self.sky.user_data[node.id] = user_data
+        if isinstance(outcome, Broken):
+            self.sky.set(node.id, State.FAILED, outcome.reason)
+        self.sky.step("created", key)
+        if isinstance(outcome, ReplyLost):
+            raise CloudError(outcome.reason or "read timed out", "unreachable")
+        return node.id
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+        self.calls["RunInstances"] += 1
+        outcome = self.sky.step("create", batch.label)
+        if isinstance(outcome, Refused):
+            raise CloudError(outcome.reason)
+        room = batch.size if self.sky.quota is None else self.sky.quota - len(self.sky.living())
+        made = []
+        for number in range(min(batch.size, room)):
+            tags = with_key(shape.tags_of(batch), number)
+            made.append(self.sky.add(f"{shape.name_of(batch)}-{number + 1}", tags).id)
+            self.sky.user_data[made[-1]] = user_data
+            if isinstance(outcome, Broken):
+                self.sky.set(made[-1], State.FAILED, outcome.reason)
+        self.sky.step("created", batch.label)
+        if isinstance(outcome, ReplyLost):
+            raise CloudError(outcome.reason or "read timed out", "unreachable")
+        return [self.sky.vms[node_id] for node_id in made]
+
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+        wanted = {*keys, *(key for batch in batches for key in batch.keys)}
+        return [node for node in self.vms(shape.owner) if pilot_key(node) in wanted]
+
+    def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         refused: dict[str, str] = {}
-        for node_id in node_ids:
+        for node_id in vm_ids:
             self.calls["TerminateInstances"] += 1
             try:
                 self.sky.step("destroy", node_id)
@@ -242,15 +284,27 @@ class FakeCloud(Cloud):
             self.sky.step("destroyed", node_id)
         return refused
 
-    def console(self, node_id: str) -> str | None:
+    def console(self, vm_id: str) -> str | None:
         self.calls["GetConsoleOutput"] += 1
-        self.sky.step("console", node_id)
-        node = self.sky.vms.get(node_id)
-        return self.sky.consoles.get(node_id, f"{node.name} login: ") if node else None
+        self.sky.step("console", vm_id)
+        node = self.sky.vms.get(vm_id)
+        return self.sky.consoles.get(vm_id, f"{node.name} login: ") if node else None
 
-    def checks(self) -> list[Check]:
-        self.sky.step("checks")
-        return [Check("image", True, "ami-1")]
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        return [name]
+
+    def preflight(self, wish: Wish) -> list[Check]:
+        self.sky.step("preflight")
+        return [Check("image", True, wish.shape.image)]
+
+    def token(self) -> str:
+        return ""
+
+    def login(self) -> str:
+        return ""
+
+    def clone(self) -> FakeCloud:
+        return FakeCloud(self.sky)
 
 
 class FakeTerraform(Provisioner):

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tfce.cloud.api import Cloud, connect
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
@@ -44,7 +45,7 @@ def assemble(
     """
     workspace = Workspace(queue)
     secrets = secrets or credentials.load(queue)
-    cloud = connect(queue, secrets)
+    cloud = connect(queue.endpoint, secrets)
     if module_for(queue).bulk:
         terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, login=cloud.login)
     else:

@@ -101,8 +101,8 @@ class Later:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cloud, name)
 
-    def nodes(self, owner: Owner) -> Any:
-        found = self._cloud.nodes(owner)
+    def vms(self, owner: Owner) -> Any:
+        found = self._cloud.vms(owner)
         told = getattr(found, "cloud_time", None)
         if told is not None:
             found.cloud_time = told + self._ahead()  # type: ignore[attr-defined]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tests.contract.edges import Edge, Parts
+from tfce.cloud.shape import Shape
+from tfce.model.pilot import Batch
 from tfce.model.vm import State
 
 
@@ -25,7 +27,7 @@ def test_the_list_holds_the_queues_vms_whoever_made_them_and_no_other(edge: Edge
         pilot(edge, parts, "0000000C", tfce__key="not-a-key"),
         edge.add({"Name": "tfce-0000000A"}),
     ]
-    found = {node.id: node for node in parts.cloud.nodes(parts.workspace.owner())}
+    found = {node.id: node for node in parts.cloud.vms(parts.workspace.owner())}
     assert set(found) == {mine, elsewhere}
     node = found[mine]
     assert (node.name, node.tags["tfce:key"], node.reference) == ("tfce-0000000A", "0000000A", f"cloud://{mine}")
@@ -38,13 +40,13 @@ def test_a_queue_whose_name_is_a_pattern_sees_its_own_only(edge: Edge) -> None:
     parts = edge.parts("lon*")
     pilot(edge, edge.parts("long"), "0000000A")
     mine = pilot(edge, parts, "0000000B")
-    assert [node.id for node in parts.cloud.nodes(parts.workspace.owner())] == [mine]
+    assert [node.id for node in parts.cloud.vms(parts.workspace.owner())] == [mine]
 
 
 def test_an_account_without_our_vms_gives_an_empty_list(edge: Edge) -> None:
     parts = edge.parts()
     edge.add({"Name": "a stranger"})
-    assert parts.cloud.nodes(parts.workspace.owner()) == []
+    assert parts.cloud.vms(parts.workspace.owner()) == []
 
 
 def test_states(edge: Edge) -> None:
@@ -52,7 +54,7 @@ def test_states(edge: Edge) -> None:
     stopped, gone = pilot(edge, parts, "0000000A"), pilot(edge, parts, "0000000B")
     edge.stop(stopped)
     edge.remove(gone)
-    found = {node.id: node.state for node in parts.cloud.nodes(parts.workspace.owner())}
+    found = {node.id: node.state for node in parts.cloud.vms(parts.workspace.owner())}
     assert found[stopped] is State.STOPPED and found.get(gone, State.DELETED) is State.DELETED
 
 
@@ -60,10 +62,10 @@ def test_one_vm_by_its_id_whosesoever(edge: Edge) -> None:
     parts = edge.parts()
     mine, stranger = pilot(edge, parts, "0000000A"), edge.add({"Name": "a stranger"})
     for node_id in (mine, stranger):
-        node = parts.cloud.node(node_id)
+        node = parts.cloud.vm(node_id)
         assert node is not None and node.id == node_id
     for unknown in ("i-0123456789abcdef0", "nonsense"):
-        assert parts.cloud.node(unknown) is None
+        assert parts.cloud.vm(unknown) is None
 
 
 def test_vms_are_removed_together_and_one_that_is_not_there_stops_none(edge: Edge) -> None:
@@ -73,7 +75,7 @@ def test_vms_are_removed_together_and_one_that_is_not_there_stops_none(edge: Edg
     assert parts.cloud.destroy([ids[0], "i-0123456789abcdef0", ids[1]]) == {}
     assert set(edge.living()) == {ids[2], stranger}
     assert parts.cloud.destroy([ids[0]]) == {}  # gone already
-    node = parts.cloud.node(ids[0])
+    node = parts.cloud.vm(ids[0])
     assert node is None or node.state is State.DELETED
 
 
@@ -94,5 +96,24 @@ def test_calls_are_counted_and_a_list_is_one(edge: Edge) -> None:
     parts = edge.parts()
     for number in range(3):
         pilot(edge, parts, f"0000000{number}")
-    assert len(parts.cloud.nodes(parts.workspace.owner())) == 3
+    assert len(parts.cloud.vms(parts.workspace.owner())) == 3
     assert dict(parts.cloud.calls) == {"DescribeInstances": 1}
+
+
+def test_pilots_and_batches_are_searched_for_by_name_and_owner(edge: Edge) -> None:
+    parts = edge.parts()
+    mine = pilot(edge, parts, "0000000A")
+    pilot(edge, parts, "0000000B")
+    pilot(edge, parts, "0000000A", tfce__queue="long2")
+    shape = Shape(parts.workspace.owner(), "tfce-", "img", "small")
+    found = parts.cloud.find_existing(shape, ["0000000A"], [Batch("3FA2C0D1", 2)])
+    assert [vm.id for vm in found if vm.tags["tfce:key"] == "0000000A"] == [mine]
+    assert parts.cloud.find_existing(shape, ["0000000C"], []) == []
+
+
+def test_a_clone_has_the_same_login_and_counts_by_itself(edge: Edge) -> None:
+    parts = edge.parts()
+    clone = parts.cloud.clone()
+    pilot(edge, parts, "0000000A")
+    assert len(clone.vms(parts.workspace.owner())) == 1
+    assert clone.calls and not parts.cloud.calls and clone.capabilities == parts.cloud.capabilities

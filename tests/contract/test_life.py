@@ -75,7 +75,7 @@ def test_strangers_and_neighbours_are_neither_counted_nor_touched(edge: Edge) ->
     assert parts.fleet.reap().removed == []
     refused = parts.fleet.kill([f"cloud://{stranger}" for stranger in strangers[:2]])
     assert len(refused.failed) == 2 and not refused.removed
-    states = {node_id: node.state for node_id in edge.living() if (node := parts.cloud.node(node_id))}
+    states = {node_id: node.state for node_id in edge.living() if (node := parts.cloud.vm(node_id))}
     assert states == {mine: State.RUNNING, **dict.fromkeys(strangers, State.STOPPED)}
 
 

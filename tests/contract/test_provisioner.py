@@ -76,7 +76,7 @@ def test_an_ended_pilot_is_neither_started_again_nor_replaced(edge: Edge, parts:
     parts.workspace.forget_contexts()
     parts.terraform.apply([B])
     assert keys(edge)[A] == first
-    assert parts.cloud.node(first).state.value == "Done"  # type: ignore[union-attr]
+    assert parts.cloud.vm(first).state.value == "Done"  # type: ignore[union-attr]
 
 
 def test_forgotten_pilots_live_on_and_are_not_asked_about(edge: Edge, parts: Parts) -> None:

@@ -364,7 +364,7 @@ class Listing:
     def __init__(self, *nodes: VM) -> None:
         self._nodes, self.calls = nodes, {"DescribeInstances": 1}
 
-    def nodes(self, owner: Owner) -> list[VM]:
+    def vms(self, owner: Owner) -> list[VM]:
         return list(self._nodes)
 
 

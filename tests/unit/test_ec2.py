@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud.api import Cloud, connect
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
 from tfce.model.vm import Owner, State
@@ -58,7 +59,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture
 def cloud(make_queue: MakeQueue, api: Api) -> Cloud:
     driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
-    return connect(make_queue(**driver, Terraform_MaxRetries="1"), Credentials("AKIA", SECRET))
+    return connect(make_queue(**driver).endpoint, Credentials("AKIA", SECRET))
 
 
 def instance(node_id: str, state: str = "running", reason: str = "", **tags: str) -> str:
@@ -87,7 +88,7 @@ def fault(code: str, message: str, xmlns: str = "") -> str:
 @pytest.mark.parametrize("xmlns", SPELLINGS[:3])
 def test_a_list_is_read_however_the_cloud_spells_its_namespace(api: Api, cloud: Cloud, xmlns: str) -> None:
     api.say(listing(instance("i-1"), instance("i-2", "stopped"), xmlns=xmlns))
-    nodes = {node.id: node for node in cloud.nodes(OWNER)}
+    nodes = {node.id: node for node in cloud.vms(OWNER)}
     assert {node_id: node.state for node_id, node in nodes.items()} == {"i-1": State.RUNNING, "i-2": State.STOPPED}
     assert nodes["i-1"].created is not None and nodes["i-1"].created.isoformat() == "2026-01-31T12:00:00+00:00"
     assert nodes["i-1"].tags["tfce:key"] == "0000000A"
@@ -107,13 +108,13 @@ def test_a_list_is_read_however_the_cloud_spells_its_namespace(api: Api, cloud: 
 )
 def test_ec2s_words(api: Api, cloud: Cloud, word: str, state: State) -> None:
     api.say(listing(instance("i-1", word)))
-    (node,) = cloud.nodes(OWNER)
+    (node,) = cloud.vms(OWNER)
     assert (node.state, node.raw_state) == (state, word)
 
 
 def test_all_pages_are_read_and_the_filter_is_on_every_one(api: Api, cloud: Cloud) -> None:
     api.say(listing(instance("i-1"), token="next"), listing(instance("i-2")))
-    assert [node.id for node in cloud.nodes(OWNER)] == ["i-1", "i-2"]
+    assert [node.id for node in cloud.vms(OWNER)] == ["i-1", "i-2"]
     assert api.asked[1]["NextToken"] == "next" and "NextToken" not in api.asked[0]
     for query in api.asked:
         assert (query["Filter.1.Name"], query["Filter.1.Value.1"]) == ("tag:tfce:ce", "cloud.example.org")
@@ -123,18 +124,18 @@ def test_all_pages_are_read_and_the_filter_is_on_every_one(api: Api, cloud: Clou
 def test_a_page_that_fails_makes_the_whole_list_fail(api: Api, cloud: Cloud) -> None:
     api.say(listing(instance("i-1"), token="next"), (400, fault("InternalError", "later")))
     with pytest.raises(CloudError, match="InternalError"):
-        cloud.nodes(OWNER)
+        cloud.vms(OWNER)
 
 
 def test_a_cloud_that_ignores_filters_does_not_lend_us_strangers(api: Api, cloud: Cloud) -> None:
     stranger = instance("i-2", **{"tfce:queue": "other"})
     api.say(listing(instance("i-1"), stranger, instance("i-3", **{"tfce:key": "x"})))
-    assert [node.id for node in cloud.nodes(OWNER)] == ["i-1"]
+    assert [node.id for node in cloud.vms(OWNER)] == ["i-1"]
 
 
 def test_patterns_in_names_are_taken_literally(api: Api, cloud: Cloud) -> None:
     api.say(listing())
-    cloud.nodes(Owner("i", "c*", "q?\\"))
+    cloud.vms(Owner("i", "c*", "q?\\"))
     assert (api.asked[0]["Filter.1.Value.1"], api.asked[0]["Filter.2.Value.1"]) == ("c\\*", "q\\?\\\\")
 
 
@@ -153,7 +154,7 @@ def test_a_clouds_reason_gets_through_without_the_secret(
 ) -> None:
     api.say((400, fault(code, message, xmlns)))
     with pytest.raises(CloudError) as caught:
-        cloud.nodes(OWNER)
+        cloud.vms(OWNER)
     assert caught.value.kind == kind and code in caught.value.message and SECRET not in caught.value.message
 
 
@@ -172,13 +173,13 @@ def test_a_clouds_reason_gets_through_without_the_secret(
 def test_what_is_no_answer_is_never_an_empty_list(api: Api, cloud: Cloud, answer: str | tuple[int, str]) -> None:
     api.say(answer)
     with pytest.raises(CloudError):
-        cloud.nodes(OWNER)
+        cloud.vms(OWNER)
 
 
 def test_a_closed_port_is_unreachable(make_queue: MakeQueue) -> None:
     queue = make_queue(Driver_host="127.0.0.1", Driver_port="9", Driver_secure="no")
     with pytest.raises(CloudError, match="does not answer") as caught:
-        connect(queue, Credentials("AKIA", SECRET)).nodes(OWNER)
+        connect(queue.endpoint, Credentials("AKIA", SECRET)).vms(OWNER)
     assert caught.value.kind == "unreachable" and SECRET not in caught.value.message
 
 
@@ -186,7 +187,7 @@ def test_a_closed_port_is_unreachable(make_queue: MakeQueue) -> None:
 @pytest.mark.parametrize("code", ["InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed"])
 def test_a_vm_is_gone_only_when_the_cloud_says_so(api: Api, cloud: Cloud, code: str, xmlns: str) -> None:
     api.say((400, fault(code, "The instance ID 'i-1' does not exist", xmlns)))
-    assert cloud.node("i-1") is None
+    assert cloud.vm("i-1") is None
 
 
 @pytest.mark.parametrize("answer", [listing(), listing(instance("i-2")), (400, fault("InternalError", "later"))])
@@ -195,7 +196,7 @@ def test_a_vm_is_not_gone_because_of_any_other_answer(
 ) -> None:
     api.say(answer)
     with pytest.raises(CloudError):
-        cloud.node("i-1")
+        cloud.vm("i-1")
 
 
 def terminated(*ids: str) -> str:
@@ -241,7 +242,7 @@ def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) ->
 )
 def test_since_when_a_vm_is_off(api: Api, cloud: Cloud, state: str, reason: str, ended: str | None) -> None:
     api.say(listing(instance("i-1", state, reason)))
-    (node,) = cloud.nodes(OWNER)
+    (node,) = cloud.vms(OWNER)
     assert (node.ended.isoformat() if node.ended else None) == ended
 
 

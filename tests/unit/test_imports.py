@@ -29,7 +29,10 @@ FLOORS = (
     ("_extension",),
 )
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
-PURE = tuple(f"config/{name}.py" for name in ("endpoint", "openstack_logins", "options", "readers", "settings"))
+PURE = tuple(
+    f"config/{name}.py"
+    for name in ("capabilities", "endpoint", "openstack_logins", "options", "readers", "settings")
+)
 # What may be imported where; the rest of the world nowhere.
 OUTSIDERS = {
     "DIRAC": ("Resources/", "_extension/"),
@@ -148,3 +151,14 @@ def test_heavy_things_come_when_they_are_needed(code: str, never: tuple[str, ...
     new = probe(code)["new"]
     assert isinstance(new, list)
     assert not {name.partition(".")[0] for name in new} & set(never)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_which_cloud_it_is_is_asked_in_one_place_only(name: str) -> None:
+    """Everything else asks what the cloud can do: ``Endpoint.capabilities``."""
+    if name in ("cloud/factory.py", "config/endpoint.py", "config/capabilities.py"):
+        return
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, (ast.Compare, ast.Match, ast.Dict, ast.Subscript)):
+            words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+            assert not words & {"EC2", "OPENSTACK"}, f"tfce/{name}:{node.lineno}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfce.cloud.openstack.vms import STATES, _node
+from tfce.cloud.openstack.vms import STATES, vm_of
 from tfce.config import openstack_logins
 from tfce.model.vm import State
 
@@ -37,7 +37,7 @@ def server(**more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", sorted(NOVA))
 def test_every_state_of_nova_is_mapped_and_documented(status: str) -> None:
-    state = _node(server(status=status)).state
+    state = vm_of(server(status=status)).state
     assert state is STATES.get(status, State.UNKNOWN)
     # What neither runs nor has ended is polled as running.
     said = "Running" if state is State.UNKNOWN else state.value
@@ -49,9 +49,9 @@ def test_nothing_else_is_documented_or_mapped() -> None:
 
 
 def test_a_server_on_its_way_out_is_gone_and_a_fault_is_the_reason() -> None:
-    leaving = _node(server(**{"OS-EXT-STS:task_state": "deleting"}))
+    leaving = vm_of(server(**{"OS-EXT-STS:task_state": "deleting"}))
     assert leaving.state is State.DELETED and "deleting" in leaving.raw_state
-    failed = _node(server(status="ERROR", fault={"message": "No valid host was found."}))
+    failed = vm_of(server(status="ERROR", fault={"message": "No valid host was found."}))
     assert (failed.state, failed.fault) == (State.FAILED, "No valid host was found.")
 
 
@@ -70,7 +70,7 @@ def test_a_server_on_its_way_out_is_gone_and_a_fault_is_the_reason() -> None:
     ],
 )
 def test_since_when_a_server_is_off(more: dict[str, Any], ended: str | None) -> None:
-    found = _node(server(**{"updated": "2026-01-02T03:09:05Z", **more}))
+    found = vm_of(server(**{"updated": "2026-01-02T03:09:05Z", **more}))
     assert (found.ended.isoformat() if found.ended else None) == ended
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud.api import Cloud, connect
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
 from tfce.config.credentials import LOGIN, Credentials
 from tfce.model.vm import Owner
 
@@ -114,8 +115,8 @@ def another(nova: Nova, make_queue: MakeQueue) -> Callable[..., Cloud]:
             "Driver_ex_force_service_region": "RegionOne",
             "Driver_timeout": "1",
         }
-        made = connect(make_queue(**given | options), Credentials(key, secret))
-        assert made.nodes(OWNER) == []
+        made = connect(make_queue(**given | options).endpoint, Credentials(key, secret))
+        assert made.vms(OWNER) == []
         return made
 
     return make
@@ -177,7 +178,7 @@ def test_a_login_of_a_child_serves_its_parent(nova: Nova, child: Callable[..., C
     nova.ended = {"t0ken-1"}
     child()  # is refused, and logs in
     assert nova.asked["login"] == 2 and "t0ken-2" in Path(cloud.login()).read_text()
-    assert cloud.nodes(OWNER) == [] and nova.asked["login"] == 2  # refused, too, and finds the child's
+    assert cloud.vms(OWNER) == [] and nova.asked["login"] == 2  # refused, too, and finds the child's
 
 
 @pytest.mark.parametrize("other", [{"secret": "changed"}, {"key": "else"}, {"Driver_ex_tenant_name": "else"}])

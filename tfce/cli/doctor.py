@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tfce import userdata
 from tfce.app import assemble
-from tfce.cloud.api import Check, connect
+from tfce.cloud.api import Check, Wish
+from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, shorten
@@ -33,10 +34,10 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if checks[1].ok:
-        cloud = connect(queue, credentials.load(queue))
+        cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))
         if checks[-1].ok:
-            checks += cloud.checks()
+            checks += cloud.preflight(Wish.of(queue))
     return checks
 
 
@@ -53,8 +54,8 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
 
 def _credentials(queue: Queue) -> str:
     credentials.load(queue)
-    cloud = queue.endpoint.driver.get("cloud") if queue.endpoint.cloud == "OPENSTACK" else None
-    return f"key and secret from {f'clouds.yaml, {cloud}' if cloud else queue.access.auth_file}"
+    entry = queue.endpoint.entry
+    return f"key and secret from {f'clouds.yaml, {entry}' if entry else queue.access.auth_file}"
 
 
 def _workspace(queue: Queue) -> str:
@@ -103,5 +104,5 @@ def _provider(queue: Queue) -> str:
 
 def _listing(queue: Queue) -> str:
     parts = assemble(queue)
-    nodes = parts.cloud.nodes(parts.workspace.any_installation())
+    nodes = parts.cloud.vms(parts.workspace.any_installation())
     return f"answers; {len(nodes)} VMs bear this queue's tags"

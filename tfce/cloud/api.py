@@ -1,4 +1,4 @@
-"""The cloud edge: status polling and reaping through libcloud, which only this package imports.
+"""The contract: what tfce asks of a cloud, of its pilots' VMs and of whatever its provider needs.
 
 ``Cloud`` is the interface; the fake in the tests implements it too, and both pass the same contract tests.
 """
@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
-from tfce.config.credentials import Credentials
+from tfce.cloud.shape import Shape
+from tfce.config.capabilities import Capabilities
 from tfce.config.options import Queue
+from tfce.config.settings import VmShape
+from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
 
 # VMs that a list does not show are asked for one by one; more than this many wait for the next time.
@@ -28,25 +31,71 @@ class Check:
     cure: str = ""
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a preflight looks for: what VMs are made of, how many (None: nobody says), and for how many seconds a
+    token that is handed over has to last."""
+
+    shape: VmShape
+    total: int | None = None
+    patience: int = 900
+
+    @classmethod
+    def of(cls, queue: Queue) -> Wish:
+        """What the options of ``queue`` wish."""
+        return cls(queue.shape, queue.limits.total, queue.terraform.timeout)
+
+
 class Cloud(Protocol):
-    """What tfce asks of a cloud. Every method raises ``CloudError`` when the cloud gives no answer that can
-    be trusted; none of them ever answers "nothing there" because of a failure."""
+    """One login to one cloud. One object serves one thread: ``clone`` gives another.
+
+    Every method raises ``CloudError`` when the cloud gives no answer that can be trusted; none of them ever
+    answers "nothing there" because of a failure."""
 
     calls: Counter[str]  # API calls made so far, by action
 
-    def nodes(self, owner: Owner) -> list[VM]:
-        """Every VM that bears ``owner``'s CE and queue, whichever installation made it, in as few calls as
-        the cloud allows. VMs that have ended may be listed for a while, in state GONE."""
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the cloud's API can do. Asks nothing."""
 
-    def node(self, node_id: str) -> VM | None:
+    # -- VMs -----------------------------------------------------------------------------------------------
+
+    def vms(self, owner: Owner) -> list[VM]:
+        """Every VM that bears ``owner``'s CE and queue, whichever installation made it, in as few calls as
+        the cloud allows. VMs that have ended may be listed for a while, in state DELETED."""
+
+    def vm(self, vm_id: str) -> VM | None:
         """One VM by id; None only if the cloud says that there is no such VM."""
 
-    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+        """The VMs of these pilots and batches, as ``vms`` lists them: where the cloud can search, in an answer
+        that does not grow with what else runs. Others may be among them."""
+
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
+        "unreachable" where the VM may exist in spite of it."""
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them
+        then. Only where ``capabilities.batches`` says so. Raises like ``create``."""
+
+    def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""
 
-    def console(self, node_id: str) -> str | None:
+    def console(self, vm_id: str) -> str | None:
         """What a VM wrote to its console, as far back as the cloud keeps it, the cloud's own credentials masked.
         None where the cloud has none (any more), or no such call. One call at most."""
+
+    # -- what else is there --------------------------------------------------------------------------------
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an
+        image, where everybody can publish some."""
+
+    def preflight(self, wish: Wish) -> list[Check]:
+        """Look, without creating anything, whether the image, flavor, networks … of ``wish`` are there."""
+
+    # -- login ---------------------------------------------------------------------------------------------
 
     def token(self) -> str:
         """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
@@ -55,20 +104,5 @@ class Cloud(Protocol):
         """Where processes that this one starts find its login, and leave theirs for each other: a file in memory.
         Empty where the cloud wants no login that lasts."""
 
-    def checks(self) -> list[Check]:
-        """Look, without creating anything, whether the queue's image, flavor, networks … are there."""
-
-
-def connect(queue: Queue, credentials: Credentials) -> Cloud:
-    """The cloud of ``queue``. Nothing is asked of it yet. libcloud is heavy: it is loaded only here."""
-    if queue.endpoint.cloud == "OPENSTACK":
-        from tfce.cloud.openstack.vms import OpenStack
-
-        return OpenStack(queue, credentials)
-    if queue.endpoint.cloud == "EC2":
-        from tfce.cloud.ec2.vms import Ec2
-
-        return Ec2(queue, credentials)
-    from tfce.cloud.generic.vms import GenericCreator
-
-    return GenericCreator(queue, credentials)
+    def clone(self) -> Self:
+        """Another connection with the same login, for another thread; it counts its calls by itself."""

@@ -1,19 +1,14 @@
-"""Making VMs through libcloud: what tfce's own Terraform provider asks of a cloud beyond ``Cloud``."""
+"""What a VM is made of, and how the VMs of pilots and batches are called."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from tfce.cloud.api import Cloud
-from tfce.config.credentials import Credentials
-from tfce.config.options import Queue
 from tfce.model.pilot import Batch
-from tfce.model.vm import VM, Owner
+from tfce.model.vm import Owner
 
-BATCHES = ("EC2", "OPENSTACK")  # clouds that start several VMs in one request, and number them
 KINDS = ("image", "flavor", "network", "security_group")  # what can be looked up by name
 
 
@@ -48,42 +43,3 @@ class Shape:
         owner = self.owner
         text = "\0".join((owner.installation, owner.ce, owner.queue, self.name_of(asked)))
         return hashlib.sha256(text.encode()).hexdigest()[:48]
-
-
-class Creator(Cloud, Protocol):
-    """A cloud that tfce's provider can make VMs in. One object serves one thread: ``twin`` gives another."""
-
-    def create(self, shape: Shape, key: str, user_data: str) -> str:
-        """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
-        "unreachable" where the VM may exist in spite of it."""
-
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
-        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them
-        then. Only where ``BATCHES`` names the cloud. Raises like ``create``."""
-
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
-        """The VMs of these pilots and batches, as ``nodes`` lists them: where the cloud can search, in an answer
-        that does not grow with what else runs. Others may be among them."""
-
-    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
-        """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an
-        image, where everybody can publish some."""
-
-    def twin(self) -> Creator:
-        """Another connection with the same login, for another thread; it counts its calls by itself."""
-
-
-def connect(queue: Queue, credentials: Credentials) -> Creator:
-    """The cloud of ``queue``, able to make VMs. Nothing is asked of it yet. Raises ``ConfigError`` for a cloud
-    in which tfce cannot start pilots."""
-    if queue.endpoint.cloud == "EC2":
-        from tfce.cloud.ec2.create import Ec2Creator
-
-        return Ec2Creator(queue, credentials)
-    if queue.endpoint.cloud == "OPENSTACK":
-        from tfce.cloud.openstack.create import OpenStackCreator
-
-        return OpenStackCreator(queue, credentials)
-    from tfce.cloud.generic.vms import GenericCreator
-
-    return GenericCreator(queue, credentials)

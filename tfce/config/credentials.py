@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfce.config import clouds_yaml, openstack_logins
-from tfce.config.endpoint import SECRET_DRIVER_OPTIONS
+from tfce.config.endpoint import SECRET_DRIVER_OPTIONS, Endpoint
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 
@@ -49,8 +49,8 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
     without showing a value.
     """
-    if queue.endpoint.cloud == "OPENSTACK" and queue.endpoint.driver.get("cloud"):
-        return Credentials(*clouds_yaml.login(str(queue.endpoint.driver["cloud"])))
+    if queue.endpoint.entry:
+        return Credentials(*clouds_yaml.login(queue.endpoint.entry))
     path: Path = queue.access.auth_file
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
@@ -74,10 +74,9 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
 
 
 def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
-    if queue.endpoint.cloud == "EC2":
-        raise _fault(
-            path, "secret = PROXY names a grid proxy, which EC2 does not take", "write the secret access key"
-        )
+    if not queue.endpoint.capabilities.grid_proxy:
+        problem = f"secret = PROXY names a grid proxy, which {queue.endpoint.cloud} does not take"
+        raise _fault(path, problem, "write the secret access key")
     if proxy is None:
         named = os.environ.get("X509_USER_PROXY")
         if not named:
@@ -118,12 +117,19 @@ def terraform_environment(
 ) -> dict[str, str]:
     """The environment variables that carry ``credentials`` to the Terraform provider of ``queue``. ``token``
     gives one where a token is handed over."""
-    if queue.endpoint.cloud == "OPENSTACK":
-        values = openstack_logins.environment(
-            queue.endpoint.driver, credentials.key, credentials.secret, queue.endpoint.region, token
-        )
-        authority = os.environ.get("OS_CACERT")
-        return {"OS_CACERT": authority, **values} if authority else values
+    made = _NATIVE.get(queue.endpoint.capabilities.native)
+    return made(queue.endpoint, credentials, token) if made else {}
+
+
+def _openstack(endpoint: Endpoint, credentials: Credentials, token: Callable[[], str]) -> dict[str, str]:
+    values = openstack_logins.environment(
+        endpoint.driver, credentials.key, credentials.secret, endpoint.region, token
+    )
+    authority = os.environ.get("OS_CACERT")
+    return {"OS_CACERT": authority, **values} if authority else values
+
+
+def _aws(endpoint: Endpoint, credentials: Credentials, token: Callable[[], str]) -> dict[str, str]:
     values = {
         "AWS_ACCESS_KEY_ID": credentials.key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret,
@@ -133,3 +139,10 @@ def terraform_environment(
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     return values | ({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {})
+
+
+# What the ready-made Terraform providers read, by the root module over them.
+_NATIVE: Mapping[str, Callable[[Endpoint, Credentials, Callable[[], str]], dict[str, str]]] = {
+    "openstack": _openstack,
+    "aws": _aws,
+}

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from tfce.config import openstack_logins, readers
+from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.model.errors import Fault
 
 _EC2_REGIONS = {
@@ -74,6 +76,16 @@ class Endpoint:
         return f"{scheme}://{host}{port}{self.driver.get('path', '')}".rstrip("/")
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What its API can do."""
+        return capabilities_of(self.cloud)
+
+    @property
+    def entry(self) -> str:
+        """The cloud of clouds.yaml that has the login, "" where another file has it."""
+        return str(self.driver.get("cloud") or "") if self.cloud == "OPENSTACK" else ""
+
+    @property
     def home(self) -> str:
         """Which cloud this is: VMs of one home cannot be seen from another."""
         project = self.driver.get("ex_tenant_id") or self.driver.get("ex_tenant_name")
@@ -89,6 +101,20 @@ def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -
     }
     cloud, region = _cloud(cloud_type, driver, faults)
     return Endpoint(cloud, region, driver)
+
+
+def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+    """The ``driver`` options, completed by a region and an API's URL where they say nothing of it."""
+    if cloud_type.upper() == "OPENSTACK":
+        wish = {"ex_force_service_region": region, "ex_force_auth_url": url}
+        return {**{name: value for name, value in wish.items() if value}, **driver}
+    options = {**({"region": region} if region else {}), **driver}
+    if url and not options.get("host"):
+        parts = urlsplit(url)
+        options |= {"host": parts.hostname or "", "secure": str(parts.scheme == "https")}
+        options |= {"port": str(parts.port)} if parts.port else {}
+        options |= {"path": parts.path} if parts.path else {}
+    return options
 
 
 def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:

@@ -67,8 +67,9 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
         for group, cls in GROUPS.items()
     }
     reached = endpoint(groups["access"].cloud_type, text, faults)
-    if reached.cloud == "EC2" and len(groups["shape"].networks) > 1:
-        problem, cure = "an EC2 pilot has one network", "name one subnet"
+    most = reached.capabilities.networks
+    if most is not None and len(groups["shape"].networks) > most:
+        problem, cure = f"a VM has {most} network there", f"name {most}"
         faults.append(Fault("Instance_Networks", text["Instance_Networks"], problem, cure))
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))

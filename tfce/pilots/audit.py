@@ -161,7 +161,7 @@ def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:
     named = workspace.queue.workspace.installation
     if named:
         return named, []
-    bearers = services.cloud.nodes(workspace.any_installation())
+    bearers = services.cloud.vms(workspace.any_installation())
     names = sorted({vm.installation for vm in bearers if vm.installation})
     kept = old.installation if old else installation.known(workspace.root)
     if kept and (kept in names or not names):

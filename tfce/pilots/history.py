@@ -105,7 +105,7 @@ def _named(text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str,
 
 def _find(services: Services, key: str, node_id: str) -> VM | None:
     """The queue's VM of this id, else of this key; another queue's is not seen."""
-    nodes = services.cloud.nodes(services.workspace.any_installation())
+    nodes = services.cloud.vms(services.workspace.any_installation())
     if node_id:
         return next((node for node in nodes if node.id == node_id), None)
     return by_key(nodes).get(key)

@@ -15,7 +15,7 @@ def left_over(workspace: Workspace, cloud: Cloud) -> list[VM]:
             "Workspace_AdoptPrefix", "", "is not set", "set it to the start of the VMs' names: VMDIRAC3_"
         )
     owner = workspace.any_installation()
-    return [vm for vm in cloud.nodes(owner) if owner.left_over(vm) and vm.state is not State.DELETED]
+    return [vm for vm in cloud.vms(owner) if owner.left_over(vm) and vm.state is not State.DELETED]
 
 
 def statement(ce: str) -> str:

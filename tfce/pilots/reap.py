@@ -183,7 +183,7 @@ class Reaper:
     def _asked_for(self, node_id: str, case: Case | None, view: View, sweep: Sweep) -> Case | None:
         """The case of a VM that the list does not show."""
         try:
-            vm = self._cloud.node(node_id)
+            vm = self._cloud.vm(node_id)
         except CloudError as error:
             sweep.failed[reference(node_id)] = error.message
             return None

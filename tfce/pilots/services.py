@@ -103,7 +103,7 @@ class Services:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
-        listing = _listing(self.cloud.nodes(owner))
+        listing = _listing(self.cloud.vms(owner))
         record = self.check_home(record, listing.account)
         clocks = Clocks(self.clock(), listing.cloud_time)
         self._warn(clocks, listing)
@@ -121,7 +121,7 @@ class Services:
         found: dict[str, VM | None] = {}
         for node_id in list(ids)[:LOOK_UPS]:
             try:
-                found[node_id] = self.cloud.node(node_id)
+                found[node_id] = self.cloud.vm(node_id)
             except CloudError as error:
                 log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
         return found

@@ -282,7 +282,7 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
         template=queue.userdata.template,
         packages=queue.userdata.packages,
         max_lifetime=queue.userdata.max_lifetime,
-        limit=userdata.EC2 if queue.endpoint.cloud == "EC2" else userdata.OPENSTACK,
+        limit=queue.endpoint.capabilities.user_data,
         cvmfs_proxies=queue.userdata.cvmfs_proxies,
     )
 

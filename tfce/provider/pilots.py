@@ -13,8 +13,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfce.cloud.api import Cloud
 from tfce.cloud.pool import share_out
-from tfce.cloud.shape import Creator, Shape
+from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, State, by_key, pilot_key
@@ -49,7 +50,7 @@ class Outcome:
 
 
 def bring_about(
-    cloud: Creator, shape: Shape, wanted: Collection[str], known: Mapping[str, str], contexts: Path, manner: Manner
+    cloud: Cloud, shape: Shape, wanted: Collection[str], known: Mapping[str, str], contexts: Path, manner: Manner
 ) -> Outcome:
     """Let exactly the ``wanted`` pilots have a VM; ``known`` are the ids of those that had one. The user data of
     new pilots is read from ``contexts``, a file each. Nothing is ever destroyed. Raises ``CloudError`` when the
@@ -63,7 +64,7 @@ def bring_about(
     requests = list(needed(missing, contexts))
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
     search = manner.make and not dropped
-    nodes = _having(cloud, shape, missing, requests) if search else cloud.nodes(shape.owner)
+    nodes = _existing(cloud, shape, missing, requests) if search else cloud.vms(shape.owner)
     found = by_key(filter(shape.owner.owns, nodes))
     for key in dropped:
         node = found.get(key)
@@ -86,10 +87,10 @@ def about(key: str, only: frozenset[str] | None) -> bool:
     return only is None or key in only
 
 
-def _having(cloud: Creator, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[VM]:
+def _existing(cloud: Cloud, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[VM]:
     batches = [one.asked for one in requests if isinstance(one.asked, Batch)]
     of_batches = {key for batch in batches for key in batch.keys}
-    return cloud.having(shape, [key for key in keys if key not in of_batches], batches)
+    return cloud.find_existing(shape, [key for key in keys if key not in of_batches], batches)
 
 
 def _take(key: str, node: VM, outcome: Outcome) -> None:
@@ -115,12 +116,12 @@ def _due(one: Request, found: Mapping[str, VM], contexts: Path, outcome: Outcome
 
 
 def _make(
-    cloud: Creator, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
+    cloud: Cloud, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
 ) -> dict[Request, str]:
     """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
     lost: dict[Request, str] = {}
 
-    def make(own: Creator, one: Request) -> bool:
+    def make(own: Cloud, one: Request) -> bool:
         try:
             _started(one, _ask(own, shape, one, manner), outcome)
         except CloudError as error:
@@ -131,14 +132,14 @@ def _make(
                 outcome.refused |= dict.fromkeys(one.keys, reason)
         return True
 
-    workers = [cloud.twin() for _ in range(min(manner.parallelism, len(new)))]
+    workers = [cloud.clone() for _ in range(min(manner.parallelism, len(new)))]
     share_out(workers, new, make)
     for own in workers:
         cloud.calls.update(own.calls)
     return lost
 
 
-def _ask(cloud: Creator, shape: Shape, one: Request, manner: Manner) -> str | list[VM]:
+def _ask(cloud: Cloud, shape: Shape, one: Request, manner: Manner) -> str | list[VM]:
     for attempt in range(manner.retries + 1):
         if manner.stop.is_set():
             break
@@ -168,11 +169,11 @@ def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
             outcome.refused[key] = few
 
 
-def _look_again(cloud: Creator, shape: Shape, lost: Mapping[Request, str], outcome: Outcome) -> None:
+def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, str], outcome: Outcome) -> None:
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:
-        found = by_key(filter(shape.owner.owns, _having(cloud, shape, keys, lost)))
+        found = by_key(filter(shape.owner.owns, _existing(cloud, shape, keys, lost)))
     except CloudError:
         found = {}
     for one, reason in lost.items():

@@ -16,9 +16,11 @@ from tf.schema import Attribute, Schema
 from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
-from tfce.cloud.shape import Creator, Shape, connect
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
+from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
-from tfce.config.options import Queue
+from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.vm import Owner
 from tfce.provider import pilots, settings, sight
@@ -34,8 +36,8 @@ class TfceProvider(Provider):  # type: ignore[misc]
     def __init__(self) -> None:
         self.stop = threading.Event()
         self._lock = threading.Lock()
-        self._login: tuple[Queue, Credentials] | None = None
-        self._first: Creator | None = None
+        self._login: tuple[Endpoint, Credentials] | None = None
+        self._first: Cloud | None = None
 
     def get_model_prefix(self) -> str:
         return "tfce_"
@@ -71,7 +73,7 @@ class TfceProvider(Provider):  # type: ignore[misc]
         return [Pilots]
 
     @contextmanager
-    def cloud(self) -> Iterator[Creator]:
+    def cloud(self) -> Iterator[Cloud]:
         """A connection of one's own. What it asked is written to the log when it is given back."""
         if self._login is None:
             raise CloudError("the provider is not configured", "authentication")
@@ -79,7 +81,7 @@ class TfceProvider(Provider):  # type: ignore[misc]
             if self._first is None:
                 self._first = connect(*self._login)
             self._first.token()  # logs in, once for all, where the cloud wants that
-            own = self._first.twin()
+            own = self._first.clone()
         try:
             yield own
         finally:

@@ -21,13 +21,12 @@ import json
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from tfce.config.credentials import LOGIN, Credentials
-from tfce.config.options import Queue, parse
-from tfce.model.errors import ConfigError
+from tfce.config.endpoint import Endpoint, endpoint, pointed
+from tfce.config.options import Queue
+from tfce.model.errors import ConfigError, Fault
 from tfce.provider.pilots import Manner
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
@@ -35,7 +34,6 @@ PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
 AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
 REPORT = "tfce asked the cloud: "  # in the provider's log; what follows is JSON, numbers by action
-_NOWHERE = Path("/nonexistent")
 
 
 def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict[str, str]:
@@ -51,7 +49,7 @@ def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict
     }
 
 
-def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Queue, Credentials]:
+def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Endpoint, Credentials]:
     """The cloud and the login that the provider block and the environment name together. Raises ``ConfigError``
     with every fault."""
     for name in (KEY, SECRET):
@@ -59,11 +57,12 @@ def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
             raise ConfigError(name, "", "is not set", f"export it; see `cloud` = {block.get('cloud')}")
     options = {**(block.get("options") or {}), **_options(environ)}
     cloud = str(block.get("cloud") or "")
-    _point(options, cloud, block.get("region"), block.get("endpoint"))
-    parameters = {f"Driver_{name}": value for name, value in options.items()}
-    wish = {"CloudType": cloud, "Instance_Image": "-", "Instance_Flavor": "-", **parameters}
-    queue = parse("provider", "tfce", wish, _NOWHERE, _NOWHERE)
-    return queue, Credentials(environ[KEY], environ[SECRET], str(queue.endpoint.driver.get("token", "")))
+    options = pointed(cloud, options, block.get("region"), block.get("endpoint"))
+    faults = [] if cloud else [Fault("CloudType", "", "is missing", "name it in the provider block: cloud")]
+    reached = endpoint(cloud, {f"Driver_{name}": str(value).strip() for name, value in options.items()}, faults)
+    if faults:
+        raise ConfigError.of(faults)
+    return reached, Credentials(environ[KEY], environ[SECRET], str(reached.driver.get("token", "")))
 
 
 def _options(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -74,23 +73,6 @@ def _options(environ: Mapping[str, str]) -> dict[str, Any]:
     except ValueError:
         pass
     raise ConfigError(OPTIONS, "", "is no JSON object", 'write it like {"timeout": "60"}')
-
-
-def _point(options: dict[str, Any], cloud: str, region: str | None, endpoint: str | None) -> None:
-    """Let the block's region and endpoint hold where the driver's options say nothing."""
-    if cloud == "OPENSTACK":
-        if region:
-            options.setdefault("ex_force_service_region", region)
-        if endpoint:
-            options.setdefault("ex_force_auth_url", endpoint)
-        return
-    if region:
-        options.setdefault("region", region)
-    if endpoint and not options.get("host"):
-        url = urlsplit(endpoint)
-        options |= {"host": url.hostname or "", "secure": str(url.scheme == "https")}
-        options |= {"port": str(url.port)} if url.port else {}
-        options |= {"path": url.path} if url.path else {}
 
 
 def manner(retries: int, stop: threading.Event, environ: Mapping[str, str] = os.environ) -> Manner:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tfce.cloud.api import LOOK_UPS
-from tfce.cloud.shape import Creator
+from tfce.cloud.api import LOOK_UPS, Cloud
 from tfce.model.errors import CloudError
 from tfce.model.vm import VM, Owner, State
 
@@ -19,20 +18,20 @@ class Sight:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def look(cloud: Creator, owner: Owner, known: Mapping[str, str]) -> Sight:
+def look(cloud: Cloud, owner: Owner, known: Mapping[str, str]) -> Sight:
     """What became of the ``known`` pilots, in one list call. Raises ``CloudError`` when it cannot be had; an
     empty list is not believed."""
     sight = Sight()
     if not known:
         return sight
-    nodes = {node.id: node for node in cloud.nodes(owner)}
+    nodes = {node.id: node for node in cloud.vms(owner)}
     absent = {key: node_id for key, node_id in known.items() if node_id not in nodes}
     if len(absent) == len(known) > 1:
         sight.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
         return sight
     for key, node_id in list(absent.items())[:LOOK_UPS]:
         try:
-            node = cloud.node(node_id)
+            node = cloud.vm(node_id)
         except CloudError as error:
             sight.notes[key] = f"the list does not show its VM {node_id}: {error.message}"
             continue

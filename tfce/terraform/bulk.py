@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tfce.cloud.shape import BATCHES
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError
 from tfce.provider import settings
@@ -36,7 +35,7 @@ class Bulk(Terraform):
 
     @property
     def batch_limit(self) -> int:
-        return int(self._queue.terraform.batch) if self._queue.endpoint.cloud in BATCHES else 1
+        return int(self._queue.terraform.batch) if self._queue.endpoint.capabilities.batches else 1
 
     @property
     def waits(self) -> bool:
@@ -51,7 +50,7 @@ class Bulk(Terraform):
     def environment(self) -> dict[str, str]:
         """The environment of a run: only what Terraform needs, and the login for our provider; for an
         operator's own module also what the cloud's ready-made provider reads."""
-        native = self.module.place is not None and self._queue.endpoint.cloud in ("EC2", "OPENSTACK")
+        native = self.module.place is not None
         return {
             **base_environment(),
             **self._settings(),

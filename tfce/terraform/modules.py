@@ -122,7 +122,7 @@ _LOOK_UPS = {
     "tfce_network": "Instance_Networks",
     "tfce_security_group": "Terraform_SecurityGroups",
 }
-_BY_CLOUD = {"EC2": AWS, "OPENSTACK": OPENSTACK}
+_NATIVE = {module.name: module for module in (AWS, OPENSTACK)}
 
 
 def module_for(queue: Queue) -> Module:
@@ -131,7 +131,7 @@ def module_for(queue: Queue) -> Module:
     wish = queue.terraform.module
     if isinstance(wish, Path):
         return _own(wish)
-    return BULK if wish == "bulk" else _BY_CLOUD.get(queue.endpoint.cloud, BULK)
+    return BULK if wish == "bulk" else _NATIVE.get(queue.endpoint.capabilities.native, BULK)
 
 
 def _own(place: Path) -> Module:
@@ -144,11 +144,11 @@ def _own(place: Path) -> Module:
     found = re.search(r'^\s*resource\s+"tfce_pilots"\s+"(\w+)"', text, re.MULTILINE)
     if found:
         return replace(BULK, name=name, resource=f"tfce_pilots.{found.group(1)}", place=place)
-    for module in _BY_CLOUD.values():
+    for module in _NATIVE.values():
         kind, _, pilot = module.resource.partition(".")
         if re.search(rf'^\s*resource\s+"{kind}"\s+"{pilot}"', text, re.MULTILINE):
             return replace(module, name=name, place=place)
-    known = ", ".join(["tfce_pilots", *(f'"{m.resource}"' for m in _BY_CLOUD.values())])
+    known = ", ".join(["tfce_pilots", *(f'"{m.resource}"' for m in _NATIVE.values())])
     raise ConfigError(
         "Terraform_Module", str(place), "its *.tf files make no pilots", f"write one of the resources {known}"
     )

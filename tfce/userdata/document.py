@@ -16,8 +16,9 @@ from typing import Any
 
 import yaml
 
+from tfce.config.capabilities import EC2, OPENSTACK, Limit
 from tfce.model.errors import ConfigError, TfceError
-from tfce.userdata.pack import EC2, OPENSTACK, Limit, pack
+from tfce.userdata.pack import pack
 from tfce.userdata.template import EXECUTABLE, JINJA, OPTION, PROXY, STAMP, STAMP_RULE, Template, holds_proxy, load
 
 __all__ = [

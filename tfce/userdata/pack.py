@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Limit:
-    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so."""
-
-    size: int
-    base64: bool
-    name: str
-
-    def measure(self, data: bytes) -> int:
-        """How many bytes of the bound ``data`` takes."""
-        return 4 * ((len(data) + 2) // 3) if self.base64 else len(data)
-
-
-EC2 = Limit(16384, False, "EC2")
-OPENSTACK = Limit(65535, True, "OpenStack")
+from tfce.config.capabilities import Limit
 
 
 def pack(text: str, limit: Limit) -> bytes:

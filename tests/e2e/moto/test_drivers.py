@@ -11,10 +11,9 @@ from libcloud.compute.providers import DRIVERS
 from tests import drivers
 from tests.e2e.moto.filecloud import FileNodeDriver
 from tests.site import WRAPPER, AnySite, Result
-from tfce.cloud.api import connect
+from tfce.cloud.factory import connect
 from tfce.cloud.generic.abilities import abilities, driver_class
 from tfce.cloud.shape import Shape
-from tfce.cloud.shape import connect as connect_creator
 from tfce.config import endpoint
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, parse
@@ -60,18 +59,17 @@ def test_abilities_are_those_of_the_class() -> None:
     ],
 )
 def test_a_driver_that_starts_no_pilots_is_refused_with_the_reason(cloud: str, why: str) -> None:
-    for connecting in (connect, connect_creator):
-        with pytest.raises(ConfigError, match=why) as caught:
-            connecting(queue(cloud), Credentials("k", "s"))
-        assert caught.value.faults[0].option == "CloudType" and caught.value.faults[0].cure
+    with pytest.raises(ConfigError, match=why) as caught:
+        connect(queue(cloud).endpoint, Credentials("k", "s"))
+    assert caught.value.faults[0].option == "CloudType" and caught.value.faults[0].cure
 
 
 def test_names_tell_whose_a_vm_is(tmp_path: Path) -> None:
-    cloud = connect_creator(queue(FILES), Credentials(str(tmp_path), "s"))
+    cloud = connect(queue(FILES).endpoint, Credentials(str(tmp_path), "s"))
     others = (Owner("other", OWNER.ce, OWNER.queue), Owner("site", OWNER.ce, "short"), Owner("site", "ce", "long"))
     ids = [cloud.create(Shape(owner, "tfce-", "img-1", "small"), KEY, "data") for owner in (OWNER, *others)]
     FileNodeDriver(str(tmp_path)).create_node(f"tfce-{KEY.lower()}", *_small(tmp_path))
-    found = cloud.nodes(OWNER)
+    found = cloud.vms(OWNER)
     assert {node.id for node in found} == set(ids[:2])  # the queue's, whichever installation made them
     assert [node.id for node in found if OWNER.owns(node)] == ids[:1]
     assert found[0].tags["tfce:key"] == KEY and found[0].state is State.RUNNING
@@ -83,15 +81,15 @@ def _small(folder: Path) -> tuple[object, object]:
 
 
 def test_only_what_was_asked_for_is_removed(tmp_path: Path) -> None:
-    cloud = connect_creator(queue(FILES), Credentials(str(tmp_path), "s"))
+    cloud = connect(queue(FILES).endpoint, Credentials(str(tmp_path), "s"))
     ids = [cloud.create(Shape(OWNER, "tfce-", "img-1", "small"), f"0000000{n}", "data") for n in range(3)]
     assert cloud.destroy([ids[1], "file-unknown"]) == {}
-    assert {node.id for node in cloud.nodes(OWNER)} == {ids[0], ids[2]}
-    assert cloud.node(ids[1]) is None and cloud.node(ids[0]) is not None
+    assert {node.id for node in cloud.vms(OWNER)} == {ids[0], ids[2]}
+    assert cloud.vm(ids[1]) is None and cloud.vm(ids[0]) is not None
 
 
 def test_what_the_driver_does_not_take_is_said(tmp_path: Path) -> None:
-    cloud = connect_creator(queue(FILES), Credentials(str(tmp_path), "s"))
+    cloud = connect(queue(FILES).endpoint, Credentials(str(tmp_path), "s"))
     shape = Shape(OWNER, "tfce-", "img-1", "small", security_groups=("sg-1",))
     with pytest.raises(Exception, match="Terraform_SecurityGroups"):
         cloud.create(shape, KEY, "data")

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.moto.creator import FakeCreator
-from tests.fakes import Broken, Crash, Empty, Refused, ReplyLost, Sky
+from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
@@ -25,8 +24,8 @@ ONE = Manner(parallelism=1)
 
 
 @pytest.fixture
-def cloud() -> FakeCreator:
-    return FakeCreator(Sky())
+def cloud() -> FakeCloud:
+    return FakeCloud(Sky())
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def contexts(tmp_path: Path) -> Path:
 
 
 def run(
-    cloud: FakeCreator,
+    cloud: FakeCloud,
     contexts: Path,
     wanted: list[str] = KEYS,
     known: dict[str, str] | None = None,
@@ -46,53 +45,51 @@ def run(
     return bring_about(cloud, SHAPE, wanted, known or {}, contexts, manner)
 
 
-def living(cloud: FakeCreator) -> dict[str, str]:
+def living(cloud: FakeCloud) -> dict[str, str]:
     return {node.tags["tfce:key"]: node.id for node in cloud.sky.living()}
 
 
-def test_each_wanted_pilot_gets_one_vm_with_its_own_user_data(cloud: FakeCreator, contexts: Path) -> None:
+def test_each_wanted_pilot_gets_one_vm_with_its_own_user_data(cloud: FakeCloud, contexts: Path) -> None:
     outcome = run(cloud, contexts, manner=Manner(parallelism=3))
     assert outcome.ids == living(cloud) and set(outcome.ids) == set(KEYS) and not outcome.refused
     assert {cloud.sky.user_data[outcome.ids[key]] for key in KEYS} == {f"user data of {key}" for key in KEYS}
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 5}
 
 
-def test_nothing_to_do_asks_nothing(cloud: FakeCreator, contexts: Path) -> None:
+def test_nothing_to_do_asks_nothing(cloud: FakeCloud, contexts: Path) -> None:
     known = dict.fromkeys(KEYS, "i-1")
     assert run(cloud, contexts, known=known).ids == known and not cloud.calls
 
 
-def test_vms_that_exist_are_taken_over(cloud: FakeCreator, contexts: Path) -> None:
+def test_vms_that_exist_are_taken_over(cloud: FakeCloud, contexts: Path) -> None:
     first = run(cloud, contexts, KEYS[:3])
     again = run(cloud, contexts)
     assert again.ids == living(cloud) and first.ids.items() <= again.ids.items()
     assert cloud.calls["RunInstances"] == 5
 
 
-def test_another_installations_and_another_queues_vms_are_not_taken_over(
-    cloud: FakeCreator, contexts: Path
-) -> None:
+def test_another_installations_and_another_queues_vms_are_not_taken_over(cloud: FakeCloud, contexts: Path) -> None:
     for owner in (Owner("other", OWNER.ce, OWNER.queue), Owner("site", OWNER.ce, "short")):
         cloud.sky.add("tfce-x", {**owner.tags(), "tfce:key": KEYS[0]})
     outcome = run(cloud, contexts, KEYS[:1])
     assert cloud.sky.user_data[outcome.ids[KEYS[0]]] == f"user data of {KEYS[0]}"
 
 
-def test_a_refused_pilot_stops_no_other(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_refused_pilot_stops_no_other(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", Refused("InstanceLimitExceeded: full"), nth=2)
     outcome = run(cloud, contexts)
     assert outcome.refused == {KEYS[1]: "InstanceLimitExceeded: full"}
     assert outcome.ids == living(cloud) and len(outcome.ids) == 4
 
 
-def test_a_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", ReplyLost(), nth=2)
     outcome = run(cloud, contexts)
     assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
     assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 5}
 
 
-def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCreator, contexts: Path) -> None:
+def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"))
     assert set(run(cloud, contexts, manner=Manner(1, retries=1)).ids) == set(KEYS)
     assert cloud.calls["RunInstances"] == 6
@@ -102,7 +99,7 @@ def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCreator, contexts:
     assert "slow down" in outcome.refused["0000000A"]
 
 
-def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCloud, contexts: Path) -> None:
     manner = Manner(parallelism=1)
     cloud.sky.at("created", manner.stop.set, nth=2)
     outcome = run(cloud, contexts, manner=manner)
@@ -110,26 +107,26 @@ def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCreator, cont
     assert all("stopped" in reason for reason in outcome.refused.values()) and len(outcome.refused) == 3
 
 
-def test_a_cloud_without_a_list_changes_nothing(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_cloud_without_a_list_changes_nothing(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.down = "no route"
     with pytest.raises(CloudError):
         run(cloud, contexts)
     assert not cloud.sky.vms
 
 
-def test_a_pilot_is_started_once_only(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_pilot_is_started_once_only(cloud: FakeCloud, contexts: Path) -> None:
     node = run(cloud, contexts, KEYS[:1]).ids[KEYS[0]]
     cloud.sky.set(node, State.DELETED)
     outcome = run(cloud, contexts, KEYS[:1])
     assert not outcome.ids and "once only" in outcome.refused[KEYS[0]]
 
 
-def test_without_user_data_no_vm_is_made(cloud: FakeCreator, tmp_path: Path) -> None:
+def test_without_user_data_no_vm_is_made(cloud: FakeCloud, tmp_path: Path) -> None:
     outcome = run(cloud, tmp_path, KEYS[:1])
     assert not cloud.sky.vms and "tfce submit" in outcome.refused[KEYS[0]]
 
 
-def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", Broken("No valid host was found"))
     cloud.sky.at("created", Crash())
     with pytest.raises(Crash):
@@ -138,7 +135,7 @@ def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: Fak
     assert len(cloud.sky.vms) == 1
 
 
-def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCloud, contexts: Path) -> None:
     known = run(cloud, contexts).ids
     outcome = run(cloud, contexts, KEYS[1:], known)
     assert outcome.ids == known and set(outcome.kept) == {KEYS[0]}
@@ -147,19 +144,19 @@ def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCreator, contex
     assert set(outcome.ids) == set(KEYS[1:]) and not outcome.kept and cloud.calls["RunInstances"] == 5
 
 
-def test_a_run_about_some_leaves_all_others_alone(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_run_about_some_leaves_all_others_alone(cloud: FakeCloud, contexts: Path) -> None:
     known = run(cloud, contexts, KEYS[:2]).ids
     outcome = run(cloud, contexts, KEYS[1:], known, Manner(1, only=frozenset(KEYS[2:3])))
     assert set(outcome.ids) == set(KEYS[:3]) and not outcome.refused and not outcome.kept
 
 
-def test_an_adoption_makes_nothing(cloud: FakeCreator, contexts: Path) -> None:
+def test_an_adoption_makes_nothing(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts, KEYS[:2]).ids
     outcome = run(cloud, contexts, KEYS[:3], manner=Manner(make=False))
     assert outcome.ids == ids and set(outcome.refused) == {KEYS[2]}
 
 
-def test_an_echo_of_user_data_is_not_repeated(cloud: FakeCreator, contexts: Path) -> None:
+def test_an_echo_of_user_data_is_not_repeated(cloud: FakeCloud, contexts: Path) -> None:
     secret = base64.b64encode(b"-----BEGIN PROXY----- and so on, for more than sixty characters").decode()
     cloud.sky.at("create", Refused(f"Invalid input for user_data. Value: {secret} is too long"))
     reason = run(cloud, contexts, KEYS[:1]).refused[KEYS[0]]
@@ -168,7 +165,7 @@ def test_an_echo_of_user_data_is_not_repeated(cloud: FakeCreator, contexts: Path
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_kills_a_run_the_next_ends_with_exactly_the_wanted(
-    cloud: FakeCreator, contexts: Path, seed: int
+    cloud: FakeCloud, contexts: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
     for _ in range(3):
@@ -192,20 +189,20 @@ def together(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_batch_is_one_call(cloud: FakeCreator, together: Path) -> None:
+def test_a_batch_is_one_call(cloud: FakeCloud, together: Path) -> None:
     outcome = run(cloud, together, [*BATCH.keys])
     assert outcome.ids == living(cloud) and set(outcome.ids) == set(BATCH.keys) and not outcome.refused
     assert {cloud.sky.user_data[node] for node in outcome.ids.values()} == {"user data of all"}
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 1}
 
 
-def test_batches_and_single_pilots_in_one_run(cloud: FakeCreator, contexts: Path, together: Path) -> None:
+def test_batches_and_single_pilots_in_one_run(cloud: FakeCloud, contexts: Path, together: Path) -> None:
     outcome = run(cloud, together, [*BATCH.keys, *KEYS], manner=Manner(parallelism=3))
     assert outcome.ids == living(cloud) and len(outcome.ids) == 10
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 6}
 
 
-def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeCreator, together: Path) -> None:
+def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.quota = 3
     outcome = run(cloud, together, [*BATCH.keys])
     assert list(outcome.ids) == [*BATCH.keys[:3]] and [*outcome.refused] == [*BATCH.keys[3:]]
@@ -215,25 +212,25 @@ def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeCre
     assert cloud.calls["RunInstances"] == 1
 
 
-def test_a_refused_batch_refuses_each_of_its_pilots_with_the_reason(cloud: FakeCreator, together: Path) -> None:
+def test_a_refused_batch_refuses_each_of_its_pilots_with_the_reason(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("create", Refused("InstanceLimitExceeded: full"))
     outcome = run(cloud, together, [*BATCH.keys])
     assert outcome.refused == dict.fromkeys(BATCH.keys, "InstanceLimitExceeded: full") and not outcome.ids
 
 
-def test_a_batch_that_failed_at_once_is_reported_with_its_fault(cloud: FakeCreator, together: Path) -> None:
+def test_a_batch_that_failed_at_once_is_reported_with_its_fault(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("create", Broken("No valid host was found."))
     assert run(cloud, together, [*BATCH.keys]).refused == dict.fromkeys(BATCH.keys, "No valid host was found.")
 
 
-def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCreator, together: Path) -> None:
+def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("create", ReplyLost())
     outcome = run(cloud, together, [*BATCH.keys])
     assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
     assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 1}
 
 
-def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: FakeCreator, together: Path) -> None:
+def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("created", Crash())
     with pytest.raises(Crash):
         run(cloud, together, [*BATCH.keys])
@@ -242,7 +239,7 @@ def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: Fa
     assert len(cloud.sky.vms) == 5
 
 
-def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: FakeCreator, together: Path) -> None:
+def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: FakeCloud, together: Path) -> None:
     outcome = run(cloud, together, [*BATCH.keys[1:]])
     assert not cloud.sky.vms and set(outcome.refused) == set(BATCH.keys[1:])
 
@@ -250,7 +247,7 @@ def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: Fake
 # -- refresh -----------------------------------------------------------------------------------------------
 
 
-def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCreator, contexts: Path) -> None:
+def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.calls.clear()
     assert look(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
@@ -264,14 +261,14 @@ def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCreator, cont
     assert "vanished" in sight.notes[KEYS[3]]
 
 
-def test_an_empty_list_is_not_believed(cloud: FakeCreator, contexts: Path) -> None:
+def test_an_empty_list_is_not_believed(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.sky.at("list", Empty())
     sight = look(cloud, OWNER, ids)
     assert sight.gone == [] and "not believed" in sight.notes["*"]
 
 
-def test_a_refresh_of_a_cloud_that_is_away_raises(cloud: FakeCreator) -> None:
+def test_a_refresh_of_a_cloud_that_is_away_raises(cloud: FakeCloud) -> None:
     cloud.sky.down = "no route"
     with pytest.raises(CloudError):
         look(cloud, OWNER, {KEYS[0]: "i-1"})

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.moto.creator import FakeCreator
-from tests.fakes import Sky
+from tests.fakes import FakeCloud, Sky
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Fault, Proxy
-from tfce.cloud.shape import Shape, connect
+from tfce.cloud.factory import connect
+from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.config.options import parse
 from tfce.model.errors import CloudError, ConfigError
@@ -29,13 +29,13 @@ OWNER = Owner("site", "cloud.example.org", "provider")
 
 def test_block_and_environment_make_one_login() -> None:
     block = {"cloud": "EC2", "region": "eu-west-1", "endpoint": "http://127.0.0.1:99/api", "options": None}
-    queue, credentials = settings.login(block, {**LOGIN, settings.OPTIONS: '{"token": "t0ken", "timeout": "7"}'})
-    assert (queue.endpoint.cloud, queue.endpoint.region, queue.endpoint.url) == (
+    found, credentials = settings.login(block, {**LOGIN, settings.OPTIONS: '{"token": "t0ken", "timeout": "7"}'})
+    assert (found.cloud, found.region, found.url) == (
         "EC2",
         "eu-west-1",
         "http://127.0.0.1:99/api",
     )
-    assert queue.endpoint.driver["timeout"] == 7 and credentials == Credentials("AKIA", "s3cret", "t0ken")
+    assert found.driver["timeout"] == 7 and credentials == Credentials("AKIA", "s3cret", "t0ken")
 
 
 def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None
     environ = settings.environment(queue, Credentials("user", "password"))
     block = {"cloud": queue.endpoint.cloud, "region": queue.endpoint.region, "endpoint": queue.endpoint.url}
     read, credentials = settings.login(block, environ)
-    assert (read.endpoint.home, dict(read.endpoint.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
+    assert (read.home, dict(read.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
     assert credentials == Credentials("user", "password")
     manner = settings.manner(3, threading.Event(), environ)
     assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)
@@ -137,7 +137,7 @@ def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) 
             "Driver_port": str(proxy.port),
             "Driver_secure": "no",
         }
-        cloud = connect(parse("ce", "q", wish, Path("/none"), Path("/none")), Credentials("k", "secret"))
+        cloud = connect(parse("ce", "q", wish, Path("/none"), Path("/none")).endpoint, Credentials("k", "secret"))
         shape = Shape(
             OWNER,
             "p-",
@@ -151,7 +151,7 @@ def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) 
         data = "#cloud-config\n" + "x" * 12000
         node_id = cloud.create(shape, "0A1B2C3D", data)
         assert dict(cloud.calls) == proxy.counts() == {"DescribeImages": 1, "RunInstances": 1}
-        (node,) = [node for node in cloud.nodes(OWNER) if node.id == node_id]
+        (node,) = [node for node in cloud.vms(OWNER) if node.id == node_id]
         assert OWNER.owns(node) and node.name == "p-0A1B2C3D" and node.tags["project"] == "lz"
         assert node.tags["tfce:key"] == "0A1B2C3D"
         attribute = {"InstanceId": node_id, "Attribute": "userData"}
@@ -169,6 +169,6 @@ def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) 
 
 
 def test_the_fake_counts_like_the_real_one() -> None:
-    cloud = FakeCreator(Sky())
+    cloud = FakeCloud(Sky())
     cloud.create(Shape(OWNER, "p-", "i", "f"), "0A1B2C3D", "data")
     assert json.dumps(cloud.calls) == '{"RunInstances": 1}'

@@ -1,72 +1,47 @@
-"""Making VMs in OpenStack's nova."""
+"""Making OpenStack's servers."""
 
 from __future__ import annotations
 
 import base64
-import re
-from collections.abc import Collection
 from typing import Any
 
-from tfce.cloud.edge import translated
-from tfce.cloud.openstack.vms import OpenStack
+from tfce.cloud.openstack.session import Session
+from tfce.cloud.openstack.vms import COLON, existing
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM
 
-# kind: which service knows it, the path, and where the answer has them
-_FIND = {
-    "image": ("image", "/v2/images", "images"),
-    "flavor": ("compute", "/flavors", "flavors"),
-    "network": ("network", "/v2.0/networks", "networks"),
-    "security_group": ("network", "/v2.0/security-groups", "security_groups"),
-}
 
-_NAMES = 100  # in one search: they travel in the request's address
+def create(session: Session, shape: Shape, key: str, user_data: str) -> str:
+    """Ask for the VM of pilot ``key``; its id."""
+    return _post(session, f"starting pilot {key}", shape, _server(shape, key, user_data))
 
 
-class OpenStackCreator(OpenStack):
-    """The ``Creator`` of an OpenStack queue."""
+def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+    """Ask for all VMs of ``batch`` at once; what nova lists of them."""
+    many = {"min_count": 1, "max_count": batch.size}
+    _post(session, f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
+    try:
+        return existing(session, shape, (), [batch])  # nova's answer names one of them only
+    except CloudError as error:
+        raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
 
-    def create(self, shape: Shape, key: str, user_data: str) -> str:
-        return self._post(f"starting pilot {key}", shape, _server(shape, key, user_data))
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
-        many = {"min_count": 1, "max_count": batch.size}
-        self._post(f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
-        try:
-            return self.having(shape, (), [batch])  # nova's answer names one of them only
-        except CloudError as error:
-            raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
-
-    def _post(self, asking: str, shape: Shape, server: dict[str, Any]) -> str:
-        body = {"server": server, **_hints(shape)}
-        answer = self._ask(asking, "/servers", method="POST", data=body, none=()) or {}
-        node_id = (answer.get("server") or {}).get("id")
-        if not node_id:
-            raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
-        return str(node_id)
-
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
-        if len(keys) + len(batches) > _NAMES:
-            return self.nodes(shape.owner)
-        names = "|".join([*sorted(keys), *(f"{batch.name}(-[0-9]+)?" for batch in batches)])
-        return self._listed(shape.owner, {"name": f"^{_literal(shape.name_prefix)}({names})$"})
-
-    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
-        service, path, items = _FIND[kind]
-        params = {} if kind == "flavor" else {"name": name}
-        asking = f"looking for the {kind} {name}"
-        answer = self._ask(asking, path, params, none=(), service=service) or {}
-        with translated(asking, self._secrets):
-            return [str(item["id"]) for item in answer[items] if item.get("name") == name]
+def _post(session: Session, asking: str, shape: Shape, server: dict[str, Any]) -> str:
+    body = {"server": server, **_hints(shape)}
+    answer = session.ask(asking, "/servers", method="POST", data=body, none=()) or {}
+    vm_id = (answer.get("server") or {}).get("id")
+    if not vm_id:
+        raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
+    return str(vm_id)
 
 
 def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
     server: dict[str, Any] = {
         "name": shape.name_of(asked),
         "flavorRef": shape.flavor,
-        "metadata": {name.replace(":", "_"): value for name, value in shape.tags_of(asked).items()},
+        "metadata": {name.replace(":", COLON): value for name, value in shape.tags_of(asked).items()},
         "user_data": base64.b64encode(user_data.encode()).decode(),
         "config_drive": True,
     }
@@ -92,11 +67,6 @@ def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
     if shape.security_groups:
         server["security_groups"] = [{"name": group} for group in shape.security_groups]
     return server
-
-
-def _literal(text: str) -> str:
-    """``text`` in a regular expression, for whichever database nova has."""
-    return re.sub(r"([^A-Za-z0-9_-])", r"\\\1", text)
 
 
 def _hints(shape: Shape) -> dict[str, Any]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
-from tfce.cloud.api import Check
+from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
+from tfce.cloud.openstack.session import Session
 from tfce.config import openstack_logins
-from tfce.config.options import Queue
 from tfce.model.errors import CloudError
 
 _CLOCK = 60.0  # seconds the host's clock may be off
@@ -25,28 +25,29 @@ _SHOWN = 8  # candidates that are named
 class Preflight:
     """The questions, each answered with one ``Check``."""
 
-    def __init__(self, queue: Queue, driver: Any, secrets: Iterable[str]) -> None:
-        self._queue, self._driver, self._secrets = queue, driver, tuple(secrets)
+    def __init__(self, wish: Wish, session: Session) -> None:
+        self._wish, self._endpoint = wish, session.endpoint
+        self._driver, self._secrets = session.driver, session.secrets
         self._image: dict[str, Any] | None = None
         self._flavor: dict[str, Any] | None = None
 
     def all(self) -> list[Check]:
         """Every check. One that cannot be answered says so and does not stop the others."""
-        queue = self._queue
+        shape = self._wish.shape
         checks = [
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
             self._guarded("flavor", self._flavor_check),
-            *(self._guarded("network", partial(self._network, name)) for name in queue.shape.networks),
-            *(self._guarded("security group", partial(self._group, g)) for g in queue.shape.security_groups),
+            *(self._guarded("network", partial(self._network, name)) for name in shape.networks),
+            *(self._guarded("security group", partial(self._group, g)) for g in shape.security_groups),
         ]
-        if not queue.shape.networks:
+        if not shape.networks:
             checks.append(self._guarded("network", self._only_network))
-        if queue.shape.availability_zone:
+        if shape.availability_zone:
             checks.append(self._guarded("availability zone", self._zone))
-        if openstack_logins.version(queue.endpoint.driver) == "3.x_appcred":
+        if openstack_logins.version(self._endpoint.driver) == "3.x_appcred":
             checks.append(self._guarded("credential", self._credential))
-        if queue.shape.ssh_key:
+        if shape.ssh_key:
             checks.append(self._guarded("key pair", self._key_pair))
         if self._image and self._flavor:
             checks.append(self._fits(self._image, self._flavor))
@@ -67,9 +68,9 @@ class Preflight:
         if expires is None:
             return Check("login", True, "accepted")
         left = (expires - datetime.now(UTC)).total_seconds()
-        handed_over = openstack_logins.METHODS[openstack_logins.version(self._queue.endpoint.driver)].handed_over
+        handed_over = openstack_logins.METHODS[openstack_logins.version(self._endpoint.driver)].handed_over
         # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
-        enough = left > (self._queue.terraform.timeout if handed_over else _BRIEF)
+        enough = left > (self._wish.patience if handed_over else _BRIEF)
         cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
         return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
 
@@ -106,7 +107,7 @@ class Preflight:
 
     def _image_check(self) -> Check:
         found = self._pages(self._driver.image_connection, "/v2/images", "images")
-        check, self._image = self._one("image", "Instance_Image", self._queue.shape.image, found)
+        check, self._image = self._one("image", "Instance_Image", self._wish.shape.image, found)
         if self._image and self._image.get("status") != "active":
             return Check(
                 "image", False, f"{check.detail}, but it is {self._image.get('status')}", "use an active image"
@@ -115,7 +116,7 @@ class Preflight:
 
     def _flavor_check(self) -> Check:
         found = self._get(self._driver.connection, "/flavors/detail")["flavors"]
-        check, self._flavor = self._one("flavor", "Instance_Flavor", self._queue.shape.flavor, found)
+        check, self._flavor = self._one("flavor", "Instance_Flavor", self._wish.shape.flavor, found)
         return check
 
     def _network(self, wish: str) -> Check:
@@ -152,20 +153,20 @@ class Preflight:
         return Check("security group", False, f"{wish}: there is none", cure)
 
     def _zone(self) -> Check:
-        wish = self._queue.shape.availability_zone
+        wish = self._wish.shape.availability_zone
         zones = self._get(self._driver.connection, "/os-availability-zone")["availabilityZoneInfo"]
         names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
         cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
         return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
 
     def _key_pair(self) -> Check:
-        wish = self._queue.shape.ssh_key.removeprefix("name:")
+        wish = self._wish.shape.ssh_key.removeprefix("name:")
         pairs = [item["keypair"] for item in self._get(self._driver.connection, "/os-keypairs")["keypairs"]]
         found = [{"id": pair["name"], "name": pair["name"]} for pair in pairs]
         return self._one("key pair", "Instance_SSHKey", wish, found)[0]
 
     def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
-        disk = self._queue.shape.root_volume or flavor["disk"]
+        disk = self._wish.shape.root_volume or flavor["disk"]
         needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
         short = []
         if disk and disk < needs:  # a flavor's disk of 0 means: as large as the image
@@ -180,7 +181,7 @@ class Preflight:
 
     def _quota(self) -> Check:
         limits = self._get(self._driver.connection, "/limits")["limits"]["absolute"]
-        wanted = self._queue.limits.total or 1
+        wanted = self._wish.total or 1
         flavor = self._flavor or {"vcpus": 1, "ram": 1}
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),
@@ -236,8 +237,3 @@ def _left(limits: dict[str, Any], most: str, used: str, each: int) -> int | None
     """How many more VMs a limit allows, or None where there is none."""
     bound = int(limits.get(most, -1))
     return None if bound < 0 else max(0, bound - int(limits.get(used, 0))) // max(1, each)
-
-
-def preflight(queue: Queue, driver: Any, secrets: Iterable[str]) -> list[Check]:
-    """Every check of an OpenStack queue. Creates nothing."""
-    return Preflight(queue, driver, secrets).all()

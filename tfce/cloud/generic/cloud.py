@@ -19,12 +19,13 @@ from typing import Any
 from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.types import NodeState
 
-from tfce.cloud.api import Check
+from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
 from tfce.cloud.generic.abilities import abilities, driver_class, user_data_argument
 from tfce.cloud.shape import Shape
+from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
-from tfce.config.options import Queue
+from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner, State
@@ -47,19 +48,17 @@ _KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
 _GROUPS = ("ex_security_groups", "ex_security_group_ids")
 
 
-class GenericCreator:
-    """The ``Creator`` of a queue in any libcloud cloud. Its ``calls`` count what the driver was asked to do."""
+class Generic:
+    """The ``Cloud`` of any libcloud driver. Its ``calls`` count what the driver was asked to do."""
 
-    def __init__(self, queue: Queue, credentials: Credentials) -> None:
+    def __init__(self, endpoint: Endpoint, credentials: Credentials) -> None:
         self.calls: Counter[str] = Counter()
-        self._queue, self._credentials = queue, credentials
+        self._endpoint, self._credentials = endpoint, credentials
         self._secrets = credentials.secrets()
-        self._class = driver_class(queue.endpoint.cloud)
+        self._class = driver_class(endpoint.cloud)
         refusal = abilities(self._class).refusal
         if refusal:
-            raise ConfigError(
-                "CloudType", queue.endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots"
-            )
+            raise ConfigError("CloudType", endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots")
         self._known: Any = None
         self._catalogue = _Catalogue()
 
@@ -75,7 +74,7 @@ class GenericCreator:
         parameters = inspect.signature(self._class).parameters
         takes = "secret" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         try:
-            return self._class(key, **({"secret": secret} if takes else {}), **self._queue.endpoint.driver)
+            return self._class(key, **({"secret": secret} if takes else {}), **self._endpoint.driver)
         except (TypeError, ValueError) as error:
             raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
 
@@ -84,23 +83,25 @@ class GenericCreator:
         with translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
-    # -- Cloud ---------------------------------------------------------------------------------------------
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._endpoint.capabilities
 
-    def nodes(self, owner: Owner) -> list[VM]:
-        found = [_node(node, owner) for node in self._do("listing VMs", "list_nodes")]
-        return [node for node in found if owner.same_queue(node)]
+    def vms(self, owner: Owner) -> list[VM]:
+        found = [_vm(node, owner) for node in self._do("listing VMs", "list_nodes")]
+        return [vm for vm in found if owner.same_queue(vm)]
 
-    def node(self, node_id: str) -> VM | None:
-        listed = self._do(f"looking for {node_id}", "list_nodes")
+    def vm(self, vm_id: str) -> VM | None:
+        listed = self._do(f"looking for {vm_id}", "list_nodes")
         for node in listed:
-            if str(node.id) == node_id:
-                return _node(node, None)
+            if str(node.id) == vm_id:
+                return _vm(node, None)
         if not listed:
-            raise CloudError(f"looking for {node_id}: an empty list is not believed", "unreachable")
+            raise CloudError(f"looking for {vm_id}: an empty list is not believed", "unreachable")
         return None
 
-    def destroy(self, node_ids: Iterable[str]) -> dict[str, str]:
-        wanted, refused = set(node_ids), {}
+    def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
+        wanted, refused = set(vm_ids), {}
         for node in self._do("listing VMs", "list_nodes") if wanted else ():
             if str(node.id) in wanted:
                 try:
@@ -110,7 +111,7 @@ class GenericCreator:
                     refused[str(node.id)] = error.message
         return refused
 
-    def console(self, node_id: str) -> str | None:
+    def console(self, vm_id: str) -> str | None:
         return None  # libcloud has no call for it that all drivers share
 
     def token(self) -> str:
@@ -119,14 +120,13 @@ class GenericCreator:
     def login(self) -> str:
         return ""
 
-    def checks(self) -> list[Check]:
-        queue = self._queue
+    def preflight(self, wish: Wish) -> list[Check]:
         wishes = [
-            ("image", "Instance_Image", queue.shape.image),
-            ("flavor", "Instance_Flavor", queue.shape.flavor),
-            *(("network", "Instance_Networks", network) for network in queue.shape.networks),
+            ("image", "Instance_Image", wish.shape.image),
+            ("flavor", "Instance_Flavor", wish.shape.flavor),
+            *(("network", "Instance_Networks", network) for network in wish.shape.networks),
         ]
-        return [self._check(*wish) for wish in wishes]
+        return [self._check(*one) for one in wishes]
 
     def _check(self, kind: str, option: str, wish: str) -> Check:
         try:
@@ -138,8 +138,6 @@ class GenericCreator:
         if len(ids) == 1:
             return Check(kind, True, wish)
         return Check(kind, False, f"{wish} matches {len(ids)}", f"set {option} to the id of one that exists")
-
-    # -- Creator -------------------------------------------------------------------------------------------
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         with translated(f"starting pilot {key}", self._secrets):
@@ -181,8 +179,8 @@ class GenericCreator:
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         raise CloudError("libcloud's drivers start VMs one by one")
 
-    def having(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
-        return self.nodes(shape.owner)
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+        return self.vms(shape.owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
@@ -199,10 +197,10 @@ class GenericCreator:
             return None
         return next((item for item in items if str(item.id) == identity), None)
 
-    def twin(self) -> GenericCreator:
-        twin = type(self)(self._queue, self._credentials)
-        twin._catalogue = self._catalogue
-        return twin
+    def clone(self) -> Generic:
+        clone = Generic(self._endpoint, self._credentials)
+        clone._catalogue = self._catalogue
+        return clone
 
 
 class _Catalogue:
@@ -239,7 +237,7 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
     return f"{prefix}{''.join(_marks(owner))}-{key.lower()}"
 
 
-def _node(node: Any, owner: Owner | None) -> VM:
+def _vm(node: Any, owner: Owner | None) -> VM:
     raw = str(node.state)
     created = getattr(node, "created_at", None)
     return VM(

@@ -1,0 +1,67 @@
+"""EC2, and clouds that speak its API, as tfce's contract wants a cloud."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from tfce.cloud.api import Check, Wish
+from tfce.cloud.ec2 import preflight, vms
+from tfce.cloud.ec2.create import Launcher
+from tfce.cloud.ec2.session import Session
+from tfce.cloud.shape import Shape
+from tfce.config.capabilities import Capabilities
+from tfce.config.credentials import Credentials
+from tfce.config.endpoint import Endpoint
+from tfce.model.pilot import Batch
+from tfce.model.vm import VM, Owner
+
+
+class Ec2:
+    """The ``Cloud`` of an EC2."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, root: tuple[str, str] = ("", "")) -> None:
+        self._endpoint, self._credentials = endpoint, credentials
+        self._session = Session(endpoint, credentials)
+        self._launcher = Launcher(self._session, root)
+        self.calls: Counter[str] = self._session.calls
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._endpoint.capabilities
+
+    def vms(self, owner: Owner) -> list[VM]:
+        return vms.owned(self._session, owner)
+
+    def vm(self, vm_id: str) -> VM | None:
+        return vms.one(self._session, vm_id)
+
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+        return vms.existing(self._session, shape.owner, keys, batches)
+
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        return self._launcher.one(shape, key, user_data).id
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+        return self._launcher.batch(shape, batch, user_data)
+
+    def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
+        return vms.destroy(self._session, vm_ids)
+
+    def console(self, vm_id: str) -> str | None:
+        return vms.console(self._session, vm_id)
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        return preflight.find(self._session, kind, name, owners)
+
+    def preflight(self, wish: Wish) -> list[Check]:
+        return preflight.preflight(self._session, wish)
+
+    def token(self) -> str:
+        return ""
+
+    def login(self) -> str:
+        return ""
+
+    def clone(self) -> Ec2:
+        return Ec2(self._endpoint, self._credentials, self._launcher.root)

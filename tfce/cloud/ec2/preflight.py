@@ -1,0 +1,108 @@
+"""Looking things up in EC2, by name and for the preflight. Makes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from libcloud.compute.drivers.ec2 import NAMESPACE
+from libcloud.utils.xml import findall, findtext
+
+from tfce.cloud.api import Check, Wish
+from tfce.cloud.ec2.session import Session, filters
+from tfce.model.errors import CloudError
+
+_CLOCK = 60.0  # seconds the host's clock may be off
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of thing: the request about it, the filter that takes its name ("": the name is the id), the
+    parameter that takes ids, where they are in the answer, and the option that names it."""
+
+    action: str
+    named: str
+    ids: str
+    items: str
+    option: str
+
+    @property
+    def identity(self) -> str:
+        """Where an item of the answer has its id."""
+        return self.ids[0].lower() + self.ids[1:]
+
+
+_KINDS = {
+    "image": _Kind("DescribeImages", "name", "ImageId", "imagesSet", "Instance_Image"),
+    "flavor": _Kind("DescribeInstanceTypes", "", "InstanceType", "instanceTypeSet", "Instance_Flavor"),
+    "network": _Kind("DescribeSubnets", "tag:Name", "SubnetId", "subnetSet", "Instance_Networks"),
+    "key_pair": _Kind("DescribeKeyPairs", "", "KeyName", "keySet", "Instance_SSHKey"),
+    "security_group": _Kind(
+        "DescribeSecurityGroups", "group-name", "GroupId", "securityGroupInfo", "Terraform_SecurityGroups"
+    ),
+}
+
+
+def find(session: Session, kind: str, name: str, owners: tuple[str, ...]) -> list[str]:
+    """The ids of what is called ``name``."""
+    if not _KINDS[kind].named:
+        return [name]
+    return _ids(_KINDS[kind], _items(session, kind, f"name:{name}", owners))
+
+
+def preflight(session: Session, wish: Wish) -> list[Check]:
+    """Every check of what VMs are made of, and of the clock."""
+    shape = wish.shape
+    wishes = [
+        ("image", shape.image),
+        ("flavor", shape.flavor),
+        *(("network", network) for network in shape.networks),
+        *((("key_pair", shape.ssh_key),) if shape.ssh_key else ()),
+        *(("security_group", group) for group in shape.security_groups),
+    ]
+    return [*(_exists(session, kind, text, shape.image_owners) for kind, text in wishes), _clock(session)]
+
+
+def _items(session: Session, kind: str, wish: str, owners: tuple[str, ...]) -> list[Any]:
+    asked = _KINDS[kind]
+    params = {"Action": asked.action}
+    if asked.named and wish.startswith("name:"):
+        params |= filters({asked.named: wish.removeprefix("name:")})
+        if kind == "image":
+            params |= {f"Owner.{n}": owner for n, owner in enumerate(owners, 1)}
+    else:
+        params[f"{asked.ids}.1"] = wish.removeprefix("name:")
+    answer = session.ask(f"looking for the {kind.replace('_', ' ')} {wish.removeprefix('name:')}", params)
+    found: list[Any] = findall(answer, f"{asked.items}/item", NAMESPACE)
+    return found
+
+
+def _ids(kind: _Kind, items: list[Any]) -> list[str]:
+    return [str(findtext(item, kind.identity, NAMESPACE) or "?") for item in items]
+
+
+def _exists(session: Session, kind: str, wish: str, owners: tuple[str, ...]) -> Check:
+    what, option = kind.replace("_", " "), _KINDS[kind].option
+    try:
+        ids = _ids(_KINDS[kind], _items(session, kind, wish, owners))
+    except CloudError as error:
+        return Check(what, False, error.message, f"correct {option}, or the credentials' rights")
+    if len(ids) == 1:
+        return Check(what, True, wish)
+    if not ids:
+        return Check(what, False, f"{wish}: there is none", f"set {option} to one that exists")
+    return Check(what, False, f"{wish} matches {len(ids)}: {', '.join(ids)}", f"set {option} to an id")
+
+
+def _clock(session: Session) -> Check:
+    try:
+        date = session.date()
+    except CloudError as error:
+        return Check("clock", False, error.message, "make the cloud reachable")
+    if not date:
+        return Check("clock", True, "the cloud does not say its time")
+    off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+    well = off < _CLOCK
+    return Check("clock", well, f"{off:.0f} s from the cloud's", "" if well else "synchronise the host's clock")

@@ -1,0 +1,127 @@
+"""Requests to EC2, and to clouds that speak its API."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections import Counter
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver, EC2Response
+
+from tfce.cloud.edge import TIMEOUT, counting, translated
+from tfce.config.credentials import Credentials
+from tfce.config.endpoint import Endpoint
+from tfce.model.errors import CloudError, ConfigError
+
+_ANY_NAMESPACE = re.compile(r'xmlns="http://ec2\.amazonaws\.com/doc/[^"]*"')
+
+
+class _Response(EC2Response):  # type: ignore[misc]
+    body: Any
+
+    def parse_body(self) -> Any:
+        # Clouds that only speak EC2's API answer with other dates, or without the last slash. libcloud would
+        # then find nothing and report an empty list: pilots would look gone.
+        if isinstance(self.body, str):
+            self.body = _ANY_NAMESPACE.sub(f'xmlns="{NAMESPACE}"', self.body)
+        return super().parse_body()
+
+    def parse_error(self) -> Any:
+        # In errors libcloud expects no namespace at all; with one, it reports an error without a word.
+        if isinstance(self.body, str):
+            self.body = _ANY_NAMESPACE.sub("", self.body)
+        return super().parse_error()
+
+
+class _Connection(EC2Connection):  # type: ignore[misc]
+    responseCls = _Response  # noqa: N815  libcloud's name
+
+
+class Session:
+    """One connection with one login, for one thread. ``calls`` counts requests by action."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials) -> None:
+        self.calls: Counter[str] = Counter()
+        self.secrets = credentials.secrets()
+        self._endpoint, self._credentials = endpoint, credentials
+        self._known: EC2NodeDriver | None = None
+
+    @property
+    def driver(self) -> EC2NodeDriver:
+        """libcloud's driver, made when it is first needed."""
+        if self._known is None:
+            self._known = self._connected()
+        return self._known
+
+    def _connected(self) -> EC2NodeDriver:
+        connection = counting(_Connection, self.calls, _action)
+        driver = type("Driver", (EC2NodeDriver,), {"connectionCls": connection})
+        options = {
+            "signature_version": "4",
+            "timeout": TIMEOUT,
+            **self._endpoint.driver,
+            "region": self._endpoint.region,
+        }
+        path = options.pop("path", "/")
+        try:
+            made = driver(self._credentials.key, self._credentials.secret, **options)
+        except ValueError as error:
+            if "region" not in str(error).lower():
+                raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
+            raise ConfigError(
+                "Driver_region",
+                str(self._endpoint.region),
+                "libcloud knows no such region",
+                "use one of EC2's names",
+            ) from None
+        made.path = path
+        return made
+
+    def ask(self, asking: str, params: dict[str, str]) -> Element:
+        """The answer to a request whose ``params`` name the ``Action``; ``asking``: what for, in words."""
+        with translated(asking, self.secrets):
+            answer: Element = self.driver.connection.request(self.driver.path, params=params).object
+        # A proxy's or portal's page would else be read as "no VMs".
+        if not str(getattr(answer, "tag", "")).endswith(f"{params['Action']}Response"):
+            raise CloudError(f"{asking}: the answer is not EC2's, which is not believed", "unreachable")
+        return answer
+
+    def post(self, asking: str, action: str, params: dict[str, str]) -> Any:
+        """The answer to a request in the body: user data is too long for an address."""
+        body = urllib.parse.urlencode({"Action": action, "Version": self.driver.connection.version, **params})
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        with translated(asking, self.secrets):
+            connection = self.driver.connection
+            return connection.request(self.driver.path, data=body, headers=headers, method="POST").object
+
+    def date(self) -> str | None:
+        """The cloud's own time, as its answers' header says it."""
+        with translated("asking for the time", self.secrets):
+            action = {"Action": "DescribeAvailabilityZones"}
+            headers = self.driver.connection.request(self.driver.path, params=action).headers
+            return str(headers.get("date") or headers.get("Date") or "") or None
+
+    def clone(self) -> Session:
+        """Another connection with the same login."""
+        return Session(self._endpoint, self._credentials)
+
+
+def filters(wanted: dict[str, str]) -> dict[str, str]:
+    """The parameters of a request that filter by these values, exactly."""
+    params: dict[str, str] = {}
+    for number, (name, value) in enumerate(wanted.items(), 1):
+        params[f"Filter.{number}.Name"] = name
+        params[f"Filter.{number}.Value.1"] = literal(value)
+    return params
+
+
+def literal(value: str) -> str:
+    """``value`` as a filter takes it: EC2 reads * and ? as wildcards, a backslash makes them plain."""
+    return re.sub(r"([\\*?])", r"\\\1", value)
+
+
+def _action(path: str, params: dict[str, str] | str, method: str) -> str:
+    given = dict(urllib.parse.parse_qsl(params)) if isinstance(params, str) else params
+    return given.get("Action", path)

@@ -1,0 +1,67 @@
+"""OpenStack as tfce's contract wants a cloud."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from tfce.cloud.api import Check, Wish
+from tfce.cloud.openstack import create, vms
+from tfce.cloud.openstack.lookup import find
+from tfce.cloud.openstack.preflight import Preflight
+from tfce.cloud.openstack.session import Session
+from tfce.cloud.shape import Shape
+from tfce.config.capabilities import Capabilities
+from tfce.config.credentials import Credentials
+from tfce.config.endpoint import Endpoint
+from tfce.model.pilot import Batch
+from tfce.model.vm import VM, Owner
+
+
+class OpenStack:
+    """The ``Cloud`` of an OpenStack."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, session: Session | None = None) -> None:
+        self._endpoint, self._credentials = endpoint, credentials
+        self._session = session or Session(endpoint, credentials)
+        self.calls: Counter[str] = self._session.calls
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._endpoint.capabilities
+
+    def vms(self, owner: Owner) -> list[VM]:
+        return vms.owned(self._session, owner)
+
+    def vm(self, vm_id: str) -> VM | None:
+        return vms.one(self._session, vm_id)
+
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+        return vms.existing(self._session, shape, keys, batches)
+
+    def create(self, shape: Shape, key: str, user_data: str) -> str:
+        return create.create(self._session, shape, key, user_data)
+
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+        return create.create_batch(self._session, shape, batch, user_data)
+
+    def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
+        return vms.destroy(self._session, vm_ids)
+
+    def console(self, vm_id: str) -> str | None:
+        return vms.console(self._session, vm_id)
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        return find(self._session, kind, name)
+
+    def preflight(self, wish: Wish) -> list[Check]:
+        return Preflight(wish, self._session).all()
+
+    def token(self) -> str:
+        return self._session.token()
+
+    def login(self) -> str:
+        return self._session.place
+
+    def clone(self) -> OpenStack:
+        return OpenStack(self._endpoint, self._credentials, self._session.clone())

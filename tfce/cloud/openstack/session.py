@@ -1,0 +1,208 @@
+"""Requests to an OpenStack: libcloud's connections with our certificate authority and one login for all."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from libcloud.common.exceptions import BaseHTTPError
+from libcloud.common.openstack import OpenStackBaseConnection
+from libcloud.common.openstack_identity import OpenStackIdentity_3_0_Connection
+from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
+from libcloud.http import LibcloudConnection
+
+from tfce.cloud.calls import plain_call
+from tfce.cloud.edge import TIMEOUT, translated
+from tfce.cloud.openstack.login import SharedLogin
+from tfce.config import openstack_logins
+from tfce.config.credentials import LOGIN, Credentials
+from tfce.config.endpoint import Endpoint
+from tfce.model.errors import CloudError
+
+# Which of libcloud's connections serves what.
+_CONNECTIONS = {"compute": "connection", "image": "image_connection", "network": "network_connection"}
+_CLASSES = ("connectionCls", "image_connectionCls", "network_connectionCls")
+_OURS = ("ca_cert", "cloud", "ex_tenant_id", "api_version")  # driver options that libcloud does not take
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all connections of a session share. ``project_id``: the project to log in to, where an id names it."""
+
+    calls: Counter[str]
+    authority: str | None
+    project_id: str | None
+    login: SharedLogin
+
+
+class _Http(LibcloudConnection):  # type: ignore[misc]
+    """Counts every request. libcloud's own setting for the authority is one for the whole process: queues would
+    share it."""
+
+    shared: _Shared
+
+    def _setup_ca_cert(self, **kwargs: Any) -> None:
+        super()._setup_ca_cert(**kwargs)
+        if self.shared.authority:
+            self.ca_cert = self.shared.authority
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        self.shared.calls[plain_call(method, url)] += 1
+        return super().request(method, url, *args, **kwargs)
+
+
+class _ProjectById(OpenStackIdentity_3_0_Connection):  # type: ignore[misc]
+    """A login to a project that an id names; libcloud knows names only."""
+
+    project_id: str
+
+    def _get_auth_data(self) -> Any:
+        data = super()._get_auth_data()
+        data["auth"]["scope"] = {"project": {"id": self.project_id}}
+        return data
+
+
+class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
+    """A connection to one service that uses the login that is there."""
+
+    shared: _Shared
+    service_name = None  # sites name their services as they like; the type is enough
+    _osa: Any = None
+
+    def get_auth_class(self) -> Any:
+        if self._osa is None and self.shared.project_id and self._auth_version == "3.x_password":
+            self._osa = _ProjectById(
+                auth_url=self._get_auth_url(),
+                user_id=self.user_id,
+                key=self.key,
+                tenant_name=self._ex_tenant_name,
+                domain_name=self._ex_domain_name,
+                timeout=self.timeout,
+                proxy_url=self.proxy_url,
+                parent_conn=self,
+            )
+            self._osa.project_id = self.shared.project_id
+        return super().get_auth_class()
+
+    def _populate_hosts_and_request_paths(self) -> None:
+        identity = self.get_auth_class()
+        if not identity.is_token_valid():
+            self.shared.login.lend(self)
+        fresh = not identity.is_token_valid()
+        super()._populate_hosts_and_request_paths()
+        if fresh:
+            self.shared.login.keep(self)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().request(*args, **kwargs)
+        except BaseHTTPError as error:
+            if error.code == 401:
+                self.shared.login.forget(self.auth_token)
+            raise
+
+
+def _classes(shared: _Shared) -> dict[str, type[Any]]:
+    """libcloud's connection classes, made ours."""
+    http = type("Http", (_Http,), {"shared": shared})
+    facts = {"shared": shared, "conn_class": http}
+    return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
+
+
+class Session:
+    """One connection with one login, for one thread. ``calls`` counts requests by method and path."""
+
+    def __init__(self, endpoint: Endpoint, credentials: Credentials, login: SharedLogin | None = None) -> None:
+        self.calls: Counter[str] = Counter()
+        self.endpoint, self._credentials = endpoint, credentials
+        self.secrets = credentials.secrets()
+        self._login = login or SharedLogin(os.environ.get(LOGIN, ""))
+        self._lock = threading.Lock()
+        self._known: OpenStack_2_NodeDriver | None = None
+
+    @property
+    def driver(self) -> OpenStack_2_NodeDriver:
+        """libcloud's driver, made when it is first needed."""
+        with self._lock:
+            if self._known is None:
+                with translated("logging in", self.secrets):
+                    self._known = self._connected()
+        return self._known
+
+    def _connected(self) -> Any:
+        given = self.endpoint.driver
+        options = {"timeout": TIMEOUT, **{name: value for name, value in given.items() if name not in _OURS}}
+        options["ex_force_auth_url"] = openstack_logins.libcloud_auth_url(given)
+        options["ex_force_auth_version"] = openstack_logins.version(given)
+        if self.endpoint.region:
+            options["ex_force_service_region"] = self.endpoint.region
+        project = given.get("ex_tenant_id")
+        if project:
+            options.setdefault("ex_tenant_name", str(project))
+        authority = given.get("ca_cert") or os.environ.get("OS_CACERT")
+        connections = _classes(_Shared(self.calls, authority, project, self._login))
+        driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
+        return driver(self._credentials.key, secret=self._credentials.secret, **options)
+
+    def token(self) -> str:
+        """A token of the project, fresh enough to be handed to Terraform."""
+        with translated("logging in", self.secrets):
+            connection = self.driver.connection
+            connection.morph_action_hook("/")  # logs in where there is no token, or one that has expired
+            return str(connection.auth_token)
+
+    @property
+    def place(self) -> str:
+        """Where other processes find the login."""
+        return self._login.place
+
+    def clone(self) -> Session:
+        """Another connection with the same login."""
+        return Session(self.endpoint, self._credentials, self._login)
+
+    def ask(
+        self,
+        asking: str,
+        path: str,
+        params: dict[str, str] | None = None,
+        method: str = "GET",
+        data: dict[str, Any] | None = None,
+        none: Collection[int] = (404,),
+        service: str = "compute",
+    ) -> dict[str, Any] | None:
+        """The answer's JSON (empty for an empty answer), or None where the answer's code is one of ``none``."""
+        with self._cured(service), translated(asking, self.secrets):
+            for last in (False, True):
+                try:
+                    request = getattr(self.driver, _CONNECTIONS[service]).request
+                    answer = request(path, params=params or {}, method=method, data=data or "").object
+                    return answer if isinstance(answer, dict) else {}
+                except BaseHTTPError as error:
+                    if error.code in none:
+                        return None
+                    # A token can end before its time; libcloud has dropped it, the next request gets another.
+                    if error.code != 401 or last:
+                        raise
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _cured(self, service: str) -> Iterator[None]:
+        """Add what to do to errors of libcloud's that only a configuration can cure."""
+        try:
+            yield
+        except CloudError as error:
+            if "Could not find specified endpoint" in error.message:
+                region = self.endpoint.region or "the cloud's default"
+                cure = (
+                    f"keystone lists no {service} service in region {region}; set Driver_ex_force_service_region"
+                )
+            elif "(certificate)" in error.message:
+                cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
+            else:
+                raise
+            raise CloudError(f"{error.message}; {cure}", error.kind) from None

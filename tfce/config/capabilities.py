@@ -1,0 +1,53 @@
+"""What differs between the clouds' APIs and is known before one is asked: a table. Pure: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so."""
+
+    size: int
+    base64: bool
+    name: str
+
+    def measure(self, data: bytes) -> int:
+        """How many bytes of the bound ``data`` takes."""
+        return 4 * ((len(data) + 2) // 3) if self.base64 else len(data)
+
+
+EC2 = Limit(16384, False, "EC2")
+OPENSTACK = Limit(65535, True, "OpenStack")
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a cloud's API can do, and how it wants things.
+
+    ``user_data``: the bound on it (of clouds that nobody measured: nova's); ``batches``: several VMs in one
+    request, each of which knows its number in it; ``native``: the root module over the ready-made Terraform
+    provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
+    have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret.
+    """
+
+    user_data: Limit = OPENSTACK
+    batches: bool = False
+    native: str = ""
+    colon: str = ":"
+    networks: int | None = None
+    grid_proxy: bool = True
+
+
+_OTHER = Capabilities()
+_TABLE: Mapping[str, Capabilities] = {
+    "EC2": Capabilities(EC2, batches=True, native="aws", networks=1, grid_proxy=False),
+    "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
+}
+
+
+def capabilities_of(cloud: str) -> Capabilities:
+    """What the cloud of this name (``Endpoint.cloud``) can do."""
+    return _TABLE.get(cloud, _OTHER)
