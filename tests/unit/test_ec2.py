@@ -101,7 +101,7 @@ def test_a_list_is_read_however_the_cloud_spells_its_namespace(api: Api, cloud: 
         ("running", State.RUNNING),
         ("stopping", State.RUNNING),
         ("stopped", State.STOPPED),
-        ("shutting-down", State.DELETED),
+        ("shutting-down", State.DELETING),
         ("terminated", State.DELETED),
         ("hibernating", State.UNKNOWN),
     ],

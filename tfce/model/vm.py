@@ -29,6 +29,9 @@ class State(Enum):
         return State.RUNNING.value if self in (State.UNKNOWN, State.DELETING) else self.value
 
 
+OVER = frozenset((State.DELETING, State.DELETED))  # gone, or going
+
+
 @dataclass(frozen=True)
 class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does

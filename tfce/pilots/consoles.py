@@ -13,7 +13,7 @@ from tfce.cloud.api import Cloud
 from tfce.model.errors import TfceError
 from tfce.model.policy import Action, lived
 from tfce.model.reconcile import Kind
-from tfce.model.vm import State
+from tfce.model.vm import OVER
 from tfce.store import files
 from tfce.store.workspace import Workspace, slug
 
@@ -32,7 +32,7 @@ _FILES = 200  # consoles kept for a queue
 def suspicious(action: Action, now: datetime) -> bool:
     """Whether somebody will ask what that VM did: it failed, is overdue, or stopped within minutes."""
     case = action.case
-    if case.vm is None or case.vm.state is State.DELETED:
+    if case.vm is None or case.vm.state in OVER:
         return False
     if case.kind in (Kind.FAILED, Kind.STUCK, Kind.OVERDUE):
         return True

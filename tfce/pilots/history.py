@@ -9,7 +9,7 @@ from typing import Any
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
 from tfce.model.record import Tombstone
-from tfce.model.vm import VM, State, by_key
+from tfce.model.vm import OVER, VM, by_key
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
 from tfce.pilots.services import Services
 
@@ -62,7 +62,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     if node_id not in ledger:
         try:
             node = _find(services, key, node_id)
-            console = services.cloud.console(node.id) if node and node.state is not State.DELETED else None
+            console = services.cloud.console(node.id) if node and node.state not in OVER else None
         except CloudError as error:
             trouble = error.message
     if node is not None:

@@ -14,7 +14,7 @@ from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Action, Cause, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
-from tfce.model.vm import VM, State
+from tfce.model.vm import OVER, VM, State
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View
 
@@ -175,7 +175,7 @@ class Reaper:
         case = next((case for case in view.cases if case.id == node_id), None)
         if case is None or case.vm is None:
             case = self._asked_for(node_id, case, view, sweep)
-        elif case.vm.state is State.DELETED:
+        elif case.vm.state in OVER:
             sweep.absent.append(reference(node_id))
             return None
         return Action(Verb.DESTROY, case, Cause.KILLED) if case is not None else None
@@ -187,7 +187,7 @@ class Reaper:
         except CloudError as error:
             sweep.failed[reference(node_id)] = error.message
             return None
-        if vm is None or vm.state is State.DELETED:
+        if vm is None or vm.state in OVER:
             if case is not None and case.kind is Kind.NOT_LISTED and vm is None:
                 return case
             sweep.absent.append(reference(node_id))

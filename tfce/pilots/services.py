@@ -14,7 +14,8 @@ from tfce.config.options import Queue
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
 from tfce.model.record import Home, Record
-from tfce.model.vm import VM, Listing, State
+from tfce.model.vm import OVER, VM, Listing, State
+from tfce.store import installation
 from tfce.store.workspace import Workspace
 from tfce.terraform.runner import Applied
 
@@ -51,7 +52,7 @@ class View:
     @property
     def alive(self) -> int:
         """How many of the queue's VMs run or may run."""
-        ended = (State.DELETED, State.STOPPED, State.FAILED)
+        ended = (*OVER, State.STOPPED, State.FAILED)
         mine = (case.vm for case in self.cases if case.kind is not Kind.FOREIGN)
         return sum(1 for vm in mine if vm is not None and vm.state not in ended)
 
@@ -106,9 +107,9 @@ class Services:
         listing = _listing(self.cloud.vms(owner))
         record = self.check_home(record, listing.account)
         clocks = Clocks(self.clock(), listing.cloud_time)
-        self._warn(clocks, listing)
         snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
         cases = reconcile(snapshot)
+        self._warn(clocks, listing, cases)
         absent = [case.id for case in cases if case.kind is Kind.ABSENT] if look_up else []
         if absent:
             snapshot = replace(snapshot, looked_up=self.look_up(absent))
@@ -126,13 +127,16 @@ class Services:
                 log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
         return found
 
-    def _warn(self, clocks: Clocks, listing: Listing) -> None:
+    def _warn(self, clocks: Clocks, listing: Listing, cases: Collection[Case]) -> None:
         if clocks.worth_saying:
             ahead = int(clocks.skew.total_seconds())
             stop = "" if clocks.trusted else "; nothing is removed for its age until that is right"
             log.warning("the host's clock is %d s ahead of the cloud's%s: synchronise it", ahead, stop)
         if not listing.complete:
             log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")
+        foreign = sorted({case.vm.installation for case in cases if case.kind is Kind.FOREIGN and case.vm})
+        if foreign and all(case.kind is Kind.FOREIGN for case in cases) and not self.queue.workspace.installation:
+            log.warning("%s", installation.lost(foreign[0], "VMs of this queue bear it", self.queue.label).message)
 
 
 def _listing(found: Sequence[VM]) -> Listing:

@@ -18,7 +18,7 @@ from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.vm import VM, State, by_key, pilot_key
+from tfce.model.vm import OVER, VM, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
 
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
@@ -95,7 +95,7 @@ def _existing(cloud: Cloud, shape: Shape, keys: Collection[str], requests: Colle
 
 def _take(key: str, node: VM, outcome: Outcome) -> None:
     """Take a VM that exists over, if it is of use."""
-    if node.state is State.DELETED:
+    if node.state in OVER:
         outcome.refused[key] = f"its VM {node.id} is gone; a pilot is started once only"
     elif node.state is State.FAILED:
         outcome.refused[key] = node.fault or f"its VM {node.id} is in state {node.raw_state}"
@@ -178,7 +178,7 @@ def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, str], outcome
         found = {}
     for one, reason in lost.items():
         for key in one.keys:
-            if key in found and found[key].state not in (State.DELETED, State.FAILED):
+            if key in found and found[key].state not in (*OVER, State.FAILED):
                 outcome.ids[key] = found[key].id
             else:
                 outcome.refused[key] = (key in found and found[key].fault) or reason

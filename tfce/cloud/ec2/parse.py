@@ -19,7 +19,7 @@ STATES = {
     "running": State.RUNNING,
     "stopping": State.RUNNING,
     "stopped": State.STOPPED,
-    "shutting-down": State.DELETED,
+    "shutting-down": State.DELETING,
     "terminated": State.DELETED,
 }
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")

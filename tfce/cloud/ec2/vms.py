@@ -23,7 +23,7 @@ STATES = {
     "running": State.RUNNING,
     "stopping": State.RUNNING,
     "stopped": State.STOPPED,
-    "shutting-down": State.DELETED,
+    "shutting-down": State.DELETING,
     "terminated": State.DELETED,
 }
 _PAGE = {"MaxResults": "1000"}  # instances per DescribeInstances, EC2's most

@@ -35,7 +35,7 @@ def server(answer: Any) -> VM:
     raw = records.name(answer.get("status"), "status", 64)
     state = STATES.get(raw, State.UNKNOWN)
     if answer.get("OS-EXT-STS:task_state") == "deleting":
-        raw, state = f"{raw} (deleting)", State.DELETED
+        raw, state = f"{raw} (deleting)", State.DELETING
     tags = records.tags(answer.get("metadata", {}))
     return VM(
         id=identity,

@@ -129,7 +129,7 @@ def vm_of(server: dict[str, Any]) -> VM:
     raw = str(server.get("status", ""))
     state = STATES.get(raw, State.UNKNOWN)
     if server.get("OS-EXT-STS:task_state") == "deleting":
-        raw, state = f"{raw} (deleting)", State.DELETED
+        raw, state = f"{raw} (deleting)", State.DELETING
     # The last thing that happened to a VM that is off, or failed, is that.
     over = state in (State.STOPPED, State.FAILED)
     return VM(
