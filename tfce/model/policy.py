@@ -109,16 +109,22 @@ def _taken_in(case: Case) -> tuple[Verb, Cause | None]:
 
 
 def _adopted(case: Case) -> tuple[Verb, Cause | None]:
-    if case.vm is None or (case.vm.key is None and case.instance is None and not case.recorded):
+    if case.vm is None or not _keyed(case):
         return _KEEP  # another computing element's, or renamed: it has no key to be adopted by
-    if not case.recorded or case.instance is None or case.instance.id != case.id:
+    in_record = case.pilot is not None and case.pilot.id == case.id
+    if not in_record or case.instance is None or case.instance.id != case.id:
         return Verb.ADOPT, None
     return (Verb.UNTAINT, None) if case.instance.tainted else _KEEP
 
 
+def _keyed(case: Case) -> bool:
+    known = case.instance is not None or case.stone is not None or case.recorded
+    return known or (case.vm is not None and case.vm.key is not None)
+
+
 def _asked_again(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
-    since = case.stone.when if case.stone else case.vm.ended if case.vm else None
-    late = since is not None and clocks.older(DELETING_LIMIT, since, None)
+    asked, ended = case.stone.when if case.stone else None, case.vm.ended if case.vm else None
+    late = clocks.older(DELETING_LIMIT, asked, None if asked else ended)
     return (Verb.DESTROY, Cause.DISMISSED) if late else _KEEP
 
 
@@ -152,19 +158,24 @@ def word(case: Case) -> str | None:
     """DIRAC's word for a pilot that is polled; None: nobody can tell now, it keeps its state."""
     if case.kind is Kind.VANISHED:
         return (case.stone.state if case.stone else State.DELETED).value
+    if case.kind in _GOES_ON:
+        return "Waiting" if case.vm is not None and case.vm.state is State.BOOTING else "Running"
     return _WORDS.get(case.kind)
 
 
+# Not ended yet, whatever was decided of it. DIRAC gives a pilot up after an hour of Unknown: a VM in an odd
+# state is said to run, until it ends.
+_GOES_ON = (
+    Kind.HEALTHY,
+    Kind.UNKNOWN,
+    Kind.OVERDUE,
+    Kind.DISMISSED,
+    Kind.DELETING,
+    Kind.DUPLICATE,
+    Kind.DOUBTFUL,
+)
 _WORDS = {
     Kind.BOOTING: "Waiting",
-    Kind.HEALTHY: "Running",
-    # DIRAC gives a pilot up after an hour of Unknown: a VM in an odd state is said to run, until it ends.
-    Kind.UNKNOWN: "Running",
-    Kind.OVERDUE: "Running",
-    Kind.DISMISSED: "Running",
-    Kind.DELETING: "Running",
-    Kind.DUPLICATE: "Running",
-    Kind.DOUBTFUL: "Running",
     Kind.STUCK: "Failed",
     Kind.FAILED: "Failed",
     Kind.ENDED: "Done",
@@ -205,5 +216,7 @@ def lived(vm: VM | None, requested_at: datetime | None, now: datetime) -> int | 
 
 
 def tombstone(action: Action, reason: str, now: datetime) -> Tombstone:
-    """What is remembered of a VM that ``action`` removes."""
-    return Tombstone(action.case.id, action.case.key, action.last_state, reason, now.replace(microsecond=0))
+    """What is remembered of a VM that ``action`` removes, or forgets because the cloud says that it is gone."""
+    case, when = action.case, now.replace(microsecond=0)
+    gone = action.verb is Verb.FORGET
+    return Tombstone(case.id, case.key, action.last_state, reason, when, gone=gone, dismissed=not gone)

@@ -8,91 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, moment, timestamp
 from tfce.model.vm import State
 
+__all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
+
 SCHEMA = 1
 _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
-
-
-class Operation(Enum):
-    """What was begun on a queue and is not settled yet."""
-
-    SUBMIT = "submit"
-    REMOVE = "remove"
-    REPAIR = "repair"
-    SWITCH = "switch"  # another Terraform module takes the pilots over
-
-
-@dataclass(frozen=True)
-class Pending:
-    """An operation that was on disk before the cloud was asked: ``keys`` are the pilots that it is about."""
-
-    operation: Operation
-    keys: frozenset[str]
-    since: datetime
-
-
-@dataclass(frozen=True)
-class Tombstone:
-    """A VM that is no longer wanted. ``id``: its instance id; ``state``: the pilot's last state, which later polls
-    answer with; ``reason``: why, for people; ``accepted``: the cloud took the request to destroy it, or it was
-    gone; ``gone``: the cloud itself said that it does not exist any more."""
-
-    id: str
-    key: str
-    state: State
-    reason: str
-    when: datetime
-    accepted: bool = False
-    gone: bool = False
-
-    @property
-    def final(self) -> bool:
-        """Whether a poll may answer with the state without a look at the cloud: the VM had ended, or is gone."""
-        return self.gone or self.state in (State.STOPPED, State.FAILED)
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """How often in a row a submission found no room, why, and how long none is tried. ``rest``: seconds from
-    ``since`` on; a clock that was wrong can make it no longer than that."""
-
-    failures: int
-    reason: str
-    since: datetime
-    rest: int
-
-    def resting(self, now: datetime) -> bool:
-        """Whether nothing is to be tried at ``now``."""
-        return timedelta(0) <= now - self.since < timedelta(seconds=self.rest)
-
-    @property
-    def until(self) -> datetime:
-        """When the next submission may be tried."""
-        return self.since + timedelta(seconds=self.rest)
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a queue's VMs live: ``place``: cloud, region, endpoint, project of the options; ``account``: the
-    cloud's own id of the account or project, "" while nobody has seen it."""
-
-    place: str
-    account: str = ""
-
-    def same(self, other: Home) -> bool:
-        """Whether VMs of the one can be seen from the other, as far as is known."""
-        known = not self.account or not other.account or self.account == other.account
-        return self.place == other.place and known
-
-    def __str__(self) -> str:
-        return f"{self.place} ({self.account})" if self.account else self.place
 
 
 @dataclass(frozen=True)
@@ -153,9 +80,8 @@ class Record:
         for stone in stones:
             old = merged.get(stone.id)
             if old is not None:
-                accepted, gone = old.accepted or stone.accepted, old.gone or stone.gone
-                merged[stone.id] = replace(old, accepted=accepted, gone=gone)
-            else:
+                merged[stone.id] = old.merged(stone)
+            elif stone.id:
                 merged[stone.id] = stone
         newest = sorted(merged.values(), key=lambda stone: (stone.when, stone.id), reverse=True)[:_TOMBSTONES]
         return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
@@ -172,6 +98,22 @@ class Record:
     def with_room(self) -> Record:
         """The cloud has room again."""
         return replace(self, backoff=None)
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def not_after(self, now: datetime) -> Record:
+        """This record with no time in it later than ``now``: what was written while the clock was ahead is as old
+        as the moment at which the clock was put right."""
+        now = now.replace(microsecond=0)
+        pilots = {k: replace(one, requested_at=min(one.requested_at, now)) for k, one in self.pilots.items()}
+        stones = {k: replace(one, when=min(one.when, now)) for k, one in self.tombstones.items()}
+        return replace(
+            self,
+            pilots=MappingProxyType(pilots),
+            tombstones=MappingProxyType(stones),
+            pending=self.pending and replace(self.pending, since=min(self.pending.since, now)),
+            unseen_since=self.unseen_since and min(self.unseen_since, now),
+        )
 
     # -- text ----------------------------------------------------------------------------------------------
 
@@ -219,6 +161,7 @@ def _stone_json(stone: Tombstone) -> dict[str, Any]:
         "when": timestamp(stone.when),
         "accepted": stone.accepted,
         "gone": stone.gone,
+        "dismissed": stone.dismissed,
     }
 
 
@@ -274,6 +217,7 @@ def _stone(node: str, entry: Any) -> Tombstone:
         when=moment(entry["when"]),
         accepted=_flag(entry["accepted"]),
         gone=_flag(entry["gone"]),
+        dismissed=_flag(entry["dismissed"]),
     )
 
 

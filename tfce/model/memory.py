@@ -1,0 +1,95 @@
+"""What a queue's record is made of besides its pilots. Pure: standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from tfce.model.vm import State
+
+
+class Operation(Enum):
+    """What was begun on a queue and is not settled yet."""
+
+    SUBMIT = "submit"
+    REMOVE = "remove"
+    REPAIR = "repair"
+    SWITCH = "switch"  # another Terraform module takes the pilots over
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An operation that was on disk before the cloud was asked: ``keys`` are the pilots that it is about."""
+
+    operation: Operation
+    keys: frozenset[str]
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """A VM that is no longer wanted. ``id``: its instance id; ``state``: the pilot's last state, which later polls
+    answer with; ``reason``: why, for people; ``accepted``: the cloud took the request to destroy it, or it was
+    gone; ``gone``: the cloud itself said that it does not exist any more; ``dismissed``: somebody decided that it
+    ends. One that was only found gone, and is seen again, is not destroyed for that."""
+
+    id: str
+    key: str
+    state: State
+    reason: str
+    when: datetime
+    accepted: bool = False
+    gone: bool = False
+    dismissed: bool = True
+
+    @property
+    def final(self) -> bool:
+        """Whether a poll may answer with the state without a look at the cloud: the VM had ended, or is gone."""
+        return self.gone or self.state in (State.STOPPED, State.FAILED)
+
+    def merged(self, later: Tombstone) -> Tombstone:
+        """This one, and what has come of it since; when and why it was made stay."""
+        return replace(
+            self,
+            accepted=self.accepted or later.accepted,
+            gone=self.gone or later.gone,
+            dismissed=self.dismissed or later.dismissed,
+        )
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How often in a row a submission found no room, why, and how long none is tried. ``rest``: seconds from
+    ``since`` on; a clock that was wrong can make it no longer than that."""
+
+    failures: int
+    reason: str
+    since: datetime
+    rest: int
+
+    def resting(self, now: datetime) -> bool:
+        """Whether nothing is to be tried at ``now``."""
+        return timedelta(0) <= now - self.since < timedelta(seconds=self.rest)
+
+    @property
+    def until(self) -> datetime:
+        """When the next submission may be tried."""
+        return self.since + timedelta(seconds=self.rest)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a queue's VMs live: ``place``: cloud, region, endpoint, project of the options; ``account``: the
+    cloud's own id of the account or project, "" while nobody has seen it."""
+
+    place: str
+    account: str = ""
+
+    def same(self, other: Home) -> bool:
+        """Whether VMs of the one can be seen from the other, as far as is known."""
+        known = not self.account or not other.account or self.account == other.account
+        return self.place == other.place and known
+
+    def __str__(self) -> str:
+        return f"{self.place} ({self.account})" if self.account else self.place
