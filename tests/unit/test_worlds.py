@@ -118,8 +118,8 @@ def law_b_nothing_goes_because_a_list_lacks_it(seen: Seen) -> Iterator[str]:
                 yield f"the pilot of {case.pilot.id} is forgotten because of {case.id}"
             if case.id and not said_gone(world, case.id):
                 yield f"{case.id} is forgotten, and the cloud did not say that it is gone"
-            if not case.id and not (world.complete and grown(world)):
-                yield "a pilot without an id is forgotten because the list lacks it"
+            if not case.id and not world.complete:
+                yield "a pilot without an id is forgotten though the list is not complete"
 
 
 def law_c_deleted_is_the_clouds_own_word(seen: Seen) -> Iterator[str]:

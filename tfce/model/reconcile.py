@@ -182,10 +182,10 @@ class _Join:
 
     def _absence(self, key: str, node_id: str, stone: Tombstone | None) -> Kind:
         snapshot, pilot = self._snapshot, self._record.pilots.get(key)
-        young = self._young(pilot)
         if not node_id:
-            sure = snapshot.listing.complete and not young and self._believed()
-            return Kind.NEVER_CREATED if sure else Kind.NOT_LISTED
+            # Nobody has a reference of it: should its VM appear after all, it is taken back in as a pilot of its own.
+            return Kind.NEVER_CREATED if snapshot.listing.complete else Kind.NOT_LISTED
+        young = self._young(pilot)
         if node_id not in snapshot.looked_up:
             return Kind.NOT_LISTED if young else Kind.ABSENT
         if snapshot.looked_up[node_id] is not None:
