@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tfce import DISTRIBUTION
 from tfce.model.errors import ConfigError, TfceError
 
 _START_SECONDS = 60.0
@@ -57,7 +56,7 @@ class Emulator:
 def started(folder: Path) -> Iterator[Emulator]:
     """moto's server with its log in ``folder``; it ends with the block."""
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask_cors") is None:
-        problem, cure = "the emulated cloud is not installed", f"run: pip install '{DISTRIBUTION}[demo]'"
+        problem, cure = "the emulated cloud is not installed", "run: pip install 'TfceDIRAC[demo]'"
         raise ConfigError("moto", "", problem, cure)
     cloud = Emulator(_free_port())
     with (folder / "moto.log").open("wb") as log:
