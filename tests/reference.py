@@ -1,4 +1,4 @@
-"""The reference pages that are made from the code: options, commands, the provider.
+"""The reference pages that are made from the code: options, commands, the provider, Python.
 
 ``python -m tests.reference --write`` writes them; tests/unit/test_reference.py keeps them in step.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import os
 import re
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import tfce
 from tfce.cli.main import main
 from tfce.config.settings import OPTIONS
 from tfce.provider.resources import TfceProvider
@@ -88,11 +90,90 @@ def _need(attribute: Any) -> str:
     return next((word for word in ("required", "optional", "computed") if getattr(attribute, word)), "")
 
 
+_EXAMPLE = """\
+Everything that `tfce` itself exports, typed; the rest of the package may change in any release. `import tfce`
+imports nothing else until a name is used.
+
+>>> from pathlib import Path
+>>> from tfce import ConfigError, load_queue, queue_names
+>>> _ = Path("site.cfg").write_text('''
+... CEs
+... {
+...   cloud.example.org
+...   {
+...     CloudType = EC2
+...     Driver_region = eu-west-1
+...     Instance_Image = ami-1
+...     Instance_Flavor = t3.micro
+...     MaxTotalJobs = 20
+...     Queues
+...     {
+...       long
+...       {
+...         maxCPUTime = 1440
+...       }
+...     }
+...   }
+... }
+... ''')
+>>> queue_names(Path("site.cfg"))
+['cloud.example.org/long']
+>>> queue = load_queue(Path("site.cfg"), "cloud.example.org/long")
+>>> queue.label, queue.values()["MaxTotalJobs"]
+('cloud.example.org/long', 20)
+>>> load_queue(Path("site.cfg"), "cloud.example.org/short")
+Traceback (most recent call last):
+tfce.model.errors.ConfigError: ...
+
+With credentials in `CloudAuth`, the queue's pilots:
+
+```python
+from tfce import CloudError, open_fleet
+
+fleet = open_fleet(queue)
+submission = fleet.submit(Path("wrapper.sh").read_bytes(), 3)
+try:
+    states = fleet.poll(submission.references)      # one API call
+except CloudError as error:
+    print(error.kind, error.message)                # such as "unreachable"
+```
+"""
+
+
+def python() -> str:
+    """The public names, with their signatures and what they say of themselves."""
+    parts = [_member(name, getattr(tfce, name)) for name in tfce.__all__]
+    methods = [(f"Fleet.{name}", one) for name, one in vars(tfce.Fleet).items() if _is_public(name, one)]
+    parts += [_member(name, one) for name, one in methods]
+    return f"# Python\n\n{_EXAMPLE}\n" + "\n".join(sorted(parts))
+
+
+def _is_public(name: str, one: object) -> bool:
+    return not name.startswith("_") and inspect.isfunction(one)
+
+
+def _member(name: str, one: Any) -> str:
+    signature = "" if inspect.isclass(one) else _signature(one)
+    words = re.sub(r"``([^`]*)``", r"`\1`", inspect.getdoc(one) or "")
+    shown = f"```python\n{name}{signature}\n```\n\n" if signature else ""
+    return f"## {name}\n\n{shown}{words}\n"
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    text = str(inspect.signature(function)).replace("(self, ", "(").replace("(self)", "()").replace("'", "")
+    return re.sub(r"<function [^>]*> at 0x[0-9a-f]+>|<function [^>]*>", "...", text)
+
+
 def _lines(rows: Iterable[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
-MADE: dict[str, Callable[[], str]] = {"options.md": options, "commands.md": commands, "provider.md": provider}
+MADE: dict[str, Callable[[], str]] = {
+    "options.md": options,
+    "commands.md": commands,
+    "provider.md": provider,
+    "python.md": python,
+}
 
 
 def page(name: str) -> str:

@@ -51,3 +51,11 @@ def assemble(
     else:
         terraform = Terraform(workspace, secrets, announce, cloud.token)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))
+
+
+def open_fleet(queue: Queue) -> Fleet:
+    """The pilots of ``queue``, with the credentials of its ``CloudAuth``: for scripts.
+
+    Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
+    """
+    return assemble(queue).fleet

@@ -270,12 +270,14 @@ def test_version_and_help(tfce: Shell) -> None:
 
 
 def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
-    # A reader that is too slow gives the time: the configuration is a pipe that nobody fills.
+    # A reader that is too slow gives the time: the wrapper is a pipe that nobody fills.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for number in (signal.SIGINT, signal.SIGTERM):
         child = subprocess.Popen(
-            [sys.executable, "-m", "tfce.cli", "queues", "--config", str(pipe)], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-m", "tfce.cli", "submit", NAME, "--wrapper", str(pipe)],
+            stderr=subprocess.PIPE,
+            text=True,
         )
         with pipe.open("w"):  # opens only once the child reads it
             child.send_signal(number)

@@ -150,6 +150,21 @@ def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert queue().endpoint.driver["ex_tenant_name"] == "lz"
 
 
+def test_the_current_folder_is_no_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(clouds_yaml.FILE_VARIABLE)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "clouds.yaml", PASSWORD)
+    with pytest.raises(ConfigError, match=r"there is no clouds\.yaml"):
+        queue()
+
+
+def test_a_file_that_others_can_write_is_not_believed(place: Path) -> None:
+    write(place, PASSWORD, 0o602)
+    with pytest.raises(ConfigError, match=r"can be written by everybody; run: chmod o-w"):
+        queue()
+
+
 def changed(**auth: Any) -> dict[str, Any]:
     return {**PASSWORD, "auth": {**PASSWORD["auth"], **auth}}
 

@@ -408,6 +408,12 @@ def _path(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _demo(options: argparse.Namespace) -> int:
+    from tfce.cli.demo import demonstrate
+
+    return demonstrate(options.port)
+
+
 def _queues(options: argparse.Namespace) -> int:
     print("\n".join(queue_names(_config(options))))
     return DONE
@@ -478,4 +484,10 @@ def _parser() -> argparse.ArgumentParser:
     command("repair", _repair, "rebuild a damaged roster or state")
     command("migrate", _migrate, "list the VMs that CloudCE left, and the SQL that hands over", json_too=True)
     command("doctor", _doctor, "check configuration, tools and cloud; creates nothing", json_too=True)
+    text = "run the main job on an emulated cloud, from nothing"
+    demo = commands.add_parser("demo", help=text, description=text[0].upper() + text[1:] + ".")
+    demo.add_argument(
+        "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"
+    )
+    demo.set_defaults(run=_demo)
     return parser

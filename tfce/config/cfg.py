@@ -9,7 +9,7 @@ from typing import Any
 
 from diraccfg import CFG
 
-from tfce.config import clouds_yaml, options, paths
+from tfce.config import clouds_yaml, host, options, paths, trust
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 
@@ -42,7 +42,9 @@ def load_queue(path: Path, name: str) -> Queue:
     kind = merged.get("CEType", "Terraform")
     if kind != "Terraform":
         raise ConfigError("CEType", kind, f"{name} is not served by tfce", "set CEType = Terraform")
-    return options.parse(ce, queue, clouds_yaml.expanded(merged), paths.auth_root(), paths.state_root())
+    wish = clouds_yaml.expanded(merged)
+    state_root = paths.state_root(wish.get("Workspace_Root"))
+    return host.admitted(options.parse(ce, queue, wish, paths.auth_root(), state_root))
 
 
 def queue_names(path: Path) -> list[str]:
@@ -51,11 +53,11 @@ def queue_names(path: Path) -> list[str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
-        raise ConfigError("--config", str(path), f"cannot be read ({reason})", "name a DIRAC CFG file") from None
+    with trust.for_option("--config", path):
+        try:
+            text = trust.read(path)
+        except UnicodeDecodeError:
+            raise ConfigError("--config", str(path), "is not text", "name a DIRAC CFG file") from None
     try:
         tree: dict[str, Any] = CFG().loadFromBuffer(text).getAsDict()
     except Exception as error:  # diraccfg raises bare Exception

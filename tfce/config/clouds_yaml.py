@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tfce.config import paths, trust
 from tfce.model.errors import ConfigError
 
 OPTION = "Driver_cloud"
@@ -121,19 +123,19 @@ class _Entry:
     def check_rights(self, key: str) -> None:
         """Refuse a file that holds a secret and that others can read."""
         path = self._secure_path if _at(self._secure, key) is not None else self.path
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            cure = f"run: chmod 600 {path}"
-            raise ConfigError(OPTION, self.name, f"others can read {path} (rights {mode:o})", cure)
+        with _said(self.name):
+            trust.read(path, private=True)
 
     def fault(self, key: str, problem: str, cure: str) -> ConfigError:
         return ConfigError(OPTION, self.name, f"{self.path}: clouds.{self.name}.{key} {problem}", cure)
 
 
 def _place() -> Path:
+    """Never the working directory's: that one may be anybody's, or come with files from elsewhere."""
     named = os.environ.get(FILE_VARIABLE)
-    usual = (Path.cwd(), Path.home() / ".config" / "openstack", Path("/etc/openstack"))
-    places = [Path(named)] if named else [folder / "clouds.yaml" for folder in usual]
+    homes = [home / ".config" / "openstack"] if (home := paths.home()) else []
+    usual = [folder / "clouds.yaml" for folder in (*homes, Path("/etc/openstack"))]
+    places = [Path(named)] if named else usual
     for path in places:
         if path.is_file():
             return path
@@ -143,11 +145,20 @@ def _place() -> Path:
     )
 
 
+@contextmanager
+def _said(name: str) -> Iterator[None]:
+    try:
+        yield
+    except trust.DistrustError as error:
+        raise ConfigError(OPTION, name, f"{error.path} {error.problem}", error.cure) from None
+
+
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with _said(""):
+            read = yaml.safe_load(trust.read(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         raise ConfigError(OPTION, "", f"{path} cannot be read ({reason})", "correct its rights") from None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfce.config import clouds_yaml, openstack_logins
+from tfce.config import clouds_yaml, openstack_logins, trust
 from tfce.config.endpoint import SECRET_DRIVER_OPTIONS, Endpoint
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -54,8 +54,9 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     path: Path = queue.access.auth_file
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
-        _check_rights(path)
-        parser.read_string(path.read_text(encoding="utf-8"))
+        parser.read_string(trust.read(path, private=True))
+    except trust.DistrustError as error:
+        raise _fault(path, f"{error.path} {error.problem}", error.cure) from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
         raise _fault(path, f"line {line} is not `name = value`", "correct it; see the README's example") from None
@@ -84,12 +85,6 @@ def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
             raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", cure)
         return named
     return proxy()
-
-
-def _check_rights(path: Path) -> None:
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise _fault(path, f"others can read it (rights {mode:o})", f"run: chmod 600 {path}")
 
 
 def _fault(path: Path, problem: str, cure: str) -> ConfigError:

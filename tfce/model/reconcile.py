@@ -183,7 +183,7 @@ class _Join:
     def _absence(self, key: str, node_id: str, stone: Tombstone | None) -> Kind:
         snapshot, pilot = self._snapshot, self._record.pilots.get(key)
         if not node_id:
-            # Nobody has a reference of it: should its VM appear after all, it is taken back in as a pilot of its own.
+            # Nobody has a reference of it: should its VM appear after all, it is taken back in.
             return Kind.NEVER_CREATED if snapshot.listing.complete else Kind.NOT_LISTED
         young = self._young(pilot)
         if node_id not in snapshot.looked_up:

@@ -41,7 +41,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         out, _ = process.communicate(timeout=300)
     assert process.returncode == 0, out
-    for words in ("0 mismatches", "is running; Terraform's plan is empty", "overdue", "stopped", "RunInstances 1"):
+    for words in ("0 mismatches", "is running; Terraform's plan is empty", "killed", "stopped", "RunInstances 1"):
         assert words in out
     assert left(tmp_path) == []
 

@@ -278,11 +278,12 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         return f"{self.ceName}/{self.ceParameters.get('Queue', '?')}"
 
     def _queue(self) -> Queue:
-        from tfce.config import clouds_yaml, options, paths
+        from tfce.config import clouds_yaml, host, options, paths
 
         name = str(self.ceParameters.get("Queue", ""))
         parameters = clouds_yaml.expanded(self.ceParameters)
-        return options.parse(self.ceName, name, parameters, paths.auth_root(), paths.state_root())
+        state_root = paths.state_root(parameters.get("Workspace_Root"))
+        return host.admitted(options.parse(self.ceName, name, parameters, paths.auth_root(), state_root))
 
     @_answers("Queue cannot be used", unheard=True)
     def isValid(self) -> Answer:

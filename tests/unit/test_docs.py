@@ -1,0 +1,45 @@
+"""The pages speak of what there is: links lead somewhere, tests that are named exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).resolve().parents[2]
+PAGES = sorted([*CLONE.glob("*.md"), *CLONE.glob("docs/**/*.md"), *CLONE.glob("*/README.md")])
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and MkDocs make them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CLONE)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for place, anchor in _LINK.findall(page.read_text()):
+        target = page.parent / place if place else page
+        assert target.exists(), f"{place} is not there"
+        assert not anchor or anchor in anchors(target), f"{place or page.name} has no heading #{anchor}"
+
+
+NAMING = [page for page in PAGES if _TEST.search(page.read_text())]
+
+
+@pytest.mark.parametrize("page", NAMING, ids=lambda page: page.stem)
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    for file, name in _TEST.findall(page.read_text()):
+        assert f"def {name}(" in (CLONE / file).read_text(), f"{page.name} names {file}::{name}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CLONE / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_rules_are_about_something() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert len(_LINK.findall(text)) > 50 and len(_TEST.findall(text)) > 30

@@ -1,0 +1,104 @@
+"""Who may have written what tfce runs and believes: root and the running user, nobody else.
+
+Each part of a path is opened from the folder before it, links are read and never followed blindly, and each is
+judged through its descriptor. Where every folder on the way is in trusted hands, nobody else can put another
+file there between the look and the use; files that tfce reads itself are read from the judged descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tfce.config.walk import DistrustError as DistrustError
+from tfce.config.walk import beneath, foreign, judge, opened, walked
+from tfce.model.errors import ConfigError
+
+_LARGEST = 16 * 2**20  # bytes of a file that is read
+
+
+def checked(path: Path) -> Path:
+    """``path``, if it and every folder above it are in trusted hands. Raises ``DistrustError`` or ``OSError``."""
+    with walked(path):
+        return path
+
+
+def checked_folder(path: Path) -> Path:
+    """The same for a folder that may not be there yet: then the nearest one above it counts."""
+    try:
+        with walked(path) as (folder, name, here):
+            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return path  # what is there of it was judged
+    if not stat.S_ISDIR(mode):
+        raise DistrustError(here, "is no folder", "move it away")
+    return path
+
+
+def own_folder(path: Path) -> Path:
+    """A folder to write to: if it is there, it belongs to the running user."""
+    with suppress(FileNotFoundError):
+        own(checked_folder(path))
+    return path
+
+
+def own(path: Path) -> Path:
+    """``path``, if it also belongs to the running user, not to root when that is another."""
+    with walked(path) as (folder, name, here):
+        owner = os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid
+    if owner != os.geteuid():
+        raise foreign(here, owner)
+    return path
+
+
+def read(path: Path, private: bool = False) -> str:
+    """The text of a trusted file; ``private``: of one that nobody else can read. Raises ``DistrustError``,
+    ``OSError`` or ``UnicodeDecodeError``."""
+    with walked(path, private) as (folder, name, here), os.fdopen(opened(name, folder), "rb") as stream:
+        judge(stream.fileno(), here, last=True, private=private)
+        return stream.read(_LARGEST).decode("utf-8")
+
+
+def read_beneath(top: Path, path: Path) -> str | None:
+    """The text of ``path``, on whose way from ``top`` there is no link; None where there is no such file."""
+    with beneath(top, path) as folder:
+        if folder is None:
+            return None
+        with os.fdopen(opened(path.name, folder), "rb") as stream:
+            return stream.read(_LARGEST).decode("utf-8")
+
+
+def unlinked(top: Path, path: Path) -> Path:
+    """``path``, if there is no link on its way from ``top``; raises ``DistrustError`` that names the link."""
+    with beneath(top, path):
+        return path
+
+
+def entries(value: str) -> str:
+    """What of a search path (PATH, PYTHONPATH) is absolute and in trusted hands: no entry means "here"."""
+    return os.pathsep.join(filter(_sound, value.split(os.pathsep)))
+
+
+@contextmanager
+def for_option(option: str, value: object) -> Iterator[None]:
+    """Say a ``DistrustError`` or ``OSError`` as what is wrong with an option."""
+    try:
+        yield
+    except DistrustError as error:
+        problem = error.problem if str(error.path) == str(value) else f"{error.path} {error.problem}"
+        raise ConfigError(option, str(value), problem, error.cure) from None
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        raise ConfigError(option, str(value), reason, "name one that is there, and that you may read") from None
+
+
+def _sound(entry: str) -> bool:
+    if not entry.startswith("/"):
+        return False
+    with suppress(DistrustError, OSError):
+        checked(Path(entry))
+        return True
+    return False
