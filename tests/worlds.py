@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import product
+from itertools import chain, product
 
 from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Cause, Verb, plan, sweep, tombstone
@@ -40,7 +40,7 @@ Truth = tuple[str, State, str]  # a VM: its id, its state, its age by the cloud'
 class World:
     """``pilot``: id and age by the host's clock; ``state``: id and whether tainted; ``hidden``: what exists and is
     not listed; ``stones``: id and how far its removal came; ``answer``: what the cloud says of ids that it does
-    not list; ``company``: who else is there."""
+    not list; ``company``: who else is there; ``tags``: whose the first VM bears."""
 
     pilot: tuple[str, str] | None = None
     state: tuple[str, bool] | None = None
@@ -51,6 +51,7 @@ class World:
     answer: str = "not asked"
     clocks: str = "agree"
     company: str = "alone"
+    tags: str = "ours"
     pending: bool = False
 
     @property
@@ -79,16 +80,19 @@ class World:
         return asked and self.shown(node_id) is None
 
 
+ELSEWHERE = replace(OWNER, installation="elsewhere")
+
+
 @cache
-def vm(node_id: str, state: State, age: str, key: str = KEY, owner: Owner = OWNER) -> VM:
-    """A VM of the toy cloud."""
+def vm(node_id: str, state: State, age: str, key: str = KEY, owner: Owner | None = OWNER) -> VM:
+    """A VM of the toy cloud; without an ``owner``, one whose tags the cloud dropped."""
     created = NOW - AGES[age] if age else None
-    tags = {"tfce:key": key, **owner.tags()}
+    tags = {"tfce:key": key, **owner.tags()} if owner else {}
     return VM(node_id, f"vm-{node_id}", state, state.value, created, tags, ended=None)
 
 
 _STRANGERS = (
-    vm("f-1", State.RUNNING, "overdue", KEY, replace(OWNER, installation="elsewhere")),
+    vm("f-1", State.RUNNING, "overdue", KEY, ELSEWHERE),
     vm("f-2", State.RUNNING, "overdue", KEY, replace(OWNER, queue="short")),
     vm("f-3", State.STOPPED, "grown", OTHER, replace(OWNER, ce="other.example.org")),
 )
@@ -99,6 +103,15 @@ _STONES = {  # (accepted, gone)
     "accepted": (True, False),
     "gone": (False, True),
 }
+
+
+_TAGS = {"ours": OWNER, "dropped": None, "elsewhere": ELSEWHERE}
+
+
+def true_vms(world: World) -> dict[str, VM]:
+    """The VMs of the pilot's key that there are."""
+    owners = {"i-1": _TAGS[world.tags]}
+    return {one[0]: vm(*one, owner=owners.get(one[0], OWNER)) for one in world.vms}
 
 
 def stone(node_id: str, what: str, when: datetime) -> Tombstone:
@@ -122,11 +135,12 @@ def record(world: World) -> Record:
 
 def snapshot(world: World) -> Snapshot:
     """``world`` as tfce sees it."""
-    vms = [vm(*one) for one in world.vms if one[0] in world.listed]
+    true = true_vms(world)
+    vms = [one for one in true.values() if one.id in world.listed]
     vms += [SIBLING] if world.company == "sibling seen" else []
     vms += _STRANGERS if world.company == "strangers" else []
     looked_up: dict[str, VM | None] = {one: None for one in world.known if world.denied(one)}
-    looked_up |= {one[0]: vm(*one) for one in world.vms if world.shown(one[0]) and one[0] not in world.listed}
+    looked_up |= {one.id: one for one in true.values() if world.shown(one.id) and one.id not in world.listed}
     if world.company == "sibling unseen":
         looked_up[SIBLING.id] = None
     state = {KEY: Instance(*world.state)} if world.state else {}
@@ -164,7 +178,7 @@ _ENVIRONMENTS = (
 
 def walk() -> Iterator[World]:
     """Every small world."""
-    for number, world in enumerate((*_without_second(), *_with_second())):
+    for number, world in enumerate(chain(_without_second(), _with_second(), _with_other_tags())):
         yield replace(world, pending=True) if number % 2 else world
 
 
@@ -184,6 +198,14 @@ def _with_second() -> Iterator[World]:
         yield from _seen(world)
         for other in (replace(world, clocks="ahead"), *(replace(world, stones=marks) for marks in marked)):
             yield from _seen(other, (True,))
+
+
+def _with_other_tags() -> Iterator[World]:
+    stones = ((), *((("i-1", what),) for what in _STONES))
+    firsts = [one for one in _FIRST if one[2] == "grown" or one[1] is State.RUNNING]
+    for pilot, state, first, marks in product(_PILOTS, _STATES[:3], firsts, stones):
+        for tags in ("dropped", "elsewhere"):
+            yield from _seen(World(pilot, state, (first,), stones=marks, tags=tags), (True,))
 
 
 def _seen(world: World, lists: tuple[bool, ...] = (True, False)) -> Iterator[World]:
@@ -215,7 +237,7 @@ class Toy:
     @classmethod
     def of(cls, world: World, seen: Snapshot) -> Toy:
         """``world``, with all that is true and that ``seen`` may not show."""
-        vms = {one[0]: vm(*one) for one in world.vms}
+        vms = true_vms(world)
         vms |= {SIBLING.id: SIBLING} if world.company == "sibling seen" else {}
         vms |= {one.id: one for one in _STRANGERS} if world.company == "strangers" else {}
         return cls(seen.record, dict(seen.state or {}), vms)
@@ -224,7 +246,7 @@ class Toy:
     def fingerprint(self) -> str:
         """Worlds with the same one live on alike."""
         stones = sorted((one.id, one.accepted, one.gone, one.when) for one in self.record.tombstones.values())
-        vms = sorted((one.id, one.state.name, str(one.created)) for one in self.vms.values())
+        vms = sorted((one.id, one.state.name, str(one.created), one.claimed) for one in self.vms.values())
         pilots, unseen = sorted(self.record.pilots.values()), self.record.unseen_since
         return str((pilots, sorted(self.state.items(), key=str), vms, stones, unseen))
 
@@ -294,7 +316,9 @@ class Toy:
         """What record, state and cloud do not agree on; "" where they are one."""
         wanted = {pilot.key: pilot.id for pilot in self.record.pilots.values()}
         state = {key: one.id for key, one in self.state.items() if not one.tainted}
-        cloud = sorted((one.key or "", one.id) for one in self.vms.values() if OWNER.owns(one))
+        known = {node_id: key for key, node_id in wanted.items()}
+        mine = [one for one in self.vms.values() if OWNER.owns(one) or (one.id in known and not one.claimed)]
+        cloud = sorted((one.key or known[one.id], one.id) for one in mine)
         same = wanted == state == dict(cloud) and len(cloud) == len(wanted) and len(state) == len(self.state)
         return "" if same else f"record {wanted}, state {self.state}, cloud {cloud}"
 

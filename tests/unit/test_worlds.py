@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.worlds import ALIVE, KEY, RULES, STRANGERS, Toy, World, snapshot, told, walk
+from tests.worlds import ALIVE, KEY, RULES, STRANGERS, Toy, World, snapshot, told, vm, walk
 from tfce.model.policy import Action, Verb, occupancy, plan, settle, sweep, word
 from tfce.model.reconcile import Case, Kind, Snapshot, reconcile
 from tfce.model.vm import State
@@ -119,7 +120,7 @@ def law_b_nothing_goes_because_a_list_lacks_it(seen: Seen) -> Iterator[str]:
             if case.id and not said_gone(world, case.id):
                 yield f"{case.id} is forgotten, and the cloud did not say that it is gone"
             if not case.id and not world.complete:
-                yield "a pilot without an id is forgotten though the list is not complete"
+                yield "a pilot without an id is forgotten because a partial list lacks it"
 
 
 def law_c_deleted_is_the_clouds_own_word(seen: Seen) -> Iterator[str]:
@@ -144,6 +145,14 @@ def law_d_strangers_are_not_touched(seen: Seen) -> Iterator[str]:
         yield "a stranger takes room"
 
 
+def law_d_a_vm_with_anothers_tags_is_not_touched(seen: Seen) -> Iterator[str]:
+    if seen.world.tags != "elsewhere":
+        return
+    for action in seen.actions:
+        if action.verb in (Verb.DESTROY, Verb.ADOPT, Verb.UNTAINT):
+            yield f"{action.case.id} bears another installation's tags: {action.verb}"
+
+
 def law_e_listed_twice_is_listed_once(seen: Seen) -> Iterator[str]:
     listing = seen.snapshot.listing
     twice = replace(seen.snapshot, listing=replace(listing, vms=(*listing.vms, *listing.vms[::-1])))
@@ -152,7 +161,7 @@ def law_e_listed_twice_is_listed_once(seen: Seen) -> Iterator[str]:
 
 
 def law_every_pilot_and_vm_is_one_case(seen: Seen) -> Iterator[str]:
-    named = Counter(case.id for case in seen.cases if case.id)
+    named = Counter(case.id for case in seen.cases if case.id and case.kind is not Kind.FOREIGN)
     for node_id, count in named.items():
         if count > 1:
             yield f"{node_id} is {count} cases"
@@ -160,6 +169,8 @@ def law_every_pilot_and_vm_is_one_case(seen: Seen) -> Iterator[str]:
     held = seen.world.state[0] if seen.world.state else ""
     # The id of a pilot whose VM is not seen, while the state's lives: that one is the pilot's from now on.
     known = {held} if seen.world.shown(held) in ALIVE else seen.world.known
+    if seen.world.tags != "ours":
+        living = set()
     for node_id in (living | known) - {"", *named}:
         yield f"{node_id} is no case"
     if seen.world.pilot and sum(case.pilot is not None for case in seen.cases if case.key == KEY) != 1:
@@ -168,7 +179,7 @@ def law_every_pilot_and_vm_is_one_case(seen: Seen) -> Iterator[str]:
 
 def law_h_a_dismissed_vm_ends_when_it_is_seen(seen: Seen) -> Iterator[str]:
     ends = {action.case.id for action in seen.swept if action.verb is Verb.DESTROY}
-    for node_id, state, _ in seen.world.vms:
+    for node_id, state, _ in seen.world.vms if seen.world.tags != "elsewhere" else ():
         if dismissed(seen.world, node_id) and state in ALIVE and seen.world.shown(node_id) and node_id not in ends:
             yield f"{node_id} was dismissed, is seen, and goes on"
 
@@ -217,6 +228,8 @@ def afterwards(seen: Seen, lives: set[str]) -> Iterator[tuple[str, str]]:
     lives.add(toy.fingerprint)
     if well(world) and world.complete and not world.hidden and world.answer != "denied":
         yield from (("law_g_once_is_enough", why) for why in repeats(seen, toy))
+    if world.tags == "elsewhere":
+        return  # somebody else gave the pilot's VM other tags: that is not tfce's to put right
     yield from (("law_f_rest_within_two_cycles", why) for why in settles(toy))
 
 
@@ -238,3 +251,21 @@ def test_every_small_world_keeps_the_laws() -> None:
     if broken:
         told_all = (f"{law}: broken in {count} worlds, first: {first[law]}" for law, count in broken.items())
         pytest.fail("\n\n".join(told_all), pytrace=False)
+
+
+@pytest.mark.parametrize(("one", "other"), itertools.combinations(State, 2))
+def test_a_vm_that_is_listed_in_two_states_is_in_the_livelier(one: State, other: State) -> None:
+    world = World(("i-1", "grown"), ("i-1", False))
+    view = snapshot(world)
+
+    def judge(*states: State) -> list[Case]:
+        vms = tuple(vm("i-1", state, "grown") for state in states)
+        return reconcile(replace(view, listing=replace(view.listing, vms=vms)))
+
+    assert judge(one, other) == judge(other, one)
+    (case,) = judge(one, other)
+    assert case in (judge(one) + judge(other))
+    if State.DELETED in (one, other):
+        assert word(case) != "Deleted"
+    if State.RUNNING in (one, other):
+        assert case.kind is Kind.HEALTHY

@@ -159,12 +159,11 @@ def word(case: Case) -> str | None:
     if case.kind is Kind.VANISHED:
         return (case.stone.state if case.stone else State.DELETED).value
     if case.kind in _GOES_ON:
-        return "Waiting" if case.vm is not None and case.vm.state is State.BOOTING else "Running"
+        return (case.vm.state if case.vm else State.RUNNING).word
     return _WORDS.get(case.kind)
 
 
-# Not ended yet, whatever was decided of it. DIRAC gives a pilot up after an hour of Unknown: a VM in an odd
-# state is said to run, until it ends.
+# Not ended yet, whatever was decided of it.
 _GOES_ON = (
     Kind.HEALTHY,
     Kind.UNKNOWN,
