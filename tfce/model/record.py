@@ -20,6 +20,8 @@ __all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombs
 
 SCHEMA = 1
 _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
+_MOST = 10**9  # more than any number that is remembered, and small enough to reckon with
+_LAST_YEAR = 9000
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Record:
         return replace(self, pending=None)
 
     def buried(self, stones: Iterable[Tombstone]) -> Record:
-        """This record with ``stones``; one that is known keeps when and why it was made. The newest are kept."""
+        """This record with ``stones``; one that is known keeps when and why it was made. The newest are kept,
+        after those whose removal is not done yet."""
         merged = dict(self.tombstones)
         for stone in stones:
             old = merged.get(stone.id)
@@ -83,7 +86,7 @@ class Record:
                 merged[stone.id] = old.merged(stone)
             elif stone.id:
                 merged[stone.id] = stone
-        newest = sorted(merged.values(), key=lambda stone: (stone.when, stone.id), reverse=True)[:_TOMBSTONES]
+        newest = sorted(merged.values(), key=_worth, reverse=True)[:_TOMBSTONES]
         return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
 
     # -- the cloud's room ----------------------------------------------------------------------------------
@@ -142,6 +145,10 @@ class Record:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
+def _worth(stone: Tombstone) -> tuple[bool, datetime, str]:
+    return not (stone.accepted or stone.gone), stone.when, stone.id
+
+
 # -- JSON, checked in both directions --------------------------------------------------------------------------
 
 
@@ -184,18 +191,19 @@ _FIELDS = frozenset(
 def _record(data: Any) -> Record:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
-    if _number(data.get("schema")) > SCHEMA:
-        raise ValueError(f"a newer tfce wrote it (schema {data['schema']}, this one knows {SCHEMA})")
-    if set(data) != _FIELDS:
-        raise ValueError(f"it must hold {', '.join(sorted(_FIELDS))}, nothing else")
+    if (schema := _number(data.get("schema"))) > SCHEMA:
+        raise ValueError(f"a newer tfce wrote it (schema {schema}, this one knows {SCHEMA})")
+    if schema < SCHEMA:
+        raise ValueError(f"no tfce ever wrote schema {schema}")
+    _fields(data, _FIELDS)
     return Record(
         installation=_text(data["installation"]),
         pilots=MappingProxyType({key: _pilot(key, entry) for key, entry in _map(data["pilots"]).items()}),
         tombstones=MappingProxyType({node: _stone(node, one) for node, one in _map(data["tombstones"]).items()}),
         pending=_pending(data["pending"]),
         backoff=_backoff(data["backoff"]),
-        home=None if data["home"] is None else Home(_text(data["home"]["place"]), _text(data["home"]["account"])),
-        unseen_since=None if data["unseen_since"] is None else moment(data["unseen_since"]),
+        home=_home(data["home"]),
+        unseen_since=None if data["unseen_since"] is None else _moment(data["unseen_since"]),
         generation=_number(data["generation"]),
     )
 
@@ -203,18 +211,25 @@ def _record(data: Any) -> Record:
 def _pilot(key: str, entry: Any) -> Pilot:
     if not is_key(key):
         raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
-    if not {"requested_at", "submission"} <= set(_map(entry)) <= {"requested_at", "submission", "id"}:
-        raise ValueError(f"pilot {key} must hold requested_at, submission and perhaps id")
-    return Pilot(key, moment(entry["requested_at"]), _text(entry["submission"]), _text(entry.get("id", "")))
+    _fields({"id": "", **_map(entry)}, ("requested_at", "submission", "id"))
+    return Pilot(key, _moment(entry["requested_at"]), _text(entry["submission"]), _text(entry.get("id", "")))
+
+
+def _home(entry: Any) -> Home | None:
+    if entry is None:
+        return None
+    _fields(entry, ("place", "account"))
+    return Home(_text(entry["place"]), _text(entry["account"]))
 
 
 def _stone(node: str, entry: Any) -> Tombstone:
+    _fields(entry, ("key", "state", "reason", "when", "accepted", "gone", "dismissed"))
     return Tombstone(
         id=_text(node),
         key=_text(entry["key"]),
         state=State(entry["state"]),
         reason=_text(entry["reason"]),
-        when=moment(entry["when"]),
+        when=_moment(entry["when"]),
         accepted=_flag(entry["accepted"]),
         gone=_flag(entry["gone"]),
         dismissed=_flag(entry["dismissed"]),
@@ -224,34 +239,48 @@ def _stone(node: str, entry: Any) -> Tombstone:
 def _pending(entry: Any) -> Pending | None:
     if entry is None:
         return None
+    _fields(entry, ("operation", "keys", "since"))
     keys = entry["keys"]
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("the keys of a pending operation are no list of texts")
-    return Pending(Operation(entry["operation"]), frozenset(keys), moment(entry["since"]))
+    return Pending(Operation(entry["operation"]), frozenset(keys), _moment(entry["since"]))
 
 
 def _backoff(entry: Any) -> Backoff | None:
     if entry is None:
         return None
-    since = moment(entry["since"])
+    _fields(entry, ("failures", "reason", "since", "rest"))
+    since = _moment(entry["since"])
     return Backoff(_number(entry["failures"]), _text(entry["reason"]), since, _number(entry["rest"]))
+
+
+def _fields(value: Any, names: Collection[str]) -> None:
+    if set(_map(value)) != set(names):
+        raise ValueError(f"{value!r:.80} must hold {', '.join(sorted(names))}, nothing else")
+
+
+def _moment(value: Any) -> datetime:
+    when = moment(_text(value))
+    if timestamp(when) != value or when.year > _LAST_YEAR:
+        raise ValueError(f"{value!r} is no time")
+    return when
 
 
 def _map(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r} is no JSON object")
+        raise ValueError(f"{value!r:.80} is no JSON object")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r:.80} is no text")
     return value
 
 
 def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{value!r} is no number")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
+        raise ValueError(f"{value!r:.40} is no number from 0 to {_MOST}")
     return value
 
 

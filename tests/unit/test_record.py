@@ -1,0 +1,311 @@
+"""A queue's memory: what goes in comes out, and nothing but a record is read as one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfce.model import record as record_module
+from tfce.model.pilot import Pilot
+from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
+from tfce.model.vm import State
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+texts = st.text(max_size=12)
+keys = st.text("0123456789ABCDEF", min_size=8, max_size=8)
+times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)).map(
+    lambda when: when.replace(microsecond=0)
+)
+numbers = st.integers(0, 10**6)
+stones = st.builds(
+    Tombstone,
+    texts.filter(bool),
+    keys,
+    st.sampled_from(State),
+    texts,
+    times,
+    accepted=st.booleans(),
+    gone=st.booleans(),
+    dismissed=st.booleans(),
+)
+records = st.builds(
+    Record,
+    texts,
+    st.lists(st.builds(Pilot, keys, times, texts, texts)).map(lambda some: {one.key: one for one in some}),
+    st.lists(stones).map(lambda some: {one.id: one for one in some}),
+    st.none() | st.builds(Pending, st.sampled_from(Operation), st.frozensets(keys), times),
+    st.none() | st.builds(Backoff, numbers, texts, times, numbers),
+    st.none() | st.builds(Home, texts, texts),
+    st.none() | times,
+    numbers,
+)
+
+FULL = Record(
+    "here",
+    {"AAAAAAAA": Pilot("AAAAAAAA", NOW, "s-1", "i-1"), "BBBBBBBB": Pilot("BBBBBBBB", NOW, "s-1")},
+    {"i-0": Tombstone("i-0", "CCCCCCCC", State.STOPPED, "stopped", NOW, accepted=True)},
+    Pending(Operation.SUBMIT, frozenset({"BBBBBBBB"}), NOW),
+    Backoff(2, "no room", NOW, 600),
+    Home("EC2 eu-west-1", "123456789012"),
+    NOW,
+    7,
+)
+
+
+# -- text --------------------------------------------------------------------------------------------------------
+
+
+@given(records)
+def test_what_is_dumped_is_loaded(record: Record) -> None:
+    assert Record.load(record.dump()) == record
+
+
+@given(records)
+def test_a_record_has_one_text(record: Record) -> None:
+    assert Record.load(record.dump()).dump() == record.dump()
+
+
+def test_no_torn_record_is_read() -> None:
+    text = FULL.dump()
+    for length in range(len(text.rstrip())):
+        with pytest.raises(ValueError, match=r"."):
+            Record.load(text[:length])
+
+
+def unread_or_equal(text: str) -> None:
+    """Whatever is not refused is a record, which works."""
+    try:
+        record = Record.load(text)
+    except ValueError:
+        return
+    assert Record.load(record.dump()) == record
+    record.without_room("no room", NOW, 600).not_after(NOW).buried([])
+    assert record.backoff is None or record.backoff.until >= record.backoff.since
+    assert record.backoff is None or record.backoff.resting(NOW) in (True, False)
+
+
+@given(st.binary())
+def test_bytes_are_no_record(noise: bytes) -> None:
+    unread_or_equal(noise.decode("utf-8", "surrogateescape"))
+
+
+@given(st.integers(0, len(FULL.dump()) - 1), st.characters())
+def test_one_wrong_character_raises_nothing_but_a_value_error(place: int, char: str) -> None:
+    text = FULL.dump()
+    unread_or_equal(text[:place] + char + text[place + 1 :])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value in a JSON document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, one in inner for place in places(one, (*path, key)))]
+
+
+def changed(document: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """``document`` with another value at ``path``."""
+    if not path:
+        return new
+    copy = document.copy()
+    copy[path[0]] = changed(document[path[0]], path[1:], new)
+    return copy
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(places(json.loads(FULL.dump()))), json_values)
+def test_a_wrong_shape_raises_nothing_but_a_value_error(path: tuple[Any, ...], value: Any) -> None:
+    unread_or_equal(json.dumps(changed(json.loads(FULL.dump()), path, value)))
+
+
+@pytest.mark.parametrize("path", [one for one in places(json.loads(FULL.dump())) if one], ids=str)
+def test_no_value_of_another_type_is_taken(path: tuple[Any, ...]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Record.load(json.dumps(changed(json.loads(FULL.dump()), path, [{}])))
+
+
+@pytest.mark.parametrize("path", [one for one in places(json.loads(FULL.dump())) if one], ids=str)
+def test_no_value_may_be_left_out(path: tuple[Any, ...]) -> None:
+    document = json.loads(FULL.dump())
+    parent = document
+    for step in path[:-1]:
+        parent = parent[step]
+    if isinstance(parent, list) or path[:-1] in (("pilots",), ("tombstones",)) or path[-1] == "id":
+        return  # one pilot less is another record, as good as this one
+    del parent[path[-1]]
+    with pytest.raises(ValueError, match=r"."):
+        Record.load(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "path", [(), ("home",), ("pilots", "AAAAAAAA"), ("tombstones", "i-0"), ("pending",), ("backoff",)], ids=str
+)
+def test_nothing_unknown_is_taken_in_silence(path: tuple[Any, ...]) -> None:
+    document = json.loads(FULL.dump())
+    part = document
+    for step in path:
+        part = part[step]
+    part["colour"] = "red"
+    with pytest.raises(ValueError, match=r"colour|nothing else|must hold"):
+        Record.load(json.dumps(document))
+
+
+def test_a_key_that_occurs_twice_is_refused() -> None:
+    twice = FULL.dump().replace('"generation": 7', '"generation": 7, "generation": 8')
+    with pytest.raises(ValueError, match="twice"):
+        Record.load(twice)
+
+
+def test_a_newer_record_says_so_whatever_else_it_holds() -> None:
+    newer = json.dumps({"schema": SCHEMA + 1, "colour": "red"})
+    with pytest.raises(
+        ValueError, match=rf"a newer tfce wrote it \(schema {SCHEMA + 1}, this one knows {SCHEMA}\)"
+    ):
+        Record.load(newer)
+
+
+@pytest.mark.parametrize("schema", [0, -1, None, True, "1", 1.0])
+def test_a_schema_that_never_was_is_refused(schema: object) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Record.load(json.dumps({**json.loads(FULL.dump()), "schema": schema}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("rest", 10**30), ("failures", 10**30), ("since", "9999-12-31T23:59:59Z")]
+)
+def test_what_cannot_be_reckoned_with_is_refused(name: str, value: object) -> None:
+    document = json.loads(FULL.dump())
+    document["backoff"][name] = value
+    with pytest.raises(ValueError, match="is no"):
+        Record.load(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [lambda: "[" * 100_000, lambda: '{"a":' * 100_000, lambda: "9" * 10_000, lambda: '{"schema": 1e999}'],
+    ids=["lists", "objects", "digits", "infinity"],
+)
+def test_what_breaks_a_parser_is_a_value_error(deep: Callable[[], str]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Record.load(deep())
+
+
+# -- back-off ----------------------------------------------------------------------------------------------------
+
+
+def test_rest_begins_with_the_second_failure_and_doubles_up_to_eight_times() -> None:
+    record, rests = Record("here"), []
+    for _ in range(7):
+        record = record.without_room("no room", NOW, 600)
+        assert record.backoff is not None
+        rests.append(record.backoff.rest)
+    assert rests == [0, 600, 1200, 2400, 4800, 4800, 4800]
+    assert record.with_room().backoff is None
+
+
+def test_a_first_failure_does_not_rest() -> None:
+    backoff = Record("here").without_room("no room", NOW, 600).backoff
+    assert backoff is not None
+    assert not backoff.resting(NOW)
+
+
+@given(times, numbers, st.integers(-(10**8), 10**8))
+def test_nothing_rests_longer_than_its_length(since: datetime, rest: int, offset: int) -> None:
+    backoff = Backoff(3, "no room", since, rest)
+    assert backoff.resting(since + timedelta(seconds=offset)) == (0 <= offset < rest)
+
+
+def test_a_rest_that_began_while_the_clock_was_ahead_ends_with_its_correction() -> None:
+    ahead = NOW + 30 * DAY
+    backoff = Record("here").without_room("full", ahead, 600).without_room("full", ahead, 600).backoff
+    assert backoff is not None
+    assert backoff.resting(ahead)
+    assert not any(backoff.resting(NOW + timedelta(minutes=minutes)) for minutes in range(60))
+
+
+# -- time, tombstones, pilots ------------------------------------------------------------------------------------
+
+
+@given(records, times)
+def test_nothing_is_remembered_of_the_future(record: Record, now: datetime) -> None:
+    right = record.not_after(now)
+    moments = [one.requested_at for one in right.pilots.values()] + [s.when for s in right.tombstones.values()]
+    moments += [right.pending.since] if right.pending else []
+    moments += [right.unseen_since] if right.unseen_since else []
+    assert all(moment <= now for moment in moments)
+    assert right.not_after(now) == right
+    assert record.not_after(datetime(2300, 1, 1, tzinfo=UTC)) == record
+
+
+def stone(node_id: str = "i-1", when: datetime = NOW, reason: str = "overdue", **flags: bool) -> Tombstone:
+    return Tombstone(node_id, "AAAAAAAA", State.DELETED, reason, when, **flags)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1))
+def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bool, bool, bool]]) -> None:
+    record = Record("here")
+    for number, (accepted, gone, dismissed) in enumerate(marks):
+        flags = {"accepted": accepted, "gone": gone, "dismissed": dismissed}
+        record = record.buried([stone(when=NOW + number * DAY, reason=str(number), **flags)])
+    kept = record.tombstones["i-1"]
+    assert (kept.when, kept.reason) == (NOW, "0")
+    assert (kept.accepted, kept.gone, kept.dismissed) == tuple(any(column) for column in zip(*marks, strict=True))
+
+
+def test_the_newest_tombstones_are_kept() -> None:
+    bound = record_module._TOMBSTONES
+    stones = [stone(f"i-{number}", NOW + timedelta(seconds=number)) for number in range(bound + 3)]
+    kept = Record("here").buried(stones).tombstones
+    assert len(kept) == bound
+    assert {"i-0", "i-1", "i-2"}.isdisjoint(kept)
+    assert Record("here").buried(stones[:3]).buried(stones[3:]).tombstones == kept
+
+
+def test_a_removal_that_is_not_done_yet_is_never_dropped_for_room() -> None:
+    bound = record_module._TOMBSTONES
+    record = Record("here").buried([stone("waits", NOW - DAY)])
+    done = [stone(f"i-{number}", NOW + timedelta(seconds=number), accepted=True) for number in range(bound + 3)]
+    assert "waits" in record.buried(done).tombstones
+
+
+def test_what_never_had_a_vm_is_not_buried() -> None:
+    assert not Record("here").buried([stone("")]).tombstones
+
+
+@given(records, st.lists(keys))
+def test_pilots_come_and_go(record: Record, new: list[str]) -> None:
+    pilots = [Pilot(key, NOW, "s") for key in new]
+    more = record.including(pilots)
+    assert set(more.pilots) == set(record.pilots) | set(new)
+    assert set(more.without(new).pilots) == set(record.pilots) - set(new)
+    assert set(more.pilots) <= more.used_keys
+    placed = more.placed({"00000000": "i-5", **dict.fromkeys(new, "i-6")})
+    assert set(placed.pilots) == set(more.pilots)
+    assert all(placed.pilots[key].id == "i-6" for key in new)
+
+
+def test_what_one_operation_left_stays_part_of_the_next() -> None:
+    first = Record("here").begin(Operation.SUBMIT, ["AAAAAAAA"], NOW)
+    second = first.begin(Operation.REPAIR, ["BBBBBBBB"], NOW + DAY)
+    assert second.pending == Pending(Operation.REPAIR, frozenset({"AAAAAAAA", "BBBBBBBB"}), NOW + DAY)
+    assert second.settled().pending is None
+
+
+def test_homes_are_the_same_until_an_account_says_otherwise() -> None:
+    assert Home("EC2 eu").same(Home("EC2 eu", "1"))
+    assert Home("EC2 eu", "1").same(Home("EC2 eu", "1"))
+    assert not Home("EC2 eu", "1").same(Home("EC2 eu", "2"))
+    assert not Home("EC2 eu", "1").same(Home("EC2 us", "1"))
