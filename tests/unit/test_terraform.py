@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.checking import alive
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
@@ -69,6 +70,18 @@ class Rig:
         path = self.folder / "calls"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def keep(self, state: object) -> None:
+        """What Terraform's own backend has on the disk from now on."""
+        path = self.workspace.private / "terraform.tfstate.d" / self.workspace.name / "terraform.tfstate"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(state if isinstance(state, str) else json.dumps(state))
+
+    def elsewhere(self, chosen: str = '{"backend": {"type": "s3"}}') -> None:
+        """From now on another backend has the state."""
+        path = self.workspace.private / ".terraform" / "terraform.tfstate"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(chosen)
+
     def commands(self) -> list[str]:
         return [call[0] for call in self.calls()]
 
@@ -121,7 +134,7 @@ def state(**instances: dict[str, Any]) -> dict[str, Any]:
         {"mode": m, "type": t, "name": n, "instances": [{"index_key": "FFFFFFFF", "attributes": {"id": "x"}}]}
         for m, t, n in kinds[1:]
     ]
-    return {"out": json.dumps({"version": 4, "resources": resources})}
+    return {"version": 4, "serial": 7, "lineage": "a-b", "resources": resources}
 
 
 def event(kind: str, **more: object) -> str:
@@ -190,6 +203,7 @@ def test_no_run_inherits_what_could_change_its_mind_and_none_shows_a_secret(
     with caplog.at_level(logging.DEBUG):
         rig.terraform.prepare()
         rig.terraform.apply([A])
+        rig.elsewhere()
         rig.terraform.instances()
         rig.terraform.adopt({A: "i-1"})
         rig.terraform.untaint([A])
@@ -224,8 +238,39 @@ def test_a_terraform_of_an_earlier_cycle_that_still_works_is_waited_for(rig: Rig
         rig.terraform.instances()
     assert rig.commands() == []
     os.close(handle)
-    rig.terraform.instances()
-    assert rig.commands() == ["state pull"]
+    assert rig.terraform.instances() == {}
+
+
+def test_what_a_killed_terraform_left_does_not_hold_its_queue_for_ever(rig: Rig) -> None:
+    lock = rig.workspace.private / "terraform.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        leader = subprocess.Popen(
+            ["/bin/sh", "-c", "sleep 60 & echo $!; exec 1>&-; wait"],
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            pass_fds=[held.fileno()],
+        )
+        assert leader.stdout
+        provider = int(leader.stdout.readline())
+        held.write(str(leader.pid))
+    with pytest.raises(BusyError, match="still at work"):
+        rig.terraform.instances()  # its Terraform lives, and may need it
+    leader.kill()
+    with leader:
+        pass
+    assert rig.terraform.instances() == {} and not alive(provider)
+
+
+def test_a_lock_that_somebody_else_holds_ends_nobody(rig: Rig) -> None:
+    lock = rig.workspace.private / "terraform.lock"
+    for text in ("", "x", "0", "1", str(2**22 + 1)):
+        lock.write_text(text)
+        with lock.open("r+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            with pytest.raises(BusyError, match="still at work"):
+                rig.terraform.instances()
 
 
 # -- apply -------------------------------------------------------------------------------------------------
@@ -308,6 +353,7 @@ def test_the_providers_requests_are_counted(rig: Rig) -> None:
     line = "2026-01-31T12:00:00.000Z [DEBUG] provider: DEBUG: Request ec2/{} Details:\n"
     rig.answer(apply={"err": line.format("RunInstances") * 2 + line.format("DescribeInstances")})
     assert rig.terraform.apply([A]).calls == {"RunInstances": 2, "DescribeInstances": 1}
+    rig.elsewhere()
     rig.terraform.instances()
     assert not any(name.startswith("TF_LOG") for name in rig.calls()[-1][2])
 
@@ -337,14 +383,34 @@ def test_an_apply_that_takes_too_long_is_interrupted_and_told(make_queue: MakeQu
 # -- the state ---------------------------------------------------------------------------------------------
 
 
-def test_the_state_is_read_by_pilot(rig: Rig) -> None:
-    rig.answer(state_pull=state(**{A: {}, B: {"status": "tainted"}}))
+def test_the_state_is_read_by_pilot_and_without_a_process(rig: Rig) -> None:
+    rig.keep(state(**{A: {}, B: {"status": "tainted"}}))
     assert rig.terraform.instances() == {A: Instance(f"i-{A}", False), B: Instance(f"i-{B}", True)}
+    assert not rig.calls() and not rig.terraform.started
 
 
-@pytest.mark.parametrize("out", ["", "\n", '{"version": 4}', '{"version": 4, "resources": null}'])
-def test_no_state_is_no_pilots(rig: Rig, out: str) -> None:
-    rig.answer(state_pull={"out": out})
+def test_a_state_in_another_backend_is_read_through_terraform(rig: Rig) -> None:
+    rig.keep(state(**{B: {}}))  # left from before
+    rig.elsewhere()
+    rig.answer(state_pull={"out": json.dumps(state(**{A: {}}))})
+    assert rig.terraform.instances() == {A: Instance(f"i-{A}", False)}
+    assert rig.commands() == ["state pull"] and dict(rig.terraform.started) == {"state pull": 1}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "commands"), [('{"backend": null}', []), ("", ["state pull"]), ("[", ["state pull"])]
+)
+def test_whether_another_backend_was_chosen_is_not_guessed(rig: Rig, chosen: str, commands: list[str]) -> None:
+    rig.elsewhere(chosen)
+    assert rig.terraform.instances() == {} and rig.commands() == commands
+
+
+BLANK = {"version": 4, "serial": 1, "lineage": "a"}
+
+
+@pytest.mark.parametrize("text", ["", "\n", json.dumps(BLANK), json.dumps({**BLANK, "resources": None})])
+def test_no_state_is_no_pilots(rig: Rig, text: str) -> None:
+    rig.keep(text)
     assert rig.terraform.instances() == {}
 
 
@@ -352,19 +418,41 @@ def test_no_state_is_no_pilots(rig: Rig, out: str) -> None:
     "more", [{"attributes": None}, {"attributes": {"id": None}}, {"attributes": {}}, {"deposed": "1"}]
 )
 def test_entries_without_a_vm_are_none(rig: Rig, more: dict[str, Any]) -> None:
-    rig.answer(state_pull=state(**{A: more}))
+    rig.keep(state(**{A: more}))
     assert rig.terraform.instances() == {}
 
 
-@pytest.mark.parametrize("out", ["{", "[]", '"x"', '{"resources": [1]}', '{"resources": 1}', "Error"])
-def test_a_damaged_state_is_never_read_as_empty(rig: Rig, out: str) -> None:
-    rig.answer(state_pull={"out": out})
+DAMAGED = [
+    "{",
+    "[]",
+    '"x"',
+    "null",
+    "Error",
+    "\x00\x00",
+    "[" * 100_000,
+    "{}",
+    json.dumps({**BLANK, "version": 5}),
+    json.dumps({**BLANK, "serial": "1"}),
+    json.dumps({**BLANK, "lineage": None}),
+    *(json.dumps({**BLANK, "resources": wrong}) for wrong in (1, [1], [{"instances": 1}], [{"instances": [1]}])),
+]
+
+
+@pytest.mark.parametrize("through_terraform", [False, True])
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_state_is_never_read_as_empty(rig: Rig, text: str, through_terraform: bool) -> None:
+    if through_terraform:
+        rig.elsewhere()
+        rig.answer(state_pull={"out": text})
+    else:
+        rig.keep(text)
     with pytest.raises(TerraformError, match="damaged") as caught:
         rig.terraform.instances()
     assert "tfce repair" in caught.value.message and "no pilot was touched" in caught.value.message
 
 
 def test_a_state_that_cannot_be_pulled_is_an_error(rig: Rig) -> None:
+    rig.elsewhere()
     rig.answer(state_pull={"exit": 1, "err": f"\nError: Failed to read state\n\n{SECRET}\n"})
     with pytest.raises(TerraformError) as caught:
         rig.terraform.instances()
@@ -373,10 +461,29 @@ def test_a_state_that_cannot_be_pulled_is_an_error(rig: Rig) -> None:
 
 def test_a_state_that_could_not_be_written_is_pushed_first(rig: Rig) -> None:
     left = rig.workspace.private / "errored.tfstate"
-    left.write_text("{}")
+    left.write_text(json.dumps(BLANK))
     rig.terraform.instances()
     rig.terraform.instances()
-    assert rig.commands() == ["state push", "state pull", "state pull"] and not left.exists()
+    assert rig.commands() == ["state push"] and not left.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "x"])
+def test_a_state_that_could_not_be_written_at_all_is_not_in_the_way(rig: Rig, text: str) -> None:
+    left = rig.workspace.private / "errored.tfstate"
+    left.write_text(text)  # the disk was full for it, too
+    rig.keep(state(**{A: {}}))
+    assert set(rig.terraform.instances()) == {A}
+    assert rig.commands() == [] and not left.exists()
+    assert left.with_suffix(".damaged").read_text() == text
+
+
+def test_a_state_that_cannot_be_read_is_said(rig: Rig) -> None:
+    rig.keep("")
+    (path,) = rig.workspace.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(TerraformError, match=r"damaged .*Is a directory.*tfce repair"):
+        rig.terraform.instances()
 
 
 def test_before_anything_was_submitted_the_state_is_empty_and_nothing_runs(
@@ -414,9 +521,9 @@ def test_a_failed_adoption_does_not_stay_in_the_way(rig: Rig) -> None:
 
 
 def test_any_number_is_forgotten_in_one_run_and_unknown_ones_are_no_error(rig: Rig) -> None:
-    rig.answer(state_pull=state(**{A: {}, B: {}}))
+    rig.keep(state(**{A: {}, B: {}}))
     rig.terraform.forget([A, B, "0000000C"])
-    assert rig.commands() == ["state pull", "state rm"]
+    assert rig.commands() == ["state rm"]
     assert [word for word in rig.last() if "pilot[" in word] == [f'aws_instance.pilot["{key}"]' for key in (A, B)]
     rig.terraform.forget(["0000000C"])
     assert rig.commands().count("state rm") == 1
@@ -449,7 +556,7 @@ def test_a_plan_that_fails_is_an_error(rig: Rig) -> None:
 
 
 def test_a_program_that_has_gone_is_an_error_not_a_crash(rig: Rig) -> None:
-    rig.terraform.instances()
+    rig.terraform.prepare()
     (rig.folder / "terraform").unlink()
-    with pytest.raises(TerraformError, match="terraform state pull"):
-        rig.terraform.instances()
+    with pytest.raises(TerraformError, match="terraform untaint"):
+        rig.terraform.untaint([A])

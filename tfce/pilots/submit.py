@@ -191,7 +191,7 @@ class Submitter:
         created = {key: state[key].id for key in keys if key in state}
         doubtful = [key for key in keys if key not in state or state[key].tainted]
         settled = not doubtful
-        record = record.placed(created)
+        record = record.placed({**applied.ids, **created})
         if doubtful:
             record, settled = self._resolve(record, doubtful, created, state, applied, result)
         result.stamps = {reference(created[key]): key for key in keys if key in created}

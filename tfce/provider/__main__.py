@@ -16,7 +16,7 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    from tfce.provider.serve import serve
+    from tfce.provider.program import serve
 
     code = serve()
     sys.stderr.flush()

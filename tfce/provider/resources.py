@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,26 +14,23 @@ from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from tfce.cloud.api import Cloud
-from tfce.cloud.factory import connect
 from tfce.cloud.shape import Shape
-from tfce.config.credentials import Credentials
-from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.vm import Owner
-from tfce.provider import pilots, settings, sight
-from tfce.provider.settings import REPORT
+from tfce.provider import pilots, sight
+from tfce.provider.run import Run
 
 State = dict[str, Any]
 _OWNER = ("installation", "ce", "queue")
 
 
 class TfceProvider(Provider):  # type: ignore[misc]
-    """The provider: knows the login, and hands out connections."""
+    """The provider of one run: hands out connections."""
 
-    def __init__(self) -> None:
-        self.stop = threading.Event()
+    def __init__(self, run: Run) -> None:
+        self.run = run
         self._lock = threading.Lock()
-        self._login: tuple[Endpoint, Credentials] | None = None
+        self._connect: Callable[[], Cloud] | None = None
         self._first: Cloud | None = None
 
     def get_model_prefix(self) -> str:
@@ -46,6 +40,7 @@ class TfceProvider(Provider):  # type: ignore[misc]
         return "registry.terraform.io/tfce/tfce"
 
     def get_provider_schema(self, diags: Diagnostics) -> Schema:
+        self.run.met = True
         texts = {
             "cloud": "libcloud's name of the cloud, or a dotted class",
             "region": "The region.",
@@ -61,7 +56,7 @@ class TfceProvider(Provider):  # type: ignore[misc]
     def configure_provider(self, diags: Diagnostics, config: State) -> None:
         known = {name: None if value is Unknown else value for name, value in config.items()}
         try:
-            self._login = settings.login(known)
+            self._connect = self.run.login(known)
         except ConfigError as error:
             for fault in error.faults:
                 diags.add_error(f"{fault.option} {fault.problem}", str(fault))
@@ -74,30 +69,26 @@ class TfceProvider(Provider):  # type: ignore[misc]
 
     @contextmanager
     def cloud(self) -> Iterator[Cloud]:
-        """A connection of one's own. What it asked is written to the log when it is given back."""
-        if self._login is None:
-            raise CloudError("the provider is not configured", "authentication")
+        """A connection of one's own. Who ends the run waits until it is given back."""
+        with self.run.working():
+            own = self._own()
+            try:
+                yield own
+            finally:
+                self.run.spent(own.calls)
+
+    def _own(self) -> Cloud:
         with self._lock:
+            if self._connect is None:
+                raise CloudError("the provider is not configured", "authentication")
             if self._first is None:
-                self._first = connect(*self._login)
-            self._first.token()  # logs in, once for all, where the cloud wants that
-            own = self._first.clone()
-        try:
-            yield own
-        finally:
-            with self._lock:
-                report(own.calls + self._first.calls)
+                self._first = self._connect()
+            try:
+                self._first.token()  # logs in, once for all, where the cloud wants that
+            finally:
+                self.run.spent(self._first.calls)
                 self._first.calls.clear()
-
-    def manner(self, retries: int) -> pilots.Manner:
-        """How VMs are asked for in this run."""
-        return settings.manner(retries, self.stop)
-
-
-def report(calls: Counter[str]) -> None:
-    """Write to Terraform's log what the cloud was asked; ``calls.count_calls`` reads it."""
-    if calls:
-        print(f"{REPORT}{json.dumps(calls)}", file=sys.stderr, flush=True)
+            return self._first.clone()
 
 
 class Pilots(Resource):  # type: ignore[misc]
@@ -154,7 +145,7 @@ class Pilots(Resource):  # type: ignore[misc]
                 f"{len(current['ids'])} VMs bear the old tags. Remove them first, or configure another queue.",
             )
         wanted = planned["pilots"]
-        planned["ids"] = Unknown if wanted is Unknown else _foreseen(wanted, current["ids"] or {})
+        planned["ids"] = Unknown if wanted is Unknown else self._foreseen(wanted, current["ids"] or {})
         return planned
 
     # -- read ----------------------------------------------------------------------------------------------
@@ -186,10 +177,10 @@ class Pilots(Resource):  # type: ignore[misc]
         outcome = self._bring_about(ctx, {}, planned)
         if outcome is None or (outcome.refused and not outcome.ids):
             for key, reason in (outcome.refused if outcome else {}).items():
-                ctx.diagnostics.add_error(*_refusal(key, reason))
+                ctx.diagnostics.add_error(*self._refusal(key, reason))
             return None
         for key, reason in outcome.refused.items():
-            ctx.diagnostics.add_warning(*_refusal(key, reason))
+            ctx.diagnostics.add_warning(*self._refusal(key, reason))
         return {**planned, "ids": outcome.ids}
 
     def update(self, ctx: Any, current: State, planned: State) -> State:
@@ -198,7 +189,7 @@ class Pilots(Resource):  # type: ignore[misc]
         if outcome is None:
             return current
         for key, reason in outcome.refused.items():
-            ctx.diagnostics.add_error(*_refusal(key, reason), path=["pilots", (key,)])
+            ctx.diagnostics.add_error(*self._refusal(key, reason), path=["pilots", (key,)])
         for key, reason in outcome.kept.items():
             ctx.diagnostics.add_error(f"Pilot {key} is not forgotten", f"{reason}; remove it with `tfce kill`")
         born = {key: text for key, text in planned["pilots"].items() if key not in outcome.refused}
@@ -217,24 +208,26 @@ class Pilots(Resource):  # type: ignore[misc]
 
     def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.Outcome | None:
         try:
-            manner = self._provider.manner(int(_given(planned, "max_retries", 5)))
+            run, folder = self._provider.run, Path(planned["contexts"])
+            manner = run.manner(int(_given(planned, "max_retries", 5)))
             with self._provider.cloud() as cloud:
-                folder = Path(planned["contexts"])
-                return pilots.bring_about(cloud, shape_of(planned), planned["pilots"], known, folder, manner)
+                outcome = pilots.bring_about(cloud, shape_of(planned), planned["pilots"], known, folder, manner)
+                run.note(outcome)  # before the run may end
+                return outcome
         except (CloudError, ConfigError) as error:
             ctx.diagnostics.add_error("Nothing was done", error.message)
             return None
 
+    def _refusal(self, key: str, reason: str) -> tuple[str, str]:
+        summary = f"Pilot {key} was not started"
+        self._provider.run.faults.add(summary)
+        return summary, reason
 
-def _refusal(key: str, reason: str) -> tuple[str, str]:
-    return f"Pilot {key} was not started", reason
-
-
-def _foreseen(wanted: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
-    """The ids after an apply, as far as they are known."""
-    some = settings.only()
-    kept = {key: node for key, node in ids.items() if some is not None or key in wanted}
-    return {**{key: Unknown for key in wanted if pilots.about(key, some)}, **kept}
+    def _foreseen(self, wanted: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
+        """The ids after an apply, as far as they are known."""
+        run = self._provider.run
+        kept = {key: node for key, node in ids.items() if run.only is not None or key in wanted}
+        return {**dict.fromkeys(run.is_about(wanted), Unknown), **kept}
 
 
 def _given(state: State, name: str, default: Any) -> Any:

@@ -1,5 +1,4 @@
-"""The plugin protocol: handshake, TLS, and a server that lets a running apply finish before it ends, and does not
-outlive its Terraform for longer.
+"""The provider on a socket: a server that lets what is under way come to its end.
 
 The framework's own server is not used: it drops whatever is running when Terraform asks it to stop, so that VMs
 just made would not be recorded, and it keeps a private key in the user's home.
@@ -7,31 +6,23 @@ just made would not be recorded, and it keeps a private key in the user's home.
 
 from __future__ import annotations
 
-import base64
-import os
-import signal
-import tempfile
-import threading
+import functools
 import traceback
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from tf.gen import grpc_controller_pb2, grpc_controller_pb2_grpc, grpc_stdio_pb2_grpc, tfplugin_pb2
+from tf.gen import tfplugin_pb2
 from tf.gen.tfplugin_pb2_grpc import add_ProviderServicer_to_server
 from tf.provider import ProviderServicer
 
-from tfce.model.errors import shorten
+from tfce.model.errors import TerraformError, shorten
 from tfce.provider.resources import TfceProvider
+from tfce.provider.run import Run
 
 _LARGEST = 256 * 2**20  # bytes of one message, as in Terraform
-_LAST_WORDS = 2.0  # seconds for the answer to "shut down" to arrive
-_GLANCE = 0.5  # seconds between two looks at whether Terraform still lives
 
 
 class _Servicer(ProviderServicer):  # type: ignore[misc]
@@ -40,22 +31,8 @@ class _Servicer(ProviderServicer):  # type: ignore[misc]
     app: TfceProvider
 
     def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.app.stop.set()
+        self.app.run.stop.set()
         return tfplugin_pb2.StopProvider.Response()
-
-
-class _Controller(grpc_controller_pb2_grpc.GRPCControllerServicer):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.over = threading.Event()
-
-    def Shutdown(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self.over.set()
-        return grpc_controller_pb2.Empty()
-
-
-class _Stdio(grpc_stdio_pb2_grpc.GRPCStdioServicer):  # type: ignore[misc]
-    def StreamStdio(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return iter(())
 
 
 class _Explained(grpc.ServerInterceptor):  # type: ignore[misc]
@@ -65,77 +42,43 @@ class _Explained(grpc.ServerInterceptor):  # type: ignore[misc]
         handler = continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
-        answer = handler.unary_unary
-
-        def guarded(request: Any, context: Any) -> Any:
-            try:
-                return answer(request, context)
-            except Exception as error:
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{Path(place.filename).name}:{place.lineno}"
-                context.abort(
-                    grpc.StatusCode.INTERNAL, f"{type(error).__name__} in {where}: {shorten(str(error))}"
-                )
-
         return grpc.unary_unary_rpc_method_handler(
-            guarded, handler.request_deserializer, handler.response_serializer
+            _explained(_silent(handler.unary_unary)), handler.request_deserializer, handler.response_serializer
         )
 
 
-def serve() -> int:
-    """Serve the Terraform that started this process until it says that it is done."""
-    provider, controller, workers = TfceProvider(), _Controller(), ThreadPoolExecutor(10)
-    # A terminal's Ctrl-C, or a service manager's end of everything, reaches Terraform, too; it says what to do.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: provider.stop.set())
-    terraform = os.getppid()  # another one is our parent when it was killed
-    server = grpc.server(
-        workers,
-        interceptors=[_Explained()],
-        options=[
-            ("grpc.max_receive_message_length", _LARGEST),
-            ("grpc.max_send_message_length", _LARGEST),
-        ],
-    )
-    add_ProviderServicer_to_server(_Servicer(provider), server)
-    grpc_controller_pb2_grpc.add_GRPCControllerServicer_to_server(controller, server)
-    grpc_stdio_pb2_grpc.add_GRPCStdioServicer_to_server(_Stdio(), server)
-    certificate, key = _certificate()
-    with tempfile.TemporaryDirectory(prefix="tfce-") as folder:  # for its owner only
-        address = f"{folder}/plugin.sock"
-        credentials = grpc.ssl_server_credentials(
-            [(key, certificate.public_bytes(serialization.Encoding.PEM))], require_client_auth=False
-        )
-        server.add_secure_port(f"unix://{address}", credentials)
-        server.start()
-        shown = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode().rstrip("=")
-        print(f"1|6|unix|{address}|grpc|{shown}", flush=True)
-        while not controller.over.wait(_GLANCE) and os.getppid() == terraform:
-            pass
-        provider.stop.set()  # what is under way comes to its end, and nothing else is begun
-        server.stop(_LAST_WORDS).wait()
-        workers.shutdown()  # hazard: the server itself does not wait for a call whose Terraform is gone
-    return 0
+def _explained(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def guarded(request: Any, context: Any) -> Any:
+        try:
+            return answer(request, context)
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
+            context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in {where}: {shorten(str(error))}")
+
+    return guarded
 
 
-def _certificate() -> tuple[x509.Certificate, bytes]:
-    """A certificate for this process alone, and its private key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate, private
+def _silent(method: Any) -> Callable[[Any, Any], Any]:
+    """The framework's method without its decorator, which prints each error with its frames."""
+    plain = getattr(method, "__wrapped__", None)
+    return functools.partial(plain, method.__self__) if plain else method
+
+
+def make(run: Run, workers: ThreadPoolExecutor) -> grpc.Server:
+    """A server for one run, not listening yet."""
+    limits = [("grpc.max_receive_message_length", _LARGEST), ("grpc.max_send_message_length", _LARGEST)]
+    server = grpc.server(workers, interceptors=[_Explained()], options=limits)
+    add_ProviderServicer_to_server(_Servicer(TfceProvider(run)), server)
+    return server
+
+
+def listen(run: Run, workers: ThreadPoolExecutor, address: str) -> grpc.Server:
+    """A server for one run at ``address``, started, without TLS."""
+    server = make(run, workers)
+    try:
+        server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise TerraformError(f"{address}: the provider cannot listen there ({shorten(str(error))})") from None
+    server.start()
+    return server

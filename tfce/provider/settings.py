@@ -1,13 +1,11 @@
-"""What the provider is told: whose cloud, with which login, and how to go about it.
+"""What the program ``terraform-provider-tfce`` is told: whose cloud, with which login, and how to go about it.
 
-The provider block names what is no secret. The environment carries the login, and what a run of tfce adds:
+The provider block names what is no secret. The environment carries the login, and what a pipeline may add:
 
 ================================  ======================================================================
 ``TFCE_CLOUD_KEY``                user name, access key or application credential of the login
 ``TFCE_CLOUD_SECRET``             its password, secret or path of a proxy
 ``TFCE_CLOUD_OPTIONS``            JSON: the driver's options (``Driver_*`` without prefix), secret or not
-``TFCE_CLOUD_LOGIN``              file in memory with a token, from which and to which a login is shared; see
-                                  ``openstack_login``
 ``TFCE_PROVIDER_PARALLELISM``     VMs asked for at once, 10 unless set
 ``TFCE_PROVIDER_KEYS``            the pilots that this run is about, with commas; all unless set
 ``TFCE_PROVIDER_ADOPT_ONLY``      1: no VM is made, only those that exist are taken over
@@ -17,27 +15,28 @@ The provider block names what is no secret. The environment carries the login, a
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfce.config.credentials import LOGIN, Credentials
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
+from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint, endpoint, pointed
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, Fault
-from tfce.provider.pilots import Manner
+from tfce.provider.run import Run
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
 AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
-REPORT = "tfce asked the cloud: "  # in the provider's log; what follows is JSON, numbers by action
 
 
-def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict[str, str]:
-    """The variables that carry the login of ``queue`` to the provider; ``place``: where a token is shared."""
+def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
+    """The variables that carry the login of ``queue`` to the program."""
     authority = os.environ.get(AUTHORITY)
     return {
         KEY: credentials.key,
@@ -45,7 +44,6 @@ def environment(queue: Queue, credentials: Credentials, place: str = "") -> dict
         OPTIONS: json.dumps(dict(queue.endpoint.driver)),
         PARALLELISM: str(queue.terraform.parallelism),
         **({AUTHORITY: authority} if authority else {}),
-        **({LOGIN: place} if place else {}),
     }
 
 
@@ -75,13 +73,20 @@ def _options(environ: Mapping[str, str]) -> dict[str, Any]:
     raise ConfigError(OPTIONS, "", "is no JSON object", 'write it like {"timeout": "60"}')
 
 
-def manner(retries: int, stop: threading.Event, environ: Mapping[str, str] = os.environ) -> Manner:
-    """How this run asks for VMs."""
+def run(environ: Mapping[str, str] = os.environ) -> Run:
+    """The run that the environment tells the program of."""
+
+    def logged_in(block: Mapping[str, Any]) -> Callable[[], Cloud]:
+        return functools.partial(connect, *login(block, environ))
+
+    return Run(logged_in, only(environ), environ.get(ADOPT_ONLY) != "1", _parallelism(environ))
+
+
+def _parallelism(environ: Mapping[str, str]) -> int:
     text = environ.get(PARALLELISM) or "10"
-    parallelism = int(text) if text.isdigit() else 0
-    if not parallelism:
-        raise ConfigError(PARALLELISM, text, "must be a whole number of at least 1", "for example 10")
-    return Manner(parallelism, retries, only(environ), environ.get(ADOPT_ONLY) != "1", stop)
+    if text.isdigit() and int(text):
+        return int(text)
+    raise ConfigError(PARALLELISM, text, "must be a whole number of at least 1", "for example 10")
 
 
 def only(environ: Mapping[str, str] = os.environ) -> frozenset[str] | None:

@@ -1,7 +1,8 @@
 """The Terraform edge of a queue whose pilots are one resource, of tfce's own provider.
 
 Such a resource is told which pilots shall exist; it takes over those whose VMs exist, by their tags. So an
-adoption is an apply that makes nothing, and forgetting is taking keys out of one map in the state.
+adoption is an apply that makes nothing, and forgetting is taking keys out of one map in the state. The provider is
+served by this process, for each run anew: what the run is about and what came of it stay in memory.
 """
 
 from __future__ import annotations
@@ -10,27 +11,33 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
+from tfce.cloud.api import Cloud
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError
 from tfce.provider import settings
+from tfce.provider.attached import attached
+from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process
-from tfce.terraform.calls import count_calls
-from tfce.terraform.runner import Applied, Terraform
+from tfce.terraform.runner import Applied, Plan, Terraform
 
 _EDITED = "edited.tfstate"
 # A driver of somebody's own may call its secrets anything: what sounds like one is not written down.
 _SECRET = re.compile(r"secret|token|password|passwd|key|cred", re.IGNORECASE)
 
+Attach = Callable[[Run], AbstractContextManager[Mapping[str, str]]]
+
 
 class Bulk(Terraform):
-    """Terraform in one queue's workspace, the pilots being one resource."""
+    """Terraform in one queue's workspace, the pilots being one resource. ``clone`` gives another connection to the
+    queue's cloud, ``attach`` serves a run's provider."""
 
-    def __init__(self, *args: Any, login: Callable[[], str] = str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, clone: Callable[[], Cloud], attach: Attach = attached, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._login = login
+        self._clone, self._attach = clone, attach
         self._spent: Counter[str] = Counter()  # API calls of runs that no caller heard of yet
 
     @property
@@ -48,53 +55,68 @@ class Bulk(Terraform):
         return {**super()._settings(), **({settings.OPTIONS: json.dumps(public)} if public else {})}
 
     def environment(self) -> dict[str, str]:
-        """The environment of a run: only what Terraform needs, and the login for our provider; for an
-        operator's own module also what the cloud's ready-made provider reads."""
+        """The environment of a run: only what Terraform needs, without any login: the provider is in this process.
+        For an operator's own module what the cloud's ready-made provider reads."""
         native = self.module.place is not None
-        return {
-            **base_environment(),
-            **self._settings(),
-            **(terraform_environment(self._queue, self._credentials, self._token) if native else {}),
-            **settings.environment(self._queue, self._credentials, self._login()),
-        }
+        login = terraform_environment(self._queue, self._credentials, self._token) if native else {}
+        return {**base_environment(), **self._settings(), **login}
 
     def _begin(self) -> None:
         # Terraform taints what fails while it is created: so it is created once, without pilots. Should that fail,
         # the first submission does it, and says why it cannot.
-        state = json.loads(self._run("state pull").out or "{}")
-        if not any(self._is_ours(resource) for resource in state.get("resources") or ()):
-            self._spent += count_calls(self._apply([], count=True).err.splitlines())
+        if not any(map(self._is_ours, self._state().get("resources") or ())):
+            self._serve(self._run_for([]))
+
+    # -- verbs ---------------------------------------------------------------------------------------------
 
     def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
-        def each(text: str) -> None:
-            what = text.rpartition(": ")[2]
-            for key in keys if text.startswith(self.module.resource) else ():
-                progress(f"{key}: {what}")
+        applied, run = Applied(), self._run_for(keys)
 
-        applied = super().apply(keys, each)
-        applied.calls += self._spent
-        self._spent.clear()
+        def each(text: str) -> None:  # what is said of the one resource is said of each pilot
+            for key in keys if text.startswith(self.module.resource) else ():
+                progress(f"{key}: {text.rpartition(': ')[2]}")
+
+        def on_line(line: str) -> None:
+            self._take(line, applied, each, run.faults)
+
+        ended = self._serve(run, on_line)
+        applied.ids |= run.ids
+        applied.calls, self._spent = self._spent, Counter()
+        applied = self._judged(applied, ended)
+        killed = f" ({applied.trouble})" if ended.exit < 0 else ""
+        applied.failed |= {key: self._clean(reason) + killed for key, reason in run.refused.items()}
+        if not run.met and applied.trouble and not applied.stopped and ended.exit > 0:
+            applied.trouble = f"Terraform did not get through to the provider that tfce serves: {applied.trouble}"
         return applied
 
-    def _apply(self, keys: Collection[str], **how: Any) -> process.Ended:
-        more = {**how.pop("more", {}), settings.KEYS: ",".join(keys)}
-        return super()._apply(keys, more=more, **how)
+    def _run_for(self, keys: Collection[str] | None, make: bool = True) -> Run:
+        only = None if keys is None else frozenset(keys)
+        return Run(lambda block: self._clone, only, make, self._queue.terraform.parallelism)
+
+    def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
+        """An apply beside the provider of ``run``."""
+        try:
+            return self._apply((), on_line=on_line, served=self._attach(run))
+        finally:
+            self._spent += run.calls
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:
             return
-        ended = self._apply(list(ids), more={settings.ADOPT_ONLY: "1"}, count=True)
-        self._spent += count_calls(ended.err.splitlines())
+        run = self._run_for(list(ids), make=False)
+        ended = self._serve(run)
         known = self.instances()
-        missing = sorted(key for key in ids if key not in known)
+        missing = {key: run.refused.get(key, "") for key in sorted(ids) if key not in known}
         if missing:
-            raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._said(ended) or ended.how}")
+            why = next(filter(None, missing.values()), "") or self._said(ended) or ended.how
+            raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._clean(why)}")
         other = {key: node for key, node in ids.items() if known[key].id != node}
         if other:
             self._edit(replace=other)
 
     def forget(self, keys: Collection[str]) -> None:
-        gone = [key for key in keys if key in self.instances()]
+        known = self.instances()
+        gone = [key for key in keys if key in known]
         if gone:
             self._edit(remove=gone)
 
@@ -102,13 +124,18 @@ class Bulk(Terraform):
         if keys:
             self._run("untaint", self.module.resource, lock_timeout="10s")
 
+    def plan(self, refresh: bool = True) -> Plan:
+        return self._plan(refresh, served=self._attach(self._run_for(None)))
+
+    # -- the state -----------------------------------------------------------------------------------------
+
     def _is_ours(self, resource: Mapping[str, Any]) -> bool:
         return resource["mode"] == "managed" and f"{resource['type']}.{resource['name']}" == self.module.resource
 
     def _edit(self, remove: Collection[str] = (), replace: Mapping[str, str] | None = None) -> None:
         """Change the map of pilots in the state, as ``terraform state rm`` and ``import`` would if it were many
         resources."""
-        state = json.loads(self._run("state pull").out)
+        state = self._state()
         for resource in state["resources"]:
             if self._is_ours(resource):
                 for entry in resource["instances"]:

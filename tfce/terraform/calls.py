@@ -1,15 +1,12 @@
-"""Counting the API calls that a Terraform provider makes, from its own request log."""
+"""Counting the API calls that a ready-made provider makes, from its own request log."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable
 
 from tfce.cloud.calls import plain_call
-from tfce.provider.settings import REPORT
 
 # A record starts with a time; its fields come in any order, and a request's body breaks it into lines.
 _RECORD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -29,9 +26,6 @@ def count_calls(lines: Iterable[str]) -> Counter[str]:
             first = _REQUEST_V1.search(line)
             if first:
                 counts[first.group(1)] += 1
-            if REPORT in line:
-                with contextlib.suppress(ValueError):
-                    counts.update(json.loads(line.partition(REPORT)[2]))
             rest = _REQUEST_OPENSTACK.search(line)
             if rest:
                 counts[plain_call(rest.group(1), rest.group(2))] += 1

@@ -84,16 +84,6 @@ class BulkModule(Module):
     def targets(self, keys: Collection[str]) -> list[str]:
         return [self.resource]
 
-    def culprit(self, diagnostic: Mapping[str, Any]) -> str | None:
-        # A pilot that could not be started is an error, or a warning while the resource is created.
-        found = _REFUSED.match(diagnostic.get("summary") or "")
-        return found.group(1) if found else None
-
-    def reason(self, diagnostic: Mapping[str, Any]) -> str:
-        # The summary of a refusal only says which pilot: many have the same reason, which is reported once.
-        detail = str(diagnostic.get("detail") or "")
-        return detail if detail and self.culprit(diagnostic) else super().reason(diagnostic)
-
     def instances(self, state: Mapping[str, Any]) -> dict[str, Instance]:
         found: dict[str, Instance] = {}
         for entry in self._entries(state):
@@ -102,7 +92,6 @@ class BulkModule(Module):
         return found
 
 
-_REFUSED = re.compile(r"Pilot ([0-9A-F]{8}) was not started$")
 OUR_PROVIDER = "tfce/tfce"
 BULK = BulkModule("bulk", "tfce_pilots.queue", OUR_PROVIDER, (0,), (10**6,))
 AWS = Module("aws", "aws_instance.pilot", "hashicorp/aws", (3, 39), (6,))

@@ -7,15 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 INTERRUPT_GRACE = 60.0  # seconds a program gets to finish and write down what it did after SIGINT
 TERMINATE_GRACE = 10.0  # seconds after SIGTERM, before SIGKILL
 _TICK = 0.05
-# In the environment of every provider, and of every Terraform that we start.
-_PROVIDER, _TERRAFORM = b"\0TF_PLUGIN_MAGIC_COOKIE=", b"\0TF_WORKSPACE="
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ def run(
     environment: Mapping[str, str],
     timeout: float,
     keep_open: Sequence[int] = (),
+    on_start: Callable[[int], None] = lambda pid: None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> Ended:
     """Run ``argv`` in ``folder`` and return when it has ended, whatever happens.
@@ -50,9 +49,8 @@ def run(
     After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and time to finish;
     only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
     once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a pipe:
-    if we are killed, it can still finish and record what it did. ``on_line`` gets each line of its output.
-    What a program that was killed leaves at work is told to end and gets its time, too: a provider may be
-    making a VM.
+    if we are killed, it can still finish and record what it did. ``on_start`` gets its process id, ``on_line``
+    each line of its output. What it leaves behind is killed.
     """
     out, err = os.memfd_create("out"), os.memfd_create("err")
     try:
@@ -67,8 +65,9 @@ def run(
             start_new_session=True,
             umask=0o077,
         )
+        on_start(child.pid)
         stopped = _watch(child, timeout, _Lines(out, on_line))
-        _outlast(child.pid)
+        end_group(child.pid)
         return Ended(child.returncode, _content(out), _content(err), stopped)
     finally:
         os.close(out)
@@ -112,60 +111,17 @@ def _signal(child: subprocess.Popen[bytes], step: signal.Signals) -> None:
         pass
 
 
-def _outlast(group: int) -> None:
-    """Wait until nothing is left of what a program started: all are told to end, and killed when they do not."""
-    deadline = time.monotonic() + INTERRUPT_GRACE
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGTERM)
-        while time.monotonic() < deadline and _at_work(group):
-            with contextlib.suppress(KeyboardInterrupt):
-                time.sleep(_TICK)
+def end_group(group: int) -> None:
+    """Kill what is left of a program that was started, once it has ended itself: a provider that nobody will ever
+    tell to end."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
-def end_orphans(held: Path) -> bool:
-    """Kill the providers that hold the file ``held`` open and whose Terraform is gone: nobody will ever tell them
-    to end. True if there were any; False where there is no /proc."""
-    providers = [pid for pid in _processes() if _PROVIDER in _environment(pid) and _holds(pid, held)]
-    orphans = [pid for pid in providers if _TERRAFORM not in _environment(_parent(pid))]
-    for pid in orphans:
-        with contextlib.suppress(OSError):
-            os.kill(int(pid.name), signal.SIGKILL)
-    return bool(orphans)
-
-
-# Processes as their folders in /proc; of one that has ended, or is not ours, nothing is known.
-
-
-def _processes() -> Iterator[Path]:
-    return Path("/proc").glob("[0-9]*")
-
-
-def _environment(pid: Path) -> bytes:
+def at_work(pid: int) -> bool:
+    """Whether there is such a process; a zombie has ended: in a container nobody may bury it."""
     with contextlib.suppress(OSError):
-        return b"\0" + (pid / "environ").read_bytes()
-    return b""
-
-
-def _stat(pid: Path) -> list[str]:
-    """State, parent and group; a zombie counts as one that has ended: in a container nobody may bury it."""
-    with contextlib.suppress(OSError):
-        fields = (pid / "stat").read_text().rpartition(")")[2].split()[:3]
-        return fields if fields[0] not in "ZX" else []
-    return []
-
-
-def _at_work(group: int) -> bool:
-    return any(_stat(pid)[2:] == [str(group)] for pid in _processes())
-
-
-def _parent(pid: Path) -> Path:
-    return pid.with_name((_stat(pid) or ["", pid.name])[1])
-
-
-def _holds(pid: Path, held: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return any(link.exists() and link.samefile(held) for link in (pid / "fd").iterdir())
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     return False
 
 

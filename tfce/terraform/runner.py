@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import logging
@@ -30,7 +31,7 @@ from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.store import files, locks
 from tfce.store.workspace import Workspace
-from tfce.terraform import process, toolchain, variables
+from tfce.terraform import process, state, toolchain, variables
 from tfce.terraform.calls import count_calls
 from tfce.terraform.modules import Module, module_for, option_of, strangers
 from tfce.terraform.variables import to_hcl
@@ -43,9 +44,11 @@ _ADOPTION = "adopt.tf"
 
 @dataclass
 class Applied:
-    """What an apply did: the reason of each pilot that failed, of the run as a whole (or ""), and the API
-    calls that the provider made."""
+    """What an apply did: the ids of VMs that were made or taken over, as far as its provider told us (also where
+    Terraform was killed before it could write them down); the reason of each pilot that failed, of the run as a
+    whole (or ""), and the API calls that the provider made."""
 
+    ids: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     trouble: str = ""
     stopped: str = ""
@@ -77,6 +80,7 @@ class Terraform:
         self._announce = announce
         self._token = token
         self._chosen: toolchain.Toolchain | None = None
+        self.started: Counter[str] = Counter()  # runs of Terraform so far, by command
         self.module: Module = module_for(self._queue)
 
     @property
@@ -134,7 +138,7 @@ class Terraform:
     def _hand_over(self) -> None:
         """Another module served this queue: take its pilots out of the state. Their VMs stay; the intent lets
         the next cycle take them into the state again, as pilots of this module."""
-        others = strangers(json.loads(self._run("state pull").out or "{}"), self.module)
+        others = strangers(self._state(), self.module)
         if others:
             record = self._workspace.load()
             keys = [key for keys in others.values() for key in keys]
@@ -173,6 +177,10 @@ class Terraform:
 
         ended = self._apply(keys, on_line=on_line, count=True)
         applied.calls = count_calls(ended.err.splitlines())
+        return self._judged(applied, ended)
+
+    def _judged(self, applied: Applied, ended: process.Ended) -> Applied:
+        """``applied`` with what the end of its run says."""
         applied.stopped = ended.stopped
         if ended.stopped:
             applied.trouble = f"Terraform {ended.stopped}"
@@ -195,7 +203,10 @@ class Terraform:
             **how,
         )
 
-    def _take(self, line: str, applied: Applied, progress: Callable[[str], None]) -> None:
+    def _take(
+        self, line: str, applied: Applied, progress: Callable[[str], None], known: Collection[str] = ()
+    ) -> None:
+        """One line of an apply. ``known``: summaries of diagnostics that say nothing new."""
         try:
             event = json.loads(line)
         except ValueError:
@@ -204,6 +215,8 @@ class Terraform:
             return
         if event.get("type") == "diagnostic":
             diagnostic = event.get("diagnostic") or {}
+            if diagnostic.get("summary") in known:
+                return
             text = self._clean(self.module.reason(diagnostic))
             key = self.module.culprit(diagnostic)
             if key:
@@ -227,19 +240,40 @@ class Terraform:
         """The pilots in the Terraform state, by key."""
         if not self._folder.is_dir():
             return {}  # nothing was ever submitted from here
-        left = self._folder / "errored.tfstate"
-        if left.exists():  # the state could not be written at the end of an apply: it is in here
-            self._run("state push", "errored.tfstate")
-            left.rename(left.with_suffix(".pushed"))
-        text = self._run("state pull").out
-        if not text.strip():
-            return {}
+        self._push_left_over()
         try:
-            return self.module.instances(json.loads(text))
+            return self.module.instances(self._state())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TerraformError(
-                f"{self._queue.label}: the Terraform state is damaged ({error}); {self._mend}"
-            ) from None
+            raise self._damaged(str(error)) from None
+
+    def _push_left_over(self) -> None:
+        """The state could not be written at the end of an apply: it is in a file of its own."""
+        left = self._folder / "errored.tfstate"
+        if not left.exists():
+            return
+        try:
+            whole = state.read(left)
+        except state.DamagedStateError:
+            whole = {}
+        if whole:
+            self._run("state push", left.name)
+        else:  # the disk was full for it, too
+            log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
+        left.rename(left.with_suffix(".pushed" if whole else ".damaged"))
+
+    def _state(self) -> state.State:
+        """The state, while no Terraform is at work. Without a process where it is a file of the workspace."""
+        path = state.file(self._folder, self._workspace.name)
+        try:
+            if path is None:
+                return state.parse(self._run("state pull").out)
+            with self._alone():
+                return state.read(path)
+        except state.DamagedStateError as error:
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, why: str) -> TerraformError:
+        return TerraformError(f"{self._queue.label}: the Terraform state is damaged ({why}); {self._mend}")
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         """Take VMs that exist into the state, all in one run: ``{key: instance id}``, keys in the roster."""
@@ -277,6 +311,9 @@ class Terraform:
 
     def plan(self, refresh: bool = True) -> Plan:
         """The plan of the whole workspace, as bare ``terraform plan`` shows it. Writes nothing."""
+        return self._plan(refresh)
+
+    def _plan(self, refresh: bool, **how: Any) -> Plan:
         ended = self._run(
             "plan",
             input=False,
@@ -286,6 +323,7 @@ class Terraform:
             lock=False,
             timeout=self._queue.terraform.timeout,
             check=False,
+            **how,
         )
         if ended.exit not in (0, 2):
             raise TerraformError(f"terraform plan: {self._said(ended) or ended.how}")
@@ -301,27 +339,30 @@ class Terraform:
         on_line: Callable[[str], None] = lambda line: None,
         check: bool = True,
         count: bool = False,
-        more: Mapping[str, str] | None = None,
+        served: contextlib.AbstractContextManager[Mapping[str, str]] | None = None,
         **options: Any,
     ) -> process.Ended:
+        """One run. ``served``: what goes on beside it, and what its environment gets of that."""
         program = self.toolchain.program.argv
         line: list[str] = Commands(terraform_bin_path=program[-1]).generate_cmd_string(
             command, *arguments, **options
         )
-        environment = {**self.environment(), **(more or {})}
-        if count:
-            # Read from memory for the count, and kept nowhere: the log holds user data in clear.
-            environment |= {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
-        with self._alone() as handle, self._slot():
+        # Read from memory for the count, and kept nowhere: the log holds user data in clear.
+        counting = {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
+        more = served or contextlib.nullcontext({})
+        with self._alone() as handle, self._slot(), more as extra:
+            self.started[command] += 1
             try:
                 ended = process.run(
                     [*program[:-1], *line],
                     folder=self._folder,
-                    environment=environment,
+                    environment={**self.environment(), **(counting if count else {}), **extra},
                     timeout=timeout,
                     keep_open=[handle],
+                    on_start=functools.partial(_write_down, handle),
                     on_line=on_line,
                 )
+                _write_down(handle, None)
             except OSError as error:
                 raise TerraformError(
                     f"terraform {command}: {program[0]} cannot be run ({error.strerror}); install it again, or "
@@ -340,20 +381,14 @@ class Terraform:
         path = self._folder / "terraform.lock"
         handle = os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
         try:
-            deadline = time.monotonic() + self._queue.workspace.lock_timeout
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        if not process.end_orphans(path):
-                            raise BusyError(
-                                f"{self._queue.label} is busy: a Terraform of an earlier cycle is still at work "
-                                f"(it holds {path}); nothing was changed, try again later"
-                            ) from None
-                        deadline = time.monotonic() + process.TERMINATE_GRACE
-                    time.sleep(0.1)
+            # A ready-made provider whose Terraform is gone would hold the lock for ever.
+            if not _locked(handle, self._queue.workspace.lock_timeout) and not (
+                _end_left_over(handle) and _locked(handle, process.TERMINATE_GRACE)
+            ):
+                raise BusyError(
+                    f"{self._queue.label} is busy: a Terraform of an earlier cycle is still at work "
+                    f"(it holds {path}); nothing was changed, try again later"
+                )
             yield handle
         finally:
             os.close(handle)
@@ -386,3 +421,32 @@ class Terraform:
         lines = [line.strip("╷│╵ ") for line in lines]
         text = " ".join(filter(None, lines)) or " ".join(ended.out.split())
         return self._clean(text.partition("Error: ")[2] or text)
+
+
+def _locked(handle: int, patience: float) -> bool:
+    """Whether the file could be locked within ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+
+
+def _write_down(handle: int, pid: int | None) -> None:
+    """Say in the lock's file which Terraform holds it. A full disk is no reason to stop."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(pid or "").encode(), 0)
+
+
+def _end_left_over(handle: int) -> bool:
+    """Where the Terraform that took the lock is gone, and only what it started still holds it: kill that."""
+    text = os.pread(handle, 20, 0)
+    pid = int(text) if text.isdigit() else 0
+    if pid <= 1 or process.at_work(pid):
+        return False
+    process.end_group(pid)  # its number stays taken as long as one of its group lives
+    return True

@@ -106,40 +106,51 @@ def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: 
     consistent(site, slow + 2)
 
 
-def test_kill_9_of_terraform_alone_and_what_it_left_at_work_counts(site: Site) -> None:
+def test_kill_9_of_terraform_alone_and_what_was_under_way_counts(site: Site) -> None:
     process = submitting(site, 2)
-    provider = child(process, b"tfce.provider")
     os.kill(child(process, b"\0apply\0"), signal.SIGKILL)
     out, err = process.communicate(timeout=WAIT)
     result = json.loads(out)
     assert process.returncode == 1 and len(result["references"]) == 2, err
-    assert {one["reason"] for one in result["failed"]} == {"terraform apply was killed by signal 9"}
-    assert not alive(provider)
+    (reason,) = {one["reason"] for one in result["failed"]}
+    assert reason.endswith("(terraform apply was killed by signal 9)")
+    assert site.proxy.counts()["RunInstances"] == 2  # nothing was begun after its end
     consistent(site, 3)
 
 
-def test_kill_9_of_all_but_the_provider_and_the_next_cycle_is_not_kept_waiting(site: Site) -> None:
-    process = submitting(site, 2)
-    provider = child(process, b"tfce.provider")
-    for pid in (process.pid, child(process, b"\0apply\0")):
-        os.kill(pid, signal.SIGKILL)
+@pytest.mark.parametrize("slow", [1, 2, 3])
+def test_kill_9_of_tfce_alone_and_its_terraform_ends(site: Site, slow: int) -> None:
+    process = submitting(site, slow)
+    terraform = child(process, b"\0apply\0")
+    os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    until(lambda: not alive(terraform), "Terraform ends without its provider")
+    until(lambda: len(site.instances()) == slow + 1, "the request in flight arrives")
+    site.proxy.clear()
     after = site.submit(1)
     assert after.code == 0, after.err
-    until(lambda: not alive(provider), "the provider ends")
+    consistent(site, slow + 2)
+
+
+def test_kill_9_of_tfce_and_terraform_and_the_next_cycle_is_not_kept_waiting(site: Site) -> None:
+    process = submitting(site, 2)
+    terraform = child(process, b"\0apply\0")
+    for pid in (terraform, process.pid):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    until(lambda: len(site.instances()) == 3, "the request in flight arrives")
+    site.proxy.clear()
+    after = site.submit(1)
+    assert after.code == 0, after.err
     consistent(site, 4)
 
 
-def test_kill_9_of_the_provider_alone(site: Site) -> None:
+def test_the_process_that_terraform_may_kill_is_missed_by_nobody(site: Site) -> None:
     process = submitting(site, 2)
-    os.kill(child(process, b"tfce.provider"), signal.SIGKILL)
-    out, _ = process.communicate(timeout=WAIT)
-    result = json.loads(out)
-    assert result["references"]  # the VM whose answer had arrived is found by its tag
-    until(lambda: len(site.instances()) == 3, "the request in flight arrives")
-    site.proxy.clear()
-    site.run("reap", site.name)
-    consistent(site, 3)
+    os.kill(child(process, b"cat\0"), signal.SIGKILL)
+    out, err = process.communicate(timeout=WAIT)
+    assert process.returncode == 0 and len(json.loads(out)["references"]) == 3, err
+    consistent(site, 4)
 
 
 def test_sigint_lets_what_is_under_way_finish_and_records_it(site: Site) -> None:

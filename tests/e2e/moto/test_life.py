@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
-from tests.checking import state_file
+from tests.checking import children, state_file
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 
@@ -87,7 +88,7 @@ def test_the_cost_is_flat_and_the_plan_short_at_1000_pilots(site: Site) -> None:
     crowd(site, 1000)
     many, most = cpu(site)
     assert many["calls"] == few["calls"] and len(many["references"]) == 3
-    assert most < 1.6 * least  # about 1.2; seconds on the clock say nothing on a shared machine
+    assert most < least + 1  # about 0.4 more; seconds on the clock say nothing on a shared machine
     roster = json.loads((site.private / "scale.auto.tfvars.json").read_text())
     dismissed, wanted = sorted(roster["pilots"])[0], ["FFFFFFF1", "FFFFFFF2", "FFFFFFF3"]
     batch = roster["pilots"].pop(dismissed)
@@ -142,15 +143,14 @@ def test_no_secret_is_anywhere(site: Site) -> None:
     process = site.start(*site.submission(3))
     lines: set[str] = set()
     while process.poll() is None:
-        for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                lines.add(cmdline.read_bytes().decode(errors="replace"))
-            except OSError:
-                continue
+        for pid in children(process.pid):
+            for name in ("cmdline", "environ"):  # its own environment is the operator's
+                with contextlib.suppress(OSError):
+                    lines.add(Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace"))
     out, err = process.communicate()
     said = [out, err, *lines, site.run("plan", site.name).out, site.run("status", site.name).out]
     assert all(SECRET not in text and PLANTED not in text for text in said)
-    assert any("tfce.provider" in line for line in lines)  # the process list was really looked at
+    assert any("\0apply\0" in line for line in lines) and any("TF_REATTACH" in line for line in lines)
     for path in (site.folder / "root").rglob("*"):
         if path.is_file() and not path.is_symlink():
             data = path.read_bytes()

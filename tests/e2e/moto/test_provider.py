@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -54,10 +53,10 @@ def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None
     read, credentials = settings.login(block, environ)
     assert (read.home, dict(read.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
     assert credentials == Credentials("user", "password")
-    manner = settings.manner(3, threading.Event(), environ)
+    manner = settings.run(environ).manner(3)
     assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)
     some = {settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}
-    manner = settings.manner(3, threading.Event(), environ | some)
+    manner = settings.run(environ | some).manner(3)
     assert manner.only == {"0000000A", "0000000B"} and not manner.make
     assert settings.only({settings.KEYS: ""}) == frozenset()
 
@@ -94,7 +93,7 @@ def test_a_wrong_login_is_said_without_its_secret(
 
 def test_a_wrong_parallelism_is_said() -> None:
     with pytest.raises(ConfigError, match=settings.PARALLELISM):
-        settings.manner(1, threading.Event(), {settings.PARALLELISM: "0"})
+        settings.run({settings.PARALLELISM: "0"})
 
 
 def provider(**environ: str) -> subprocess.Popen[str]:

@@ -1,0 +1,272 @@
+"""The provider that this process serves: what Terraform and OpenTofu may do to it, and what runs keep apart."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.checking import alive, children, until
+from tests.rigs import opentofu
+from tests.rigs.localstack import Emulator
+from tests.rigs.proxy import Fault, Proxy
+from tests.site import SECRET, Site
+from tfce.model.pilot import Pilot, moment
+from tfce.provider.attached import VARIABLE, attached
+from tfce.provider.run import Run
+from tfce.terraform.bulk import Bulk
+
+BORN = moment("2026-01-31T12:00:00Z")
+A, B, C = "0000000A", "0000000B", "0000000C"
+TOFU = opentofu.find()
+
+
+@pytest.fixture(
+    params=[
+        "terraform",
+        pytest.param("tofu", marks=pytest.mark.skipif(TOFU is None, reason="needs tests/rigs/opentofu.py")),
+    ]
+)
+def anyone(request: pytest.FixtureRequest, site: Site) -> Site:
+    """A site on Terraform, and on OpenTofu."""
+    if request.param == "tofu":
+        site.configure(Terraform_Binary=str(TOFU))
+    return site
+
+
+def bulk(
+    site: Site, *keys: str, attach: Callable[[Run], AbstractContextManager[Mapping[str, str]]] = attached
+) -> Bulk:
+    """The Terraform edge of a site whose pilots ``keys`` are wanted."""
+    parts = site.parts()
+    made = Bulk(parts.workspace, parts.credentials, clone=parts.cloud.clone, attach=attach)
+    parts.workspace.prepare()
+    parts.terraform.prepare()
+    parts.workspace.render()
+    roster = parts.workspace.roster()
+    parts.workspace.save_roster(roster.including(Pilot(key, BORN, "b") for key in keys))
+    parts.workspace.write_contexts(dict.fromkeys(keys, b"#!/bin/sh\n"))
+    return made
+
+
+def address(environment: Mapping[str, str]) -> Path:
+    (place,) = {entry["Addr"]["String"] for entry in json.loads(environment[VARIABLE]).values()}
+    return Path(place)
+
+
+def pids(environment: Mapping[str, str]) -> set[int]:
+    return {entry["Pid"] for entry in json.loads(environment[VARIABLE]).values()}
+
+
+# -- what it looks like ------------------------------------------------------------------------------------
+
+
+def a_run(site: Site) -> Run:
+    return Run(lambda block: site.parts().cloud.clone)
+
+
+def test_only_its_owner_reaches_it_and_nothing_of_it_stays(site: Site) -> None:
+    before = set(children(os.getpid()))
+    with attached(a_run(site)) as environment:
+        place = address(environment)
+        assert place.is_socket() and place.parent.stat().st_mode & 0o777 == 0o700
+        assert {"registry.terraform.io/tfce/tfce", "registry.opentofu.org/tfce/tfce"} == set(
+            json.loads(environment[VARIABLE])
+        )
+        assert list(environment) == [VARIABLE] and SECRET not in str(environment)
+        (pid,) = pids(environment)
+        assert alive(pid) and pid != os.getpid() and pid in children(os.getpid())
+    assert not place.parent.exists() and not alive(pid) and set(children(os.getpid())) == before
+
+
+def test_the_process_that_may_be_killed_keeps_its_number_until_the_end(site: Site) -> None:
+    with attached(a_run(site)) as environment:
+        (pid,) = pids(environment)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not alive(pid), "it ends")
+        assert Path(f"/proc/{pid}").exists()  # nobody else can have this number
+
+
+def test_a_long_temporary_folder_does_not_matter(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with attached(a_run(site)) as environment:
+        assert address(environment).is_socket()
+
+
+# -- what is no provider, or not yet -----------------------------------------------------------------------
+
+
+@contextmanager
+def hindered(run: Run, hinder: Callable[[Path, ExitStack], None]) -> Iterator[Mapping[str, str]]:
+    with attached(run) as environment, ExitStack() as stack:
+        hinder(address(environment), stack)
+        yield environment
+
+
+def missing(place: Path, stack: ExitStack) -> None:
+    place.unlink()
+
+
+def listener(place: Path, stack: ExitStack, backlog: int | None) -> socket.socket:
+    place.unlink()
+    taken = stack.enter_context(socket.socket(socket.AF_UNIX))
+    taken.bind(str(place))
+    if backlog is not None:
+        taken.listen(backlog)
+    return taken
+
+
+def refused(place: Path, stack: ExitStack) -> None:
+    listener(place, stack, None)
+
+
+def silent(place: Path, stack: ExitStack) -> None:
+    listener(place, stack, 50)
+
+
+def stolen(place: Path, stack: ExitStack) -> None:
+    taken = listener(place, stack, 50)
+
+    def talk() -> None:
+        while True:
+            try:
+                one, _ = taken.accept()
+                one.sendall(b"HTTP/1.1 200 OK\r\n\r\nwhat?\r\n")
+                one.close()
+            except OSError:
+                return
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    stack.callback(thread.join, 5)
+    stack.callback(taken.shutdown, socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("hinder", [missing, refused, silent, stolen])
+def test_a_provider_that_cannot_be_reached_is_one_clear_error(
+    anyone: Site, hinder: Callable[[Path, ExitStack], None]
+) -> None:
+    terraform = bulk(anyone, A, attach=lambda run: hindered(run, hinder))
+    applied = terraform.apply([A])
+    assert applied.trouble.startswith("Terraform did not get through to the provider that tfce serves: ")
+    assert (applied.failed, applied.ids, applied.stopped) == ({}, {}, "")
+    assert not anyone.instances()
+    after = bulk(anyone, A).apply([A])  # we live, and the queue is not stuck
+    assert not after.trouble and set(after.ids) == {A}
+
+
+def test_a_provider_that_answers_slowly_is_waited_for(anyone: Site) -> None:
+    # What it is asked arrives a second late, through a socket in its place.
+    def slow(place: Path, stack: ExitStack) -> None:
+        real = place.with_name("real.sock")
+        place.rename(real)
+        taken = stack.enter_context(socket.socket(socket.AF_UNIX))
+        taken.bind(str(place))
+        taken.listen(50)
+        stack.callback(taken.shutdown, socket.SHUT_RDWR)
+        threading.Thread(target=relay, args=(taken, real, 1.0), daemon=True).start()
+
+    applied = bulk(anyone, A, attach=lambda run: hindered(run, slow)).apply([A])
+    assert not applied.trouble and set(applied.ids) == {A}
+
+
+def relay(taken: socket.socket, real: Path, delay: float) -> None:
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):  # one of the two has gone
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(near: socket.socket) -> None:
+        time.sleep(delay)
+        with near, socket.socket(socket.AF_UNIX) as far:
+            far.connect(str(real))
+            back = threading.Thread(target=pump, args=(far, near), daemon=True)
+            back.start()
+            pump(near, far)
+            back.join()
+
+    while True:
+        try:
+            near, _ = taken.accept()
+        except OSError:
+            return
+        threading.Thread(target=serve, args=(near,), daemon=True).start()
+
+
+# -- what comes back ---------------------------------------------------------------------------------------
+
+
+def test_what_was_made_and_what_was_refused_comes_back_as_objects(anyone: Site) -> None:
+    anyone.configure(Terraform_Parallelism="1")
+    terraform = bulk(anyone, A, B, C)
+    anyone.proxy.add(Fault("RunInstances", "error", nth=2, code="InstanceLimitExceeded", message="quota is full"))
+    applied = terraform.apply([A, B])
+    (made,) = anyone.instances().items()
+    assert applied.ids == {made[1][1]["tfce:key"]: made[0]}
+    (refusal,) = applied.failed.items()
+    assert refusal[0] in (A, B) and "InstanceLimitExceeded: quota is full" in refusal[1]
+    assert applied.calls["RunInstances"] == 2 and C not in {*applied.ids, *applied.failed}
+
+
+def test_terraform_gets_no_login(anyone: Site) -> None:
+    environment = bulk(anyone).environment()
+    assert SECRET not in str(environment) and not any(
+        name.startswith(("AWS_", "TFCE_CLOUD_K")) for name in environment
+    )
+
+
+def test_a_killed_terraform_does_not_take_the_ids_along(anyone: Site) -> None:
+    anyone.proxy.add(Fault("RunInstances", "hang", seconds=3))
+    terraform = bulk(anyone, A)
+    done: list[object] = []
+    thread = threading.Thread(target=lambda: done.append(terraform.apply([A])))
+    before = set(children(os.getpid()))
+    thread.start()
+    until(lambda: anyone.proxy.counts().get("RunInstances"), "RunInstances")
+    for pid in set(children(os.getpid())) - before:
+        if b"\0apply\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+    thread.join(60)
+    (applied,) = done
+    assert "killed by signal 9" in applied.trouble  # type: ignore[attr-defined]
+    assert set(applied.ids.values()) == set(anyone.instances())  # type: ignore[attr-defined]
+    assert terraform.instances() == {}  # nobody wrote it down: the ids are all that there is
+
+
+def test_twenty_queues_in_threads_do_not_mix(tmp_path: Path, emulator: Emulator) -> None:
+    with Proxy(emulator.url, mend=False) as proxy:
+        sites = []
+        for number in range(20):
+            ce = f"cloud-{uuid4().hex[:8]}.example.org"
+            options = {"Terraform_Module": "bulk", "Terraform_Batch": "1", "Terraform_MaxProcesses": "4"}
+            site = Site(tmp_path / str(number), emulator, proxy, ce=ce, options=options)
+            sites.append(site)
+        edges = {site.ce: (site, bulk(site, A, B)) for site in sites}
+        ids: dict[str, dict[str, str]] = {}
+
+        def submit(ce: str) -> None:
+            ids[ce] = edges[ce][1].apply([A, B]).ids
+
+        threads = [threading.Thread(target=submit, args=(ce,)) for ce in edges]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for ce, (site, terraform) in edges.items():
+            found = {tags["tfce:key"]: node_id for node_id, (_, tags) in site.instances().items()}
+            assert ids[ce] == found and set(found) == {A, B}
+            assert {key: entry.id for key, entry in terraform.instances().items()} == found

@@ -1,0 +1,93 @@
+"""A provider that is already there: served by this very process, for one run of Terraform.
+
+Terraform is told through ``TF_REATTACH_PROVIDERS`` where it listens: a Unix socket in a folder that only its owner
+may enter, so that no TLS is needed. What the run is about and what came of it are Python objects (``Run``). The
+framework and grpc are imported when the first run begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tfce.model.errors import TerraformError
+from tfce.provider.run import Run
+
+VARIABLE = "TF_REATTACH_PROVIDERS"
+HOSTS = ("registry.terraform.io", "registry.opentofu.org")  # Terraform's and OpenTofu's name for the same provider
+_PATIENCE = 60.0  # seconds that a request under way gets when its Terraform is gone
+_LAST_WORDS = 1.0  # seconds for answers that are on their way
+_LONGEST = 100  # bytes of a socket's path that every kernel takes
+
+
+@contextmanager
+def attached(run: Run) -> Iterator[dict[str, str]]:
+    """Serve ``run``; yields what the environment of its Terraform needs. At the end nothing more is begun, and
+    what is under way is waited for: then ``run`` knows what came of it, also where Terraform was killed."""
+    from tfce.provider.serve import listen
+
+    workers = ThreadPoolExecutor(10, thread_name_prefix="tfce-provider")
+    with _folder() as folder, _nobody() as pid:
+        address = str(folder / "provider.sock")
+        server = listen(run, workers, f"unix://{address}")
+        try:
+            yield {VARIABLE: json.dumps({f"{host}/tfce/tfce": _reattach(pid, address) for host in HOSTS})}
+        finally:
+            done = run.end(_PATIENCE)
+            server.stop(_LAST_WORDS if done else 0).wait()
+            workers.shutdown(wait=done)
+
+
+def _reattach(pid: int, address: str) -> dict[str, object]:
+    """``Test``: Terraform does not end the process when it is done."""
+    where = {"Network": "unix", "String": address}
+    return {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": pid, "Test": True, "Addr": where}
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    place = tempfile.gettempdir()
+    if len(place) > _LONGEST - 40:
+        place = "/tmp"  # noqa: S108  the folder in it is our own
+    try:
+        made = tempfile.TemporaryDirectory(prefix="tfce-", dir=place)
+    except OSError as error:
+        raise TerraformError(
+            f"{error.filename or place}: no folder can be made ({error.strerror}); tfce serves its Terraform "
+            "provider there: check the disk's free space and the folder's rights, or set TMPDIR"
+        ) from None
+    with made:
+        yield Path(made.name)
+
+
+@contextmanager
+def _nobody() -> Iterator[int]:
+    """The id of a process that lives, does nothing, and may be killed.
+
+    hazard: Terraform kills the process that it was given when it cannot connect, and gives up when there is none
+    of that id. So it can be neither ours nor nobody's. This one ends with us, since its input does, and its id
+    stays taken until the run is over, since only then it is waited for.
+    """
+    try:
+        child = subprocess.Popen(
+            ["cat"],  # noqa: S607  found on the system's own path, below
+            env={"PATH": os.defpath},
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise TerraformError(f"no process can be started ({error.strerror}); try again later") from None
+    with child:
+        try:
+            yield child.pid
+        finally:
+            child.kill()

@@ -1,0 +1,81 @@
+"""One run of Terraform as its provider knows it: what it is about, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfce.cloud.api import Cloud
+from tfce.provider.pilots import Manner, Outcome, about
+
+# Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
+Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
+
+
+@dataclass
+class Run:
+    """What one run is told, and what it found out. ``only``: the pilots that it is about, None: all; ``make``
+    False: no VM is made, only those that exist are taken over. What came of it: the ``ids`` of pilots that the
+    run is about, why others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the
+    summaries of what Terraform was told of single pilots, and whether Terraform was ``met`` at all."""
+
+    login: Login
+    only: frozenset[str] | None = None
+    make: bool = True
+    parallelism: int = 10
+    stop: threading.Event = field(default_factory=threading.Event)
+    ids: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    faults: set[str] = field(default_factory=set)
+    met: bool = False
+    _at_work: int = 0
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def manner(self, retries: int) -> Manner:
+        """How VMs are asked for in this run."""
+        return Manner(self.parallelism, retries, self.only, self.make, self.stop)
+
+    def is_about(self, keys: Collection[str]) -> list[str]:
+        """Those of the ``keys`` that this run is about."""
+        return [key for key in keys if about(key, self.only)]
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep what asking for VMs came to."""
+        self.ids |= {key: outcome.ids[key] for key in self.is_about(outcome.ids)}
+        self.refused |= outcome.refused
+
+    def spent(self, calls: Counter[str]) -> None:
+        """Add to what the cloud was asked."""
+        with self._changed:
+            self.calls.update(calls)
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The cloud is being asked for something: who ends the run waits for it."""
+        with self._changed:
+            self._at_work += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def end(self, patience: float) -> bool:
+        """Begin nothing more, and wait for what is under way. False when that took longer than ``patience``
+        seconds."""
+        self.stop.set()
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            # A second Ctrl-C must not leave behind what may make a VM.
+            with suppress(KeyboardInterrupt), self._changed:
+                left = deadline - time.monotonic()
+                if self._changed.wait_for(lambda: not self._at_work, max(left, 0)):
+                    return True
+        return not self._at_work

@@ -1,0 +1,78 @@
+"""Terraform's state, read without Terraform where it is a file of the workspace.
+
+The only place that believes what is in such a file; what does not look like a state is damaged, never empty.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+State = dict[str, Any]
+_FORMAT = 4
+
+
+class DamagedStateError(Exception):
+    """What should be a state is none; the text says why."""
+
+
+def file(folder: Path, workspace: str) -> Path | None:
+    """Where Terraform's own backend keeps the state of ``workspace``; None where ``folder`` names
+    another."""
+    chosen = folder / ".terraform" / "terraform.tfstate"
+    if chosen.exists() and not _is_plain(chosen):
+        return None
+    return folder / "terraform.tfstate.d" / workspace / "terraform.tfstate"
+
+
+def _is_plain(chosen: Path) -> bool:
+    """Whether the file with the choice of a backend makes none; what is wrong with a damaged one,
+    Terraform says."""
+    try:
+        return not json.loads(chosen.read_bytes()).get("backend")
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def read(path: Path) -> State:
+    """The state in a file; empty where there is none. Raises ``DamagedStateError``."""
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DamagedStateError(f"{path}: {error.strerror}") from None
+
+
+def parse(text: bytes | str) -> State:
+    """The state in ``text``; empty where it is blank: Terraform locks a state by making its file. Raises
+    ``DamagedStateError``."""
+    if not text.strip():
+        return {}
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DamagedStateError(str(error)) from None
+    _check(state)
+    return dict(state)
+
+
+def _check(state: Any) -> None:
+    if not isinstance(state, dict) or state.get("version") != _FORMAT:
+        raise DamagedStateError(f"it is no state of format {_FORMAT}")
+    serial, lineage = state.get("serial"), state.get("lineage")
+    if not isinstance(serial, int) or isinstance(serial, bool) or serial < 0 or not isinstance(lineage, str):
+        raise DamagedStateError("it has no serial or lineage")
+    resources = state.get("resources")
+    if resources is not None and not (isinstance(resources, list) and all(map(_is_resource, resources))):
+        raise DamagedStateError("its resources are none")
+
+
+def _is_resource(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    instances = entry.get("instances")
+    if instances is not None and not isinstance(instances, list):
+        return False
+    return all(isinstance(one, dict) for one in instances or ())
