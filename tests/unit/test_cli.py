@@ -15,11 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tfce.model.verdict import Removal, Row
 
 from tfce import __version__
 from tfce.cli import main
 from tfce.model.vm import VM, Owner, State
+from tfce.pilots.audit import Row
+from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Submission, Sweep
 
 NAME = "cloud.example.org/long"
@@ -246,14 +247,14 @@ def test_a_context_that_cannot_be_is_two(tfce: Shell, cfg: Path, tmp_path: Path)
     assert (code, out) == (2, "") and f"{tmp_path}/own.yaml: is not valid YAML: line 3" in err
 
 
-def test_a_corrupt_roster_is_two_and_stays_as_it_is(tfce: Shell) -> None:
+def test_a_corrupt_record_is_two_and_stays_as_it_is(tfce: Shell) -> None:
     tfce("render", NAME)
-    folder = Path(tfce("path", NAME)[1].strip())
-    (folder / "scale.auto.tfvars.json").write_text('{"instance_count": 0')
-    for command in ("render", "plan", "submit"):
+    record = Path(tfce("path", NAME)[1].strip()) / "record.json"
+    record.write_text('{"schema": 1, "pil')
+    for command in ("render", "plan", "submit", "status", "audit", "reap"):
         code, _, err = tfce(command, NAME, *COMMANDS[command])
-        assert code == 2 and "tfce repair" in err
-    assert (folder / "scale.auto.tfvars.json").read_text() == '{"instance_count": 0'
+        assert code == 2 and f"tfce repair {NAME}" in err and err.count("\n") == 1
+    assert record.read_text() == '{"schema": 1, "pil'
 
 
 def test_a_workspace_that_cannot_be_made_is_two(tfce: Shell, cfg: Path) -> None:
@@ -330,28 +331,44 @@ def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, str],
 
 
 def test_a_sweep_as_json_and_for_people() -> None:
-    node = VM("i-1", "tfce-0000000A", State.STOPPED, "stopped", None)
     sweep = Sweep(
         removed=[
-            Removal("0000000A", node, "stopped", State.STOPPED, lived=312),
-            Removal("0000000B", None, "gone", State.DELETED),
+            Removal("0000000A", "cloud://i-1", "tfce-0000000A", "stopped", State.STOPPED, 312),
+            Removal("0000000B", None, "tfce-0000000B", "gone", State.DELETED, None),
         ],
         failed={"cloud://i-3": "denied"},
-        held=[Removal("0000000C", node, "overdue", State.DELETED)],
+        held=[Removal("0000000C", "cloud://i-4", "tfce-0000000C", "overdue", State.DELETED, 9)],
         adopted=["0000000D"],
+        absent=["cloud://i-5"],
+        later=["cloud://i-6"],
         kept=4,
     )
     shown = main.sweep_json(sweep)
     assert json.loads(json.dumps(shown)) == shown
     assert shown["removed"] == [
         {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped", "lived_s": 312},
-        {"reference": None, "name": "0000000B", "reason": "gone", "lived_s": None},
+        {"reference": None, "name": "tfce-0000000B", "reason": "gone", "lived_s": None},
     ]
     assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
+    assert (shown["absent"], shown["later"]) == (["cloud://i-5"], ["cloud://i-6"])
+    assert shown["looked_only"] is False
     text = main.sweep_table(sweep)
     for words in ("LIVED_S", "312", "held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
         assert words in text
+    assert "only looked" not in text
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("cloud://")}
+    assert "knows no such VM" in rows["cloud://i-5"] and "its removal is remembered" in rows["cloud://i-6"]
     assert main.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
+
+
+def test_a_sweep_that_only_looked_says_so() -> None:
+    sweep = Sweep(
+        removed=[Removal("0000000A", "cloud://i-1", "tfce-0000000A", "stopped", State.STOPPED, 312)],
+        looked_only=True,
+    )
+    assert main.sweep_json(sweep)["looked_only"] is True
+    text = main.sweep_table(sweep, "WOULD GO")
+    assert text.startswith("WOULD GO") and "nothing was removed: tfce only looked" in text
 
 
 def test_an_audit_names_the_queue_in_its_cures() -> None:

@@ -68,14 +68,29 @@ def test_a_link_is_replaced_and_what_it_points_to_is_left(tmp_path: Path) -> Non
     assert (tmp_path / "target").read_text() == "precious" and not (tmp_path / "f").is_symlink()
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+def test_a_folder_in_the_way_is_put_aside(tmp_path: Path) -> None:
     target = tmp_path / "f"
-    target.mkdir()
-    (target / "keep").touch()
-    with pytest.raises(WorkspaceError) as caught:
-        files.write(target, "x")
-    assert str(tmp_path) in caught.value.message and "cannot be written" in caught.value.message
-    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    for change in (lambda: files.write(target, "x"), lambda: files.remove(target)):
+        target.mkdir()
+        (target / "keep").touch()
+        change()
+        assert not target.is_dir()
+        files.remove(target)
+        (aside,) = tmp_path.iterdir()
+        assert aside.name.startswith("f.damaged-") and (aside / "keep").exists()
+        (aside / "keep").unlink()
+        aside.rmdir()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    files.write(tmp_path / "f", "old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(tmp_path / "f", "\ud800")
+    too_long = tmp_path / ("x" * 250)
+    with pytest.raises(WorkspaceError, match="cannot be written") as caught:
+        files.write(too_long, "x")
+    assert str(tmp_path) in caught.value.message
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("f", "old")]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -92,33 +107,48 @@ def test_a_full_disk_is_explained() -> None:
 
 def test_folders_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("x" * 300)):
         with pytest.raises(WorkspaceError, match="cannot be made"):
-            files.private_folder(path)
+            files.private_folder(path, ours=False)
+    assert (tmp_path / "file").is_file()
+
+
+def test_a_file_in_a_folders_place_is_put_aside(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    assert files.private_folder(tmp_path / "f").is_dir()
+    (aside,) = tmp_path.glob("f.damaged-*")
+    assert aside.read_text() == "x"
 
 
 def test_reading(tmp_path: Path) -> None:
     assert files.read(tmp_path / "none") is None
-    assert files.read_json(tmp_path / "none") == {}
+    assert files.believed_json(tmp_path / "none") == {}
     (tmp_path / "f").write_bytes(b"\xff")
     with pytest.raises(WorkspaceError, match="is not text"):
         files.read(tmp_path / "f")
-    with pytest.raises(WorkspaceError, match="cannot be read"):
+    with pytest.raises(WorkspaceError, match="is no file"):
         files.read(tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name, why in (("fifo", "is no file"), ("link", "is a link")):
+        with pytest.raises(WorkspaceError, match=why) as caught:
+            files.read(tmp_path / name)
+        assert "put it back from a copy" in caught.value.message and files.believed(tmp_path / name) is None
+    with pytest.raises(WorkspaceError, match="is no file"):
+        files.read(Path("/dev/zero"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "3", '{"a": 1} x'])
-def test_what_is_no_json_map_is_damaged_never_empty(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "3", '{"a": 1} x', "[" * 100_000])
+def test_what_is_no_json_map_is_not_believed(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
-    with pytest.raises(WorkspaceError, match="is damaged") as caught:
-        files.read_json(tmp_path / "f")
-    assert str(tmp_path / "f") in caught.value.message and "tfce repair" in caught.value.message
+    assert files.believed_json(tmp_path / "f") == {} and (tmp_path / "f").read_text() == text
 
 
 def test_json_survives(tmp_path: Path) -> None:
     value = {"b": [1, None, "ü"], "a": {"x": "${y}"}}
     files.write_json(tmp_path / "f", value)
-    assert files.read_json(tmp_path / "f") == value
+    assert files.believed_json(tmp_path / "f") == value
     assert (tmp_path / "f").read_text().index('"a"') < (tmp_path / "f").read_text().index('"b"')
 
 
@@ -128,4 +158,4 @@ def test_removing(tmp_path: Path) -> None:
     files.remove(tmp_path / "f")
     assert not list(tmp_path.iterdir())
     with pytest.raises(WorkspaceError, match="cannot be removed"):
-        files.remove(tmp_path)
+        files.remove(tmp_path / ("x" * 300))

@@ -66,5 +66,8 @@ def test_tags_spelt_for_openstack_are_the_same_tags() -> None:
 
 
 def test_the_states_are_diracs_words() -> None:
-    assert {state.value for state in State} == {"Waiting", "Running", "Done", "Failed", "Deleted", "Unknown"}
+    words = {state: state.word for state in State}
+    assert set(words.values()) == {"Waiting", "Running", "Done", "Failed", "Deleted"}
+    # DIRAC gives a pilot up after an hour of Unknown, and one that is Deleted for good.
+    assert words[State.UNKNOWN] == words[State.DELETING] == "Running"
     assert node().reference == "cloud://i-1"

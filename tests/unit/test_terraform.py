@@ -19,9 +19,10 @@ from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
 from tfce.model.errors import BusyError, TerraformError
-from tfce.model.pilot import Pilot, Roster, moment
+from tfce.model.pilot import Pilot, moment
 from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
+from tfce.terraform import variables
 from tfce.terraform.runner import Terraform
 from tfce.terraform.toolchain import MIRROR_VARIABLE
 
@@ -112,9 +113,9 @@ def rig(make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path, monkey
         Workspace_LockTimeout="0",
     )
     workspace, said = Workspace(queue), []
-    workspace.prepare()
-    workspace.render()
-    workspace.save_roster(Roster().including([Pilot(A, BORN, "b"), Pilot(B, BORN, "b")]))
+    record = workspace.prepare()
+    variables.write(workspace)
+    workspace.save(record.including([Pilot(A, BORN, "b"), Pilot(B, BORN, "b")]))
     made = Rig(
         Terraform(workspace, Credentials("AKIAKEY", SECRET, TOKEN), said.append), workspace, tmp_path / "tf", said
     )

@@ -7,20 +7,26 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tfce.model.verdict import Removal
 
 from tests.unit.conftest import MakeQueue
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
-from tfce.model.pilot import Pilot, Roster
-from tfce.model.vm import VM, State
+from tfce.model.pilot import Pilot, scale_text
+from tfce.model.record import Operation, Record, Tombstone
+from tfce.model.vm import State
+from tfce.store.journal import Journal
 from tfce.store.workspace import Workspace, slug
+from tfce.terraform import variables
 
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-A, B = Pilot("0000000A", BORN, "b1"), Pilot("0000000B", BORN, "b1")
+A, B = Pilot("0000000A", BORN, "b1", "i-a"), Pilot("0000000B", BORN, "b1")
+STONE = Tombstone("i-1", "0000000C", State.STOPPED, "stopped", BORN, accepted=True)
 NAMES = [
     "cloud.example.org",
     "a/b",
@@ -61,6 +67,14 @@ def test_any_name_is_one_harmless_folder(name: str, tmp_path: Path) -> None:
 def test_different_names_get_different_folders_and_good_names_keep_theirs() -> None:
     assert len({slug(name) for name in NAMES}) == len(NAMES)
     assert slug("cloud.example.org") == "cloud.example.org" and slug("a_b") == "a_b"
+    assert slug("a_b-1") == "a_b-1" and slug("run-0123abcd") == "run-0123abcd"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_slug_of_a_name_is_no_other_names_folder(name: str) -> None:
+    """A queue that is called like the folder of another one gets one of its own."""
+    made = slug(name)
+    assert made == name or len({name, made, slug(made), slug(slug(made))}) == 4
 
 
 @pytest.mark.parametrize("name", ["..", "../../x", "a/b", "."])
@@ -77,6 +91,15 @@ def test_queues_whose_names_run_together_are_kept_apart(make_queue: MakeQueue) -
     assert one.private != two.private and one.review != two.review
 
 
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    old = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(old)
+
+
 @pytest.fixture
 def workspace(make_queue: MakeQueue) -> Workspace:
     made = Workspace(make_queue(Workspace_LockTimeout="0"))
@@ -84,35 +107,39 @@ def workspace(make_queue: MakeQueue) -> Workspace:
     return made
 
 
+def filled(workspace: Workspace) -> Record:
+    """The workspace's record with two pilots and a tombstone, saved."""
+    return workspace.save(workspace.load().including([A, B]).buried([STONE]))
+
+
 def test_everything_private_is_private_whatever_the_umask(make_queue: MakeQueue) -> None:
-    old = os.umask(0)
-    try:
+    with umask(0):
         workspace = Workspace(make_queue())
         with workspace.locked():
             workspace.prepare()
-            workspace.render()
-            workspace.begin("submit", ["0000000A"])
-            workspace.save_roster(Roster().including([A]))
+            variables.write(workspace)
+            filled(workspace)
+            filled(workspace)
             workspace.write_contexts({"0000000A": b"secret"})
-            workspace.record("submit")
-            workspace.dismiss([removal("0000000B", "i-1")])
-            workspace.doubt_age(BORN)
-    finally:
-        os.umask(old)
+            workspace.journal.append("submit")
     paths = [path for path in workspace.private.rglob("*") if not path.is_relative_to(workspace.review)]
-    assert len(paths) > 8
+    assert len(paths) == 9
     modes = {path.name: path.stat().st_mode & 0o777 for path in paths}
     assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
     assert workspace.private.stat().st_mode & 0o777 == workspace.root.stat().st_mode & 0o777 == 0o700
 
 
-def test_preparing_twice_changes_nothing(workspace: Workspace) -> None:
-    workspace.save_roster(Roster().including([A, B]))
-    before = {path: path.read_bytes() for path in workspace.root.rglob("*") if path.is_file()}
+def contents(workspace: Workspace) -> dict[Path, tuple[int, bytes]]:
+    return {path: (path.stat().st_ino, path.read_bytes()) for path in workspace.root.rglob("*") if path.is_file()}
+
+
+def test_preparing_and_rendering_again_touches_nothing(workspace: Workspace) -> None:
+    filled(workspace)
+    variables.write(workspace)
+    before = contents(workspace)
     workspace.prepare()
-    workspace.render()
-    again = {path: path.read_bytes() for path in workspace.root.rglob("*") if path.is_file()}
-    assert before.items() <= again.items()
+    variables.write(workspace)
+    assert contents(workspace) == before
 
 
 def test_only_one_writes_and_the_lock_does_not_need_a_prepared_workspace(make_queue: MakeQueue) -> None:
@@ -135,14 +162,56 @@ def test_the_installations_name_is_made_once_and_shared_by_all_queues(make_queue
     assert Workspace(make_queue(Workspace_Installation="lz-prod")).owner().installation == "lz-prod"
 
 
-@pytest.mark.parametrize("text", ["", "\n", "two words", "a/b"])
+@pytest.mark.parametrize("text", ["two words", "a/b"])
 def test_a_damaged_installation_name_is_never_made_anew(make_queue: MakeQueue, text: str) -> None:
     workspace = Workspace(make_queue())
     workspace.owner()
     (workspace.root / "installation").write_text(text)
-    with pytest.raises(WorkspaceError, match="installation"):
-        workspace.owner()
+    with pytest.raises(WorkspaceError, match="holds no installation name"):
+        Workspace(make_queue(name="short")).owner()
     assert (workspace.root / "installation").read_text() == text
+
+
+def test_a_queue_keeps_the_name_that_its_record_has(make_queue: MakeQueue, workspace: Workspace) -> None:
+    before = workspace.owner()
+    for text in ("", "two words", "another"):
+        (workspace.root / "installation").write_text(text)
+        assert Workspace(make_queue()).owner() == before == Workspace(make_queue()).owner_of(before.installation)
+    (workspace.root / "installation").unlink()
+    Workspace(make_queue()).prepare()
+    assert (workspace.root / "installation").read_text() == f"{before.installation}\n"
+    assert Workspace(make_queue(name="short")).owner().installation == before.installation
+
+
+def test_a_lost_root_beside_reviewed_copies_makes_no_new_name(make_queue: MakeQueue, tmp_path: Path) -> None:
+    review = str(tmp_path / "reviewed")
+    old = Workspace(make_queue(Workspace_Files=review))
+    old.prepare()
+    variables.write(old)
+    lost = {"Workspace_Files": review, "Workspace_Root": str(tmp_path / "empty")}
+    fresh = Workspace(make_queue(**lost))
+    with pytest.raises(ConfigError) as caught:
+        fresh.prepare()
+    name = old.owner().installation
+    assert f"Workspace_Installation = {name}" in caught.value.message
+    assert "tfce repair cloud.example.org/long" in caught.value.message
+    assert not (tmp_path / "empty/installation").exists()
+    again = Workspace(make_queue(**lost, Workspace_Installation=name))
+    again.prepare()
+    assert again.owner() == old.owner()
+
+
+def test_another_name_cannot_be_set_while_pilots_bear_the_old_one(
+    make_queue: MakeQueue, workspace: Workspace
+) -> None:
+    record, before = filled(workspace), workspace.owner().installation
+    named = Workspace(make_queue(Workspace_Installation="lz-prod"))
+    with pytest.raises(ConfigError) as caught:
+        named.prepare()
+    assert "2 pilots" in caught.value.message and before in caught.value.message
+    workspace.save(record.without(record.pilots))
+    moved = named.prepare()
+    assert (moved.installation, moved.tombstones) == ("lz-prod", record.tombstones)
 
 
 def test_two_processes_that_start_together_agree_on_the_name(make_queue: MakeQueue) -> None:
@@ -156,136 +225,166 @@ def test_two_processes_that_start_together_agree_on_the_name(make_queue: MakeQue
     started = [
         subprocess.Popen([sys.executable, "-c", code, root], stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
-    assert len({process.communicate(timeout=30)[0] for process in started}) == 1
+    names = {process.communicate(timeout=30)[0] for process in started}
+    assert len(names) == 1 and re.fullmatch(r"[0-9a-f]{12}\n", names.pop())
 
 
-# -- another cloud -----------------------------------------------------------------------------------------
+# -- the record --------------------------------------------------------------------------------------------
 
 
-def test_a_queue_with_pilots_does_not_move_to_another_cloud(make_queue: MakeQueue, workspace: Workspace) -> None:
-    workspace.save_roster(Roster().including([A]))
-    moved = Workspace(make_queue(CloudType="EC2_EU_WEST"))
-    with pytest.raises(ConfigError) as caught:
-        moved.prepare()
-    assert "1 pilots" in caught.value.message and "us-east-1" in caught.value.message
-    assert "0000000A" in workspace.load().pilots
-    workspace.save(edge.parts().workspace.load().without(edge.parts().workspace.load().pilots))
-    moved.prepare()
-    with pytest.raises(ConfigError):
-        moved.save_roster(Roster().including([A]))
-        workspace.prepare()
+def test_what_was_saved_is_what_another_process_reads(make_queue: MakeQueue, workspace: Workspace) -> None:
+    record = filled(workspace).begin(Operation.SUBMIT, ["B", "A"], BORN)
+    saved = workspace.save(record.without_room("no room", BORN, 60))
+    another = Workspace(make_queue()).load()
+    assert another == saved
+    assert another.pending is not None and another.pending.keys == {"A", "B"}
+    assert (another.pilots["0000000A"], another.tombstones["i-1"]) == (A, STONE)
+    workspace.save(another.settled())
+    assert Workspace(make_queue()).load().pending is None
+
+
+def test_each_write_is_a_generation_and_the_one_before_is_kept(workspace: Workspace) -> None:
+    first = filled(workspace)
+    second = workspace.save(first.without(["0000000A"]))
+    assert second.generation == first.generation + 1
+    assert Record.load(workspace.file.previous.read_text()) == first
 
 
 def test_options_that_are_not_about_the_cloud_may_change_while_pilots_run(
     make_queue: MakeQueue, workspace: Workspace
 ) -> None:
-    workspace.save_roster(Roster().including([A]))
+    record = filled(workspace)
     changed = Workspace(make_queue(Instance_Image="ami-2", Instance_Flavor="m5.large"))
-    changed.prepare()
-    changed.render()
-    assert changed.roster() == Roster().including([A])
+    assert changed.prepare() == record
+    variables.write(changed)
+    assert changed.load() == record and "m5.large" in (changed.review / "queue.tfvars").read_text()
 
 
-# -- roster ------------------------------------------------------------------------------------------------
-
-
-def test_a_missing_roster_beside_a_state_is_an_error_not_an_empty_one(workspace: Workspace) -> None:
+def test_a_missing_record_beside_a_state_is_an_error_not_an_empty_one(workspace: Workspace) -> None:
     state = workspace.private / "terraform.tfstate.d" / workspace.name / "terraform.tfstate"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
-    (workspace.private / "scale.auto.tfvars.json").unlink()
+    workspace.file.path.unlink()
     with pytest.raises(WorkspaceError, match="tfce repair"):
         workspace.prepare()
+    assert not workspace.file.exists
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"instance_count": 0'])
-def test_a_torn_roster_stops_everything(workspace: Workspace, text: str) -> None:
-    path = workspace.private / "scale.auto.tfvars.json"
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 1', "[]", '{"schema": 99}', "\x00\x00"])
+def test_a_torn_record_stops_everything_and_stays(workspace: Workspace, text: str) -> None:
+    filled(workspace)
+    path = workspace.file.path
     path.write_text(text)
-    for act in (workspace.roster, workspace.publish):
-        with pytest.raises(WorkspaceError, match="not a roster"):
+    for act in (workspace.load, workspace.prepare, lambda: workspace.outdated("")):
+        with pytest.raises(WorkspaceError, match="tfce repair") as caught:
             act()
-    workspace.prepare()
+        assert str(path) in caught.value.message and "no pilot was touched" in caught.value.message
     assert path.read_text() == text
 
 
-def test_what_reviewers_do_to_their_copy_changes_no_pilot(workspace: Workspace) -> None:
-    workspace.save_roster(Roster().including([A, B]))
-    copy = workspace.review / "scale.tfvars.json"
-    assert copy.read_text() == workspace.load().pilots.dump()
-    copy.write_text('{"instance_count": 0, "pilots": {}}')
-    assert workspace.load().pilots == Roster().including([A, B])
-    assert "0000000A" in workspace.outdated()
+def test_the_generation_before_is_what_a_repair_starts_from(workspace: Workspace) -> None:
+    first = filled(workspace)
+    workspace.save(first.without(["0000000A"]))
+    workspace.file.path.write_text("torn")
+    assert workspace.file.salvaged() == first
+    aside = workspace.file.put_aside()
+    assert aside is not None and aside.read_text() == "torn" and not workspace.file.path.exists()
+    assert workspace.file.put_aside() is None and workspace.file.exists
+    workspace.file.previous.write_text("torn, too")
+    assert workspace.file.salvaged() is None
+
+
+def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> None:
+    roster = workspace.private / "scale.auto.tfvars.json"
+    roster.unlink()
+    roster.mkdir()
+    (roster / "keep").touch()
+    workspace.prepare()
+    assert roster.read_text() == scale_text({})
+    endings = (".auto.tfvars", ".auto.tfvars.json", ".tf", ".tf.json")
+    read = [path.name for path in workspace.private.iterdir() if path.name.endswith(endings)]
+    assert read == ["scale.auto.tfvars.json"]
+    (aside,) = workspace.private.glob("scale*damaged*")
+    assert (aside / "keep").exists()
+
+
+# -- what is made from it ----------------------------------------------------------------------------------
+
+
+def shape(workspace: Workspace) -> str:
+    return variables.shape(workspace)
+
+
+def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> None:
+    record = filled(workspace)
+    copy, private = workspace.review / "scale.tfvars.json", workspace.private / "scale.auto.tfvars.json"
+    assert copy.read_text() == private.read_text() == scale_text(record.pilots)
+    for path in (copy, private):
+        path.write_text('{"instance_count": 0, "pilots": {}}')
+    assert "0000000A" in workspace.outdated(shape(workspace))
+    assert workspace.prepare() == record
+    variables.write(workspace)
+    assert copy.read_text() == private.read_text() == scale_text(record.pilots)
+    assert workspace.outdated(shape(workspace)) == "" and workspace.publish() == []
+    copy.write_text("")
     assert workspace.publish() == [copy]
-    assert workspace.outdated() == "" and workspace.publish() == []
 
 
 def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> None:
-    workspace.publish()
-    workspace.save_roster(Roster().including([A]))
+    variables.write(workspace)
+    filled(workspace)
     copy = workspace.review / "scale.tfvars.json"
-    copy.write_text(Roster().dump())
-    diff = workspace.outdated()
+    copy.write_text(scale_text({}))
+    diff = workspace.outdated(shape(workspace))
     assert '+    "0000000A"' in diff and str(copy) in diff and "queue.tfvars" not in diff
 
 
 def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) -> None:
-    workspace.render()
-    for path in workspace.review.iterdir():
+    variables.write(workspace)
+    copies = list(workspace.review.iterdir())
+    assert sorted(path.name for path in copies) == ["queue.tfvars", "scale.tfvars.json"]
+    for path in copies:
         assert path.stat().st_mode & 0o444 == 0o444
         assert str(workspace.private) not in path.read_text()
 
 
-def test_rendering_again_touches_nothing(workspace: Workspace) -> None:
-    workspace.render()
-    before = {path: path.stat().st_ino for path in workspace.root.rglob("*") if path.is_file()}
-    workspace.render()
-    assert {path: path.stat().st_ino for path in workspace.root.rglob("*") if path.is_file()} == before
+# -- tombstones, journal -----------------------------------------------------------------------------------
 
 
-# -- intent, ledger, journal -------------------------------------------------------------------------------
+def test_tombstones_keep_their_first_reason_and_their_keys_are_not_used_again(workspace: Workspace) -> None:
+    again = replace(STONE, reason="killed", state=State.DELETED, gone=True)
+    record = workspace.save(filled(workspace).buried([again]))
+    stone = workspace.load().tombstones["i-1"]
+    assert (stone.state, stone.reason, stone.gone) == (State.STOPPED, "stopped", True)
+    assert record.used_keys == {"0000000A", "0000000B", "0000000C"}
 
 
-def test_an_intent_is_on_disk_until_it_is_settled(make_queue: MakeQueue, workspace: Workspace) -> None:
-    assert workspace.load().pending is None
-    workspace.begin("submit", ["B", "A"])
-    another = Workspace(make_queue())
-    assert (another.intent()["action"], another.intent()["keys"]) == ("submit", ["A", "B"])
-    workspace.settled()
-    workspace.settled()
-    assert another.load().pending is None
+def test_tombstones_are_bounded_and_the_oldest_go(workspace: Workspace) -> None:
+    old = datetime(2020, 1, 1, tzinfo=UTC)
+    many = [replace(STONE, id=f"i-old{n}", key=f"{n:08X}", when=old) for n in range(4999)]
+    oldest = replace(STONE, id="i-oldest", when=datetime(2019, 1, 1, tzinfo=UTC))
+    workspace.save(workspace.load().buried([*many, oldest]))
+    workspace.save(workspace.load().buried([STONE]))
+    kept = workspace.load().tombstones
+    assert len(kept) == 5000 and "i-1" in kept and "i-oldest" not in kept
 
 
-def removal(key: str, node_id: str, reason: str = "stopped", state: State = State.STOPPED) -> Removal:
-    return Removal(key, VM(node_id, "n", state, "stopped", None), reason, state)
-
-
-def test_the_ledger_remembers_the_first_reason_and_no_vm_that_never_was(workspace: Workspace) -> None:
-    workspace.dismiss([removal("0000000A", "i-1"), Removal("0000000B", None, "gone", State.DELETED)])
-    workspace.dismiss([removal("0000000A", "i-1", "killed", State.DELETED)])
-    assert workspace.last_states() == {"i-1": State.STOPPED}
-    assert workspace.ledger()["i-1"]["reason"] == "stopped"
-    assert workspace.used_keys() == {"0000000A"}
-
-
-def test_the_ledger_is_bounded_and_forgets_the_oldest(workspace: Workspace) -> None:
-    old = {
-        f"i-old{n}": {"key": f"{n:08X}", "reason": "x", "state": "Done", "when": "2020-01-01T00:00:00Z"}
-        for n in range(5000)
-    }
-    old["i-oldest"] = {"key": "FFFFFFFF", "reason": "x", "state": "Done", "when": "2019-01-01T00:00:00Z"}
-    (workspace.private / "ledger.json").write_text(json.dumps(old))
-    workspace.dismiss([removal("0000000A", "i-new")])
-    ledger = workspace.ledger()
-    assert len(ledger) == 5000 and "i-new" in ledger and "i-oldest" not in ledger
-
-
-def test_the_journal_is_one_json_map_a_line(workspace: Workspace) -> None:
-    workspace.record("submit", keys=["A\nB"], why="ü ${x}")
-    workspace.record("removed")
+def test_the_journal_is_one_json_map_a_line_by_the_queues_clock(make_queue: MakeQueue) -> None:
+    workspace = Workspace(make_queue(), clock=lambda: BORN)
+    workspace.prepare()
+    workspace.journal.append("submit", keys=["A\nB"], why="ü ${x}")
+    workspace.journal.append("removed")
     lines = (workspace.private / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["submit", "removed"]
-    assert json.loads(lines[0])["keys"] == ["A\nB"] and json.loads(lines[0])["time"].endswith("Z")
+    assert json.loads(lines[0])["keys"] == ["A\nB"] and json.loads(lines[0])["time"] == "2026-01-31T12:00:00Z"
+
+
+def test_a_torn_line_of_the_journal_costs_that_line_only(workspace: Workspace) -> None:
+    workspace.journal.append("submit")
+    with (workspace.private / "journal.jsonl").open("a") as stream:
+        stream.write('{"event": "to\n[1]\n' + "[" * 100_000 + "\n")
+    workspace.journal.append("removed")
+    assert [entry["event"] for entry in workspace.journal.entries()] == ["submit", "removed"]
 
 
 def test_the_journal_turns_over_and_one_old_one_is_kept(workspace: Workspace) -> None:
@@ -293,7 +392,7 @@ def test_the_journal_turns_over_and_one_old_one_is_kept(workspace: Workspace) ->
     for turn in ("first", "second"):
         with journal.open("a") as stream:
             stream.write(f"{turn}\n" + "x" * 4_000_000)
-        workspace.record(turn)
+        workspace.journal.append(turn)
         assert len(journal.read_text().splitlines()) == 1
     kept = [path.name for path in workspace.private.glob("journal*")]
     assert sorted(kept) == ["journal.jsonl", "journal.old.jsonl"]
@@ -301,35 +400,15 @@ def test_the_journal_turns_over_and_one_old_one_is_kept(workspace: Workspace) ->
     assert journal.stat().st_mode & 0o077 == 0
 
 
-# -- doubt and damage --------------------------------------------------------------------------------------
-
-
-def test_doubt_counts_from_its_first_moment(make_queue: MakeQueue, workspace: Workspace) -> None:
-    assert workspace.doubt_age(BORN) == 0
-    assert Workspace(make_queue()).doubt_age(BORN + timedelta(seconds=30)) == 30
-    workspace.forget_doubt()
-    assert workspace.doubt_age(BORN + timedelta(seconds=60)) == 0
-
-
-def test_damaged_files_are_put_aside_and_good_ones_stay(workspace: Workspace) -> None:
-    workspace.save_roster(Roster().including([A]))
-    workspace.dismiss([removal("0000000B", "i-1")])
-    assert workspace.put_aside_damaged() == []
-    (workspace.private / "scale.auto.tfvars.json").write_text("torn")
-    (workspace.private / "intent.json").write_text("{")
-    done = workspace.put_aside_damaged()
-    assert len(done) == 2 and "scale.auto.tfvars.json" in done[0]
-    assert workspace.load().pilots == Roster() and workspace.load().pending is None and "i-1" in workspace.ledger()
-    aside = [path for path in workspace.private.iterdir() if "damaged" in path.name]
-    assert sorted(path.read_text() for path in aside) == ["torn", "{"]
-
-
-def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> None:
-    (workspace.private / "scale.auto.tfvars.json").write_text("torn")
-    workspace.put_aside_damaged()
-    endings = (".auto.tfvars", ".auto.tfvars.json", ".tf", ".tf.json")
-    read = [path.name for path in workspace.private.iterdir() if path.name.endswith(endings)]
-    assert read == ["scale.auto.tfvars.json"]
+def test_a_folder_or_link_in_the_journals_place_is_put_aside(tmp_path: Path) -> None:
+    journal, path = Journal(tmp_path, lambda: BORN), tmp_path / "journal.jsonl"
+    path.mkdir()
+    journal.append("submit")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    assert journal.entries() == []
+    journal.append("removed")
+    assert [entry["event"] for entry in journal.entries()] == ["removed"]
 
 
 # -- contexts ----------------------------------------------------------------------------------------------

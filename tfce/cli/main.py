@@ -108,8 +108,8 @@ def _render(options: argparse.Namespace) -> int:
         print(diff, end="")
         return PARTLY if diff else DONE
     with workspace.locked():
-        workspace.prepare()
         before = workspace.outdated(variables.shape(workspace))
+        workspace.prepare()
         variables.write(workspace)
     for name in ("queue.tfvars", "scale.tfvars.json"):
         print(workspace.review / name, "" if str(workspace.review / name) in before else "(unchanged)")

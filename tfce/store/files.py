@@ -20,6 +20,14 @@ PRIVATE_FILE = 0o600
 _LARGEST = 256 * 2**20  # bytes of any file that is read whole
 
 
+class UnreadableError(WorkspaceError):
+    """What lies in a file's place is not what tfce put there. ``why`` says what it is."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}, which tfce does not read; put it back from a copy, or remove it")
+        self.why = why
+
+
 @contextmanager
 def explained(path: Path, doing: str) -> Iterator[None]:
     """Turn an ``OSError`` (disk full, no right) into a ``WorkspaceError`` that names the file."""
@@ -32,10 +40,11 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         ) from error
 
 
-def private_folder(path: Path) -> Path:
-    """Make ``path`` (and its parents) if need be; the folder itself is for its owner only."""
+def private_folder(path: Path, ours: bool = True) -> Path:
+    """Make ``path`` (and its parents) if need be; the folder itself is for its owner only. A file in its place is
+    put aside if the place is ``ours``, and not one that somebody named."""
     with explained(path, "made"):
-        if path.is_file() and not path.is_symlink():
+        if ours and path.is_file() and not path.is_symlink():
             put_aside(path)
         path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         if path.stat().st_mode & 0o077:
@@ -106,19 +115,26 @@ def read(path: Path) -> str | None:
             return None
         except OSError as error:
             if error.errno == errno.ELOOP:
-                raise _refused(path, "is a link") from None
+                raise UnreadableError(path, "is a link") from None
             raise
-        with os.fdopen(handle, "rb") as stream:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise _refused(path, "is no file")
-            if status.st_size > _LARGEST:
-                raise _refused(path, f"has {status.st_size} bytes")
-            content = stream.read(_LARGEST + 1)
+        content = _content(path, handle)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        raise _refused(path, f"is not text ({error.reason})") from None
+        raise UnreadableError(path, f"is not text ({error.reason})") from None
+
+
+def _content(path: Path, handle: int) -> bytes:
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError(path, "is no file")
+        if status.st_size > _LARGEST:
+            raise UnreadableError(path, f"has {status.st_size} bytes")
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            return stream.read(_LARGEST + 1)
+    finally:
+        os.close(handle)
 
 
 def believed(path: Path) -> str | None:
@@ -127,10 +143,6 @@ def believed(path: Path) -> str | None:
         return read(path)
     except WorkspaceError:
         return None
-
-
-def _refused(path: Path, why: str) -> WorkspaceError:
-    return WorkspaceError(f"{path}: {why}, which tfce does not read; put it back from a copy, or remove it")
 
 
 def remove(path: Path) -> None:
@@ -146,15 +158,10 @@ def write_json(path: Path, value: Any) -> None:
     write(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON map in ``path``; empty where there is no such file."""
-    text = read(path)
-    if text is None:
-        return {}
+def believed_json(path: Path) -> dict[str, Any]:
+    """The JSON map in ``path``; empty where there is none that could be read. For what is made anew then."""
     try:
-        value = json.loads(text)
-        if isinstance(value, dict):
-            return value
-    except ValueError:
-        pass
-    raise WorkspaceError(f"{path}: is damaged; put it back from a copy, or run `tfce repair CE/QUEUE`")
+        value = json.loads(believed(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -27,7 +27,7 @@ def reviewed(folder: Path) -> str:
 
 def keep(root: Path, name: str) -> None:
     """Write ``name`` down, where ``root`` has none that can be believed."""
-    files.private_folder(root)
+    files.private_folder(root, ours=False)
     with locks.exclusive(root / "installation.lock", 10, str(root / "installation")):
         if not known(root):
             files.write(root / "installation", name + "\n")

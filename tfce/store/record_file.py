@@ -12,16 +12,13 @@ from tfce.model.errors import WorkspaceError
 from tfce.model.record import Record
 from tfce.store import files
 
-_CURE = (
-    "no pilot was touched. Run `tfce repair CE/QUEUE` to rebuild it from its previous generation, Terraform's "
-    "state and the cloud"
-)
-
 
 class RecordFile:
-    """``record.json`` in a queue's private folder. Writers hold the queue's lock; reading needs none."""
+    """``record.json`` in a queue's private folder; ``label``: the queue's. Writers hold the queue's lock; reading
+    needs none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, label: str) -> None:
+        self._label = label
         self.path = folder / "record.json"
         self.previous = folder / "record.previous.json"
 
@@ -33,13 +30,21 @@ class RecordFile:
     def load(self) -> Record:
         """The record. Raises ``WorkspaceError`` where it cannot be believed, or is gone and its previous
         generation is there."""
-        text = files.read(self.path)
-        if text is None:
-            raise WorkspaceError(f"{self.path}: is missing; {_CURE}")
         try:
+            text = files.read(self.path)
+            if text is None:
+                raise self._damaged("is missing")
             return Record.load(text)
+        except files.UnreadableError as error:
+            raise self._damaged(error.why) from error
         except ValueError as error:
-            raise WorkspaceError(f"{self.path}: is not a record ({error}); {_CURE}") from error
+            raise self._damaged(f"is not a record ({error})") from error
+
+    def _damaged(self, why: str) -> WorkspaceError:
+        return WorkspaceError(
+            f"{self.path}: {why}; no pilot was touched. Run `tfce repair {self._label}` to rebuild it from its "
+            "previous generation, Terraform's state and the cloud"
+        )
 
     def save(self, record: Record) -> Record:
         """Write the next generation, on the disk when this returns; the record as it was written."""

@@ -17,7 +17,6 @@ from tfce.store import files
 ROSTER = "scale.auto.tfvars.json"
 # What version 0.1 had beside it, and nobody reads any more.
 REMAINS = ("intent.json", "ledger.json", "cooldown.json", "doubt", "home")
-_CURE = "no pilot was touched. Put the file back from a copy, or run `tfce repair CE/QUEUE`"
 
 
 def is_old(folder: Path) -> bool:
@@ -26,14 +25,17 @@ def is_old(folder: Path) -> bool:
     return text is not None and '"batch"' in text
 
 
-def read(folder: Path, installation: str) -> Record:
+def read(folder: Path, installation: str, label: str) -> Record:
     """The record that the files of version 0.1 in ``folder`` amount to. Raises ``WorkspaceError`` for a roster
     that cannot be believed; of the other files, what cannot be read is left out."""
     path = folder / ROSTER
     try:
         pilots = _pilots(json.loads(files.read(path) or ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise WorkspaceError(f"{path}: not a roster ({error}); {_CURE}") from error
+        raise WorkspaceError(
+            f"{path}: is no list of pilots ({error}); no pilot was touched. Put it back from a copy, or run "
+            f"`tfce repair {label}`"
+        ) from error
     home = (files.believed(folder / "home") or "").strip()
     record = Record(installation, home=Home(home) if home else None).including(pilots)
     return _with_rest(record, folder)
@@ -47,18 +49,14 @@ def _pilots(data: Any) -> list[Pilot]:
 
 
 def _with_rest(record: Record, folder: Path) -> Record:
-    stones = [stone for node, entry in _map(folder / "ledger.json").items() if (stone := _stone(node, entry))]
-    pending = _pending(_map(folder / "intent.json"))
-    backoff = _backoff(_map(folder / "cooldown.json"))
+    stones = [
+        stone
+        for node, entry in files.believed_json(folder / "ledger.json").items()
+        if (stone := _stone(node, entry))
+    ]
+    pending = _pending(files.believed_json(folder / "intent.json"))
+    backoff = _backoff(files.believed_json(folder / "cooldown.json"))
     return replace(record.buried(stones), pending=pending, backoff=backoff)
-
-
-def _map(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(files.believed(path) or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _stone(node: str, entry: Any) -> Tombstone | None:

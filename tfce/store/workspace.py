@@ -47,7 +47,7 @@ class Workspace:
         self.review = queue.workspace.files / slug(queue.ce) / slug(queue.name)
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
-        self.file = RecordFile(self.private)
+        self.file = RecordFile(self.private, queue.label)
         self.journal = Journal(self.private, clock)
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
@@ -96,11 +96,11 @@ class Workspace:
         if self.file.exists:
             return self._same_installation(self.file.load())
         if takeover.is_old(self.private):
-            return takeover.read(self.private, self._installation())
+            return takeover.read(self.private, self._installation(), self.queue.label)
         if self._scale_file.exists() or self.has_state:
             raise WorkspaceError(
                 f"{self.file.path}: is missing though the queue has pilots; no pilot was touched. Put it back, or "
-                "run `tfce repair CE/QUEUE` to rebuild it from the state and the cloud"
+                f"run `tfce repair {self.queue.label}` to rebuild it from the state and the cloud"
             )
         return Record(self._installation())
 
@@ -143,8 +143,9 @@ class Workspace:
 
     def make_folders(self) -> None:
         """The folders, for their owner only."""
+        files.private_folder(self.root, ours=False)
         ce = self.private.parent
-        for folder in (self.root, ce.parent, ce, self.private):
+        for folder in (ce.parent, ce, self.private):
             files.private_folder(folder)
 
     @contextmanager

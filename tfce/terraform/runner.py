@@ -403,7 +403,8 @@ class Terraform:
 
     @property
     def _mend(self) -> str:
-        return "no pilot was touched; run `tfce repair CE/QUEUE` to rebuild it from the roster and the cloud"
+        label = self._queue.label
+        return f"no pilot was touched; run `tfce repair {label}` to rebuild it from the record and the cloud"
 
     def _masked(self, text: str) -> str:
         return mask(text, self._credentials.secrets())

@@ -24,6 +24,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfce import __version__
 from tfce.config.credentials import base_environment
@@ -296,7 +297,7 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         str(queue.terraform.mirror or ""),
         os.environ.get(MIRROR_VARIABLE, ""),
     ]
-    kept = files.read_json(kept_file)
+    kept = _remembered(kept_file)
     news: list[str] = []
     if kept.get("wish") == wish and _still_there(kept) and _current(kept, module):
         program = Program(tuple(kept["argv"]), kept["version"], kept["program_origin"])
@@ -308,6 +309,17 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         news = [f"using {program}", f"using {provider}"]
         _keep(kept_file, wish, program, provider)
     return Toolchain(program, provider, _configure(folder, provider, module, queue.terraform.mirror)), news
+
+
+_TEXTS = ("version", "program_origin", "folder", "provider_version", "provider_origin")
+
+
+def _remembered(path: Path) -> dict[str, Any]:
+    """The choices that were kept, {} where there are none that can be believed: they are made anew then."""
+    kept = files.believed_json(path)
+    argv = kept.get("argv")
+    named = isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv)
+    return kept if named and all(isinstance(kept.get(name), str) for name in _TEXTS) else {}
 
 
 def _keep(path: Path, wish: list[str], program: Program, provider: Provider) -> None:
@@ -362,15 +374,14 @@ def _configure(folder: Path, provider: Provider, module: Module, named: Path | N
                     shutil.rmtree(stale)
             files.private_folder(link.parent)
             if not link.is_symlink() or link.resolve() != provider.folder.resolve():
-                link.unlink(missing_ok=True)
+                files.remove(link)
                 link.symlink_to(provider.folder)
         method = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
         method += _others(provider, named) if module.place or module.bulk else ""
         method += "}\n"
     path = folder / f"{module.name if module.place else provider.source.replace('/', '-')}.rc"
     text = f"disable_checkpoint = true\nprovider_installation {{\n{method}"
-    if files.read(path) != text:
-        files.write(path, text)
+    files.renew(path, text)
     return path
 
 

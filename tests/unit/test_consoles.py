@@ -2,72 +2,80 @@
 
 from __future__ import annotations
 
+import os
 import random
 import string
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tfce.model.verdict import Removal, lived
 
 from tests.contract.edges import WRAPPER, FakeEdge
-from tests.fakes import FakeCloud, Sky
+from tests.fakes import START, FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
 from tfce.model.errors import CloudError
-from tfce.model.pilot import Pilot
+from tfce.model.policy import Action, Cause, Verb, lived
+from tfce.model.reconcile import Case, Kind
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
-from tfce.pilots.consoles import BRIEF, CONSOLES, Shelf, keep_consoles, masked, shown, suspicious
+from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, keep_consoles, masked, shown, suspicious
 from tfce.store.workspace import Workspace
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-def removal(state: State, reason: str, age: int | None, since: int | None = None, number: int = 0) -> Removal:
-    """``since``: seconds since the VM ended, if the cloud tells."""
+KINDS = {State.FAILED: Kind.FAILED, State.STOPPED: Kind.ENDED, State.DELETED: Kind.VANISHED}
+
+
+def going(
+    state: State, age: int | None, since: int | None = None, kind: Kind | None = None, cause: Cause = Cause.KILLED
+) -> Action:
+    """The end of a VM. ``since``: seconds since it ended, if the cloud tells."""
     created = None if age is None else NOW - timedelta(seconds=age)
     ended = None if since is None else NOW - timedelta(seconds=since)
-    node = VM(f"i-{number}", "n", state, "raw", created, {}, "", ended)
-    return Removal(f"{number:08X}", node, reason, state, lived=lived(node, None, NOW))
+    vm = VM("i-0", "n", state, "raw", created, {}, "", ended)
+    return Action(Verb.DESTROY, Case("00000000", "i-0", kind or KINDS.get(state, Kind.HEALTHY), vm=vm), cause)
 
 
 @pytest.mark.parametrize(
     ("one", "wanted"),
     [
-        (removal(State.FAILED, "failed", 5), True),
-        (removal(State.FAILED, "killed", 5), True),
-        (removal(State.RUNNING, "overdue: older than 5 s", 9), True),
-        (removal(State.RUNNING, "killed", 5), False),
-        (removal(State.RUNNING, "dismissed", 5), False),
-        (removal(State.STOPPED, "stopped", 90, 30), True),
-        (removal(State.STOPPED, "stopped", BRIEF + 99, 100), True),
-        (removal(State.STOPPED, "stopped", BRIEF + 100, 100), False),
+        (going(State.FAILED, 5, cause=Cause.FAILED), True),
+        (going(State.FAILED, 5, cause=Cause.KILLED), True),
+        (going(State.RUNNING, 9, kind=Kind.OVERDUE, cause=Cause.OVERDUE), True),
+        (going(State.BOOTING, 9, kind=Kind.STUCK, cause=Cause.STUCK), True),
+        (going(State.RUNNING, 5, cause=Cause.KILLED), False),
+        (going(State.RUNNING, 5, kind=Kind.DISMISSED, cause=Cause.DISMISSED), False),
+        (going(State.STOPPED, 90, 30), True),
+        (going(State.STOPPED, BRIEF + 99, 100), True),
+        (going(State.STOPPED, BRIEF + 100, 100), False),
         # Where the cloud does not say when it stopped, that was since the sweep before.
-        (removal(State.STOPPED, "stopped", BRIEF + 1100), True),
-        (removal(State.STOPPED, "stopped", BRIEF + 1200), False),
-        (removal(State.STOPPED, "stopped", None), False),
-        (removal(State.DELETED, "gone", 5, 1), False),
-        (Removal("0000000A", None, "gone", State.DELETED), False),
+        (going(State.STOPPED, BRIEF + 1100), True),
+        (going(State.STOPPED, BRIEF + 1200), False),
+        (going(State.STOPPED, None), False),
+        (going(State.DELETED, 5, 1), False),
+        (Action(Verb.FORGET, Case("0000000A", "", Kind.NEVER_CREATED), Cause.NEVER_CREATED), False),
     ],
 )
-def test_whose_console_is_worth_a_call(one: Removal, wanted: bool) -> None:
-    assert suspicious(one) is wanted
+def test_whose_console_is_worth_a_call(one: Action, wanted: bool) -> None:
+    assert suspicious(one, NOW) is wanted
 
 
 def test_how_long_a_vm_lived() -> None:
-    born = Pilot("0000000A", NOW - timedelta(seconds=50), "b")
-    node = VM("i-1", "n", State.RUNNING, "r", NOW - timedelta(seconds=40), {})
-    assert lived(node, born, NOW) == 40  # the VM's own creation goes first
-    assert lived(VM("i-1", "n", State.RUNNING, "r", None), born, NOW) == 50
+    asked = NOW - timedelta(seconds=50)
+    vm = VM("i-1", "n", State.RUNNING, "r", NOW - timedelta(seconds=40), {})
+    assert lived(vm, asked, NOW) == 40  # the VM's own creation goes first
+    assert lived(VM("i-1", "n", State.RUNNING, "r", None), asked, NOW) == 50
     assert lived(VM("i-1", "n", State.RUNNING, "r", None), None, NOW) is None
     ended = NOW - timedelta(seconds=10)
-    assert lived(VM("i-1", "n", State.STOPPED, "s", node.created, {}, "", ended), born, NOW) == 30
-    assert lived(VM("i-1", "n", State.DELETED, "t", node.created, {}, "", ended), born, NOW) == 30
-    assert lived(VM("i-1", "n", State.DELETED, "t", node.created), born, NOW) is None  # since when is not known
-    assert lived(None, born, NOW) is None
-    assert lived(node, None, NOW - timedelta(hours=1)) == 0  # a clock is wrong
+    assert lived(VM("i-1", "n", State.STOPPED, "s", vm.created, {}, "", ended), asked, NOW) == 30
+    assert lived(VM("i-1", "n", State.DELETED, "t", vm.created, {}, "", ended), asked, NOW) == 30
+    assert lived(VM("i-1", "n", State.DELETED, "t", vm.created), asked, NOW) is None  # since when is not known
+    assert lived(None, asked, NOW) is None
+    assert lived(vm, None, NOW - timedelta(hours=1)) == 0  # a clock is wrong
 
 
 # -- keeping -----------------------------------------------------------------------------------------------
@@ -87,42 +95,41 @@ def sky(count: int) -> Sky:
     return made
 
 
-def failed(made: Sky) -> list[Removal]:
+def ends(made: Sky, state: State = State.FAILED) -> list[Action]:
+    """All VMs came to ``state``; the first one lived longest."""
+    for number, node_id in enumerate(made.vms):
+        made.vms[node_id] = replace(made.vms[node_id], created=START - timedelta(seconds=60 - number))
+        made.set(node_id, state)
     return [
-        Removal(f"{number:08X}", made.vms[node_id], "failed", State.FAILED, lived=number)
-        for number, node_id in enumerate(made.vms)
-        if not made.set(node_id, State.FAILED)  # type: ignore[func-returns-value]
+        Action(Verb.DESTROY, Case(f"{number:08X}", vm.id, KINDS[state], vm=vm), Cause.KILLED)
+        for number, vm in enumerate(made.vms.values())
     ]
 
 
 def test_a_sweep_asks_for_a_few_whatever_the_number(workspace: Workspace) -> None:
     made = sky(3 * CONSOLES)
     cloud = FakeCloud(made)
-    kept = keep_consoles(cloud, workspace, failed(made))
+    kept = keep_consoles(cloud, workspace, ends(made), START)
     assert len(kept) == cloud.calls["GetConsoleOutput"] == sum(cloud.calls.values()) == CONSOLES
     assert len(list((workspace.private / "consoles").iterdir())) == CONSOLES
-    assert keep_consoles(cloud, workspace, []) == set() and sum(cloud.calls.values()) == CONSOLES
+    assert keep_consoles(cloud, workspace, [], START) == set() and sum(cloud.calls.values()) == CONSOLES
 
 
 def test_what_failed_goes_before_what_ended_soon(workspace: Workspace) -> None:
     made = sky(CONSOLES + 1)
-    removals = failed(made)
-    for node_id in made.vms:
-        made.set(node_id, State.STOPPED)
-    nodes = list(made.vms.values())
-    soon = [Removal(f"{n:08X}", node, "stopped", State.STOPPED, lived=60 - n) for n, node in enumerate(nodes)]
-    chosen = keep_consoles(FakeCloud(made), workspace, [*soon[:-1], removals[-1]])
-    assert chosen == {node.id for node in nodes[1:]}  # the one that lived longest had to wait
+    failed, soon = ends(made)[-1], ends(made, State.STOPPED)
+    chosen = keep_consoles(FakeCloud(made), workspace, [*soon[:-1], failed], START)
+    assert chosen == {one.case.id for one in soon[1:]}  # the one that lived longest had to wait
 
 
 def test_a_console_that_is_not_to_be_had_stops_nothing(workspace: Workspace) -> None:
     made = sky(4)
-    removals = failed(made)
+    removals = ends(made)
     ids = list(made.vms)
     made.consoles |= {ids[0]: None, ids[1]: " \n"}
-    made.at("console", CloudError("no"), nth=3)
+    made.at("console", CloudError("no"), nth=2)  # the third: the youngest goes first
     cloud = FakeCloud(made)
-    assert keep_consoles(cloud, workspace, removals) == {ids[3]}
+    assert keep_consoles(cloud, workspace, removals, START) == {ids[3]}
     assert cloud.calls["GetConsoleOutput"] == 4
 
 
@@ -131,29 +138,38 @@ def test_a_slow_cloud_is_not_waited_for(workspace: Workspace, monkeypatch: pytes
     made = sky(3)
     made.at("console", lambda: time.sleep(0.1))
     cloud = FakeCloud(made)
-    assert len(keep_consoles(cloud, workspace, failed(made))) == cloud.calls["GetConsoleOutput"] == 1
+    assert len(keep_consoles(cloud, workspace, ends(made), START)) == cloud.calls["GetConsoleOutput"] == 1
 
 
-def test_a_full_disk_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_takes_nothing_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
+    (workspace.private / "consoles").mkdir(0o500)
+    made = sky(1)
+    assert keep_consoles(FakeCloud(made), workspace, ends(made), START) == set()
+
+
+def test_a_file_in_the_folders_place_is_put_aside(workspace: Workspace) -> None:
     (workspace.private / "consoles").write_text("a file where the folder should be")
     made = sky(1)
-    assert keep_consoles(FakeCloud(made), workspace, failed(made)) == set()
+    assert len(keep_consoles(FakeCloud(made), workspace, ends(made), START)) == 1
+    (aside,) = workspace.private.glob("consoles.damaged-*")
+    assert aside.read_text() == "a file where the folder should be"
 
 
 def test_the_kept_ones_are_private_and_the_oldest_make_room(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consoles, "_FILES", 3)
-    shelf = Shelf(workspace)
+    store = ConsoleStore(workspace)
     for number in range(5):
-        shelf.keep(f"{number:08X}", f"{number}\n")
+        store.keep(f"{number:08X}", f"{number}\n")
         time.sleep(0.01)
-    shelf.keep("../../VMDIRAC3_x", "left over\n")
+    store.keep("../../VMDIRAC3_x", "left over\n")
     folder = workspace.private / "consoles"
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600] * 3
-    assert [shelf.read(f"{number:08X}") for number in range(5)] == [None, None, None, "3\n", "4\n"]
-    assert shelf.read("../../VMDIRAC3_x") == "left over\n"
+    assert [store.read(f"{number:08X}") for number in range(5)] == [None, None, None, "3\n", "4\n"]
+    assert store.read("../../VMDIRAC3_x") == "left over\n"
     assert len(list(workspace.private.glob("**/*VMDIRAC3*"))) == 1
 
 
@@ -167,7 +183,7 @@ def edge(tmp_path: Path) -> FakeEdge:
 
 def vms(edge: FakeEdge) -> list[dict[str, Any]]:
     """What the journal says of the VMs that were removed last."""
-    found: list[dict[str, Any]] = edge.parts().workspace.journal()[-1]["vms"]
+    found: list[dict[str, Any]] = edge.parts().workspace.journal.entries()[-1]["vms"]
     return found
 
 
