@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tfce.cloud.limits import Limits
 from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
-from tfce.model.vm import VM, State
+from tfce.model.vm import OVER, VM
 
 log = logging.getLogger("tfce.cloud")
 Raw = TypeVar("Raw")
@@ -57,7 +57,7 @@ def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Lis
 
 def _worth(vm: VM) -> tuple[bool, int]:
     """Of two records of one VM, the one that says that it lives, then the one that says more."""
-    return vm.state is not State.DELETED, len(vm.tags)
+    return vm.state not in OVER, len(vm.tags)
 
 
 def pages(
