@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
 	test-openstack test-context test-boot clean
 
 demo: $(VENV)/ready
@@ -39,6 +39,14 @@ test-boot: $(VENV)/ready
 
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test
+
+# The documentation site, in .cache/site: no warning, no link that leads nowhere.
+docs: $(VENV)/docs
+	@$(BIN)/sphinx-build -q -W --keep-going -n -E -c docs/site docs .cache/site && echo ".cache/site/index.html"
+
+# What a release is made of, in dist/: built twice, equal byte by byte, looked into, checked.
+release: $(VENV)/release
+	@$(BIN)/python -m tests.release
 
 lint: $(VENV)/lint
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -71,6 +79,14 @@ $(VENV)/ready: pyproject.toml
 
 $(VENV)/lint: $(VENV)/ready
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --group lint
+	@touch $@
+
+$(VENV)/docs: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group docs
+	@touch $@
+
+$(VENV)/release: $(VENV)/ready
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --group release
 	@touch $@
 
 clean:
