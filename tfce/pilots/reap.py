@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from tfce.cloud.api import LOOK_UPS
 from tfce.model import verdict
-from tfce.model.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
+from tfce.model.errors import BusyError, CloudError, TerraformError, WorkspaceError
 from tfce.model.pilot import Roster, instance_id, reference
 from tfce.model.verdict import Removal
 from tfce.model.vm import VM, Owner, State, pilot_key
@@ -89,16 +89,15 @@ class Reaper:
     def _learn(self, removals: Iterable[Removal], nodes: Iterable[VM]) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        failed = [
-            r.node for r in removals if r.node and r.state is State.FAILED and classify(r.node.fault) in NO_ROOM
-        ]
+        broken = [r.node for r in removals if r.node and r.state is State.FAILED]
+        failed = [node for node in broken if node.fault and node.fault.no_room]
         since = min((node.created for node in failed if node.created), default=self._workspace.tight_since)
         found_room = any(
             node.state in (State.BOOTING, State.RUNNING) and node.created and since and node.created >= since
             for node in nodes
         )
         if failed and not found_room:
-            self._workspace.cool(failed[0].fault, self._ground.clock())
+            self._workspace.cool(str(failed[0].fault), self._ground.clock())
         elif found_room and not failed:
             self._workspace.warm()
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from tfce import userdata
 from tfce.config.options import Queue
-from tfce.model.errors import NO_ROOM, CloudError, TfceError, classify
+from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import Batch, Roster, Single, fresh_batches, fresh_keys, reference, timestamp
+from tfce.model.reasons import Kind, Reason
 from tfce.model.verdict import Removal
 from tfce.model.vm import State, pilot_key
 from tfce.pilots.ground import Ground
@@ -31,7 +32,7 @@ class Submission:
     reason by key. ``calls`` counts API calls by action."""
 
     stamps: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     stopped: str = ""
@@ -94,7 +95,7 @@ class Submitter:
         if cooling or (queue.limits.total is None and queue.limits.waiting is None):
             return (0, cooling) if cooling else (count, "")
         mine = self._ground.mine()
-        full = [node.fault for node in mine if node.state is State.FAILED and classify(node.fault) in NO_ROOM]
+        full = [node.fault for node in mine if node.state is State.FAILED and node.fault and node.fault.no_room]
         if full and not insist:
             return 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
         states = Counter(node.state for node in mine)
@@ -138,9 +139,9 @@ class Submitter:
         applied = self._terraform.apply(keys, progress)
         submission = self._settle(keys, applied)
         submission.calls = applied.calls
-        full = [reason for reason in submission.failed.values() if classify(reason) in NO_ROOM]
+        full = [reason for reason in submission.failed.values() if reason.starts_nothing]
         if full and not submission.stamps:
-            workspace.cool(full[0], self._ground.clock())
+            workspace.cool(str(full[0]), self._ground.clock())
         elif submission.stamps and self._terraform.waits:
             workspace.warm()
         return submission
@@ -167,7 +168,7 @@ class Submitter:
         self._workspace.record(
             "submitted",
             created={key: created[key].id for key in keys if key in created},
-            failed=result.failed,
+            failed={key: reason.to_json() for key, reason in result.failed.items()},
         )
         if not unsettled:
             self._workspace.forget_contexts()
@@ -179,9 +180,7 @@ class Submitter:
     ) -> list[str]:
         """Ask the cloud about pilots that Terraform did not bring up. A VM that lives is kept, one that
         failed is removed. Returns the keys of which nothing is known."""
-        why = {
-            key: applied.failed.get(key) or applied.trouble or "Terraform did not create it" for key in doubtful
-        }
+        why = {key: applied.failed.get(key) or applied.reason("Terraform did not create it") for key in doubtful}
         try:
             found = {pilot_key(node): node for node in self._ground.mine() if node.state is not State.DELETED}
         except CloudError as error:
@@ -190,7 +189,7 @@ class Submitter:
         for key in doubtful:
             node = found.get(key)
             if node is None or node.state is State.FAILED:
-                reason = node.fault if node and node.fault else why[key]
+                reason = (node and node.fault) or why[key]
                 result.failed[key] = reason
                 dead.append(Removal(key, node, f"failed: {reason}", State.FAILED))
         self._bury([removal for removal in dead if removal.node or removal.key in created], created)
@@ -207,7 +206,7 @@ class Submitter:
         self,
         doubtful: list[str],
         created: Mapping[str, Instance],
-        why: Mapping[str, str],
+        why: Mapping[str, Reason],
         error: CloudError,
         result: Submission,
     ) -> list[str]:
@@ -216,7 +215,8 @@ class Submitter:
         self._terraform.untaint([key for key in doubtful if key in created])
         lost = [key for key in doubtful if key not in created]
         for key in lost:
-            result.failed[key] = f"{why[key]} (whether its VM exists is looked up later: {error.message})"
+            text = f"{why[key].text} (whether its VM exists is looked up later: {error.problem})"
+            result.failed[key] = why[key].saying(text)
         return lost
 
     def _bury(self, removals: list[Removal], created: dict[str, Instance]) -> None:
@@ -241,7 +241,7 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
     )
 
 
-def failure_kind(failed: Mapping[str, str]) -> str:
+def failure_kind(failed: Mapping[str, Reason]) -> Kind:
     """The kind of failure that most of a submission's pilots met."""
-    kinds = Counter(classify(reason) for reason in failed.values())
-    return kinds.most_common(1)[0][0] if kinds else "error"
+    kinds = Counter(reason.kind for reason in failed.values())
+    return kinds.most_common(1)[0][0] if kinds else Kind.UNCLASSIFIED
