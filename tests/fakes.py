@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from tfce.cloud.api import Check, Cloud, Wish
+from tfce.cloud.ec2 import errors as ec2_errors
+from tfce.cloud.openstack import errors as openstack_errors
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State, pilot_key, with_key
 from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
@@ -72,6 +75,14 @@ class ReplyLost(Outcome):
 
 class Empty(Outcome):
     """At "list": the cloud answers, in good order, that there is nothing."""
+
+
+def heard(text: str | Reason) -> Reason:
+    """The reason that ``text`` tells; the simulated cloud speaks EC2 and nova."""
+    if isinstance(text, Reason):
+        return text
+    found = ec2_errors.reason_of_message(text)
+    return found if found.kind is not Kind.UNCLASSIFIED else openstack_errors.refusal(0, text)
 
 
 class Clock:
@@ -175,12 +186,16 @@ class Sky:
             self.vms[node.id] = node
             return node
 
-    def set(self, node_id: str, state: State, fault: str = "") -> None:
+    def set(self, node_id: str, state: State, fault: str | Reason = "") -> None:
         """Put a VM into ``state``."""
         with self._lock:
             ended = self.clock() if state in (State.STOPPED, State.FAILED, State.DELETED) else None
             self.vms[node_id] = replace(
-                self.vms[node_id], state=state, raw_state=RAW[state], fault=fault, ended=ended
+                self.vms[node_id],
+                state=state,
+                raw_state=RAW[state],
+                fault=heard(fault) if fault else None,
+                ended=ended,
             )
             if state is State.DELETED:
                 self._ended[node_id] = self.clock()
@@ -238,7 +253,7 @@ class FakeCloud(Cloud):
         self.calls["RunInstances"] += 1
         outcome = self.sky.step("create", key)
         if isinstance(outcome, Refused):
-            raise CloudError(outcome.reason)
+            raise CloudError(outcome.reason, reason=heard(outcome.reason))
         node = self.sky.add(f"{shape.name_prefix}{key}", shape.tags_of(key))
         self.sky.user_data[node.id] = user_data
         if isinstance(outcome, Broken):
@@ -252,7 +267,7 @@ class FakeCloud(Cloud):
         self.calls["RunInstances"] += 1
         outcome = self.sky.step("create", batch.label)
         if isinstance(outcome, Refused):
-            raise CloudError(outcome.reason)
+            raise CloudError(outcome.reason, reason=heard(outcome.reason))
         room = batch.size if self.sky.quota is None else self.sky.quota - len(self.sky.living())
         made = []
         for number in range(min(batch.size, room)):
@@ -340,7 +355,7 @@ class FakeTerraform(Provisioner):
                 continue  # a target that the configuration does not have creates nothing
             if key in state:
                 if state[key].tainted:
-                    applied.failed[key] = "Instance cannot be destroyed"
+                    applied.failed[key] = heard("Instance cannot be destroyed")
                 continue
             progress(f"{key}: start")
             reason = self._create(key, applied)
@@ -404,27 +419,28 @@ class FakeTerraform(Provisioner):
             done |= set(some)
             bore = {node.tags.get("tfce:batch") for node in self.sky.look()}
             if not some or batch.name in bore:  # never asked for twice
-                applied.failed |= dict.fromkeys(some, "was asked for before")
+                applied.failed |= dict.fromkeys(some, heard("was asked for before"))
                 continue
             reason = self._create_batch(batch, applied)
             for key in some:
                 progress(f"{key}: {'errored' if reason else 'complete'}")
             known = self.instances()
-            applied.failed |= {key: reason or "quota: the cloud granted fewer" for key in some if key not in known}
+            few = Reason(Kind.NOT_GRANTED, "quota: the cloud granted fewer")
+            applied.failed |= {key: reason or few for key in some if key not in known}
         return done
 
-    def _create_batch(self, batch: Batch, applied: Applied) -> str:
-        """Make a batch's VMs, as many as there is room for; why there are none, or ""."""
+    def _create_batch(self, batch: Batch, applied: Applied) -> Reason | None:
+        """Make a batch's VMs, as many as there is room for; why there are none."""
         applied.calls["RunInstances"] += 1
         try:
             outcome = self.sky.step("create", batch.label)
         except CloudError as error:
-            return error.message
+            return error.reason
         if isinstance(outcome, Refused):
-            return outcome.reason
+            return heard(outcome.reason)
         room = batch.size if self.sky.quota is None else max(self.sky.quota - len(self.sky.living()), 0)
         if not room:
-            return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
+            return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
         tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
         name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"
         made = {
@@ -439,19 +455,19 @@ class FakeTerraform(Provisioner):
         if outcome is None:
             self._record({key: Instance(node.id, False) for key, node in made.items()})
         self.sky.step("recorded", batch.label)
-        return outcome.reason if outcome else ""
+        return heard(outcome.reason) if outcome else None
 
-    def _create(self, key: str, applied: Applied) -> str:
-        """Make one VM; why that failed, or ""."""
+    def _create(self, key: str, applied: Applied) -> Reason | None:
+        """Make one VM; why that failed."""
         applied.calls["RunInstances"] += 1
         try:
             outcome = self.sky.step("create", key)
         except CloudError as error:
-            return error.message
+            return error.reason
         if isinstance(outcome, Refused):
-            return outcome.reason
+            return heard(outcome.reason)
         if self.sky.quota is not None and len(self.sky.living()) >= self.sky.quota:
-            return f"InstanceLimitExceeded: you may run {self.sky.quota} instances"
+            return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
         owner = self._workspace.owner()
         name = f"{self._workspace.queue.workspace.name_prefix}{key}"
         node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name})
@@ -462,7 +478,7 @@ class FakeTerraform(Provisioner):
         if not isinstance(outcome, ReplyLost):
             self._record({key: Instance(node.id, outcome is not None)})
         self.sky.step("recorded", key)
-        return outcome.reason if outcome else ""
+        return heard(outcome.reason) if outcome else None
 
     def _record(self, entries: Mapping[str, Instance]) -> None:
         text = files.read(self.state_file)

@@ -18,6 +18,7 @@ import pytest
 
 from tfce import __version__
 from tfce.cli import main
+from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State
 from tfce.pilots.audit import Row
 from tfce.pilots.execute import Removal
@@ -300,12 +301,14 @@ def test_a_reader_that_has_gone_is_no_traceback(cfg: Path) -> None:
 
 
 def test_a_submission_as_json_and_for_people() -> None:
-    submission = Submission({"cloud://i-1": "0000000A"}, {"0000000B": "no capacity"}, seconds=1.23456)
+    submission = Submission(
+        {"cloud://i-1": "0000000A"}, {"0000000B": Reason(Kind.CAPACITY, "no capacity")}, seconds=1.23456
+    )
     submission.calls.update({"RunInstances": 2})
     assert main.submission_json(submission) == {
         "references": ["cloud://i-1"],
         "stamps": {"cloud://i-1": "0000000A"},
-        "failed": [{"key": "0000000B", "reason": "no capacity"}],
+        "failed": [{"key": "0000000B", "reason": "no capacity", "kind": "capacity"}],
         "calls": {"RunInstances": 2},
         "seconds": 1.235,
         "limited": "",
@@ -318,16 +321,17 @@ def test_a_submission_as_json_and_for_people() -> None:
     ("stamps", "failed", "stopped", "code"),
     [
         ({"r": "A"}, {}, "", 0),
-        ({"r": "A"}, {"B": "connection refused"}, "", 1),
-        ({}, {"B": "connection refused"}, "", 3),
-        ({}, {"B": "AuthFailure"}, "", 3),
-        ({}, {"B": "InstanceLimitExceeded"}, "", 1),
-        ({}, {"B": "connection refused"}, "timed out", 1),
-        ({}, {"A": "AuthFailure", "B": "AuthFailure", "C": "InsufficientInstanceCapacity"}, "", 3),
+        ({"r": "A"}, {"B": Kind.UNREACHABLE}, "", 1),
+        ({}, {"B": Kind.UNREACHABLE}, "", 3),
+        ({}, {"B": Kind.AUTHENTICATION}, "", 3),
+        ({}, {"B": Kind.QUOTA}, "", 1),
+        ({}, {"B": Kind.UNREACHABLE}, "timed out", 1),
+        ({}, {"A": Kind.AUTHENTICATION, "B": Kind.AUTHENTICATION, "C": Kind.CAPACITY}, "", 3),
     ],
 )
-def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, str], stopped: str, code: int) -> None:
-    assert main._submission_code(Submission(stamps, failed, stopped=stopped)) == code
+def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, Kind], stopped: str, code: int) -> None:
+    reasons = {key: Reason(kind, "x") for key, kind in failed.items()}
+    assert main._submission_code(Submission(stamps, reasons, stopped=stopped)) == code
 
 
 def test_a_sweep_as_json_and_for_people() -> None:

@@ -52,7 +52,8 @@ def test_a_server_on_its_way_out_is_being_deleted_and_a_fault_is_the_reason() ->
     leaving = vm_of(server(**{"OS-EXT-STS:task_state": "deleting"}))
     assert leaving.state is State.DELETING and "deleting" in leaving.raw_state
     failed = vm_of(server(status="ERROR", fault={"message": "No valid host was found."}))
-    assert (failed.state, failed.fault) == (State.FAILED, "No valid host was found.")
+    assert (failed.state, str(failed.fault)) == (State.FAILED, "No valid host was found.")
+    assert failed.fault and failed.fault.no_room
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
 from tfce.model.errors import BusyError, TerraformError
 from tfce.model.pilot import Pilot, moment
+from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
@@ -299,7 +300,8 @@ def test_faults_are_told_by_pilot_and_the_first_counts(rig: Rig) -> None:
     out += fault("second", "", A) + fault("warning-like", key=None).replace('"error"', '"warn"')
     rig.answer(apply={"exit": 1, "out": out, "err": "Error: something general\n"})
     applied = rig.terraform.apply([A, B])
-    assert applied.failed == {A: "creating EC2 Instance: InsufficientInstanceCapacity"}
+    text = "creating EC2 Instance: InsufficientInstanceCapacity"
+    assert applied.failed == {A: Reason(Kind.CAPACITY, text, "InsufficientInstanceCapacity")}
     assert applied.trouble == ""
 
 
@@ -346,7 +348,7 @@ def test_events_become_progress_and_a_closed_terminal_does_not_matter(rig: Rig) 
         heard.append(text)
         raise BrokenPipeError
 
-    assert rig.terraform.apply([A, B], progress).failed == {B: "late"}
+    assert rig.terraform.apply([A, B], progress).failed == {B: Reason(Kind.UNCLASSIFIED, "late")}
     assert heard == [f"{A}: start", f"{A}: complete"]
 
 
@@ -378,7 +380,7 @@ def test_an_apply_that_takes_too_long_is_interrupted_and_told(make_queue: MakeQu
     rig.answer(apply={"sleep": 30, "out": fault("denied", key=A)})
     applied = Terraform(Workspace(queue), Credentials("k", "s")).apply([A, B])
     assert applied.stopped == "timed out" and applied.trouble == "Terraform timed out"
-    assert applied.failed == {A: "denied"}
+    assert applied.failed == {A: Reason(Kind.UNCLASSIFIED, "denied")}
 
 
 # -- the state ---------------------------------------------------------------------------------------------

@@ -48,8 +48,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
         fault = error.faults[0]
         return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
     except TfceError as error:
-        detail, _, cure = error.message.partition("; ")
-        return Check(name, False, detail, cure or "see the README's troubleshooting")
+        return Check(name, False, error.problem, error.cure or "see the README's troubleshooting")
 
 
 def _credentials(queue: Queue) -> str:

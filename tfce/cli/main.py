@@ -20,6 +20,7 @@ from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.pilot import timestamp
+from tfce.model.reasons import Kind
 from tfce.model.vm import VM
 from tfce.pilots.consoles import LINES
 from tfce.pilots.execute import Removal
@@ -30,7 +31,7 @@ from tfce.terraform import variables
 
 DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
 _PLAN_HAS_CHANGES = 2
-_UNREACHABLE_KINDS = ("unreachable", "authentication", "terraform")
+_UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -171,7 +172,9 @@ def submission_json(submission: Submission) -> dict[str, Any]:
     return {
         "references": submission.references,
         "stamps": submission.stamps,
-        "failed": [{"key": key, "reason": reason} for key, reason in submission.failed.items()],
+        "failed": [
+            {"key": key, "reason": str(why), "kind": why.kind.value} for key, why in submission.failed.items()
+        ],
         "calls": dict(submission.calls),
         "seconds": round(submission.seconds, 3),
         "limited": submission.limited,
@@ -181,7 +184,7 @@ def submission_json(submission: Submission) -> dict[str, Any]:
 def submission_table(submission: Submission) -> str:
     """A submission for people."""
     rows = [(stamp, ref, "") for ref, stamp in submission.stamps.items()]
-    rows += [(key, "-", reason) for key, reason in submission.failed.items()]
+    rows += [(key, "-", str(reason)) for key, reason in submission.failed.items()]
     limited = [f"fewer than asked for: {submission.limited}"] if submission.limited else []
     lines = [table(("STAMP", "REFERENCE", "FAILED"), rows), *limited, cost(submission.calls, submission.seconds)]
     return "\n".join(lines)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tfce.cloud.api import Cloud
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model.reasons import Reason
 
 
 def connect(endpoint: Endpoint, credentials: Credentials) -> Cloud:
@@ -22,3 +25,14 @@ def connect(endpoint: Endpoint, credentials: Credentials) -> Cloud:
     from tfce.cloud.generic.cloud import Generic
 
     return Generic(endpoint, credentials)
+
+
+def explanations(endpoint: Endpoint) -> Callable[[str], Reason]:
+    """What tells the reason in a text that holds a code of the API at ``endpoint``. Loads no libcloud."""
+    if endpoint.cloud == "OPENSTACK":
+        from tfce.cloud.openstack.errors import reason_of_message
+    elif endpoint.cloud == "EC2":
+        from tfce.cloud.ec2.errors import reason_of_message
+    else:
+        from tfce.cloud.generic.errors import reason_of_message
+    return reason_of_message

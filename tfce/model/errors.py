@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from tfce.model.reasons import Kind, Reason
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,16 @@ class Fault:
 
 
 class TfceError(Exception):
-    """Base of all errors tfce raises on purpose. ``exit_code`` is the command line's (see README)."""
+    """Base of all errors tfce raises on purpose. ``problem`` says what is wrong, ``cure`` what to do, where that
+    is known; ``message`` is both. ``exit_code`` is the command line's (see README)."""
 
     exit_code = 3
     kind = "error"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, problem: str, cure: str = "") -> None:
+        self.problem, self.cure = problem, cure
+        self.message = f"{problem}; {cure}" if cure else problem
+        super().__init__(self.message)
 
 
 class ConfigError(TfceError):
@@ -75,53 +78,14 @@ class TerraformError(TfceError):
 
 
 class CloudError(TfceError):
-    """The cloud refused or could not be reached; ``kind`` says which (see ``classify``)."""
+    """The cloud refused or could not be reached; ``reason`` says why, ``kind`` is its word."""
 
-    def __init__(self, message: str, kind: str | None = None) -> None:
-        super().__init__(message)
-        self.kind = kind or classify(message)
-
-
-# What a cloud's words mean to the people who ask. First match wins: order from special to general.
-_KINDS: tuple[tuple[str, str], ...] = (
-    ("throttled", r"RequestLimitExceeded|Throttl|TooManyRequests|\b429\b|OverLimit|rate limit"),
-    ("quota", r"quota|LimitExceeded|MaxSpotInstance|exceeded.*limit"),
-    ("capacity", r"Insufficient\w*Capacity|No valid host|not enough hosts|capacity|Unsupported: .*zone"),
-    (
-        "authentication",
-        r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|UnauthorizedOperation|InvalidCreds"
-        r"|ExpiredToken|RequestExpired|\b401\b|Unauthorized|Authentication|credential",
-    ),
-    (
-        "image",
-        r"InvalidAMI|Instance_Image|requested image|Image .*(not found|could not)"
-        r"|(?<![a-z])AMI(?![a-z])|imageRef|no results.*image|UnknownImage",
-    ),
-    ("flavor", r"Instance_Flavor|InvalidInstanceType|InvalidParameterValue.*instance.?type|flavor"),
-    (
-        "network",
-        r"Instance_Networks|network information|InvalidSubnet|InvalidNetwork|InvalidGroup|subnet"
-        r"|network .*not found",
-    ),
-    ("key pair", r"InvalidKeyPair|key ?pair|key_name"),
-    ("context", r"user.?data"),
-    (
-        "unreachable",
-        r"timed? ?out|timeout|refused|reset by peer|unreachable|resolve|connection|\bEOF\b|\b50[0234]\b"
-        r"|InternalError|Unavailable",
-    ),
-)
-_COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL)) for kind, pattern in _KINDS)
-
-
-# Kinds of failure that say the cloud has no room now; see Workspace_Cooldown.
-NO_ROOM = ("quota", "capacity", "throttled")
-
-
-def classify(text: str) -> str:
-    """The kind of a cloud's error text: quota, throttled, capacity, authentication, image, flavor,
-    network, key pair, context, unreachable, or "error" where the text tells nothing we know."""
-    return next((kind for kind, pattern in _COMPILED if pattern.search(text)), "error")
+    def __init__(
+        self, message: str, kind: str | Kind = Kind.UNCLASSIFIED, *, reason: Reason | None = None
+    ) -> None:
+        self.reason = reason or Reason(Kind(kind), message)
+        super().__init__(message, self.reason.cure)
+        self.kind = self.reason.kind.value
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:

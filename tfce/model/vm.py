@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from tfce.model.pilot import is_key, numbered_key, reference
+from tfce.model.reasons import Reason
 
 
 class State(Enum):
@@ -44,7 +45,7 @@ class VM:
     raw_state: str
     created: datetime | None
     tags: Mapping[str, str] = field(default_factory=dict)
-    fault: str = ""
+    fault: Reason | None = None
     ended: datetime | None = None
 
     @property

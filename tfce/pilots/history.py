@@ -8,6 +8,7 @@ from typing import Any
 
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
+from tfce.model.reasons import Reason
 from tfce.model.record import Tombstone
 from tfce.model.vm import OVER, VM, by_key
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
@@ -155,7 +156,7 @@ def _words(event: Mapping[str, Any]) -> str:
         if field == "created":
             said.append(f"created as {reference(value)}")
         elif field == "failed":
-            said.append(f"failed: {value}")
+            said.append(f"failed: {Reason.from_json(value)}")
         elif field == "pilots":
             said.append(str(value))
         elif field == "vms":

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tfce.model import policy
-from tfce.model.errors import NO_ROOM, BusyError, CloudError, TerraformError, WorkspaceError, classify
+from tfce.model.errors import BusyError, CloudError, TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Action, Cause, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
-from tfce.model.vm import OVER, VM, State
+from tfce.model.vm import OVER, State
 from tfce.pilots.execute import Outcome, Removal, execute, removal
-from tfce.pilots.services import Services, View
+from tfce.pilots.services import Services, View, no_room
 
 log = logging.getLogger("tfce")
 
@@ -104,7 +104,7 @@ class Reaper:
     def _learn(self, view: View, record: Record) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        failed = [one.vm for one in view.cases if one.kind is Kind.FAILED and one.vm and _no_room(one.vm)]
+        failed = [one.vm for one in view.cases if one.kind is Kind.FAILED and one.vm and no_room(one.vm)]
         since = min((vm.created for vm in failed if vm.created), default=record.backoff and record.backoff.since)
         found_room = any(
             case.kind in (Kind.BOOTING, Kind.HEALTHY)
@@ -116,7 +116,7 @@ class Reaper:
         )
         if failed and not found_room:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
-            self._workspace.save(record.without_room(failed[0].fault, now, cooldown))
+            self._workspace.save(record.without_room(str(failed[0].fault), now, cooldown))
         elif found_room and not failed and record.backoff is not None:
             self._workspace.save(record.with_room())
 
@@ -216,10 +216,6 @@ class Reaper:
 
 def _stands(case: Case) -> bool:
     return case.kind is not Kind.FOREIGN and case.vm is not None and case.vm.state is not State.DELETED
-
-
-def _no_room(vm: VM) -> bool:
-    return classify(vm.fault) in NO_ROOM
 
 
 def _doubted(services: Services, view: View) -> View:

@@ -143,3 +143,8 @@ def _listing(found: Sequence[VM]) -> Listing:
     """What a cloud listed, with what it says of its list."""
     complete, account = getattr(found, "complete", True), getattr(found, "account", "")
     return Listing(tuple(found), complete, getattr(found, "cloud_time", None), account)
+
+
+def no_room(vm: VM) -> bool:
+    """Whether a VM failed because the cloud had no room for it."""
+    return vm.fault is not None and vm.fault.no_room

@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 
 from tfce import userdata
 from tfce.config.options import Queue
-from tfce.model import policy
-from tfce.model.errors import NO_ROOM, CloudError, TfceError, classify
+from tfce.model import policy, reasons
+from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import Batch, Pilot, Single, fresh_batches, fresh_keys, reference, timestamp
 from tfce.model.policy import Action, Verb, occupancy
+from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Instance, Kind
 from tfce.model.record import Operation, Record
-from tfce.pilots.execute import execute, words
-from tfce.pilots.services import Services, View
+from tfce.pilots.execute import execute
+from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
 from tfce.terraform import variables
 from tfce.terraform.runner import Applied
@@ -34,7 +35,7 @@ class Submission:
     reason by key. ``calls`` counts API calls by action."""
 
     stamps: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     stopped: str = ""
@@ -175,10 +176,10 @@ class Submitter:
 
     def _learn(self, record: Record, submission: Submission) -> None:
         """Whether the cloud had room."""
-        full = [reason for reason in submission.failed.values() if classify(reason) in NO_ROOM]
+        full = [reason for reason in submission.failed.values() if reason.starts_nothing]
         if full and not submission.stamps:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
-            self._workspace.save(record.without_room(full[0], now, cooldown))
+            self._workspace.save(record.without_room(str(full[0]), now, cooldown))
         elif submission.stamps and self._terraform.waits and record.backoff is not None:
             self._workspace.save(record.with_room())
 
@@ -196,7 +197,9 @@ class Submitter:
             record, settled = self._resolve(record, doubtful, created, state, applied, result)
         result.stamps = {reference(created[key]): key for key in keys if key in created}
         self._workspace.journal.append(
-            "submitted", created={key: created[key] for key in keys if key in created}, failed=result.failed
+            "submitted",
+            created={key: created[key] for key in keys if key in created},
+            failed={key: reason.to_json() for key, reason in result.failed.items()},
         )
         if settled:
             self._workspace.forget_contexts()
@@ -214,9 +217,7 @@ class Submitter:
     ) -> tuple[Record, bool]:
         """Ask the cloud about pilots that Terraform did not bring up. A VM that lives is kept, one that failed is
         removed. Returns whether all is known."""
-        why = {
-            key: applied.failed.get(key) or applied.trouble or "Terraform did not create it" for key in doubtful
-        }
+        why = {key: applied.failed.get(key) or applied.reason("Terraform did not create it") for key in doubtful}
         try:
             view = self._services.view(record, state, look_up=False)
         except CloudError as error:
@@ -227,24 +228,26 @@ class Submitter:
         for action in actions:
             self._note(action, why, created, result)
         unseen = [case.key for case in cases if case.kind is Kind.NOT_LISTED and not case.id]
-        result.failed |= {key: f"{why[key]} (whether its VM exists is looked up later)" for key in unseen}
+        result.failed |= {key: _later(why[key]) for key in unseen}
         return outcome.record, not unseen
 
-    def _note(self, action: Action, why: Mapping[str, str], created: dict[str, str], result: Submission) -> None:
+    def _note(
+        self, action: Action, why: Mapping[str, Reason], created: dict[str, str], result: Submission
+    ) -> None:
         key = action.case.key
         if action.verb is Verb.ADOPT:
             created[key] = action.case.id
         elif action.verb in (Verb.DESTROY, Verb.FORGET):
             created.pop(key, None)
-            fault = action.case.vm.fault if action.case.vm else ""
-            result.failed[key] = fault or why.get(key) or words(self._services, action)
+            fault = action.case.vm.fault if action.case.vm else None
+            result.failed[key] = fault or why[key]
 
     def _unknown(
         self,
         record: Record,
         doubtful: Sequence[str],
         created: Mapping[str, str],
-        why: Mapping[str, str],
+        why: Mapping[str, Reason],
         error: CloudError,
         result: Submission,
     ) -> Record:
@@ -253,7 +256,7 @@ class Submitter:
         self._terraform.untaint([key for key in doubtful if key in created])
         for key in doubtful:
             if key not in created:
-                result.failed[key] = f"{why[key]} (whether its VM exists is looked up later: {error.message})"
+                result.failed[key] = _later(why[key], f": {error.problem}")
         return record
 
 
@@ -272,8 +275,8 @@ def recover(services: Services, record: Record) -> Record:
 
 def _without_room(cases: Sequence[Case]) -> list[str]:
     """Why VMs of the queue failed for lack of room, those that no sweep has removed yet."""
-    faults = [case.vm.fault for case in cases if case.kind is Kind.FAILED and case.vm]
-    return [fault for fault in faults if classify(fault) in NO_ROOM]
+    failed = (case.vm for case in cases if case.kind is Kind.FAILED and case.vm)
+    return [str(vm.fault) for vm in failed if no_room(vm)]
 
 
 def recipe_for(queue: Queue) -> userdata.Recipe:
@@ -287,7 +290,12 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
     )
 
 
-def failure_kind(failed: Mapping[str, str]) -> str:
+def failure_kind(failed: Mapping[str, Reason]) -> reasons.Kind:
     """The kind of failure that most of a submission's pilots met."""
-    kinds = Counter(classify(reason) for reason in failed.values())
-    return kinds.most_common(1)[0][0] if kinds else "error"
+    kinds = Counter(reason.kind for reason in failed.values())
+    return kinds.most_common(1)[0][0] if kinds else reasons.Kind.UNCLASSIFIED
+
+
+def _later(reason: Reason, why: str = "") -> Reason:
+    """The reason of a pilot of which nobody knows yet whether it has a VM."""
+    return reason.saying(f"{reason.text} (whether its VM exists is looked up later{why})")

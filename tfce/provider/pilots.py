@@ -18,6 +18,7 @@ from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import OVER, VM, State, by_key, pilot_key
 from tfce.provider.requests import Request, needed
 
@@ -45,7 +46,7 @@ class Outcome:
     because their VMs still live."""
 
     ids: dict[str, str]
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Reason] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
 
 
@@ -75,7 +76,7 @@ def bring_about(
         if key in found:
             _take(key, found[key], outcome)
         elif not manner.make:
-            outcome.refused[key] = "the cloud lists no VM of it, and none is to be made"
+            outcome.refused[key] = Reason(Kind.GONE, "the cloud lists no VM of it, and none is to be made")
     lost = _make(cloud, shape, [one for one in requests if _due(one, found, contexts, outcome)], manner, outcome)
     if lost:
         _look_again(cloud, shape, lost, outcome)
@@ -96,9 +97,10 @@ def _existing(cloud: Cloud, shape: Shape, keys: Collection[str], requests: Colle
 def _take(key: str, node: VM, outcome: Outcome) -> None:
     """Take a VM that exists over, if it is of use."""
     if node.state in OVER:
-        outcome.refused[key] = f"its VM {node.id} is gone; a pilot is started once only"
+        outcome.refused[key] = _once(f"its VM {node.id} is gone")
     elif node.state is State.FAILED:
-        outcome.refused[key] = node.fault or f"its VM {node.id} is in state {node.raw_state}"
+        vague = Reason(Kind.UNCLASSIFIED, f"its VM {node.id} is in state {node.raw_state}", node.raw_state)
+        outcome.refused[key] = node.fault or vague
     else:
         outcome.ids[key] = node.id
 
@@ -106,27 +108,32 @@ def _take(key: str, node: VM, outcome: Outcome) -> None:
 def _due(one: Request, found: Mapping[str, VM], contexts: Path, outcome: Outcome) -> bool:
     """Whether the call is to be made; if not, its pilots without a VM are refused."""
     open_ = [key for key in one.keys if key not in found and key not in outcome.refused]
-    why = ""
+    why: Reason | None = None
     if one.text is None:
-        why = f"there is no user data in {contexts}; new pilots are started by `tfce submit`"
+        cure = "new pilots are started by `tfce submit`"
+        why = Reason(Kind.CONFIGURATION, f"there is no user data in {contexts}", cure=cure)
     elif isinstance(one.asked, Batch) and len(open_) < one.asked.size:
-        why = f"the other VMs of its batch {one.asked.name} were asked for before; a batch is started once only"
+        why = _once(f"the other VMs of its batch {one.asked.name} were asked for before")
     outcome.refused |= dict.fromkeys(open_, why) if why else {}
     return bool(open_) and not why
 
 
+def _once(text: str) -> Reason:
+    return Reason(Kind.GONE, f"{text}: a pilot, or a batch, is started once only")
+
+
 def _make(
     cloud: Cloud, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
-) -> dict[Request, str]:
+) -> dict[Request, Reason]:
     """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
-    lost: dict[Request, str] = {}
+    lost: dict[Request, Reason] = {}
 
     def make(own: Cloud, one: Request) -> bool:
         try:
             _started(one, _ask(own, shape, one, manner), outcome)
         except CloudError as error:
-            reason = _ECHO.sub("…", re.sub(r"^starting \w+ \w+: ", "", error.message))
-            if error.kind == "unreachable":
+            reason = error.reason.saying(_ECHO.sub("…", error.reason.text))
+            if reason.kind is Kind.UNREACHABLE:
                 lost[one] = reason
             else:
                 outcome.refused |= dict.fromkeys(one.keys, reason)
@@ -149,10 +156,10 @@ def _ask(cloud: Cloud, shape: Shape, one: Request, manner: Manner) -> str | list
             return cloud.create(shape, one.asked, one.text or "")
         except CloudError as error:
             # Only a refusal for being asked too often is repeated: after any other failure a VM may exist.
-            if error.kind != "throttled" or attempt == manner.retries:
+            if error.reason.kind is not Kind.THROTTLED or attempt == manner.retries:
                 raise
         manner.stop.wait(min(2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311  no secret
-    raise CloudError("Terraform was stopped before it was asked for", "stopped")
+    raise CloudError("Terraform was stopped before it was asked for", Kind.STOPPED)
 
 
 def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
@@ -161,7 +168,8 @@ def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
         outcome.ids[one.keys[0]] = answer
         return
     nodes = {pilot_key(node): node for node in answer}
-    few = f"the cloud granted {len(nodes)} of {len(one.keys)} VMs: quota or capacity allow no more now"
+    text = f"the cloud granted {len(nodes)} of {len(one.keys)} VMs: quota or capacity allow no more now"
+    few = Reason(Kind.NOT_GRANTED, text)
     for key in one.keys:
         if key in nodes:
             _take(key, nodes[key], outcome)
@@ -169,7 +177,7 @@ def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
             outcome.refused[key] = few
 
 
-def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, str], outcome: Outcome) -> None:
+def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, Reason], outcome: Outcome) -> None:
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:

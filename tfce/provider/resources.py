@@ -16,6 +16,7 @@ from tf.utils import Diagnostics
 from tfce.cloud.api import Cloud
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError, ConfigError
+from tfce.model.reasons import Reason
 from tfce.model.vm import Owner
 from tfce.provider import pilots, sight
 from tfce.provider.run import Run
@@ -190,8 +191,8 @@ class Pilots(Resource):  # type: ignore[misc]
             return current
         for key, reason in outcome.refused.items():
             ctx.diagnostics.add_error(*self._refusal(key, reason), path=["pilots", (key,)])
-        for key, reason in outcome.kept.items():
-            ctx.diagnostics.add_error(f"Pilot {key} is not forgotten", f"{reason}; remove it with `tfce kill`")
+        for key, why in outcome.kept.items():
+            ctx.diagnostics.add_error(f"Pilot {key} is not forgotten", f"{why}; remove it with `tfce kill`")
         born = {key: text for key, text in planned["pilots"].items() if key not in outcome.refused}
         born |= {key: (current["pilots"] or {}).get(key, "") for key in outcome.kept}
         return {**planned, "pilots": born, "ids": outcome.ids}
@@ -218,10 +219,10 @@ class Pilots(Resource):  # type: ignore[misc]
             ctx.diagnostics.add_error("Nothing was done", error.message)
             return None
 
-    def _refusal(self, key: str, reason: str) -> tuple[str, str]:
+    def _refusal(self, key: str, reason: Reason) -> tuple[str, str]:
         summary = f"Pilot {key} was not started"
         self._provider.run.faults.add(summary)
-        return summary, reason
+        return summary, str(reason)
 
     def _foreseen(self, wanted: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
         """The ids after an apply, as far as they are known."""

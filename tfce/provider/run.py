@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfce.cloud.api import Cloud
+from tfce.model.reasons import Reason
 from tfce.provider.pilots import Manner, Outcome, about
 
 # Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
@@ -30,7 +31,7 @@ class Run:
     parallelism: int = 10
     stop: threading.Event = field(default_factory=threading.Event)
     ids: dict[str, str] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     faults: set[str] = field(default_factory=set)
     met: bool = False

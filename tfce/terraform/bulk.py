@@ -84,7 +84,7 @@ class Bulk(Terraform):
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)
         killed = f" ({applied.trouble})" if ended.exit < 0 else ""
-        applied.failed |= {key: self._clean(reason) + killed for key, reason in run.refused.items()}
+        applied.failed |= {key: why.saying(self._clean(why.text) + killed) for key, why in run.refused.items()}
         if not run.met and applied.trouble and not applied.stopped and ended.exit > 0:
             applied.trouble = f"Terraform did not get through to the provider that tfce serves: {applied.trouble}"
         return applied
@@ -106,7 +106,7 @@ class Bulk(Terraform):
         run = self._run_for(list(ids), make=False)
         ended = self._serve(run)
         known = self.instances()
-        missing = {key: run.refused.get(key, "") for key in sorted(ids) if key not in known}
+        missing = {key: str(run.refused.get(key, "")) for key in sorted(ids) if key not in known}
         if missing:
             why = next(filter(None, missing.values()), "") or self._said(ended) or ended.how
             raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._clean(why)}")

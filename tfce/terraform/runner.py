@@ -24,9 +24,11 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as Commands
 
+from tfce.cloud.factory import explanations
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import BusyError, TerraformError, mask, shorten
+from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.store import files, locks
@@ -40,19 +42,31 @@ log = logging.getLogger("tfce")
 
 _QUICK = 120.0  # seconds for runs that ask no cloud
 _ADOPTION = "adopt.tf"
+_ENDED = {"interrupted": Kind.STOPPED, "timed out": Kind.TIMED_OUT}
+_ABOUT = {
+    "Instance_Image": Kind.IMAGE,
+    "Instance_Flavor": Kind.FLAVOR,
+    "Instance_Networks": Kind.NETWORK,
+    "Terraform_SecurityGroups": Kind.NETWORK,
+}
 
 
 @dataclass
 class Applied:
     """What an apply did: the ids of VMs that were made or taken over, as far as its provider told us (also where
     Terraform was killed before it could write them down); the reason of each pilot that failed, of the run as a
-    whole (or ""), and the API calls that the provider made."""
+    whole (``trouble``, or "", and its ``cause``, where a diagnostic told it), and the provider's API calls."""
 
     ids: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Reason] = field(default_factory=dict)
     trouble: str = ""
+    cause: Reason | None = None
     stopped: str = ""
     calls: Counter[str] = field(default_factory=Counter)
+
+    def reason(self, otherwise: str) -> Reason:
+        """Why pilots that nothing was said of do not exist; ``otherwise``: if nothing was said at all."""
+        return self.cause or Reason(_ENDED.get(self.stopped, Kind.UNCLASSIFIED), self.trouble or otherwise)
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,7 @@ class Terraform:
         self._chosen: toolchain.Toolchain | None = None
         self.started: Counter[str] = Counter()  # runs of Terraform so far, by command
         self.module: Module = module_for(self._queue)
+        self._explain = explanations(self._queue.endpoint)
 
     @property
     def batch_limit(self) -> int:
@@ -220,21 +235,24 @@ class Terraform:
             text = self._clean(self.module.reason(diagnostic))
             key = self.module.culprit(diagnostic)
             if key:
-                applied.failed.setdefault(key, text)
-            elif event.get("@level") == "error":
-                applied.trouble = applied.trouble or self._looked_up(diagnostic, text) + text
+                applied.failed.setdefault(key, self._explain(text))
+            elif event.get("@level") == "error" and not applied.trouble:
+                applied.trouble, applied.cause = text, self._explain(text)
+                self._look_up(diagnostic, applied)
         elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
             address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
             with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
                 progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
 
-    def _looked_up(self, diagnostic: Mapping[str, Any], text: str) -> str:
-        """What an error is about that only says that a search found nothing, or too much."""
-        option = option_of(diagnostic.get("address") or "") if "query returned" in text else None
-        if option is None:
-            return ""
+    def _look_up(self, diagnostic: Mapping[str, Any], applied: Applied) -> None:
+        """Say what an error is about that came of looking a name up."""
+        option = option_of(diagnostic.get("address") or "")
+        if option is None or applied.cause is None or applied.cause.kind is not Kind.UNCLASSIFIED:
+            return
         value = self._queue.values()[option]
-        return f"{option} = {', '.join(value) if isinstance(value, tuple) else value}: "
+        shown = ", ".join(value) if isinstance(value, tuple) else value
+        applied.trouble = f"{option} = {shown}: {applied.trouble}"
+        applied.cause = Reason(_ABOUT[option], applied.trouble)
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""

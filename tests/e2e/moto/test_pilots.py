@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky
+from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
 from tfce.provider.pilots import Manner, Outcome, bring_about
 from tfce.provider.sight import look
@@ -78,7 +79,7 @@ def test_another_installations_and_another_queues_vms_are_not_taken_over(cloud: 
 def test_a_refused_pilot_stops_no_other(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", Refused("InstanceLimitExceeded: full"), nth=2)
     outcome = run(cloud, contexts)
-    assert outcome.refused == {KEYS[1]: "InstanceLimitExceeded: full"}
+    assert outcome.refused == {KEYS[1]: heard("InstanceLimitExceeded: full")}
     assert outcome.ids == living(cloud) and len(outcome.ids) == 4
 
 
@@ -96,7 +97,7 @@ def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCloud, contexts: P
     cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"), times=9)
     (contexts / "0000000A").write_text("x")
     outcome = run(cloud, contexts, ["0000000A"], manner=Manner(1, retries=0))
-    assert "slow down" in outcome.refused["0000000A"]
+    assert "slow down" in str(outcome.refused["0000000A"])
 
 
 def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCloud, contexts: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCloud, contex
     cloud.sky.at("created", manner.stop.set, nth=2)
     outcome = run(cloud, contexts, manner=manner)
     assert outcome.ids == living(cloud) and len(outcome.ids) == 2
-    assert all("stopped" in reason for reason in outcome.refused.values()) and len(outcome.refused) == 3
+    assert {reason.kind for reason in outcome.refused.values()} == {Kind.STOPPED} and len(outcome.refused) == 3
 
 
 def test_a_cloud_without_a_list_changes_nothing(cloud: FakeCloud, contexts: Path) -> None:
@@ -118,12 +119,12 @@ def test_a_pilot_is_started_once_only(cloud: FakeCloud, contexts: Path) -> None:
     node = run(cloud, contexts, KEYS[:1]).ids[KEYS[0]]
     cloud.sky.set(node, State.DELETED)
     outcome = run(cloud, contexts, KEYS[:1])
-    assert not outcome.ids and "once only" in outcome.refused[KEYS[0]]
+    assert not outcome.ids and "once only" in str(outcome.refused[KEYS[0]])
 
 
 def test_without_user_data_no_vm_is_made(cloud: FakeCloud, tmp_path: Path) -> None:
     outcome = run(cloud, tmp_path, KEYS[:1])
-    assert not cloud.sky.vms and "tfce submit" in outcome.refused[KEYS[0]]
+    assert not cloud.sky.vms and "tfce submit" in str(outcome.refused[KEYS[0]])
 
 
 def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: FakeCloud, contexts: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_failed_vm_is_reported_with_its_fault_and_no_second_is_made(cloud: Fak
     cloud.sky.at("created", Crash())
     with pytest.raises(Crash):
         run(cloud, contexts, KEYS[:1])
-    assert run(cloud, contexts, KEYS[:1]).refused == {KEYS[0]: "No valid host was found"}
+    assert run(cloud, contexts, KEYS[:1]).refused == {KEYS[0]: heard("No valid host was found")}
     assert len(cloud.sky.vms) == 1
 
 
@@ -159,7 +160,7 @@ def test_an_adoption_makes_nothing(cloud: FakeCloud, contexts: Path) -> None:
 def test_an_echo_of_user_data_is_not_repeated(cloud: FakeCloud, contexts: Path) -> None:
     secret = base64.b64encode(b"-----BEGIN PROXY----- and so on, for more than sixty characters").decode()
     cloud.sky.at("create", Refused(f"Invalid input for user_data. Value: {secret} is too long"))
-    reason = run(cloud, contexts, KEYS[:1]).refused[KEYS[0]]
+    reason = str(run(cloud, contexts, KEYS[:1]).refused[KEYS[0]])
     assert secret[:60] not in reason and "is too long" in reason
 
 
@@ -206,21 +207,23 @@ def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeClo
     cloud.sky.quota = 3
     outcome = run(cloud, together, [*BATCH.keys])
     assert list(outcome.ids) == [*BATCH.keys[:3]] and [*outcome.refused] == [*BATCH.keys[3:]]
-    assert all("granted 3 of 5" in reason for reason in outcome.refused.values())
+    assert all("granted 3 of 5" in str(reason) and reason.no_room for reason in outcome.refused.values())
     again = run(cloud, together, [*BATCH.keys], outcome.ids)
-    assert again.ids == outcome.ids and "once only" in again.refused[BATCH.keys[3]]
+    assert again.ids == outcome.ids and "once only" in str(again.refused[BATCH.keys[3]])
     assert cloud.calls["RunInstances"] == 1
 
 
 def test_a_refused_batch_refuses_each_of_its_pilots_with_the_reason(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("create", Refused("InstanceLimitExceeded: full"))
     outcome = run(cloud, together, [*BATCH.keys])
-    assert outcome.refused == dict.fromkeys(BATCH.keys, "InstanceLimitExceeded: full") and not outcome.ids
+    assert outcome.refused == dict.fromkeys(BATCH.keys, heard("InstanceLimitExceeded: full")) and not outcome.ids
 
 
 def test_a_batch_that_failed_at_once_is_reported_with_its_fault(cloud: FakeCloud, together: Path) -> None:
     cloud.sky.at("create", Broken("No valid host was found."))
-    assert run(cloud, together, [*BATCH.keys]).refused == dict.fromkeys(BATCH.keys, "No valid host was found.")
+    assert run(cloud, together, [*BATCH.keys]).refused == dict.fromkeys(
+        BATCH.keys, heard("No valid host was found.")
+    )
 
 
 def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCloud, together: Path) -> None:

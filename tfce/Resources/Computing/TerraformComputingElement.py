@@ -193,7 +193,7 @@ from DIRAC.Core.Security.X509Chain import X509Chain
 from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
 from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
-from tfce.model.errors import ConfigError, TfceError, classify
+from tfce.model.errors import ConfigError, TfceError
 
 if TYPE_CHECKING:
     from tfce.app import Parts
@@ -415,7 +415,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def _reasons(submission: Submission) -> Iterable[str]:
         """Each reason once, with its kind and how many pilots it kept from starting."""
         for reason, number in Counter(submission.failed.values()).most_common():
-            yield f"{classify(reason)}: {number} of {len(submission.failed)} failed: {reason}"
+            yield f"{reason.kind.value}: {number} of {len(submission.failed)} failed: {reason}"
 
     @_answers("Failed to get the status of pilots")
     def getJobStatus(self, jobIDList: list[str] | str) -> Answer:

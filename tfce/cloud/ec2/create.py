@@ -13,6 +13,7 @@ from tfce.cloud.ec2.vms import instances
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.vm import VM
 
 
@@ -33,7 +34,7 @@ class Launcher:
             # All of them first: clouds that only speak EC2's API start as few as they may.
             return self._run(asking, shape, batch, (batch.size, batch.size), user_data)
         except CloudError as error:
-            if error.kind not in ("quota", "capacity") or batch.size == 1:
+            if not error.reason.no_room or error.reason.kind is Kind.THROTTLED or batch.size == 1:
                 raise
         return self._run(asking, shape, batch, (1, batch.size), user_data)
 
@@ -78,7 +79,7 @@ class Launcher:
             answer = self._session.ask(f"looking at image {image}", params)
             device = findtext(answer, "imagesSet/item/rootDeviceName", NAMESPACE)
             if not device:
-                raise CloudError(f"image {image}: the cloud does not say its root device", "image")
+                raise CloudError(f"image {image}: the cloud does not say its root device", Kind.IMAGE)
             self.root = (image, str(device))
         return self.root[1]
 

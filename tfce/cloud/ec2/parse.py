@@ -10,7 +10,9 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
 from tfce.cloud import records
+from tfce.cloud.ec2.errors import reason_of_end
 from tfce.cloud.records import OddError
+from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
 # EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
@@ -39,7 +41,7 @@ def instance(item: Any) -> VM:
         raw_state=raw,
         created=records.moment(_text(item, "launchTime")),
         tags=with_key(tags, number),
-        fault=reason,
+        fault=_fault(item, reason),
         ended=_ended(raw, reason),
     )
 
@@ -62,6 +64,12 @@ def _number(item: Any) -> int | None:
     if not re.fullmatch(r"[0-9]{1,6}", text):
         raise OddError("its amiLaunchIndex is no number")
     return int(text)
+
+
+def _fault(item: Any, reason: str) -> Reason | None:
+    """Why EC2 ended an instance itself. A cloud that only speaks EC2's API may say it in ``reason`` alone."""
+    code = records.fault(_text(item, "stateReason/code"))
+    return reason_of_end(code, records.fault(_text(item, "stateReason/message")) or reason)
 
 
 def _ended(raw: str, reason: str) -> datetime | None:

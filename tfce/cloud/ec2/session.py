@@ -10,7 +10,9 @@ from xml.etree.ElementTree import Element
 
 from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver, EC2Response
 
+from tfce.cloud.ec2.errors import reason_of_message
 from tfce.cloud.edge import TIMEOUT, counting, translated
+from tfce.cloud.explain import explained
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
@@ -81,7 +83,7 @@ class Session:
 
     def ask(self, asking: str, params: dict[str, str]) -> Element:
         """The answer to a request whose ``params`` name the ``Action``; ``asking``: what for, in words."""
-        with translated(asking, self.secrets):
+        with explained(asking, reason_of_message), translated(asking, self.secrets):
             answer: Element = self.driver.connection.request(self.driver.path, params=params).object
         # A proxy's or portal's page would else be read as "no VMs".
         if not str(getattr(answer, "tag", "")).endswith(f"{params['Action']}Response"):
@@ -92,7 +94,7 @@ class Session:
         """The answer to a request in the body: user data is too long for an address."""
         body = urllib.parse.urlencode({"Action": action, "Version": self.driver.connection.version, **params})
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        with translated(asking, self.secrets):
+        with explained(asking, reason_of_message), translated(asking, self.secrets):
             connection = self.driver.connection
             return connection.request(self.driver.path, data=body, headers=headers, method="POST").object
 

@@ -11,10 +11,12 @@ from typing import Any
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
+from tfce.cloud.ec2.errors import reason_of_end
 from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.edge import translated
 from tfce.model.errors import CloudError, mask
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.vm import VM, Owner, State, with_key
 
 # EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
@@ -29,7 +31,6 @@ STATES = {
 _PAGE = {"MaxResults": "1000"}  # instances per DescribeInstances, EC2's most
 _DESTROY = 100  # instances per TerminateInstances
 _VALUES = 200  # of one filter, EC2's most
-_MISSING = ("InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed")
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
@@ -71,7 +72,7 @@ def one(session: Session, vm_id: str) -> VM | None:
 
 
 def _says_missing(error: CloudError) -> bool:
-    return any(word in error.message for word in _MISSING)
+    return error.reason.kind is Kind.GONE
 
 
 def _described(session: Session, params: dict[str, str]) -> Iterator[VM]:
@@ -151,7 +152,7 @@ def _vm(node: Any) -> VM:
         raw_state=raw,
         created=node.created_at.astimezone(UTC) if node.created_at else None,
         tags=with_key(tags, number),
-        fault=reason,
+        fault=reason_of_end("", reason),
         ended=_ended(raw, reason),
     )
 

@@ -21,7 +21,9 @@ from libcloud.compute.types import NodeState
 
 from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
+from tfce.cloud.explain import explained
 from tfce.cloud.generic.abilities import abilities, driver_class, user_data_argument
+from tfce.cloud.generic.errors import reason_of_message
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
@@ -80,7 +82,7 @@ class Generic:
 
     def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
         self.calls[method] += 1
-        with translated(asking, self._secrets):
+        with explained(asking, reason_of_message), translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
     @property

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from tfce.cloud import records
+from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.records import OddError
+from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
@@ -49,8 +51,9 @@ def server(answer: Any) -> VM:
     )
 
 
-def _fault(answer: Any) -> str:
-    return records.fault(answer.get("message")) if isinstance(answer, dict) else ""
+def _fault(answer: Any) -> Reason | None:
+    fault = answer if isinstance(answer, dict) else {}
+    return reason_of_fault(records.fault(fault.get("message")), str(fault.get("code", ""))[:16])
 
 
 def _ended(answer: dict[str, Any], state: State) -> datetime | None:

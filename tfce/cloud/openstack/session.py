@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from libcloud.common.exceptions import BaseHTTPError
@@ -18,6 +18,8 @@ from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
 from tfce.cloud.edge import TIMEOUT, translated
+from tfce.cloud.explain import explained
+from tfce.cloud.openstack.errors import reason_of_message
 from tfce.cloud.openstack.login import SharedLogin
 from tfce.config import openstack_logins
 from tfce.config.credentials import LOGIN, Credentials
@@ -176,7 +178,7 @@ class Session:
         service: str = "compute",
     ) -> dict[str, Any] | None:
         """The answer's JSON (empty for an empty answer), or None where the answer's code is one of ``none``."""
-        with self._cured(service), translated(asking, self.secrets):
+        with self._cured(service), explained(asking, reason_of_message), translated(asking, self.secrets):
             for last in (False, True):
                 try:
                     request = getattr(self.driver, _CONNECTIONS[service]).request
@@ -205,4 +207,4 @@ class Session:
                 cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
             else:
                 raise
-            raise CloudError(f"{error.message}; {cure}", error.kind) from None
+            raise CloudError(error.problem, reason=replace(error.reason, cure=cure)) from None

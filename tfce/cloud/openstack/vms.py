@@ -8,12 +8,14 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import capabilities_of
 from tfce.model.errors import CloudError, mask
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Reason
 from tfce.model.vm import VM, Owner, State, with_key
 
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
@@ -139,9 +141,13 @@ def vm_of(server: dict[str, Any]) -> VM:
         raw_state=raw,
         created=_moment(server.get("created")),
         tags=with_key(server.get("metadata") or {}, _number(server), COLON),
-        fault=str((server.get("fault") or {}).get("message", "")),
+        fault=_fault(server.get("fault") or {}),
         ended=_moment(server.get("OS-SRV-USG:terminated_at") or (server.get("updated") if over else None)),
     )
+
+
+def _fault(fault: dict[str, Any]) -> Reason | None:
+    return reason_of_fault(str(fault.get("message", "")), str(fault.get("code", "")))
 
 
 def _number(server: dict[str, Any]) -> int | None:

@@ -1,0 +1,130 @@
+"""What EC2's error codes mean.
+
+Source: "Error codes for the Amazon EC2 API" (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html),
+and for instances that EC2 ends itself "StateReason" of the same reference. Codes are compared, not words; the few
+codes that mean several things are told apart by the parameter that their text names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from tfce.cloud.explain import silent
+from tfce.model.reasons import Kind, Reason
+
+_CODES: Mapping[Kind, str] = {
+    Kind.CAPACITY: "InsufficientInstanceCapacity InsufficientHostCapacity InsufficientReservedInstanceCapacity "
+    "InsufficientReservedInstancesCapacity InsufficientCapacity InsufficientCapacityOnHost "
+    "InsufficientVolumeCapacity InsufficientAddressCapacity InsufficientFreeAddressesInSubnet "
+    "ReservationCapacityExceeded SpotMaxPriceTooLow UnfulfillableCapacity InsufficientCapacityOnOutpost",
+    Kind.QUOTA: "InstanceLimitExceeded VcpuLimitExceeded MaxSpotInstanceCountExceeded "
+    "MaxSpotFleetRequestCountExceeded ResourceCountExceeded ResourceCountLimitExceeded ResourceLimitExceeded "
+    "RequestResourceCountExceeded VolumeLimitExceeded MaxIOPSLimitExceeded NetworkInterfaceLimitExceeded "
+    "AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded DedicatedHostLimitExceeded "
+    "InstanceQuotaExceeded SpotInstanceCountExceeded",
+    Kind.THROTTLED: "RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException "
+    "RequestThrottled RequestThrottledException TooManyRequestsException TooManyRequests SlowDown "
+    "BandwidthLimitExceeded PriorRequestNotComplete",
+    Kind.AUTHENTICATION: "AuthFailure UnauthorizedOperation InvalidClientTokenId SignatureDoesNotMatch "
+    "IncompleteSignature MissingAuthenticationToken OptInRequired Blocked PendingVerification RequestExpired "
+    "ExpiredToken ExpiredTokenException AccessDenied AccessDeniedException UnrecognizedClientException "
+    "NotAuthorized InvalidCreds",
+    Kind.IMAGE: "InvalidAMIID InvalidAMIName InvalidAMIAttributeItemValue InvalidSnapshot UnknownImage "
+    "InvalidManifest",
+    Kind.FLAVOR: "InvalidInstanceType InvalidInstanceAttributeValue",
+    Kind.NETWORK: "InvalidSubnet InvalidSubnetID InvalidGroup InvalidGroupId InvalidSecurityGroupID "
+    "InvalidNetworkInterfaceID InvalidVpcID VPCIdNotSpecified VPCResourceNotSpecified InvalidSecurity "
+    "DefaultVpcDoesNotExist DefaultSubnetDoesNotExist",
+    Kind.KEY_PAIR: "InvalidKeyPair InvalidKey",
+    Kind.USER_DATA: "InvalidUserData",
+    Kind.CONFIGURATION: "InvalidParameter InvalidParameterValue InvalidParameterCombination MissingParameter "
+    "UnknownParameter Unsupported UnsupportedOperation InvalidBlockDeviceMapping InvalidPlacementGroup "
+    "InvalidZone InvalidAvailabilityZone InvalidAction OperationNotPermitted TagLimitExceeded InvalidTagKey "
+    "SecurityGroupsPerInstanceLimitExceeded InvalidRequest MalformedQueryString InvalidIamInstanceProfile",
+    Kind.UNREACHABLE: "InternalError InternalFailure InternalServerError Unavailable ServiceUnavailable "
+    "RequestTimeout",
+    Kind.GONE: "InvalidInstanceID",
+}
+_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+)
+
+# Codes that mean several things: (code, what the text names, kind).
+_FINER = (
+    ("Unsupported", re.compile(r"Availability Zone", re.IGNORECASE), Kind.CAPACITY),
+    ("MissingParameter", re.compile(r"\bVPC\b|subnet", re.IGNORECASE), Kind.NETWORK),
+    ("InvalidParameterValue", re.compile(r"instance ?type", re.IGNORECASE), Kind.FLAVOR),
+    ("InvalidParameterValue", re.compile(r"user ?data", re.IGNORECASE), Kind.USER_DATA),
+    ("InvalidParameterValue", re.compile(r"subnet|\bVPC\b", re.IGNORECASE), Kind.NETWORK),
+    ("InvalidParameterValue", re.compile(r"image ?id|\bAMI\b", re.IGNORECASE), Kind.IMAGE),
+    ("InvalidRequest", re.compile(r"user ?data", re.IGNORECASE), Kind.USER_DATA),
+)
+
+_SUBNET = "name a subnet with Instance_Networks: the account has no default VPC"
+_CURES: Mapping[str, str] = {
+    "VPCIdNotSpecified": _SUBNET,
+    "DefaultVpcDoesNotExist": _SUBNET,
+    "MissingParameter": _SUBNET,
+    "OptInRequired": "subscribe to the image or the region with the account that owns the key",
+    "PendingVerification": "AWS verifies the account; wait for its mail, or ask its support",
+    "Blocked": "the account is blocked; ask AWS's support",
+    "RequestExpired": "synchronise the host's clock",
+    "SpotMaxPriceTooLow": "raise the highest price of the module's options",
+}
+
+# Why EC2 ended an instance itself, where that is not one of the codes above. Anything else is no fault: the VM, or
+# somebody who may, switched it off.
+_ENDED: Mapping[str, tuple[Kind, str]] = {
+    "Server.SpotInstanceTermination": (Kind.TAKEN_AWAY, ""),
+    "Server.SpotInstanceShutdown": (Kind.TAKEN_AWAY, ""),
+    "Server.ScheduledStop": (Kind.TAKEN_AWAY, ""),
+    "Server.InternalError": (Kind.TAKEN_AWAY, ""),
+    "Client.InternalError": (Kind.CONFIGURATION, "let the credentials use the key (KMS) of the encrypted volume"),
+    "Client.LaunchFailure": (Kind.CONFIGURATION, ""),
+}
+_BY_SOMEBODY = ("Client.UserInitiated", "Client.InstanceInitiated", "Server.UserInitiated")
+
+_END = re.compile(r"(?:Server|Client)\.[A-Za-z][\w.]*")
+_API_ERROR = re.compile(r"api error ([A-Z][\w.]+)|<Code>([\w.]+)</Code>")
+_CODE = re.compile(r"(?<![\w.])([A-Z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*): ")
+
+
+def reason_of(code: str, text: str) -> Reason:
+    """What EC2 means by ``code``; ``text`` is what people read."""
+    bare = code.removeprefix("Client.").removeprefix("Server.")
+    first = bare.partition(".")[0]
+    kind = _KINDS.get(bare) or _KINDS.get(first) or Kind.UNCLASSIFIED
+    kind = next((finer for name, named, finer in _FINER if name == first and named.search(text)), kind)
+    cure = _CURES.get(first, "") if first != "MissingParameter" or kind is Kind.NETWORK else ""
+    return Reason(kind, text, code, cure)
+
+
+def reason_of_message(text: str) -> Reason:
+    """What a text means that holds EC2's code: an error of libcloud's (``Code: words``), of the API itself, or of
+    hashicorp/aws (``… api error Code: words``)."""
+    found = _API_ERROR.search(text)
+    if found:
+        return reason_of(found.group(1) or found.group(2), text)
+    codes = _CODE.findall(f"{text}: ")
+    known = next((code for code in codes if reason_of(code, text).kind is not Kind.UNCLASSIFIED), None)
+    if known:
+        return reason_of(known, text)
+    if silent(text):
+        return Reason(Kind.UNREACHABLE, text)
+    return Reason(Kind.UNCLASSIFIED, text, next((code for code in codes if _is_code(code)), ""))
+
+
+def _is_code(word: str) -> bool:
+    return sum(letter.isupper() for letter in word) > 1
+
+
+def reason_of_end(code: str, text: str) -> Reason | None:
+    """Why EC2 ended an instance, by the code of its ``stateReason``, which may only stand before the text; None
+    where EC2 did not, or does not say."""
+    code = code or text.partition(":")[0]
+    if not _END.fullmatch(code) or code.startswith(_BY_SOMEBODY):
+        return None
+    known = _ENDED.get(code)
+    return Reason(known[0], text or code, code, known[1]) if known else reason_of(code, text or code)

@@ -1,0 +1,84 @@
+"""Why something did not happen: an enumeration with its evidence. Pure: standard library only.
+
+A reason is made where a cloud's own code is known (``tfce.cloud.*.errors``), and turned into words once, where
+people read it. Nothing reads those words back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+
+class Kind(Enum):
+    """What a reason means to the people who ask; the value is the word that DIRAC's answers and the command line
+    show."""
+
+    QUOTA = "quota"
+    CAPACITY = "capacity"
+    THROTTLED = "throttled"
+    NOT_GRANTED = "not granted"  # the cloud made fewer VMs than it was asked for, and does not say why
+    AUTHENTICATION = "authentication"
+    IMAGE = "image"
+    FLAVOR = "flavor"
+    NETWORK = "network"
+    KEY_PAIR = "key pair"
+    USER_DATA = "context"
+    CONFIGURATION = "configuration"
+    UNREACHABLE = "unreachable"  # nobody knows what the cloud did
+    TAKEN_AWAY = "taken away"  # the cloud ended a VM of its own accord
+    STOPPED = "stopped"
+    TIMED_OUT = "timed out"
+    GONE = "gone"
+    UNCLASSIFIED = "unclassified"
+
+
+# Kinds that say the cloud has no room now; see Workspace_Cooldown.
+_NO_ROOM = frozenset({Kind.QUOTA, Kind.CAPACITY, Kind.THROTTLED, Kind.NOT_GRANTED})
+_LONGEST = 4000  # characters of one field in a file
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why. ``text``: the evidence in the cloud's words, for people only; ``code``: the code of the cloud's API;
+    ``cure``: what to do, where that is known."""
+
+    kind: Kind
+    text: str
+    code: str = ""
+    cure: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.cure}" if self.cure else self.text
+
+    @property
+    def no_room(self) -> bool:
+        """Whether the cloud has no room now."""
+        return self.kind in _NO_ROOM
+
+    @property
+    def starts_nothing(self) -> bool:
+        """Whether a whole submission that ended so is a reason to rest: there is no room, or nobody knows why."""
+        return self.no_room or self.kind is Kind.UNCLASSIFIED
+
+    def saying(self, text: str) -> Reason:
+        """The same reason in other words."""
+        return replace(self, text=text)
+
+    def to_json(self) -> dict[str, str]:
+        """As it stands in files."""
+        more = {"code": self.code, "cure": self.cure}
+        return {"kind": self.kind.value, "text": self.text, **{name: text for name, text in more.items() if text}}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Reason:
+        """A reason that a file holds; a mere text is one that nobody classified. Raises ``ValueError``."""
+        if isinstance(value, str):
+            return cls(Kind.UNCLASSIFIED, value[:_LONGEST])
+        fields = ("kind", "text", "code", "cure")
+        if not isinstance(value, dict) or not {"kind", "text"} <= set(value) <= set(fields):
+            raise ValueError("a reason must hold kind and text")
+        if not all(isinstance(text, str) and len(text) <= _LONGEST for text in value.values()):
+            raise ValueError("a reason's fields must be texts")
+        return cls(Kind(value["kind"]), value["text"], value.get("code", ""), value.get("cure", ""))
