@@ -25,7 +25,7 @@ from tfce.cloud.openstack import errors as openstack_errors
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.config.options import Queue
-from tfce.model.errors import CloudError, TerraformError
+from tfce.model.errors import CloudError, TerraformError, WorkspaceError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State, pilot_key, with_key
@@ -367,13 +367,12 @@ class FakeTerraform(Provisioner):
 
     def instances(self) -> dict[str, Instance]:
         self.sky.step("instances")
-        text = files.read(self.state_file)
-        if text is None:
-            return {}
         try:
-            return self.module.instances(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TerraformError(f"the Terraform state is damaged ({error}); run `tfce repair CE/QUEUE`") from None
+            text = files.read(self.state_file)
+            return {} if text is None else self.module.instances(json.loads(text))
+        except (WorkspaceError, ValueError, KeyError, TypeError, AttributeError) as error:
+            label = self._workspace.queue.label
+            raise TerraformError(f"the Terraform state is damaged ({error}); run `tfce repair {label}`") from None
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:

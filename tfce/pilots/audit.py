@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tfce.model import policy
-from tfce.model.errors import TerraformError
+from tfce.model.errors import TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Verb
 from tfce.model.reconcile import LIVING, Case, Kind
@@ -15,7 +15,6 @@ from tfce.model.record import Operation, Record
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 from tfce.store import files, installation, takeover
-from tfce.terraform import variables
 
 log = logging.getLogger("tfce")
 
@@ -113,12 +112,10 @@ def repair(services: Services) -> list[str]:
     workspace = services.workspace
     with workspace.locked():
         done = _mend_record(services)
-        record = services.check_home(workspace.prepare())
-        services.terraform.prepare()
-        variables.write(workspace)
+        record = services.prepare()
         try:
             state = services.terraform.instances()
-        except TerraformError:  # it is damaged; one that is only busy is left alone
+        except (TerraformError, WorkspaceError):  # it is damaged; one that is only busy is left alone
             done.append("put the damaged Terraform state aside")
             files.put_aside(workspace.state_file)
             state = services.terraform.instances()

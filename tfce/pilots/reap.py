@@ -66,8 +66,7 @@ class Reaper:
 
     def _swept(self) -> Sweep:
         services = self._services
-        record = services.check_home(self._workspace.prepare())
-        services.terraform.prepare()
+        record = services.prepare()
         # hazard: the state waits for whatever is still at work; a list from before would miss its VMs
         state = services.terraform.instances()
         view = _doubted(services, services.view(record, state))
@@ -143,8 +142,7 @@ class Reaper:
 
     def _killed(self, wanted: Sequence[str]) -> Sweep:
         services = self._services
-        record = services.check_home(self._workspace.prepare())
-        services.terraform.prepare()
+        record = services.prepare()
         view = services.view(record, services.terraform.instances(), look_up=False)
         sweep = Sweep()
         claimed = [one for node in wanted if (one := self._claimed(node, view, sweep))]
@@ -203,7 +201,8 @@ class Reaper:
         """On a host that does not have the queue's workspace, or cannot use it now: the tags say whose they
         are."""
         services, sweep = self._services, Sweep()
-        view = services.view(Record(""), None, look_up=False)
+        known = self._workspace.file.salvaged() if self._workspace.exists else None
+        view = services.view(Record(known.installation if known else ""), None, look_up=False)
         cases = [one.case for node in wanted if (one := self._claimed(node, view, sweep))]
         refused = self._cloud.destroy([case.id for case in cases])
         sweep.failed |= {reference(node_id): reason for node_id, reason in refused.items()}

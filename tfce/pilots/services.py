@@ -17,6 +17,7 @@ from tfce.model.record import Home, Record
 from tfce.model.vm import OVER, VM, Listing, State
 from tfce.store import installation
 from tfce.store.workspace import Workspace
+from tfce.terraform import variables
 from tfce.terraform.runner import Applied
 
 log = logging.getLogger("tfce")
@@ -75,6 +76,13 @@ class Services:
     def rules(self) -> Rules:
         """The ages that say what a VM is."""
         return Rules(self.queue.userdata.max_lifetime, self.queue.terraform.create_timeout)
+
+    def prepare(self) -> Record:
+        """Make whatever a writer needs in the workspace, as far as it is not there; the record."""
+        record = self.check_home(self.workspace.prepare())
+        self.terraform.prepare()
+        variables.write(self.workspace)
+        return record
 
     def check_home(self, record: Record, account: str = "") -> Record:
         """``record`` with the cloud that the queue is in now. Raises ``ConfigError`` where its pilots live in

@@ -23,7 +23,6 @@ from tfce.model.record import Operation, Record
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
-from tfce.terraform import variables
 from tfce.terraform.runner import Applied
 
 log = logging.getLogger("tfce")
@@ -73,9 +72,7 @@ class Submitter:
         recipe = recipe_for(self._queue)
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
         with self._workspace.locked():
-            record = self._services.check_home(self._workspace.prepare())
-            self._terraform.prepare()
-            variables.write(self._workspace)
+            record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record, allowed, why = self._allowed(record, count, ignore_limits)
             asked = self._asked(record, recipe, allowed)

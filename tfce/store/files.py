@@ -44,10 +44,10 @@ def private_folder(path: Path, ours: bool = True) -> Path:
     """Make ``path`` (and its parents) if need be; the folder itself is for its owner only. A file in its place is
     put aside if the place is ``ours``, and not one that somebody named."""
     with explained(path, "made"):
-        if ours and path.is_file() and not path.is_symlink():
+        if ours and os.path.lexists(path) and not path.is_dir():
             put_aside(path)
         path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & 0o777 != PRIVATE_FOLDER:
             path.chmod(PRIVATE_FOLDER)
     return path
 
@@ -74,6 +74,16 @@ def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE, durable: bool
             raise
         if durable:
             sync_folder(path.parent)
+
+
+def clear(path: Path) -> None:
+    """Make room for a file that is opened, not replaced: a folder or link in its place is put aside, and one that
+    its owner may not open is opened to its owner."""
+    with explained(path, "opened"):
+        if path.is_symlink() or path.is_dir():
+            put_aside(path)
+        elif path.exists() and not os.access(path, os.R_OK | os.W_OK):
+            path.chmod(PRIVATE_FILE)
 
 
 def renew(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
@@ -116,6 +126,8 @@ def read(path: Path) -> str | None:
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise UnreadableError(path, "is a link") from None
+            if error.errno == errno.EACCES:
+                raise UnreadableError(path, "may not be read by this user") from None
             raise
         content = _content(path, handle)
     try:

@@ -27,8 +27,7 @@ class Journal:
         """Add one line: what was done to which pilots, and why."""
         line = json.dumps({"time": timestamp(self._clock()), "event": event, **facts}, sort_keys=True)
         with files.explained(self._path, "written"):
-            if self._path.is_symlink() or self._path.is_dir():
-                files.put_aside(self._path)
+            files.clear(self._path)
             if self._path.exists() and self._path.stat().st_size > _SIZE:
                 self._path.replace(self._older)
             self._path.touch(files.PRIVATE_FILE)

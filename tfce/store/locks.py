@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tfce.model.errors import BusyError, WorkspaceError
+from tfce.store import files
 
 
 @contextmanager
@@ -19,6 +20,7 @@ def exclusive(path: Path, timeout: float, what: str) -> Iterator[None]:
 
     The kernel drops the lock when its process dies, so no stale lock is ever left.
     """
+    files.clear(path)
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
         lock.acquire()
@@ -39,6 +41,7 @@ def slot(folder: Path, count: int, timeout: float) -> Iterator[None]:
     """Hold one of ``count`` slots in ``folder``, so that at most so many Terraform runs share a host."""
     deadline = time.monotonic() + timeout
     for number in itertools.cycle(range(count)):
+        files.clear(folder / f"slot-{number}.lock")
         lock = FileLock(folder / f"slot-{number}.lock", timeout=0, mode=0o600)
         try:
             lock.acquire()

@@ -13,12 +13,14 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from python_terraform import IsFlagged
@@ -49,6 +51,7 @@ _ABOUT = {
     "Instance_Networks": Kind.NETWORK,
     "Terraform_SecurityGroups": Kind.NETWORK,
 }
+_DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 
 
 @dataclass
@@ -128,24 +131,38 @@ class Terraform:
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
         files.remove(self._folder / _ADOPTION)
-        known, pilots, *written = [*(files.read(mark) or "").split("\n"), "", ""]
-        if known == digest:
-            return
+        known, pilots, written = self._mark(mark)
         if known and pilots != self.module.resource:
             self._hand_over()
-        for name in set(filter(None, written)) - set(texts):
+        for name in set(written) - set(texts):
             files.remove(self._folder / name)
         for name, text in texts.items():
-            files.write(self._folder / name, text)
+            files.renew(self._folder / name, text)
         variables.write(self._workspace)  # for this module's
         self._write_environment()
+        if known != f"{digest} {self._lock_digest()}":
+            self._initialise()
+            files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
+
+    def _mark(self, path: Path) -> tuple[str, str, list[str]]:
+        """What was initialised here: its digest, its resource, its files. Empty where that cannot be believed."""
+        known, pilots, *written = [*(files.believed(path) or "").split("\n"), "", ""]
+        written = [name for name in written if name.endswith(".tf") and "/" not in name]
+        return (known, pilots, written) if _DIGESTS.fullmatch(known) else ("", "", [])
+
+    def _lock_digest(self) -> str:
+        """Of Terraform's own file of what it has chosen: without it, or with another one, no run begins."""
+        text = files.believed(self._folder / ".terraform.lock.hcl")
+        return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
+
+    def _initialise(self) -> None:
+        files.private_folder(self._folder / ".terraform")
         # Providers are linked or downloaded into a cache that does not bear two writers.
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", _QUICK * 5, "terraform init"):
             files.remove(self._folder / ".terraform.lock.hcl")
             self._run("init", input=False, no_color=IsFlagged, timeout=_QUICK * 5)
             (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
         self._begin()
-        files.write(mark, "\n".join([digest, self.module.resource, *texts]))
 
     def _begin(self) -> None:
         """What a module needs once, after it was put into the workspace."""
@@ -165,7 +182,7 @@ class Terraform:
             "# For bare terraform in this folder: `. ./env.sh`. No secret in here; export your credentials.\n"
         ]
         lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self._settings().items()]
-        files.write(self._folder / "env.sh", "".join(lines))
+        files.renew(self._folder / "env.sh", "".join(lines))
 
     def _settings(self) -> dict[str, str]:
         return {
@@ -397,6 +414,7 @@ class Terraform:
         """Hold the file that every Terraform of this queue holds, also one whose tfce was killed: the lock
         lives as long as the last process that has the file open."""
         path = self._folder / "terraform.lock"
+        files.clear(path)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
         try:
             # A ready-made provider whose Terraform is gone would hold the lock for ever.
