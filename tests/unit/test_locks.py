@@ -90,7 +90,7 @@ def test_a_lock_is_private(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:
     locked = exclusive(tmp_path / ("x" * 300), 0, "x")
-    with pytest.raises(WorkspaceError, match="cannot be (opened|locked)") as caught, locked:
+    with pytest.raises(WorkspaceError, match=r"cannot be (opened|locked)") as caught, locked:
         pass
     assert str(tmp_path) in caught.value.message
 

@@ -142,10 +142,8 @@ def _mend_record(services: Services) -> list[str]:
     name, done = _name(services, old)
     if aside is not None:
         done.insert(0, f"put {workspace.file.path.name} aside as {aside.name}")
-    if record is None and takeover.is_old(workspace.private) is False:
-        files.remove(workspace.private / takeover.ROSTER)
     if record is None or record.installation != name:
-        fresh = replace(old or Record(name), installation=name)
+        fresh = replace(old or takeover.rest(workspace.private, name), installation=name)
         workspace.save(fresh)
         installation.keep(workspace.root, name)
     return done

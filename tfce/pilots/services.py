@@ -113,7 +113,7 @@ class Services:
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
         listing = _listing(self.cloud.vms(owner))
-        record = self.check_home(record, listing.account)
+        record = self.check_home(_placed(record, state or {}), listing.account)
         clocks = Clocks(self.clock(), listing.cloud_time)
         snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
         cases = reconcile(snapshot)
@@ -145,6 +145,12 @@ class Services:
         foreign = sorted({case.vm.installation for case in cases if case.kind is Kind.FOREIGN and case.vm})
         if foreign and all(case.kind is Kind.FOREIGN for case in cases) and not self.queue.workspace.installation:
             log.warning("%s", installation.lost(foreign[0], "VMs of this queue bear it", self.queue.label).message)
+
+
+def _placed(record: Record, state: Mapping[str, Instance]) -> Record:
+    """``record`` with the ids that only the state knows: version 0.1 did not write them down."""
+    ids = {key: one.id for key, one in state.items() if key in record.pilots and not record.pilots[key].id}
+    return record.placed(ids) if ids else record
 
 
 def _listing(found: Sequence[VM]) -> Listing:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +20,13 @@ ROSTER = "scale.auto.tfvars.json"
 # What version 0.1 had beside it, and nobody reads any more.
 REMAINS = ("intent.json", "ledger.json", "cooldown.json", "doubt", "home")
 
+_HOME = re.compile(r"(EC2|OPENSTACK)( [\x21-\x7e]+)+")
+
 
 def is_old(folder: Path) -> bool:
-    """Whether version 0.1 wrote the roster in ``folder``."""
-    text = files.believed(folder / ROSTER)
-    return text is not None and '"batch"' in text
+    """Whether version 0.1 was the last to write in ``folder``, where there is no record."""
+    named = '"batch"' in (files.believed(folder / ROSTER) or "")
+    return named or any(os.path.lexists(folder / name) for name in REMAINS)
 
 
 def read(folder: Path, installation: str, label: str) -> Record:
@@ -30,15 +34,21 @@ def read(folder: Path, installation: str, label: str) -> Record:
     that cannot be believed; of the other files, what cannot be read is left out."""
     path = folder / ROSTER
     try:
-        pilots = _pilots(json.loads(files.read(path) or ""))
+        text = files.read(path)
+        pilots = [] if text is None else _pilots(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WorkspaceError(
             f"{path}: is no list of pilots ({error}); no pilot was touched. Put it back from a copy, or run "
             f"`tfce repair {label}`"
         ) from error
+    return rest(folder, installation).including(pilots)
+
+
+def rest(folder: Path, installation: str) -> Record:
+    """What the files beside the roster amount to: a record without pilots."""
     home = (files.believed(folder / "home") or "").strip()
-    record = Record(installation, home=Home(home) if home else None).including(pilots)
-    return _with_rest(record, folder)
+    believed = Home(home) if _HOME.fullmatch(home) else None
+    return _with_rest(Record(installation, home=believed), folder)
 
 
 def _pilots(data: Any) -> list[Pilot]:

@@ -95,7 +95,7 @@ class Workspace:
         """What is remembered of the queue. Raises ``WorkspaceError`` where that cannot be believed."""
         if self.file.exists:
             return self._same_installation(self.file.load())
-        if takeover.is_old(self.private):
+        if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
             return takeover.read(self.private, self._installation(), self.queue.label)
         if self._scale_file.exists() or self.has_state:
             raise WorkspaceError(
