@@ -63,11 +63,13 @@ FULL = Record(
 # -- text --------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(records)
 def test_what_is_dumped_is_loaded(record: Record) -> None:
     assert Record.load(record.dump()) == record
 
 
+@settings(deadline=None)
 @given(records)
 def test_a_record_has_one_text(record: Record) -> None:
     assert Record.load(record.dump()).dump() == record.dump()
@@ -92,11 +94,13 @@ def unread_or_equal(text: str) -> None:
     assert record.backoff is None or record.backoff.resting(NOW) in (True, False)
 
 
+@settings(deadline=None)
 @given(st.binary())
 def test_bytes_are_no_record(noise: bytes) -> None:
     unread_or_equal(noise.decode("utf-8", "surrogateescape"))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(FULL.dump()) - 1), st.characters())
 def test_one_wrong_character_raises_nothing_but_a_value_error(place: int, char: str) -> None:
     text = FULL.dump()
@@ -125,7 +129,7 @@ def changed(document: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(places(json.loads(FULL.dump()))), json_values)
 def test_a_wrong_shape_raises_nothing_but_a_value_error(path: tuple[Any, ...], value: Any) -> None:
     unread_or_equal(json.dumps(changed(json.loads(FULL.dump()), path, value)))
@@ -222,6 +226,7 @@ def test_a_first_failure_does_not_rest() -> None:
     assert not backoff.resting(NOW)
 
 
+@settings(deadline=None)
 @given(times, numbers, st.integers(-(10**8), 10**8))
 def test_nothing_rests_longer_than_its_length(since: datetime, rest: int, offset: int) -> None:
     backoff = Backoff(3, "no room", since, rest)
@@ -239,6 +244,7 @@ def test_a_rest_that_began_while_the_clock_was_ahead_ends_with_its_correction() 
 # -- time, tombstones, pilots ------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(records, times)
 def test_nothing_is_remembered_of_the_future(record: Record, now: datetime) -> None:
     right = record.not_after(now)
@@ -254,6 +260,7 @@ def stone(node_id: str = "i-1", when: datetime = NOW, reason: str = "overdue", *
     return Tombstone(node_id, "AAAAAAAA", State.DELETED, reason, when, **flags)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1))
 def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bool, bool, bool]]) -> None:
     record = Record("here")
@@ -285,6 +292,7 @@ def test_what_never_had_a_vm_is_not_buried() -> None:
     assert not Record("here").buried([stone("")]).tombstones
 
 
+@settings(deadline=None)
 @given(records, st.lists(keys))
 def test_pilots_come_and_go(record: Record, new: list[str]) -> None:
     pilots = [Pilot(key, NOW, "s") for key in new]

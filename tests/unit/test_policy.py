@@ -1,0 +1,310 @@
+"""What happens to a case: one decision a kind, limits, words, room, ages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfce.model.pilot import Pilot
+from tfce.model.policy import (
+    FREE_REMOVALS,
+    Action,
+    Cause,
+    Verb,
+    lived,
+    occupancy,
+    plan,
+    settle,
+    sweep,
+    tombstone,
+    within_budget,
+    word,
+)
+from tfce.model.reconcile import DELETING_LIMIT, Case, Clocks, Instance, Kind
+from tfce.model.record import Record, Tombstone
+from tfce.model.vm import VM, State
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+CLOCKS = Clocks(NOW, NOW)
+HOUR = timedelta(hours=1)
+STATES = {
+    Kind.BOOTING: State.BOOTING,
+    Kind.STUCK: State.BOOTING,
+    Kind.UNKNOWN: State.UNKNOWN,
+    Kind.ENDED: State.STOPPED,
+    Kind.FAILED: State.FAILED,
+    Kind.DELETING: State.DELETING,
+}
+UNSEEN = (Kind.NOT_LISTED, Kind.ABSENT, Kind.VANISHED, Kind.NEVER_CREATED, Kind.STALE)
+
+
+def vm(
+    state: State = State.RUNNING, created: datetime | None = NOW - 5 * HOUR, ended: datetime | None = None
+) -> VM:
+    return VM("i-1", "vm", state, state.value, created, {"tfce:key": "AAAAAAAA"}, ended=ended)
+
+
+def case(kind: Kind, **changes: object) -> Case:
+    """A case as ``reconcile`` makes them: a pilot with its VM, in the record and in the state."""
+    pilot, instance = Pilot("AAAAAAAA", NOW - 5 * HOUR, "s", "i-1"), Instance("i-1")
+    seen = None if kind in UNSEEN else vm(STATES.get(kind, State.RUNNING))
+    made = Case("AAAAAAAA", "i-1", kind, pilot, instance, seen)
+    return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names
+
+
+def stone(**changes: object) -> Tombstone:
+    made = Tombstone("i-1", "AAAAAAAA", State.DELETED, "killed", NOW - 2 * HOUR)
+    return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names
+
+
+# -- one decision a kind ---------------------------------------------------------------------------------------
+
+SWEEPS = {
+    Kind.BOOTING: Verb.KEEP,
+    Kind.HEALTHY: Verb.KEEP,
+    Kind.UNKNOWN: Verb.KEEP,
+    Kind.STUCK: Verb.DESTROY,
+    Kind.OVERDUE: Verb.DESTROY,
+    Kind.ENDED: Verb.DESTROY,
+    Kind.FAILED: Verb.DESTROY,
+    Kind.DISMISSED: Verb.DESTROY,
+    Kind.DUPLICATE: Verb.DESTROY,
+    Kind.DELETING: Verb.KEEP,
+    Kind.NOT_LISTED: Verb.KEEP,
+    Kind.ABSENT: Verb.LOOK_UP,
+    Kind.VANISHED: Verb.FORGET,
+    Kind.NEVER_CREATED: Verb.FORGET,
+    Kind.STALE: Verb.FORGET,
+    Kind.DOUBTFUL: Verb.KEEP,
+    Kind.FOREIGN: Verb.KEEP,
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_sweep_decides_every_kind(kind: Kind) -> None:
+    verb, cause = sweep(case(kind), CLOCKS)
+    assert verb is SWEEPS[kind]
+    assert (cause is not None) == (verb in (Verb.DESTROY, Verb.FORGET))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_submission_ends_nothing_that_is_known_and_forgets_what_a_sweep_forgets(kind: Kind) -> None:
+    verb, _ = settle(case(kind), CLOCKS)
+    assert verb is not Verb.DESTROY
+    assert (verb is Verb.FORGET) == (SWEEPS[kind] is Verb.FORGET)
+
+
+@pytest.mark.parametrize("kind", [Kind.BOOTING, Kind.HEALTHY, Kind.UNKNOWN])
+@pytest.mark.parametrize("decide", [sweep, settle])
+def test_what_lives_is_taken_in_where_it_is_lacking(kind: Kind, decide: object) -> None:
+    assert callable(decide)
+    lacking = [
+        case(kind, pilot=None),
+        case(kind, instance=None),
+        case(kind, pilot=None, instance=None),
+        case(kind, pilot=Pilot("AAAAAAAA", NOW, "s")),
+        case(kind, pilot=Pilot("AAAAAAAA", NOW, "s", "i-2")),
+        case(kind, instance=Instance("i-2")),
+    ]
+    assert [decide(one, CLOCKS) for one in lacking] == [(Verb.ADOPT, None)] * len(lacking)
+    assert decide(case(kind, instance=Instance("i-1", tainted=True)), CLOCKS) == (Verb.UNTAINT, None)
+
+
+def test_a_vm_without_a_key_is_adopted_only_where_its_id_is_known() -> None:
+    nameless = replace(vm(), tags={})
+    unknown = case(Kind.HEALTHY, pilot=None, instance=None, vm=nameless)
+    assert sweep(unknown, CLOCKS) == (Verb.KEEP, None)
+    assert sweep(replace(unknown, stone=stone(gone=True, dismissed=False)), CLOCKS) == (Verb.ADOPT, None)
+
+
+def test_a_submission_ends_what_failed_before_anybody_knew_it() -> None:
+    for unknown in (
+        case(Kind.FAILED, pilot=None),
+        case(Kind.FAILED, instance=None),
+        case(Kind.FAILED, instance=Instance("i-1", tainted=True)),
+    ):
+        assert settle(unknown, CLOCKS) == (Verb.DESTROY, Cause.FAILED)
+
+
+def test_what_is_well_needs_no_action() -> None:
+    assert plan([case(Kind.HEALTHY), case(Kind.DOUBTFUL), case(Kind.FOREIGN)], sweep, CLOCKS) == []
+
+
+# -- deleting for too long -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "verb"), [(DELETING_LIMIT, Verb.KEEP), (DELETING_LIMIT + 1, Verb.DESTROY)])
+def test_a_vm_that_is_deleting_for_an_hour_is_asked_again(seconds: int, verb: Verb) -> None:
+    since = NOW - timedelta(seconds=seconds)
+    dismissed = case(Kind.DELETING, pilot=None, instance=None, stone=stone(when=since))
+    by_another = case(Kind.DELETING, vm=vm(State.DELETING, ended=since))
+    assert [sweep(one, CLOCKS)[0] for one in (dismissed, by_another)] == [verb, verb]
+    assert settle(dismissed, CLOCKS)[0] is Verb.KEEP
+
+
+def test_a_wrong_clock_asks_for_no_deletion_again() -> None:
+    deleting = case(Kind.DELETING, stone=stone(when=NOW - 2 * HOUR))
+    assert sweep(deleting, Clocks(NOW + 15 * 24 * HOUR, NOW))[0] is Verb.KEEP
+
+
+def test_a_deletion_of_which_nobody_knows_when_it_began_is_left() -> None:
+    assert sweep(case(Kind.DELETING), CLOCKS)[0] is Verb.KEEP
+
+
+# -- how many at once ------------------------------------------------------------------------------------------
+
+ENDING = (Kind.OVERDUE, Kind.STUCK, Kind.DUPLICATE)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(list(Kind))), st.integers(0, 200), st.floats(0, 1))
+def test_a_sweep_ends_no_more_than_its_share(kinds: list[Kind], alive: int, share: float) -> None:
+    actions = plan(map(case, kinds), sweep, CLOCKS)
+    done, held = within_budget(actions, alive, share)
+    living = [one for one in done if one.ends_a_living_vm]
+    assert len(living) <= max(FREE_REMOVALS, alive * share)
+    assert sorted(map(id, done + held)) == sorted(map(id, actions))
+    assert all(one.ends_a_living_vm for one in held)
+    assert not held or len(living) == max(FREE_REMOVALS, int(alive * share))
+    assert done == [one for one in actions if one in done]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_budget_bounds_what_may_run_and_was_not_decided_before(kind: Kind) -> None:
+    limited = [one.ends_a_living_vm for one in plan([case(kind)], sweep, CLOCKS)]
+    assert limited == ([True] if kind in ENDING else [False] if SWEEPS[kind] is not Verb.KEEP else [])
+
+
+# -- a poll's word ---------------------------------------------------------------------------------------------
+
+WORDS = {
+    Kind.BOOTING: "Waiting",
+    Kind.HEALTHY: "Running",
+    Kind.UNKNOWN: "Running",
+    Kind.STUCK: "Failed",
+    Kind.OVERDUE: "Running",
+    Kind.ENDED: "Done",
+    Kind.FAILED: "Failed",
+    Kind.DISMISSED: "Running",
+    Kind.DELETING: "Running",
+    Kind.NOT_LISTED: None,
+    Kind.ABSENT: None,
+    Kind.VANISHED: "Deleted",
+    Kind.NEVER_CREATED: None,
+    Kind.STALE: None,
+    Kind.DUPLICATE: "Running",
+    Kind.DOUBTFUL: "Running",
+    Kind.FOREIGN: None,
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_has_its_word(kind: Kind) -> None:
+    assert word(case(kind)) == WORDS[kind]
+
+
+@pytest.mark.parametrize("kind", [Kind.OVERDUE, Kind.DISMISSED, Kind.DUPLICATE, Kind.DOUBTFUL])
+def test_what_still_boots_waits_whatever_was_decided_of_it(kind: Kind) -> None:
+    assert word(case(kind, vm=vm(State.BOOTING))) == "Waiting"
+
+
+@pytest.mark.parametrize("state", [State.STOPPED, State.FAILED, State.DELETED])
+def test_a_vm_that_is_gone_keeps_its_last_word(state: State) -> None:
+    assert word(case(Kind.VANISHED, stone=stone(state=state))) == state.value
+
+
+# -- room ------------------------------------------------------------------------------------------------------
+
+ROOM = {  # (waiting, running)
+    Kind.BOOTING: (1, 0),
+    Kind.NOT_LISTED: (1, 0),
+    Kind.ABSENT: (1, 0),
+    Kind.HEALTHY: (0, 1),
+    Kind.UNKNOWN: (0, 1),
+    Kind.OVERDUE: (0, 1),
+    Kind.DISMISSED: (0, 1),
+    Kind.DELETING: (0, 1),  # its quota is not free yet
+    Kind.DUPLICATE: (0, 1),
+    Kind.DOUBTFUL: (0, 1),
+}
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_takes_its_room(kind: Kind) -> None:
+    taken = occupancy([case(kind)])
+    assert (taken.waiting, taken.running) == ROOM.get(kind, (0, 0))
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(list(Kind))))
+def test_room_adds_up(kinds: list[Kind]) -> None:
+    taken = occupancy([case(kind) for kind in kinds])
+    assert taken.total == sum(sum(ROOM.get(kind, (0, 0))) for kind in kinds) == taken.waiting + taken.running
+
+
+# -- ages ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("node", "requested_at", "seconds"),
+    [
+        (vm(created=NOW - HOUR), NOW - 2 * HOUR, 3600),
+        (vm(created=None), NOW - 2 * HOUR, 7200),
+        (vm(State.STOPPED, NOW - 3 * HOUR, NOW - HOUR), None, 7200),
+        (vm(State.STOPPED, NOW - 3 * HOUR), None, 3 * 3600),
+        (vm(State.DELETED, NOW - 3 * HOUR), None, None),
+        (vm(State.DELETED, NOW - 3 * HOUR, NOW - HOUR), None, 7200),
+        (vm(created=NOW + HOUR), None, 0),
+        (vm(created=None), None, None),
+        (None, NOW - HOUR, None),
+        (None, None, None),
+    ],
+)
+def test_how_long_a_vm_lived(node: VM | None, requested_at: datetime | None, seconds: int | None) -> None:
+    assert lived(node, requested_at, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("clocks", "requested", "created", "is_older"),
+    [
+        (CLOCKS, 3601, 3601, True),
+        (CLOCKS, 3600, 3601, False),
+        (CLOCKS, 3601, 3600, False),
+        (CLOCKS, 3601, None, True),
+        (CLOCKS, None, 3601, True),
+        (CLOCKS, None, None, False),
+        (Clocks(NOW), 3601, 3601, True),
+        (Clocks(NOW + timedelta(minutes=10), NOW), 7200, 3601, True),
+        (Clocks(NOW + timedelta(minutes=10, seconds=1), NOW), 7200, 7200, False),
+        (Clocks(NOW - timedelta(minutes=10), NOW), 7200, 7200, True),
+        (Clocks(NOW - timedelta(minutes=10), NOW), None, 4000, False),
+        (Clocks(NOW - timedelta(minutes=10, seconds=1), NOW), 7200, 7200, False),
+    ],
+)
+def test_older_by_every_clock(clocks: Clocks, requested: int | None, created: int | None, is_older: bool) -> None:
+    asked = NOW - timedelta(seconds=requested) if requested else None
+    born = NOW - timedelta(seconds=created) if created else None
+    assert clocks.older(3600, asked, born) is is_older
+
+
+# -- tombstones ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_tombstone_says_how_a_pilot_ended_whoever_removes_it(kind: Kind) -> None:
+    ends = {Kind.ENDED: State.STOPPED, Kind.FAILED: State.FAILED, Kind.STUCK: State.FAILED}
+    state = ends.get(kind, State.DELETED)
+    made = tombstone(Action(Verb.DESTROY, case(kind), Cause.KILLED), "why", NOW + timedelta(microseconds=5))
+    assert made == Tombstone("i-1", "AAAAAAAA", state, "why", NOW)
+    assert made.final is (kind in ends)
+
+
+def test_what_was_only_found_gone_is_not_dismissed() -> None:
+    made = tombstone(Action(Verb.FORGET, case(Kind.VANISHED), Cause.GONE), "gone", NOW)
+    assert (made.gone, made.dismissed, made.final) == (True, False, True)
+    killed = Record("here").buried([made]).buried([stone()]).tombstones["i-1"]
+    assert killed.dismissed
