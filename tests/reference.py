@@ -134,9 +134,9 @@ from tfce import CloudError, open_fleet
 fleet = open_fleet(queue)
 submission = fleet.submit(Path("wrapper.sh").read_bytes(), 3)
 try:
-    states = fleet.poll(submission.references)      # one API call
+    states = fleet.poll(submission.references)  # one API call
 except CloudError as error:
-    print(error.kind, error.message)                # such as "unreachable"
+    print(error.kind, error.message)  # such as "unreachable"
 ```
 """
 
