@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue
-from tfce.model.errors import BusyError, ConfigError, WorkspaceError
+from tfce.model import redact
+from tfce.model.errors import BusyError, ConfigError, TfceError, WorkspaceError
 from tfce.model.pilot import Pilot, Roster
 from tfce.model.verdict import Removal
 from tfce.model.vm import VM, State
@@ -227,6 +229,29 @@ def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> 
     copy.write_text(Roster().dump())
     diff = workspace.outdated()
     assert '+    "0000000A"' in diff and str(copy) in diff and "queue.tfvars" not in diff
+
+
+@pytest.mark.parametrize("link", ["queue.tfvars", "."])
+def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_path: Path, link: str) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "queue.tfvars").write_text("hush-hush\n")
+    workspace.render()
+    place = workspace.review / link if link != "." else workspace.review
+    shutil.rmtree(place) if link == "." else place.unlink()
+    place.symlink_to(hidden if link == "." else hidden / "queue.tfvars")
+    for look in (workspace.outdated, workspace.publish):
+        with pytest.raises(TfceError, match="is a link, which is not followed here") as caught:
+            look()
+        assert str(place) in caught.value.message and "hush" not in caught.value.message
+    assert (hidden / "queue.tfvars").read_text() == "hush-hush\n"
+
+
+def test_the_journal_holds_no_secret(workspace: Workspace) -> None:
+    redact.learn("hush-hush")
+    workspace.record("submitted", failed={"0000000A": "it was hush-hush", "0000000B": f"x {'Ab3' * 20}"}, n=1)
+    (line,) = workspace.journal()
+    assert line["failed"] == {"0000000A": "it was ****", "0000000B": "x ****"} and line["n"] == 1
 
 
 def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) -> None:

@@ -17,9 +17,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tfce.config import trust
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, WorkspaceError
 from tfce.model.pilot import Pilot, Roster, moment, timestamp
+from tfce.model.redact import within
 from tfce.model.verdict import Removal
 from tfce.model.vm import Owner, State
 from tfce.store import files, locks
@@ -184,7 +186,8 @@ class Workspace:
 
     def record(self, event: str, **facts: Any) -> None:
         """Append one line to the journal: what was done to which pilots, when and why."""
-        line = json.dumps({"time": timestamp(datetime.now(UTC)), "event": event, **facts}, sort_keys=True)
+        entry = within({"time": timestamp(datetime.now(UTC)), "event": event, **facts})
+        line = json.dumps(entry, sort_keys=True)
         with files.explained(self._journal_file, "written"):
             if self._journal_file.exists() and self._journal_file.stat().st_size > _JOURNAL_SIZE:
                 self._journal_file.replace(self._journal_file.with_suffix(".old.jsonl"))
@@ -304,7 +307,7 @@ class Workspace:
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""
         reviewed = self._reviewed()
-        changed = [path for path, text in reviewed.items() if files.read(path) != text]
+        changed = [path for path, text in reviewed.items() if self._copy(path) != text]
         for path in changed:
             with files.explained(path, "made"):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -315,11 +318,16 @@ class Workspace:
         """A unified diff from the reviewers' files to what they should say; empty when up to date."""
         lines: list[str] = []
         for path, text in self._reviewed().items():
-            old = (files.read(path) or "").splitlines(keepends=True)
+            old = (self._copy(path) or "").splitlines(keepends=True)
             lines += difflib.unified_diff(
                 old, text.splitlines(keepends=True), str(path), f"{path} (as it should be)"
             )
         return "".join(lines)
+
+    def _copy(self, path: Path) -> str | None:
+        """What a reviewers' file says. A link there may have come with somebody's commit: it is not followed."""
+        with files.explained(path, "read"):
+            return trust.read_beneath(self.queue.workspace.files, path)
 
     def _reviewed(self) -> dict[Path, str]:
         return {
