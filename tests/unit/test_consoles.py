@@ -19,9 +19,10 @@ from tests.unit.conftest import MakeQueue
 from tfce.model.errors import CloudError
 from tfce.model.policy import Action, Cause, Verb, lived
 from tfce.model.reconcile import Case, Kind
+from tfce.model.redact import suspected
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
-from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, keep_consoles, masked, shown, suspicious
+from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, keep_consoles, shown, suspicious
 from tfce.store.workspace import Workspace
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -261,7 +262,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("case", HIDDEN)
 def test_secrets_are_masked_and_what_surrounds_them_is_not(case: str) -> None:
-    text = masked(HIDDEN[case])
+    text = suspected(HIDDEN[case], strict=True)
     assert "****" in text and "before" in text and "after" in text
     for secret in ("short==", "MIIE", B64[:20], B64[8:16], "eyJhbGciOi", "AKIAIOS", "0123456789abcdef", "more"):
         assert secret not in text
@@ -274,7 +275,7 @@ Cloud-init v. 22.4.2 running 'modules:final' at Sat, 31 Jan 2026 12:00:00 +0000.
 Failed to start pilot: cloud://0a1b2c3d-0000-4000-8000-00000000000a: exit code 137
 ERROR: mount /cvmfs/dirac.egi.eu: Input/output error, HTTP 503 from http://squid.example.org:3128
 """
-    assert masked(text) == shown(text) == text
+    assert suspected(text, strict=True) == shown(text) == text
 
 
 def test_a_large_hostile_console_is_shown_quickly_and_moves_no_cursor() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue
+from tfce.cloud.ec2.session import Session
 from tfce.config.credentials import (
     Credentials,
     base_environment,
@@ -17,6 +18,8 @@ from tfce.config.credentials import (
     terraform_environment,
 )
 from tfce.model.errors import ConfigError
+from tfce.model.redact import redacted
+from tfce.provider import settings
 
 CE = "cloud.example.org"
 
@@ -144,6 +147,27 @@ def test_a_token_comes_with_the_driver_options(make_queue: MakeQueue, auth: Path
     assert load(queue).token == "t"
     assert terraform_environment(queue, load(queue))["AWS_SESSION_TOKEN"] == "t"
     assert public_driver_options(queue) == {"host": "h"}
+
+
+@pytest.mark.parametrize("more", [{}, {"Driver_token": "another"}])
+def test_a_session_token_stands_in_the_file(make_queue: MakeQueue, auth: Path, more: dict[str, str]) -> None:
+    auth.write_text("[DEFAULT]\nkey = k\nsecret = hush\ntoken = 'a/session+token=='\n")
+    queue = make_queue(**more)
+    found = load(queue)
+    assert found.token == "a/session+token=="
+    assert terraform_environment(queue, found)["AWS_SESSION_TOKEN"] == found.token
+    given = settings.environment(queue, found)
+    assert settings.login({"cloud": "EC2"}, given)[1] == found
+    driver = Session(queue.endpoint, found).driver
+    assert driver.connection.token == driver.token == found.token
+    assert found.token not in redacted(f"x {found.token} y")
+
+
+def test_a_session_token_for_another_cloud_is_refused(make_queue: MakeQueue, auth: Path) -> None:
+    auth.write_text("[DEFAULT]\nkey = k\nsecret = hush\ntoken = hush-hush\n")
+    with pytest.raises(ConfigError, match="session token, which DUMMY does not take") as caught:
+        load(make_queue(CloudType="DUMMY"))
+    assert "hush" not in caught.value.message
 
 
 def test_terraform_gets_this_identity_and_no_other(make_queue: MakeQueue) -> None:

@@ -12,7 +12,6 @@ from tfce.model.errors import (
     TerraformError,
     TfceError,
     WorkspaceError,
-    mask,
     shorten,
 )
 
@@ -44,22 +43,6 @@ def test_one_fault_is_one_line_and_many_are_all_told() -> None:
     assert both.message == "- A = 1: is odd; make it even\n- B: is missing; set it"
     assert both.faults == (one, two) and isinstance(both, ConfigError) and str(both) == both.message
     assert ConfigError.of([two]).message == "B: is missing; set it"
-
-
-@pytest.mark.parametrize(
-    ("text", "secrets", "masked"),
-    [
-        ("the secret is hush!", ["hush"], "the secret is ****!"),
-        ("hushhush", ["hush"], "********"),
-        ("abcdef", ["abcd", "abcdef"], "****"),  # the longer one first, or its end stays
-        ("a+b/c=d", ["+b/c="], "a****d"),
-        ("(.*)x", ["(.*)"], "****x"),
-        ("nothing", ["hush", ""], "nothing"),
-        ("abc", ["abc"], "abc"),  # too short to be one
-    ],
-)
-def test_secrets_are_masked(text: str, secrets: list[str], masked: str) -> None:
-    assert mask(text, iter(secrets)) == masked
 
 
 def test_long_words_are_cut_in_the_middle_to_one_line() -> None:

@@ -209,3 +209,23 @@ def test_what_root_left_is_said_to_the_service_user(site: Path) -> None:
     done = command(site, "status", "setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"belongs to root, not to #{STRANGER}" in done.stderr
+
+
+# -- logins in URLs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "more"),
+    [
+        ("Driver_ex_force_auth_url", "https://user:hush@keystone.example.org:5000/v3", {"CloudType": "OPENSTACK"}),
+        ("Driver_ex_force_auth_url", "https://hush@keystone.example.org:5000/v3", {"CloudType": "OPENSTACK"}),
+        ("Driver_host", "user:hush@ec2.example.org", {}),
+        ("Driver_host", "https://user:hush@ec2.example.org", {}),
+        ("Driver_http_proxy", "http://user:hush@proxy.example.org:3128", {}),
+    ],
+)
+def test_a_login_in_a_url_is_refused(make_queue: MakeQueue, option: str, value: str, more: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="holds a login, which would be shown") as caught:
+        make_queue(**{option: value, "Driver_ex_tenant_name": "lz", **more})
+    assert caught.value.faults[0].option == option and "hush" not in caught.value.message
+    assert "CloudAuth" in caught.value.message

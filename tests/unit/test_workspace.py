@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.conftest import MakeQueue
+from tfce.model import redact
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
 from tfce.model.pilot import Pilot, scale_text
 from tfce.model.record import Operation, Record, Tombstone
@@ -337,6 +339,31 @@ def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> 
     copy.write_text(scale_text({}))
     diff = workspace.outdated(shape(workspace))
     assert '+    "0000000A"' in diff and str(copy) in diff and "queue.tfvars" not in diff
+
+
+@pytest.mark.parametrize("link", ["queue.tfvars", "."])
+def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_path: Path, link: str) -> None:
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "queue.tfvars").write_text("hush-hush\n")
+    variables.write(workspace)
+    place = workspace.review / link if link != "." else workspace.review
+    shutil.rmtree(place) if link == "." else place.unlink()
+    place.symlink_to(hidden if link == "." else hidden / "queue.tfvars")
+    assert "hush" not in workspace.outdated(variables.shape(workspace))
+    workspace.publish()
+    assert (hidden / "queue.tfvars").read_text() == "hush-hush\n" and len(list(hidden.iterdir())) == 1
+    assert not place.is_symlink() and workspace.outdated(variables.shape(workspace)) == ""
+
+
+def test_the_journal_holds_no_secret(workspace: Workspace) -> None:
+    redact.learn("hush-hush")
+    workspace.make_folders()
+    workspace.journal.append(
+        "submitted", failed={"0000000A": "it was hush-hush", "0000000B": f"x {'Ab3' * 20}"}, n=1
+    )
+    (line,) = workspace.journal.entries()
+    assert line["failed"] == {"0000000A": "it was ****", "0000000B": "x ****"} and line["n"] == 1
 
 
 def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) -> None:

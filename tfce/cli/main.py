@@ -16,11 +16,13 @@ from typing import Any
 
 from tfce import __version__
 from tfce.app import Parts, assemble
+from tfce.cli import edge
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, TfceError
+from tfce.model.errors import ConfigError
 from tfce.model.pilot import timestamp
 from tfce.model.reasons import Kind
+from tfce.model.redact import guard_logs
 from tfce.model.vm import VM
 from tfce.pilots.consoles import LINES
 from tfce.pilots.execute import Removal
@@ -35,22 +37,17 @@ _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the process's exit code. Never shows a traceback for a user's mistake."""
+    """Run one command; the process's exit code. Never shows a traceback, nor a secret."""
+    return edge.run(lambda: _command(arguments))
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="tfce: %(message)s", stream=sys.stderr)
+    guard_logs()
     # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        code: int = options.run(options)
-    except TfceError as error:
-        print(f"tfce: {error.message}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("tfce: interrupted; the next command finds out what was begun", file=sys.stderr)
-        return PARTLY
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PARTLY
+    code: int = options.run(options)
     return code
 
 
@@ -69,11 +66,7 @@ def _config(options: argparse.Namespace) -> Path:
 
 
 def _parts(options: argparse.Namespace) -> Parts:
-    return assemble(_queue(options), announce=_say)
-
-
-def _say(text: str) -> None:
-    print(f"tfce: {text}", file=sys.stderr, flush=True)
+    return assemble(_queue(options), announce=edge.say)
 
 
 def _json(value: dict[str, Any]) -> None:
@@ -128,9 +121,9 @@ def _context(options: argparse.Namespace) -> int:
     wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
     proxy = b"stands for the proxy\n" if queue.userdata.proxy_lifetime is not None else None
     if not options.wrapper:
-        _say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
+        edge.say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
     if proxy:
-        _say(f"Context_ProxyLifetime is set: a stand-in of {len(proxy)} bytes is in the proxy's place")
+        edge.say(f"Context_ProxyLifetime is set: a stand-in of {len(proxy)} bytes is in the proxy's place")
     recipe = recipe_for(queue)
     print(userdata.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
     userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error
@@ -158,7 +151,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _submit(options: argparse.Namespace) -> int:
     wrapper = _wrapper(options.wrapper)
     parts = _parts(options)
-    progress = _say if not options.json else (lambda text: None)
+    progress = edge.say if not options.json else (lambda text: None)
     submission = parts.fleet.submit(wrapper, options.count, progress=progress, ignore_limits=True)
     if options.json:
         _json(submission_json(submission))
@@ -437,7 +430,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="tfce",
         description="Pilots of a DIRAC computing element as cloud VMs, through Terraform.",
         epilog="Exit codes: 0 done, 1 done in part or a mismatch, 2 usage or configuration, "
-        "3 cloud or Terraform not reachable, 4 busy. `plan`: 0 nothing to do, 2 changes.",
+        "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes.",
     )
     parser.add_argument("--version", action="version", version=f"tfce {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -11,7 +11,8 @@ import requests
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError
 
-from tfce.model.errors import CloudError, mask, shorten
+from tfce.model.errors import CloudError, shorten
+from tfce.model.redact import redacted
 
 TIMEOUT = 30  # seconds for one request, unless Driver_timeout says otherwise
 
@@ -24,17 +25,17 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
     except CloudError:
         raise
     except InvalidCredsError as error:
-        text = shorten(mask(str(error.value or error), secrets))
+        text = shorten(redacted(str(error.value or error), secrets))
         raise CloudError(f"{asking}: the cloud refuses the credentials: {text}", "authentication") from None
     except requests.exceptions.RequestException as error:
         raise CloudError(
             f"{asking}: the cloud does not answer: {_reason(error, secrets)}", "unreachable"
         ) from None
     except (BaseHTTPError, LibcloudError) as error:
-        text = shorten(mask(str(getattr(error, "message", None) or error), secrets))
+        text = shorten(redacted(str(getattr(error, "message", None) or error), secrets))
         raise CloudError(f"{asking}: {text}") from None
     except Exception as error:  # libcloud raises bare Exception, and parsers raise their own
-        raise CloudError(f"{asking}: {shorten(mask(f'{type(error).__name__}: {error}', secrets))}") from None
+        raise CloudError(f"{asking}: {shorten(redacted(f'{type(error).__name__}: {error}', secrets))}") from None
 
 
 def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str]) -> str:
@@ -43,7 +44,7 @@ def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str])
     for words in ("refused", "timed out", "resolve", "reset", "certificate", "unreachable"):
         if words in text:
             return f"{type(error).__name__} ({words})"
-    return shorten(mask(text, secrets), 200)
+    return shorten(redacted(text, secrets), 200)
 
 
 def counting(connection: type[Any], calls: Counter[str], name: Any) -> type[Any]:

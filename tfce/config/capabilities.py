@@ -30,7 +30,8 @@ class Capabilities:
     ``user_data``: the bound on it (of clouds that nobody measured: nova's); ``batches``: several VMs in one
     request, each of which knows its number in it; ``native``: the root module over the ready-made Terraform
     provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
-    have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret.
+    have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
+    whether a login may have one.
     """
 
     user_data: Limit = OPENSTACK
@@ -39,11 +40,12 @@ class Capabilities:
     colon: str = ":"
     networks: int | None = None
     grid_proxy: bool = True
+    session_token: bool = False
 
 
 _OTHER = Capabilities()
 _TABLE: Mapping[str, Capabilities] = {
-    "EC2": Capabilities(EC2, batches=True, native="aws", networks=1, grid_proxy=False),
+    "EC2": Capabilities(EC2, batches=True, native="aws", networks=1, grid_proxy=False, session_token=True),
     "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tfce.config import clouds_yaml, openstack_logins, trust
 from tfce.config.endpoint import SECRET_DRIVER_OPTIONS, Endpoint
 from tfce.config.options import Queue
+from tfce.model import redact
 from tfce.model.errors import ConfigError
 
 # What a child process may inherit. Nothing that could name another identity (AWS_*, OS_*) or change what
@@ -35,6 +36,9 @@ class Credentials:
     secret: str = field(repr=False)
     token: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        redact.learn(*self.secrets())
+
     def secrets(self) -> tuple[str, ...]:
         """The texts to mask in whatever is shown."""
         return tuple(filter(None, (self.secret, self.token)))
@@ -45,7 +49,7 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
 
     The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
     taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives, else
-    X509_USER_PROXY.
+    X509_USER_PROXY. ``token``: the session token of temporary EC2 credentials.
     Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
     without showing a value.
     """
@@ -65,13 +69,18 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     except OSError as error:
         raise _fault(path, f"cannot be read ({error.strerror})", "create it; see the README's example") from None
     section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
-    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret")}
-    missing = [name for name, value in values.items() if not value]
+    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
+    missing = [name for name in ("key", "secret") if not values[name]]
     if missing:
         raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
+    if values["token"] and not queue.endpoint.capabilities.session_token:
+        raise _fault(
+            path, f"holds a session token, which {queue.endpoint.cloud} does not take", "take `token` out"
+        )
     if values["secret"] == PROXY:
         values["secret"] = _proxy(queue, path, proxy)
-    return Credentials(values["key"], values["secret"], str(queue.endpoint.driver.get("token", "")))
+    token = values["token"] or str(queue.endpoint.driver.get("token", ""))
+    return Credentials(values["key"], values["secret"], token)
 
 
 def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
@@ -120,6 +129,7 @@ def _openstack(endpoint: Endpoint, credentials: Credentials, token: Callable[[],
     values = openstack_logins.environment(
         endpoint.driver, credentials.key, credentials.secret, endpoint.region, token
     )
+    redact.learn(values.get("OS_TOKEN", ""))
     authority = os.environ.get("OS_CACERT")
     return {"OS_CACERT": authority, **values} if authority else values
 

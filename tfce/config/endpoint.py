@@ -111,13 +111,22 @@ def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url:
     options = {**({"region": region} if region else {}), **driver}
     if url and not options.get("host"):
         parts = urlsplit(url)
-        options |= {"host": parts.hostname or "", "secure": str(parts.scheme == "https")}
+        options |= {
+            "host": parts.netloc if "@" in parts.netloc else parts.hostname or "",
+            "secure": str(parts.scheme == "https"),
+        }
         options |= {"port": str(parts.port)} if parts.port else {}
         options |= {"path": parts.path} if parts.path else {}
     return options
 
 
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@|^[^/@\s]+@(?!.*://)")
+
+
 def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:
+    if ("://" in text or key == "Driver_host") and _USERINFO.search(text):
+        cure = "take the login out of it: key and secret belong into the file that CloudAuth names"
+        faults.append(Fault(key, _USERINFO.sub("****@", text), "holds a login, which would be shown", cure))
     try:
         return _DRIVER_TYPES.get(key.removeprefix("Driver_"), readers.text)(text)
     except ValueError as error:

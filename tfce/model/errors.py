@@ -88,13 +88,6 @@ class CloudError(TfceError):
         self.kind = self.reason.kind.value
 
 
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with every secret of four characters or more replaced by asterisks."""
-    for secret in sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True):
-        text = text.replace(secret, "****")
-    return text
-
-
 def shorten(text: str, limit: int = 400) -> str:
     """One line, cut in the middle: clouds echo whole requests in their errors."""
     line = " ".join(text.split())

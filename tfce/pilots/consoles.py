@@ -13,6 +13,7 @@ from tfce.cloud.api import Cloud
 from tfce.model.errors import TfceError
 from tfce.model.policy import Action, lived
 from tfce.model.reconcile import Kind
+from tfce.model.redact import redacted
 from tfce.model.vm import OVER
 from tfce.store import files
 from tfce.store.workspace import Workspace, slug
@@ -88,38 +89,10 @@ class ConsoleStore:
 def shown(console: str, lines: int = LINES) -> str:
     """The last ``lines`` of a console as people may see it: masked, nothing that moves a terminal's cursor."""
     plain = _CONTROL.sub("", re.sub(r"\r\n?", "\n", console[-_SIZE:]))
-    last = masked(plain).rstrip().split("\n")[-lines:]
+    last = redacted(plain, strict=True).rstrip().split("\n")[-lines:]
     return "".join(f"{line[:_WIDTH].rstrip()}\n" for line in last)
 
 
-# A console is what any program of the VM printed. Rather a path too many is hidden than a key shown.
 _CONTROL = re.compile(
     r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_])|[^\n\t\x20-\x7e\u00a0-\u200a\u2010-\u2027\u2030-\u2065\u206a-\uffff]"
 )
-_PEM = re.compile(r"-----BEGIN [^\n]*?-----.*?(?:-----END [^\n]*?-----|\Z)", re.DOTALL)
-_PEM_END = re.compile(r"\A.*-----END [^\n]*?-----", re.DOTALL)  # its beginning is out of sight
-_NAMED = re.compile(
-    r"((?:token|secret|passw(?:or)?d|passphrase|passcode|credential|api[_-]?key|access[_-]?key|private[_-]?key|signature"
-    r"|authorization|cookie)[\w.-]{0,40}[\"']?[ \t]*[=:][ \t]*)"
-    r"(\"[^\"\n]*\"|'[^'\n]*'|(?:(?:bearer|basic)[ \t]+)?[^\s,;&]+)",
-    re.IGNORECASE,
-)
-_BEARER = re.compile(r"\b(bearer|basic)[ \t]+[\w.~+/=-]{16,}", re.IGNORECASE)
-_LOGIN = re.compile(r"(?<=://)[^\s/@]+@")
-_TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]+)*|\bA[KS]IA[0-9A-Z]{12,}|\b[0-9a-fA-F]{32,}\b")
-_RUN = re.compile(r"[\w+/-]{40,}={0,2}", re.ASCII)
-
-
-def masked(text: str) -> str:
-    """``text`` without PEM blocks, logins in URLs, values of things called token, password …, and long runs of
-    base64 or hexadecimal digits."""
-    text = _PEM_END.sub("****", _PEM.sub("****", text))
-    text = _NAMED.sub(r"\1****", text)
-    text = _LOGIN.sub("****@", _BEARER.sub(r"\1 ****", text))
-    return _RUN.sub(_unless_words, _TOKEN.sub("****", text))
-
-
-def _unless_words(found: re.Match[str]) -> str:
-    run = found.group()
-    mixed = all(re.search(kind, run) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
-    return "****" if mixed else run

@@ -19,6 +19,7 @@ from tf.gen.tfplugin_pb2_grpc import add_ProviderServicer_to_server
 from tf.provider import ProviderServicer
 
 from tfce.model.errors import TerraformError, shorten
+from tfce.model.redact import redacted
 from tfce.provider.resources import TfceProvider
 from tfce.provider.run import Run
 
@@ -54,7 +55,9 @@ def _explained(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
-            context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__} in {where}: {shorten(str(error))}")
+            context.abort(
+                grpc.StatusCode.INTERNAL, f"{type(error).__name__} in {where}: {shorten(redacted(str(error)))}"
+            )
 
     return guarded
 
@@ -79,6 +82,8 @@ def listen(run: Run, workers: ThreadPoolExecutor, address: str) -> grpc.Server:
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:
-        raise TerraformError(f"{address}: the provider cannot listen there ({shorten(str(error))})") from None
+        raise TerraformError(
+            f"{address}: the provider cannot listen there ({shorten(redacted(str(error)))})"
+        ) from None
     server.start()
     return server

@@ -41,10 +41,14 @@ def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
     return {
         KEY: credentials.key,
         SECRET: credentials.secret,
-        OPTIONS: json.dumps(dict(queue.endpoint.driver)),
+        OPTIONS: json.dumps({**queue.endpoint.driver, **_token(credentials)}),
         PARALLELISM: str(queue.terraform.parallelism),
         **({AUTHORITY: authority} if authority else {}),
     }
+
+
+def _token(credentials: Credentials) -> dict[str, str]:
+    return {"token": credentials.token} if credentials.token else {}
 
 
 def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Endpoint, Credentials]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.model.pilot import timestamp
+from tfce.model.redact import within
 from tfce.store import files
 
 _SIZE = 4_000_000  # bytes; one older journal of this size is kept
@@ -25,7 +26,8 @@ class Journal:
 
     def append(self, event: str, **facts: Any) -> None:
         """Add one line: what was done to which pilots, and why."""
-        line = json.dumps({"time": timestamp(self._clock()), "event": event, **facts}, sort_keys=True)
+        entry = within({"time": timestamp(self._clock()), "event": event, **facts})
+        line = json.dumps(entry, sort_keys=True)
         with files.explained(self._path, "written"):
             files.clear(self._path)
             if self._path.exists() and self._path.stat().st_size > _SIZE:

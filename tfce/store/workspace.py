@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tfce.config import trust
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, WorkspaceError
+from tfce.model.errors import ConfigError, TfceError, WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
 from tfce.model.vm import Owner
@@ -179,8 +180,18 @@ class Workspace:
 
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""
+        for folder in (self.review.parent, self.review):
+            if folder.is_symlink():  # it may have come with somebody's commit
+                files.put_aside(folder)
         copies = {path: files.believed(source) for path, source in self._reviewed().items()}
         return [path for path, text in copies.items() if text is not None and files.renew(path, text, 0o644)]
+
+    def _copy(self, path: Path) -> str | None:
+        """What a reviewers' file says. A link there may have come with somebody's commit: it is not followed."""
+        try:
+            return trust.read_beneath(self.queue.workspace.files, path)
+        except (OSError, ValueError, TfceError):
+            return None
 
     def _reviewed(self) -> dict[Path, Path]:
         """The reviewers' files, and what each is a copy of."""
@@ -195,7 +206,7 @@ class Workspace:
         wanted = dict(zip(self._reviewed(), (shape, scale_text(self.load().pilots)), strict=True))
         lines: list[str] = []
         for path, text in wanted.items():
-            old = (files.believed(path) or "").splitlines(keepends=True)
+            old = (self._copy(path) or "").splitlines(keepends=True)
             new = text.splitlines(keepends=True)
             lines += difflib.unified_diff(old, new, str(path), f"{path} (as it should be)")
         return "".join(lines)

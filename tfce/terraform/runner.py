@@ -29,10 +29,11 @@ from python_terraform import Terraform as Commands
 from tfce.cloud.factory import explanations
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
-from tfce.model.errors import BusyError, TerraformError, mask, shorten
+from tfce.model.errors import BusyError, TerraformError, shorten
 from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
+from tfce.model.redact import redacted
 from tfce.store import files, locks
 from tfce.store.workspace import Workspace
 from tfce.terraform import process, state, toolchain, variables
@@ -443,7 +444,7 @@ class Terraform:
         return f"no pilot was touched; run `tfce repair {label}` to rebuild it from the record and the cloud"
 
     def _masked(self, text: str) -> str:
-        return mask(text, self._credentials.secrets())
+        return redacted(text, self._credentials.secrets())
 
     def _clean(self, text: str) -> str:
         return shorten(self._masked(text))

@@ -194,6 +194,7 @@ from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
 from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
 from tfce.model.errors import ConfigError, TfceError
+from tfce.model.redact import guard_logs, redacted
 
 if TYPE_CHECKING:
     from tfce.app import Parts
@@ -225,9 +226,14 @@ def _join_logs() -> None:
     if not any(type(handler).__name__ == _ToDirac.__name__ for handler in logger.handlers):
         logger.addHandler(_ToDirac())
         logger.setLevel(logging.DEBUG)  # DIRAC's own levels decide what is shown
+    guard_logs()
 
 
 _join_logs()
+
+
+def _redacted(answer: Answer) -> Answer:
+    return answer if answer["OK"] else {**answer, "Message": redacted(answer["Message"])}
 
 
 def _answers(failure: str, unheard: bool = False) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
@@ -239,15 +245,17 @@ def _answers(failure: str, unheard: bool = False) -> Callable[[Callable[..., Ans
         def answering(self: TerraformComputingElement, *args: Any, **kwargs: Any) -> Answer:
             token = _speaker.set(self)
             try:
-                return method(self, *args, **kwargs)
+                return _redacted(method(self, *args, **kwargs))
             except TfceError as error:
-                reason = f"{self.label}: {error.kind}: {error.message}"
+                reason = redacted(f"{self.label}: {error.kind}: {error.message}")
                 if unheard:
                     self.log.error(failure, reason)
                 return S_ERROR(reason)
             except Exception as error:
-                reason = f"{self.label}: {type(error).__name__}: {error}"
-                self.log.exception(failure, reason, lException=error)
+                from tfce.store import crash
+
+                reason = f"{self.label}: {crash.report(error)}"
+                self.log.error(failure, reason)
                 return S_ERROR(reason)
             finally:
                 _speaker.reset(token)
@@ -401,7 +409,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         cloud_proxy = self._cloudProxyText(fleet.queue.userdata.proxy_lifetime)
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
-            reasons = "; ".join(self._reasons(submission))
+            reasons = redacted("; ".join(self._reasons(submission)))
             if not submission.stamps:
                 return S_ERROR(f"{self.label}: {reasons}")
             self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")
@@ -477,7 +485,7 @@ def _listed(references: list[str] | str) -> list[str]:
 
 
 def _refusals(failed: dict[str, str]) -> str:
-    return "; ".join(f"{reference}: {reason}" for reference, reason in failed.items())
+    return redacted("; ".join(f"{reference}: {reason}" for reference, reason in failed.items()))
 
 
 def _value(result: Answer, failure: str) -> Any:

@@ -65,6 +65,7 @@ class Session:
             "timeout": TIMEOUT,
             **self._endpoint.driver,
             "region": self._endpoint.region,
+            **({"token": self._credentials.token} if self._credentials.token else {}),
         }
         path = options.pop("path", "/")
         try:

@@ -14,9 +14,10 @@ from libcloud.utils.xml import findall, findtext
 from tfce.cloud.ec2.errors import reason_of_end
 from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.edge import translated
-from tfce.model.errors import CloudError, mask
+from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
+from tfce.model.redact import redacted
 from tfce.model.vm import VM, Owner, State, with_key
 
 # EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
@@ -139,7 +140,7 @@ def console(session: Session, vm_id: str) -> str | None:
     with translated(asking, session.secrets):
         text = "".join((findtext(answer, "output", NAMESPACE) or "").split())
         output = base64.b64decode(text, validate=True)
-    return mask(output.decode("utf-8", "replace"), session.secrets) if output else None
+    return redacted(output.decode("utf-8", "replace"), session.secrets) if output else None
 
 
 def _vm(node: Any) -> VM:

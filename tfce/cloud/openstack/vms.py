@@ -13,9 +13,10 @@ from tfce.cloud.openstack.session import Session
 from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import capabilities_of
-from tfce.model.errors import CloudError, mask
+from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Reason
+from tfce.model.redact import redacted
 from tfce.model.vm import VM, Owner, State, with_key
 
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
@@ -123,7 +124,7 @@ def console(session: Session, vm_id: str) -> str | None:
     # Of a VM that is off, or not up yet, nova says 404 or 409; of a hypervisor without consoles 501.
     answer = session.ask(asking, path, method="POST", data={"os-getConsoleOutput": {}}, none=(404, 409, 501))
     text = (answer or {}).get("output")
-    return mask(str(text), session.secrets) if text else None
+    return redacted(str(text), session.secrets) if text else None
 
 
 def vm_of(server: dict[str, Any]) -> VM:
