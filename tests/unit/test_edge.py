@@ -75,11 +75,12 @@ def test_no_home_and_no_name(site: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["queues/ce.example.org/long/lock", "installation", "installation.lock"])
-def test_a_folder_in_the_place_of_a_file(site: Path, inside: str) -> None:
-    (site / "there" / "root" / inside).mkdir(parents=True)
+def test_a_folder_in_the_place_of_a_file_is_put_aside(site: Path, inside: str) -> None:
+    place = site / "there" / "root" / inside
+    place.mkdir(parents=True)
     done = shell(site, f"$TFCE render {NAME}")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert str(site / "there" / "root" / inside) in done.stderr and "unexpected" not in done.stderr
+    assert done.returncode == 0 and not done.stderr and not place.is_dir()
+    assert len(list(place.parent.glob(f"{place.name}.damaged-*"))) == 1
 
 
 def test_a_folder_in_the_place_of_the_configuration(site: Path) -> None:

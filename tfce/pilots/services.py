@@ -115,6 +115,7 @@ class Services:
         listing = _listing(self.cloud.vms(owner))
         record = self.check_home(_placed(record, state or {}), listing.account)
         clocks = Clocks(self.clock(), listing.cloud_time)
+        record = record.not_after(clocks.host) if clocks.trusted else record
         snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
         cases = reconcile(snapshot)
         self._warn(clocks, listing, cases)
