@@ -197,10 +197,11 @@ class _Join:
         return Kind.VANISHED if pilot else Kind.STALE
 
     def _young(self, pilot: Pilot | None) -> bool:
-        """Whether a pilot's VM is too young to be listed, as far as anybody can tell."""
+        """Whether a pilot's VM is too young to be listed, as far as anybody can tell. One that was asked for in
+        the future, by a clock that was wrong, is of no age: the cloud is asked for it by its id."""
         clocks = self._snapshot.clocks
         grace = timedelta(seconds=self._snapshot.rules.grace)
-        return not clocks.trusted or (pilot is not None and clocks.host - pilot.requested_at < grace)
+        return not clocks.trusted or (pilot is not None and -grace <= clocks.host - pilot.requested_at < grace)
 
     def _believed(self) -> bool:
         """Whether "the cloud does not know it" is believed: not at once where it knows none of several."""

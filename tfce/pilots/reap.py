@@ -222,10 +222,11 @@ def _doubted(services: Services, view: View) -> View:
     record = view.snapshot.record
     seen = any(_stands(case) for case in view.cases)
     placed = sum(1 for pilot in record.pilots.values() if pilot.id)
+    now = view.clocks.host.replace(microsecond=0)
     if not seen and placed > 1:
-        if record.unseen_since is None:
+        if view.clocks.trusted and (record.unseen_since is None or record.unseen_since > now):
             log.warning("the cloud lists none of %d pilots; nothing is declared gone yet", placed)
-            record = services.workspace.save(replace(record, unseen_since=services.clock().replace(microsecond=0)))
+            record = services.workspace.save(replace(record, unseen_since=now))
     elif record.unseen_since is not None:
         record = services.workspace.save(replace(record, unseen_since=None))
     return replace(view, snapshot=replace(view.snapshot, record=record))
