@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import chain, product
+from typing import NamedTuple
 
 from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Cause, Verb, plan, sweep, tombstone
@@ -36,8 +37,7 @@ STEP = timedelta(hours=2)  # between two cycles: whatever is young or on its way
 Truth = tuple[str, State, str]  # a VM: its id, its state, its age by the cloud's clock ("" where it does not tell)
 
 
-@dataclass(frozen=True)
-class World:
+class World(NamedTuple):
     """``pilot``: id and age by the host's clock; ``state``: id and whether tainted; ``hidden``: what exists and is
     not listed; ``stones``: id and how far its removal came; ``answer``: what the cloud says of ids that it does
     not list; ``company``: who else is there; ``tags``: whose the first VM bears."""
@@ -179,7 +179,7 @@ _ENVIRONMENTS = (
 def walk() -> Iterator[World]:
     """Every small world."""
     for number, world in enumerate(chain(_without_second(), _with_second(), _with_other_tags())):
-        yield replace(world, pending=True) if number % 2 else world
+        yield world._replace(pending=True) if number % 2 else world
 
 
 def _without_second() -> Iterator[World]:
@@ -196,7 +196,7 @@ def _with_second() -> Iterator[World]:
     for pilot, state, first, second in product(pilots, _STATES, firsts, _SECOND):
         world = World(pilot, state, (first, second))
         yield from _seen(world)
-        for other in (replace(world, clocks="ahead"), *(replace(world, stones=marks) for marks in marked)):
+        for other in (world._replace(clocks="ahead"), *(world._replace(stones=marks) for marks in marked)):
             yield from _seen(other, (True,))
 
 
@@ -214,12 +214,12 @@ def _seen(world: World, lists: tuple[bool, ...] = (True, False)) -> Iterator[Wor
     for hides in product((False, True), repeat=len(ids)):
         hidden = frozenset(one for one, hide in zip(ids, hides, strict=True) if hide)
         for complete in lists:
-            seen = replace(world, hidden=hidden, complete=complete)
+            seen = world._replace(hidden=hidden, complete=complete)
             yield seen
             if world.known - seen.listed:
-                yield replace(seen, answer="truth")
+                yield seen._replace(answer="truth")
                 if world.known & hidden:
-                    yield replace(seen, answer="denied")
+                    yield seen._replace(answer="denied")
 
 
 # -- the toy cloud ---------------------------------------------------------------------------------------------

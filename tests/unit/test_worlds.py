@@ -138,7 +138,7 @@ def law_d_strangers_are_not_touched(seen: Seen) -> Iterator[str]:
         return
     if any(action.case.id in STRANGERS for action in seen.actions):
         yield "a stranger is acted on"
-    alone = reconcile(snapshot(replace(seen.world, company="alone")))
+    alone = reconcile(snapshot(seen.world._replace(company="alone")))
     if [case for case in seen.cases if case.kind is not Kind.FOREIGN] != alone:
         yield "a stranger changes what our own are"
     if occupancy(seen.cases) != occupancy(alone):
@@ -253,7 +253,7 @@ def test_every_small_world_keeps_the_laws() -> None:
         pytest.fail("\n\n".join(told_all), pytrace=False)
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.combinations(State, 2))
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations(State, 2)))
 def test_a_vm_that_is_listed_in_two_states_is_in_the_livelier(one: State, other: State) -> None:
     world = World(("i-1", "grown"), ("i-1", False))
     view = snapshot(world)
