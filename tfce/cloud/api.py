@@ -100,9 +100,5 @@ class Cloud(Protocol):
     def token(self) -> str:
         """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
 
-    def login(self) -> str:
-        """Where processes that this one starts find its login, and leave theirs for each other: a file in memory.
-        Empty where the cloud wants no login that lasts."""
-
     def clone(self) -> Self:
         """Another connection with the same login, for another thread; it counts its calls by itself."""
