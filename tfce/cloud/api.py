@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from tfce.cloud.shape import Shape
-from tfce.config.capabilities import Capabilities
-from tfce.config.options import Queue
-from tfce.config.settings import VmShape
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
+
+if TYPE_CHECKING:  # a provider's start is paid at each run of a bare Terraform
+    from tfce.config.capabilities import Capabilities
+    from tfce.config.options import Queue
+    from tfce.config.settings import VmShape
 
 # VMs that a list does not show are asked for one by one; more than this many wait for the next time.
 LOOK_UPS = 20
