@@ -68,17 +68,16 @@ def main() -> None:
     for _ in range(given.rounds):
         for tree in trees:
             taken[tree.name].append(tree.measure("one"))
-    path = HERE / "benchmarks" / "results" / f"beside-{time.strftime('%Y-%m-%d', time.gmtime())}.jsonl"
-    with path.open("a") as file:
-        for tree in trees:
-            one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
-            for what, figures in (("submit 1", one), (f"queues {given.queues}", tree.measure("all"))):
-                row = {"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures}
-                print(json.dumps(row), file=file)
-                print(
-                    " · ".join(f"{row[key]} {text}" for key, text in FIGURES.items()), tree.name, what, flush=True
-                )
-            tree.close()
+    rows = []
+    for tree in trees:
+        one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
+        for what, figures in (("submit 1", one), (f"queues {given.queues}", tree.measure("all"))):
+            rows.append({"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures})
+            words = " · ".join(f"{rows[-1][key]} {text}" for key, text in FIGURES.items())
+            print(f"{tree.name}, {what}: {words}", flush=True)
+        tree.close()
+    path = HERE / "benchmarks" / "results" / f"beside-{time.strftime('%Y-%m-%d', time.gmtime())}.json"
+    path.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
