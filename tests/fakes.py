@@ -315,9 +315,6 @@ class FakeCloud(Cloud):
     def token(self) -> str:
         return ""
 
-    def login(self) -> str:
-        return ""
-
     def clone(self) -> FakeCloud:
         return FakeCloud(self.sky)
 

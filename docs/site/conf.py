@@ -10,3 +10,5 @@ html_theme = "furo"
 html_title = f"tfce {release}"
 myst_heading_anchors = 3  # links to headings, as GitHub makes them
 suppress_warnings = ["toc.not_included"]  # a page of the top folder that only other pages lead to
+html_static_path = ["static"]
+html_css_files = ["site.css"]  # names of tests break in tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from pathlib import Path
@@ -156,7 +157,8 @@ def test_a_session_token_stands_in_the_file(make_queue: MakeQueue, auth: Path, m
     found = load(queue)
     assert found.token == "a/session+token=="
     assert terraform_environment(queue, found)["AWS_SESSION_TOKEN"] == found.token
-    given = settings.environment(queue, found)
+    options = json.dumps({"token": found.token})
+    given = {settings.KEY: found.key, settings.SECRET: found.secret, settings.OPTIONS: options}
     assert settings.login({"cloud": "EC2"}, given)[1] == found
     driver = Session(queue.endpoint, found).driver
     assert driver.connection.token == driver.token == found.token

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections import Counter
@@ -11,14 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
-from tfce.config.credentials import LOGIN, Credentials
+from tfce.config.credentials import Credentials
 from tfce.model.vm import Owner
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -160,61 +158,24 @@ def test_nothing_to_remove_asks_nothing(nova: Nova, cloud: Cloud) -> None:
 # -- one login -----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def child(another: Callable[..., Cloud], cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cloud]:
-    """Makes connections in processes that ``cloud``'s has started."""
-    monkeypatch.setenv(LOGIN, cloud.login())
-    return another
-
-
-def test_processes_share_a_login(nova: Nova, child: Callable[..., Cloud], cloud: Cloud) -> None:
-    child()
-    child()
+def test_connections_share_a_login(nova: Nova, cloud: Cloud) -> None:
+    for one in (cloud.clone(), cloud.clone().clone()):
+        assert one.vms(OWNER) == []
     assert nova.asked["login"] == 1
-    assert cloud.login().startswith("/proc/") and "t0ken-1" in Path(cloud.login()).read_text()
 
 
-def test_a_login_of_a_child_serves_its_parent(nova: Nova, child: Callable[..., Cloud], cloud: Cloud) -> None:
+def test_a_login_of_a_clone_serves_the_others(nova: Nova, cloud: Cloud) -> None:
     nova.ended = {"t0ken-1"}
-    child()  # is refused, and logs in
-    assert nova.asked["login"] == 2 and "t0ken-2" in Path(cloud.login()).read_text()
-    assert cloud.vms(OWNER) == [] and nova.asked["login"] == 2  # refused, too, and finds the child's
+    assert cloud.clone().vms(OWNER) == [] and nova.asked["login"] == 2  # is refused, and logs in
+    assert cloud.vms(OWNER) == [] and nova.asked["login"] == 2  # refused, too, and finds the clone's
 
 
-@pytest.mark.parametrize("other", [{"secret": "changed"}, {"key": "else"}, {"Driver_ex_tenant_name": "else"}])
-def test_somebody_else_logs_in(nova: Nova, child: Callable[..., Cloud], other: dict[str, str]) -> None:
-    child(**other)
-    assert nova.asked["login"] == 2
-
-
-def test_a_token_that_is_about_to_end_is_not_shared(
-    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    nova.expires = f"{datetime.now(UTC) + timedelta(seconds=8):%Y-%m-%dT%H:%M:%S.000000Z}"
-    monkeypatch.setenv(LOGIN, another().login())
+def test_queues_share_no_login(nova: Nova, another: Callable[..., Cloud], cloud: Cloud) -> None:
     another()
     assert nova.asked["login"] == 2
 
 
-@pytest.mark.parametrize("damage", ["", "{torn", "[]", '{"who": 1}'])
-def test_what_is_no_login_is_nothing(nova: Nova, child: Callable[..., Cloud], cloud: Cloud, damage: str) -> None:
-    Path(cloud.login()).write_text(damage)
-    child()
+def test_a_token_that_is_about_to_end_is_not_shared(nova: Nova, another: Callable[..., Cloud]) -> None:
+    nova.expires = f"{datetime.now(UTC) + timedelta(seconds=8):%Y-%m-%dT%H:%M:%S.000000Z}"
+    another().clone().vms(OWNER)
     assert nova.asked["login"] == 2
-
-
-def test_a_parent_that_has_died_is_no_fault(
-    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(LOGIN, "/proc/1/fd/4711")
-    alone = another()
-    assert nova.asked["login"] == 1 and alone.login() == ""
-
-
-def test_a_file_that_has_taken_the_place_is_not_touched(
-    nova: Nova, another: Callable[..., Cloud], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with (tmp_path / "theirs").open("w+") as theirs:
-        monkeypatch.setenv(LOGIN, f"/proc/{os.getpid()}/fd/{theirs.fileno()}")
-        another()
-    assert (tmp_path / "theirs").read_text() == "" and nova.asked["login"] == 1

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from tfce.cloud.shape import Shape
-from tfce.config.capabilities import Capabilities
-from tfce.config.options import Queue
-from tfce.config.settings import VmShape
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
+
+if TYPE_CHECKING:  # a provider's start is paid at each run of a bare Terraform
+    from tfce.config.capabilities import Capabilities
+    from tfce.config.options import Queue
+    from tfce.config.settings import VmShape
 
 # VMs that a list does not show are asked for one by one; more than this many wait for the next time.
 LOOK_UPS = 20
@@ -99,10 +101,6 @@ class Cloud(Protocol):
 
     def token(self) -> str:
         """A token to hand to Terraform, where the cloud's kind of login asks for it; else empty."""
-
-    def login(self) -> str:
-        """Where processes that this one starts find its login, and leave theirs for each other: a file in memory.
-        Empty where the cloud wants no login that lasts."""
 
     def clone(self) -> Self:
         """Another connection with the same login, for another thread; it counts its calls by itself."""

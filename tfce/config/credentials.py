@@ -24,7 +24,6 @@ _INHERITED = re.compile(
 )
 
 
-LOGIN = "TFCE_CLOUD_LOGIN"  # the variable that tells tfce's provider where a login is shared
 PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
 
 

@@ -33,8 +33,8 @@ def attached(run: Run) -> Iterator[dict[str, str]]:
     from tfce.provider.serve import listen
 
     workers = ThreadPoolExecutor(10, thread_name_prefix="tfce-provider")
-    with _folder() as folder, _nobody() as pid:
-        address = str(folder / "provider.sock")
+    with folder() as place, _nobody() as pid:
+        address = str(place / "provider.sock")
         server = listen(run, workers, f"unix://{address}")
         try:
             yield {VARIABLE: json.dumps({f"{host}/tfce/tfce": _reattach(pid, address) for host in HOSTS})}
@@ -51,7 +51,8 @@ def _reattach(pid: int, address: str) -> dict[str, object]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder() -> Iterator[Path]:
+    """A folder for a socket, for its owner only, as long as this lasts."""
     place = tempfile.gettempdir()
     if len(place) > _LONGEST - 40:
         place = "/tmp"  # noqa: S108  the folder in it is our own

@@ -79,6 +79,12 @@ def make(run: Run, workers: ThreadPoolExecutor) -> grpc.Server:
 def listen(run: Run, workers: ThreadPoolExecutor, address: str) -> grpc.Server:
     """A server for one run at ``address``, started, without TLS."""
     server = make(run, workers)
+    open_at(server, address)
+    return server
+
+
+def open_at(server: grpc.Server, address: str) -> None:
+    """Let a server listen, without TLS, and start it."""
     try:
         server.add_insecure_port(address)
     except RuntimeError as error:
@@ -86,4 +92,3 @@ def listen(run: Run, workers: ThreadPoolExecutor, address: str) -> grpc.Server:
             f"{address}: the provider cannot listen there ({shorten(redacted(str(error)))})"
         ) from None
     server.start()
-    return server

@@ -19,41 +19,27 @@ import functools
 import json
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfce.cloud.api import Cloud
-from tfce.cloud.factory import connect
-from tfce.config.credentials import Credentials
-from tfce.config.endpoint import Endpoint, endpoint, pointed
-from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, Fault
 from tfce.provider.run import Run
+
+if TYPE_CHECKING:  # Terraform starts the program for its schemas, too, which need none of this
+    from tfce.cloud.api import Cloud
+    from tfce.config.credentials import Credentials
+    from tfce.config.endpoint import Endpoint
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
-AUTHORITY = "OS_CACERT"  # OpenStack's own name for it
-
-
-def environment(queue: Queue, credentials: Credentials) -> dict[str, str]:
-    """The variables that carry the login of ``queue`` to the program."""
-    authority = os.environ.get(AUTHORITY)
-    return {
-        KEY: credentials.key,
-        SECRET: credentials.secret,
-        OPTIONS: json.dumps({**queue.endpoint.driver, **_token(credentials)}),
-        PARALLELISM: str(queue.terraform.parallelism),
-        **({AUTHORITY: authority} if authority else {}),
-    }
-
-
-def _token(credentials: Credentials) -> dict[str, str]:
-    return {"token": credentials.token} if credentials.token else {}
 
 
 def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Endpoint, Credentials]:
     """The cloud and the login that the provider block and the environment name together. Raises ``ConfigError``
     with every fault."""
+    from tfce.config.credentials import Credentials
+    from tfce.config.endpoint import endpoint, pointed
+
     for name in (KEY, SECRET):
         if not environ.get(name):
             raise ConfigError(name, "", "is not set", f"export it; see `cloud` = {block.get('cloud')}")
@@ -81,6 +67,8 @@ def run(environ: Mapping[str, str] = os.environ) -> Run:
     """The run that the environment tells the program of."""
 
     def logged_in(block: Mapping[str, Any]) -> Callable[[], Cloud]:
+        from tfce.cloud.factory import connect
+
         return functools.partial(connect, *login(block, environ))
 
     return Run(logged_in, only(environ), environ.get(ADOPT_ONLY) != "1", _parallelism(environ))

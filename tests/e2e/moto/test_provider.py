@@ -5,11 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.fakes import FakeCloud, Sky
 from tests.rigs.localstack import Emulator
@@ -37,39 +44,12 @@ def test_block_and_environment_make_one_login() -> None:
     assert found.driver["timeout"] == 7 and credentials == Credentials("AKIA", "s3cret", "t0ken")
 
 
-def test_what_tfce_hands_over_is_what_the_provider_reads(tmp_path: Path) -> None:
-    wish = {
-        "CloudType": "OPENSTACK",
-        "Instance_Image": "name:i",
-        "Instance_Flavor": "name:f",
-        "Driver_ex_force_auth_url": "https://keystone.example.org:5000",
-        "Driver_ex_tenant_name": "pilots",
-        "Driver_ex_force_service_region": "R1",
-        "Terraform_Parallelism": "7",
-    }
-    queue = parse("ce", "long", wish, tmp_path, tmp_path)
-    environ = settings.environment(queue, Credentials("user", "password"))
-    block = {"cloud": queue.endpoint.cloud, "region": queue.endpoint.region, "endpoint": queue.endpoint.url}
-    read, credentials = settings.login(block, environ)
-    assert (read.home, dict(read.driver)) == (queue.endpoint.home, dict(queue.endpoint.driver))
-    assert credentials == Credentials("user", "password")
-    manner = settings.run(environ).manner(3)
+def test_a_pipeline_says_how_to_go_about_it() -> None:
+    manner = settings.run({settings.PARALLELISM: "7"}).manner(3)
     assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)
-    some = {settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}
-    manner = settings.run(environ | some).manner(3)
-    assert manner.only == {"0000000A", "0000000B"} and not manner.make
+    manner = settings.run({settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}).manner(3)
+    assert (manner.parallelism, manner.only, manner.make) == (10, {"0000000A", "0000000B"}, False)
     assert settings.only({settings.KEYS: ""}) == frozenset()
-
-
-def test_the_authority_of_openstacks_certificates_reaches_the_provider(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wish = {"CloudType": "EC2", "Instance_Image": "i", "Instance_Flavor": "f"}
-    queue = parse("ce", "long", wish, tmp_path, tmp_path)
-    monkeypatch.delenv("OS_CACERT", raising=False)
-    assert "OS_CACERT" not in settings.environment(queue, Credentials("user", "password"))
-    monkeypatch.setenv("OS_CACERT", "/etc/ca.pem")
-    assert settings.environment(queue, Credentials("user", "password"))["OS_CACERT"] == "/etc/ca.pem"
 
 
 @pytest.mark.parametrize(
@@ -114,16 +94,60 @@ def test_people_who_start_it_are_told_what_it_is() -> None:
     assert done.returncode == 1 and "Terraform starts it" in done.stderr
 
 
-def test_the_handshake_names_a_socket_that_only_its_owner_reaches() -> None:
-    with provider(TF_PLUGIN_MAGIC_COOKIE="x") as process:
+def identity(folder: Path, name: str) -> tuple[str, Path]:
+    """A certificate as Terraform makes it (curve P-521), and the file that has it and its key."""
+    key = ec.generate_private_key(ec.SECP521R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number())
+    made = made.not_valid_before(datetime.now(UTC) - timedelta(minutes=1))
+    made = made.not_valid_after(datetime.now(UTC) + timedelta(days=1))
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem = made.sign(key, hashes.SHA512()).public_bytes(Encoding.PEM).decode()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    (folder / name).write_text(private + pem)
+    return pem, folder / name
+
+
+def spoken(address: str, certificate: str, identity: Path | None) -> bytes:
+    """What a client with (or without) an identity hears of the server that shows ``certificate``."""
+    shown = base64.b64decode(certificate + "=" * (-len(certificate) % 4))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=shown)
+    context.set_alpn_protocols(["h2"])
+    if identity:
+        context.load_cert_chain(identity)
+    with socket.socket(socket.AF_UNIX) as plain:
+        plain.settimeout(20)
+        plain.connect(address)
+        with context.wrap_socket(plain, server_hostname="localhost") as secured:
+            secured.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            return secured.recv(100)
+
+
+def test_the_handshake_names_a_socket_for_nobody_but_this_terraform(tmp_path: Path) -> None:
+    pem, ours = identity(tmp_path, "ours.pem")
+    _, theirs = identity(tmp_path, "theirs.pem")
+    with provider(TF_PLUGIN_MAGIC_COOKIE="x", PLUGIN_CLIENT_CERT=pem) as process:
         assert process.stdout is not None
         version, protocol, network, address, kind, certificate = process.stdout.readline().strip().split("|")
         try:
             assert (version, protocol, network, kind) == ("1", "6", "unix", "grpc")
             assert Path(address).parent.stat().st_mode & 0o077 == 0
-            assert base64.b64decode(certificate + "=" * (-len(certificate) % 4))[0] == 0x30  # DER
+            for stranger in (None, theirs):
+                with pytest.raises(OSError, match=r"(?i)alert|reset|EOF|closed"):
+                    assert spoken(address, certificate, stranger)
+            assert spoken(address, certificate, ours)[3] == 4  # HTTP/2 settings
         finally:
             process.kill()
+
+
+def test_a_terraform_told_to_go_without_tls_gets_none() -> None:
+    with provider(TF_PLUGIN_MAGIC_COOKIE="x", PLUGIN_CLIENT_CERT="") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip().split("|")
+        assert line[:3] + line[4:] == ["1", "6", "unix", "grpc"]
+        process.kill()
 
 
 def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) -> None:

@@ -60,8 +60,5 @@ class Ec2:
     def token(self) -> str:
         return ""
 
-    def login(self) -> str:
-        return ""
-
     def clone(self) -> Ec2:
         return Ec2(self._endpoint, self._credentials, self._launcher.root)

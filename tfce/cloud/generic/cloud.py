@@ -119,9 +119,6 @@ class Generic:
     def token(self) -> str:
         return ""
 
-    def login(self) -> str:
-        return ""
-
     def preflight(self, wish: Wish) -> list[Check]:
         wishes = [
             ("image", "Instance_Image", wish.shape.image),

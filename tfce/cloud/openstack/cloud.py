@@ -60,8 +60,5 @@ class OpenStack:
     def token(self) -> str:
         return self._session.token()
 
-    def login(self) -> str:
-        return self._session.place
-
     def clone(self) -> OpenStack:
         return OpenStack(self._endpoint, self._credentials, self._session.clone())

@@ -22,7 +22,7 @@ from tfce.cloud.explain import explained
 from tfce.cloud.openstack.errors import reason_of_message
 from tfce.cloud.openstack.login import SharedLogin
 from tfce.config import openstack_logins
-from tfce.config.credentials import LOGIN, Credentials
+from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError
 
@@ -123,7 +123,7 @@ class Session:
         self.calls: Counter[str] = Counter()
         self.endpoint, self._credentials = endpoint, credentials
         self.secrets = credentials.secrets()
-        self._login = login or SharedLogin(os.environ.get(LOGIN, ""))
+        self._login = login or SharedLogin()
         self._lock = threading.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
 
@@ -157,11 +157,6 @@ class Session:
             connection = self.driver.connection
             connection.morph_action_hook("/")  # logs in where there is no token, or one that has expired
             return str(connection.auth_token)
-
-    @property
-    def place(self) -> str:
-        """Where other processes find the login."""
-        return self._login.place
 
     def clone(self) -> Session:
         """Another connection with the same login."""

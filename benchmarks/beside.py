@@ -1,0 +1,84 @@
+"""This tree beside an older one, in one run: `python -m benchmarks.beside --before FOLDER` (a git worktree).
+
+Each tree's own code submits one pilot at a time on an emulated EC2 (moto) of its own, the trees in turns; then
+it submits to twenty queues at once, from threads of one process as SiteDirector does. Own seconds are those of the
+clock less those in which a request was under way. Memory is that of the process and of what it starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).resolve().parents[1]
+FIGURES = {"wall": "seconds", "own": "own seconds", "cpu": "CPU seconds", "megabytes": "MB"}
+
+
+class Tree:
+    """A process that has one tree's code, a cloud and queues, and measures when told."""
+
+    def __init__(self, name: str, folder: Path, queues: int) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(HERE / "benchmarks" / "beside_worker.py"), str(queues)],
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended early")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def measure(self, what: str) -> dict[str, Any]:
+        """``one`` or ``all``: what it costs."""
+        assert self._process.stdin is not None
+        print(what, file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def close(self) -> None:
+        """End it, and its cloud with it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def main() -> None:
+    """Measure; every row is printed and written down."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--before", type=Path, required=True, help="the older tree")
+    parser.add_argument("--rounds", type=int, default=7, help="submissions of one pilot")
+    parser.add_argument("--queues", type=int, default=20, help="queues at once")
+    given = parser.parse_args()
+    trees = [Tree("before", given.before.resolve(), given.queues), Tree("after", HERE, given.queues)]
+    taken: dict[str, list[dict[str, Any]]] = {tree.name: [] for tree in trees}
+    for _ in range(given.rounds):
+        for tree in trees:
+            taken[tree.name].append(tree.measure("one"))
+    rows = []
+    for tree in trees:
+        one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
+        for what, figures in (("submit 1", one), (f"queues {given.queues}", tree.measure("all"))):
+            rows.append({"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures})
+            words = " · ".join(f"{rows[-1][key]} {text}" for key, text in FIGURES.items())
+            print(f"{tree.name}, {what}: {words}", flush=True)
+        tree.close()
+    path = HERE / "benchmarks" / "results" / f"beside-{time.strftime('%Y-%m-%d', time.gmtime())}.json"
+    path.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
