@@ -225,7 +225,7 @@ def test_any_order_of_faults() -> None:
     number = int(os.environ.get("TFCE_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
     print(f"TFCE_SEED={number}")
     Site.TestCase.settings = settings(
-        max_examples=int(os.environ.get("TFCE_EXAMPLES", "100")),
+        max_examples=int(os.environ.get("TFCE_EXAMPLES", "60")),
         stateful_step_count=25,
         deadline=None,
         database=None,
