@@ -122,6 +122,7 @@ class Sky:
     boot_seconds: float = 0.0
     linger_seconds: float = 3600.0
     quota: int | None = None
+    whole: bool = False  # a batch that does not fit is refused as a whole
     down: str = ""
     vms: dict[str, VM] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
@@ -236,7 +237,7 @@ class FakeCloud(Cloud):
 
     @property
     def capabilities(self) -> Capabilities:
-        return capabilities_of("EC2")
+        return capabilities_of("OPENSTACK" if self.sky.whole else "EC2")
 
     def vms(self, owner: Owner) -> list[VM]:
         self.calls["DescribeInstances"] += 1
@@ -269,6 +270,8 @@ class FakeCloud(Cloud):
         if isinstance(outcome, Refused):
             raise CloudError(outcome.reason, reason=heard(outcome.reason))
         room = batch.size if self.sky.quota is None else self.sky.quota - len(self.sky.living())
+        if room < (batch.size if self.sky.whole else 1):
+            raise CloudError("full", reason=heard("Quota exceeded for instances"))
         made = []
         for number in range(min(batch.size, room)):
             tags = with_key(shape.tags_of(batch), number)
@@ -410,7 +413,8 @@ class FakeTerraform(Provisioner):
     def _apply_batches(self, keys: Collection[str], applied: Applied, progress: Callable[[str], None]) -> set[str]:
         """Make the VMs of those batches whose user data are there; the keys that this settled."""
         done: set[str] = set()
-        for batch in filter(None, (Batch.parse(path.name) for path in self._workspace.contexts.glob("*-*"))):
+        batches = filter(None, (Batch.parse(path.name) for path in self._workspace.contexts.glob("*-*")))
+        for batch in sorted(batches, key=lambda batch: -batch.size):
             some = [key for key in batch.keys if key in keys]
             done |= set(some)
             bore = {node.tags.get("tfce:batch") for node in self.sky.look()}
@@ -435,7 +439,7 @@ class FakeTerraform(Provisioner):
         if isinstance(outcome, Refused):
             return heard(outcome.reason)
         room = batch.size if self.sky.quota is None else max(self.sky.quota - len(self.sky.living()), 0)
-        if not room:
+        if room < (batch.size if self.sky.whole else 1):
             return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
         tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
         name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"

@@ -3,6 +3,7 @@ no VM was doubled, none was lost, and no stranger was touched."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -92,6 +93,30 @@ def test_a_batchs_fault_is_told_of_each_of_its_pilots(edge: FakeEdge, outcome: O
 
 
 @pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+@pytest.mark.parametrize("room", [0, 1, 60, 99])
+def test_a_batch_that_is_refused_as_a_whole_is_halved_and_all_the_room_is_used_at_once(
+    edge: FakeEdge, room: int
+) -> None:
+    edge.sky.quota, edge.sky.whole = len(edge.sky.living()) + room, True
+    submission = edge.parts().fleet.submit(WRAPPER, 100)
+    assert (len(submission.references), len(submission.failed)) == (room, 100 - room)
+    assert all(reason.no_room for reason in submission.failed.values())
+    assert submission.calls["RunInstances"] <= math.log2(100) + 2
+    assert sorted(mine(edge)) == sorted(text.removeprefix("cloud://") for text in submission.references)
+    assert_settled(edge.parts(), edge)
+    assert (edge.parts().workspace.load().backoff is not None) == (room == 0)
+
+
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
+def test_where_there_was_no_room_lately_halves_are_asked_for_at_once(edge: FakeEdge) -> None:
+    edge.sky.quota, edge.sky.whole = len(edge.sky.living()), True
+    edge.parts().fleet.submit(WRAPPER, 8)
+    edge.sky.quota += 5
+    submission = edge.parts().fleet.submit(WRAPPER, 8)
+    assert len(submission.references) == 5 and submission.calls["RunInstances"] == 4
+
+
+@pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
 def test_a_batch_that_is_granted_in_part(edge: FakeEdge) -> None:
     edge.sky.quota = len(edge.sky.living()) + 2
     submission = edge.parts().fleet.submit(WRAPPER, 5)
@@ -101,7 +126,7 @@ def test_a_batch_that_is_granted_in_part(edge: FakeEdge) -> None:
 
 
 @pytest.mark.parametrize("edge", [100], indirect=True, ids=["batches"])
-def test_after_a_batch_found_no_room_pilots_are_asked_for_one_by_one_until_some_run(edge: FakeEdge) -> None:
+def test_after_a_batch_found_no_room_pilots_are_asked_for_in_halves_until_some_run(edge: FakeEdge) -> None:
     """Nova takes a batch in and then starts none of it, where it finds no room for all."""
     limits = {"MaxTotalJobs": "20", "MaxWaitingJobs": "20"}
     accepted = submit(edge, 3, **limits)
@@ -112,9 +137,9 @@ def test_after_a_batch_found_no_room_pilots_are_asked_for_one_by_one_until_some_
     sweep = edge.parts(**limits).fleet.reap()
     assert len(sweep.removed) == 3 and set(edge.parts().fleet.poll(accepted).values()) == {"Failed"}
     edge.sky.clock.advance(60)
-    edge.sky.quota = len(edge.sky.living()) + 2
+    edge.sky.quota, edge.sky.whole = len(edge.sky.living()) + 2, True
     singly = edge.parts(**limits).fleet.submit(WRAPPER, 3)
-    assert (len(singly.references), singly.calls["RunInstances"]) == (2, 3)
+    assert (len(singly.references), singly.calls["RunInstances"]) == (2, 2)
     edge.sky.clock.advance(60)
     edge.parts(**limits).fleet.reap()
     edge.sky.quota = None

@@ -12,6 +12,7 @@ import pytest
 
 from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
+from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
@@ -225,6 +226,23 @@ def test_after_a_refusal_each_is_asked_for_by_itself(api: Api, cloud: Cloud) -> 
 def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:
     api.say(terminated("i-1"))
     assert list(cloud.destroy(["i-1", "i-2"])) == ["i-2"]
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-2", "ec2.eu-central-2.amazonaws.com"),
+        ("cn-north-1", "ec2.cn-north-1.amazonaws.com.cn"),
+        ("us-east-1", "ec2.us-east-1.amazonaws.com"),
+    ],
+)
+def test_regions_that_libcloud_has_not_heard_of_are_reached(make_queue: MakeQueue, region: str, host: str) -> None:
+    endpoint = make_queue(CloudType="EC2", Driver_region=region).endpoint
+    driver = Session(endpoint, Credentials("AKIA", SECRET)).driver
+    assert (driver.connection.host, driver.region_name) == (host, region)
+    named = make_queue(CloudType="EC2", Driver_region="own", Driver_host="cloud.example.org").endpoint
+    driver = Session(named, Credentials("AKIA", SECRET)).driver
+    assert (driver.connection.host, driver.region_name) == ("cloud.example.org", "own")
 
 
 # -- how a VM ended ----------------------------------------------------------------------------------------

@@ -182,6 +182,13 @@ def test_regions(make_queue: MakeQueue, options: dict[str, str], region: str) ->
     assert make_queue(**options).endpoint.cloud == "EC2"
 
 
+def test_a_region_of_today_is_known_and_one_that_nobody_knows_wants_a_host(make_queue: MakeQueue) -> None:
+    for region in ("eu-central-2", "il-central-1", "me-central-1"):
+        assert make_queue(CloudType="EC2", Driver_region=region).endpoint.region == region
+    assert "Driver_host" in faults(CloudType="EC2", Driver_region="mars-north-1")["Driver_region"]
+    assert make_queue(CloudType="EC2", Driver_region="own", Driver_host="h").endpoint.region == "own"
+
+
 def test_two_regions_contradict() -> None:
     assert "us-west-1" in faults(CloudType="EC2_US_WEST", Driver_region="eu-west-1")["Driver_region"]
 

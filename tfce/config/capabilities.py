@@ -28,7 +28,8 @@ class Capabilities:
     """What a cloud's API can do, and how it wants things.
 
     ``user_data``: the bound on it (of clouds that nobody measured: nova's); ``batches``: several VMs in one
-    request, each of which knows its number in it; ``native``: the root module over the ready-made Terraform
+    request, each of which knows its number in it; ``partial``: of such a request as many are granted as there is
+    room for, where others are refused as a whole; ``native``: the root module over the ready-made Terraform
     provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
     have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
     whether a login may have one.
@@ -36,6 +37,7 @@ class Capabilities:
 
     user_data: Limit = OPENSTACK
     batches: bool = False
+    partial: bool = False
     native: str = ""
     colon: str = ":"
     networks: int | None = None
@@ -45,7 +47,9 @@ class Capabilities:
 
 _OTHER = Capabilities()
 _TABLE: Mapping[str, Capabilities] = {
-    "EC2": Capabilities(EC2, batches=True, native="aws", networks=1, grid_proxy=False, session_token=True),
+    "EC2": Capabilities(
+        EC2, batches=True, partial=True, native="aws", networks=1, grid_proxy=False, session_token=True
+    ),
     "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
 }
 

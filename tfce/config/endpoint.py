@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from tfce.config import openstack_logins, readers
+from tfce.config import ec2_regions, openstack_logins, readers
 from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.model.errors import Fault
 
@@ -160,4 +160,8 @@ def _cloud(cloud_type: str, driver: Mapping[str, Any], faults: list[Fault]) -> t
                 "set CloudType = EC2, or remove Driver_region",
             )
         )
-    return "EC2", region or driver.get("region") or "us-east-1"
+    found = region or str(driver.get("region") or "us-east-1")
+    if found not in ec2_regions.REGIONS and not driver.get("host"):
+        cure = "correct it, or set Driver_host to the address of its API"
+        faults.append(Fault("Driver_region", found, "AWS has no such region that tfce knows", cure))
+    return "EC2", found

@@ -8,18 +8,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tfce import userdata
 from tfce.config.options import Queue
 from tfce.model import policy, reasons
 from tfce.model.errors import CloudError, TfceError
-from tfce.model.pilot import Batch, Pilot, Single, fresh_batches, fresh_keys, reference, timestamp
+from tfce.model.pilot import Pilot, reference, timestamp
 from tfce.model.policy import Action, Verb, occupancy
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Instance, Kind
 from tfce.model.record import Operation, Record
+from tfce.pilots import batching
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
@@ -44,6 +45,26 @@ class Submission:
     def references(self) -> list[str]:
         """The references of the pilots that exist."""
         return list(self.stamps)
+
+    def followed_by(self, other: Submission, instead_of: Collection[str]) -> Submission:
+        """Both together; ``other`` was about the pilots ``instead_of``, which are not spoken of any more."""
+        failed = {key: reason for key, reason in self.failed.items() if key not in instead_of}
+        stamps, calls = {**self.stamps, **other.stamps}, self.calls + other.calls
+        return Submission(stamps, {**failed, **other.failed}, calls, stopped=other.stopped)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the pilots of a submission run, and who hears of their progress."""
+
+    recipe: userdata.Recipe
+    wrapper: bytes
+    proxy: bytes | None
+    progress: Callable[[str], None]
+
+    def user_data(self, rule: str) -> bytes:
+        """The user data of a pilot or batch with this stamp."""
+        return userdata.render(self.recipe, key=rule, wrapper=self.wrapper, proxy=self.proxy).data
 
 
 class Submitter:
@@ -75,13 +96,8 @@ class Submitter:
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record, allowed, why = self._allowed(record, count, ignore_limits)
-            asked = self._asked(record, recipe, allowed)
-            contexts = {
-                wish.label: userdata.render(recipe, key=wish.rule, wrapper=wrapper, proxy=proxy).data
-                for wish in asked
-            }
-            keys = [key for wish in asked for key in wish.keys]
-            submission = self._start(record, keys, contexts, progress) if keys else Submission()
+            submission, record = self._all_of(record, allowed, Order(recipe, wrapper, proxy, progress))
+            self._learn(record, submission)
             submission.limited = why
         submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
@@ -131,19 +147,33 @@ class Submitter:
             problem = f"{number} VMs of {self._queue.label} bear it, and this host has another name"
             raise installation.lost(sorted(names)[0], problem, self._queue.label)
 
-    def _asked(self, record: Record, recipe: userdata.Recipe, count: int) -> list[Single | Batch]:
-        """How ``count`` VMs are asked for: in batches where module and template allow it. When the cloud had no
-        room lately, one by one: nova starts none of a batch that does not find room as a whole."""
-        taken = record.used_keys
-        together = count > 1 and record.backoff is None and userdata.takes_batches(recipe)
-        limit = self._terraform.batch_limit if together else 1
-        return list(fresh_batches(count, limit, taken) if limit > 1 else map(Single, fresh_keys(count, taken)))
-
     # -- asking the cloud ----------------------------------------------------------------------------------
+
+    def _all_of(self, record: Record, count: int, order: Order) -> tuple[Submission, Record]:
+        """Start ``count`` pilots, or as many as there is room for. Where the cloud refuses a batch as a whole,
+        what it refused is asked for in halves, in the same cycle."""
+        limit = self._terraform.batch_limit if userdata.takes_batches(order.recipe) else 1
+        halves_help = limit > 1 and not self._cloud.capabilities.partial
+        if halves_help and count > 1 and record.backoff is not None:
+            return self._ask(record, batching.halved(count, limit, record.used_keys), order)
+        asked = batching.requests(count, limit, record.used_keys)
+        submission, record = self._ask(record, asked, order)
+        again = batching.refused_whole(asked, submission.failed) if halves_help else []
+        if not again or submission.stopped or record.pending:
+            return submission, record
+        more, record = self._ask(record, batching.halved(len(again), limit, record.used_keys), order)
+        return submission.followed_by(more, instead_of=again), record
+
+    def _ask(self, record: Record, asked: Sequence[batching.Asked], order: Order) -> tuple[Submission, Record]:
+        keys = [key for wish in asked for key in wish.keys]
+        if not keys:
+            return Submission(), record
+        contexts = {wish.label: order.user_data(wish.rule) for wish in asked}
+        return self._start(record, keys, contexts, order.progress)
 
     def _start(
         self, record: Record, keys: list[str], contexts: Mapping[str, bytes], progress: Callable[[str], None]
-    ) -> Submission:
+    ) -> tuple[Submission, Record]:
         """Write the pilots ``keys`` down, ask for their VMs, and find out what came of it."""
         workspace = self._workspace
         now = self._services.clock().replace(microsecond=0)
@@ -160,8 +190,7 @@ class Submitter:
         applied = self._terraform.apply(keys, progress)
         submission, record = self._settle(record, keys, applied)
         submission.calls = applied.calls
-        self._learn(record, submission)
-        return submission
+        return submission, record
 
     def _take_back(self, record: Record) -> None:
         """The cloud was not asked yet: forget the new pilots, as far as the disk lets us."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from tfce.cloud.api import Cloud
 from tfce.cloud.pool import share_out
 from tfce.cloud.shape import Shape
+from tfce.model.batches import are_halves
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
@@ -125,7 +126,8 @@ def _once(text: str) -> Reason:
 def _make(
     cloud: Cloud, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
 ) -> dict[Request, Reason]:
-    """Make all the ``new`` calls, several at once. Returns those of which nobody knows what they did, and why."""
+    """Make all the ``new`` calls, several at once; batches that halve one another one after the other, so that
+    each finds what the larger ones left. Returns those of which nobody knows what they did, and why."""
     lost: dict[Request, Reason] = {}
 
     def make(own: Cloud, one: Request) -> bool:
@@ -139,7 +141,8 @@ def _make(
                 outcome.refused |= dict.fromkeys(one.keys, reason)
         return True
 
-    workers = [cloud.clone() for _ in range(min(manner.parallelism, len(new)))]
+    halved = are_halves([one.asked.size for one in new if isinstance(one.asked, Batch)])
+    workers = [cloud.clone() for _ in range(1 if halved else min(manner.parallelism, len(new)))]
     share_out(workers, new, make)
     for own in workers:
         cloud.calls.update(own.calls)

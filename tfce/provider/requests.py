@@ -19,10 +19,11 @@ class Request:
 
 
 def needed(missing: Collection[str], contexts: Path) -> Iterator[Request]:
-    """The calls that would make the ``missing``. A folder's file is a pilot's user data, or a batch's."""
+    """The calls that would make the ``missing``, those for most VMs first. A folder's file is a pilot's user data,
+    or a batch's."""
     labels = sorted(path.name for path in contexts.glob("*-*")) if missing else []
     single = dict.fromkeys(missing)
-    for batch in filter(None, map(Batch.parse, labels)):
+    for batch in sorted(filter(None, map(Batch.parse, labels)), key=lambda batch: -batch.size):
         keys = tuple(key for key in batch.keys if key in single)
         if keys:
             yield Request(batch, keys, _text(contexts / batch.label))

@@ -88,6 +88,22 @@ def test_only_what_was_asked_for_is_removed(tmp_path: Path) -> None:
     assert cloud.vm(ids[1]) is None and cloud.vm(ids[0]) is not None
 
 
+def test_a_class_that_takes_whatever_it_is_given_gets_user_data_as_from_cloudce(tmp_path: Path) -> None:
+    cloud = connect(queue("tests.e2e.moto.filecloud.AnythingNodeDriver").endpoint, Credentials(str(tmp_path), "s"))
+    cloud.create(Shape(OWNER, "tfce-", "img-1", "small"), KEY, "data")
+    (made,) = tmp_path.glob("*.vm")
+    assert json.loads(made.read_text())["data"] == "data"
+
+
+def test_many_are_removed_side_by_side_and_one_refusal_stops_no_other(tmp_path: Path) -> None:
+    cloud = connect(queue(FILES).endpoint, Credentials(str(tmp_path), "s"))
+    ids = [cloud.create(Shape(OWNER, "tfce-", "img-1", "small"), f"000000{n:02X}", "data") for n in range(12)]
+    (tmp_path / "keep").write_text(ids[3])
+    refused = cloud.destroy(ids)
+    assert list(refused) == [ids[3]] and [vm.id for vm in cloud.vms(OWNER)] == [ids[3]]
+    assert cloud.calls["destroy_node"] == 12
+
+
 def test_what_the_driver_does_not_take_is_said(tmp_path: Path) -> None:
     cloud = connect(queue(FILES).endpoint, Credentials(str(tmp_path), "s"))
     shape = Shape(OWNER, "tfce-", "img-1", "small", security_groups=("sg-1",))

@@ -184,8 +184,8 @@ def test_a_refused_batch_is_told_of_each_pilot(together: Site) -> None:
     assert result.code == 1 and not result.json["references"]
     assert all("quota is full" in failed["reason"] for failed in result.json["failed"])
     consistent(together, 0)
-    singly = together.submit(2)  # the cloud had no room: they are asked for one by one
-    assert singly.json["calls"]["RunInstances"] == 2
+    again = together.submit(2)
+    assert again.json["calls"]["RunInstances"] == 1
     consistent(together, 2)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
 from tfce.cloud.shape import Shape
+from tfce.model.batches import halves
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
@@ -245,6 +246,22 @@ def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: Fa
 def test_a_batch_of_which_a_pilot_is_no_longer_wanted_is_not_started(cloud: FakeCloud, together: Path) -> None:
     outcome = run(cloud, together, [*BATCH.keys[1:]])
     assert not cloud.sky.vms and set(outcome.refused) == set(BATCH.keys[1:])
+
+
+@pytest.mark.parametrize("room", [0, 1, 37, 60, 99, 100])
+def test_batches_that_halve_one_another_use_all_the_room(cloud: FakeCloud, tmp_path: Path, room: int) -> None:
+    batches = [Batch(f"{number:08X}", size) for number, size in enumerate(halves(100, 100), 0x3FA2C0D1)]
+    for batch in batches:
+        (tmp_path / batch.label).write_text(f"user data of {batch.name}")
+    cloud.sky.quota, cloud.sky.whole = room, True
+    wanted = [key for batch in batches for key in batch.keys]
+    outcome = run(cloud, tmp_path, wanted, manner=Manner(parallelism=10, retries=0))
+    assert len(outcome.ids) == room and outcome.ids == living(cloud)
+    assert len(outcome.refused) == 100 - room and all(reason.no_room for reason in outcome.refused.values())
+    assert cloud.calls["RunInstances"] == len(batches) <= 7
+    for batch in batches:  # each VM knows which one it is
+        data = {cloud.sky.user_data[outcome.ids[key]] for key in batch.keys if key in outcome.ids}
+        assert data <= {f"user data of {batch.name}"}
 
 
 # -- refresh -----------------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@ from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver
 from tfce.cloud.ec2.errors import reason_of_message
 from tfce.cloud.edge import TIMEOUT, counting, translated
 from tfce.cloud.explain import explained
+from tfce.config import ec2_regions
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 
+_KNOWN = "us-east-1"  # to libcloud, whose table of regions is old: it refuses all others, also with a host
 _ANY_NAMESPACE = re.compile(r'xmlns="http://ec2\.amazonaws\.com/doc/[^"]*"')
 
 
@@ -64,22 +66,16 @@ class Session:
             "signature_version": "4",
             "timeout": TIMEOUT,
             **self._endpoint.driver,
-            "region": self._endpoint.region,
+            "region": _KNOWN,
             **({"token": self._credentials.token} if self._credentials.token else {}),
         }
-        path = options.pop("path", "/")
+        region, path = str(self._endpoint.region), options.pop("path", "/")
+        options.setdefault("host", ec2_regions.host(region))
         try:
             made = driver(self._credentials.key, self._credentials.secret, **options)
         except ValueError as error:
-            if "region" not in str(error).lower():
-                raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
-            raise ConfigError(
-                "Driver_region",
-                str(self._endpoint.region),
-                "libcloud knows no such region",
-                "use one of EC2's names",
-            ) from None
-        made.path = path
+            raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
+        made.path, made.region_name = path, region
         return made
 
     def ask(self, asking: str, params: dict[str, str]) -> Element:

@@ -28,6 +28,7 @@ _USER_DATA: Mapping[str, Callable[[str], Any]] = {
 }
 _GOOGLE = "gce"  # cloud-init finds it under this key of the instance's metadata
 _METADATA = ("ex_metadata",)
+_WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE uses for all drivers
 _BULK = ("ex_maxcount", "ex_max_vms_count")
 OWN = ("ec2", "openstack")  # served by tfce's own code, with tags and a bounded list
 _SUPPLIED = {"self", "name", "size", "image", "location"}
@@ -90,6 +91,9 @@ def _abilities(cls: type[Any]) -> Abilities:
     parameters = inspect.signature(cls.create_node).parameters if _has(cls, "create_node") else {}
     metadata = any(name in parameters for name in _METADATA)
     user_data = next((name for name in _USER_DATA if name in parameters), "")
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    if not user_data and takes_all and not cls.__module__.startswith("libcloud."):
+        user_data = _WHATEVER  # somebody's own class; libcloud's would take it without a word, and drop it
     if not user_data and metadata and cls.__module__.endswith(f".{_GOOGLE}"):
         user_data = "ex_metadata"
     required = {
