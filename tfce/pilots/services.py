@@ -79,10 +79,11 @@ class Services:
 
     def prepare(self) -> Record:
         """Make whatever a writer needs in the workspace, as far as it is not there; the record."""
-        record = self.check_home(self.workspace.prepare())
+        self.check_home(self.workspace.prepare())
         self.terraform.prepare()
         variables.write(self.workspace)
-        return record
+        # Terraform's preparation writes the record where another module served the queue until now.
+        return self.check_home(self.workspace.load())
 
     def check_home(self, record: Record, account: str = "") -> Record:
         """``record`` with the cloud that the queue is in now. Raises ``ConfigError`` where its pilots live in

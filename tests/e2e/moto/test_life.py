@@ -7,12 +7,15 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.checking import children, state_file
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
+from tfce.model.pilot import Pilot, timestamp
 
+BORN = datetime(2026, 1, 1, tzinfo=UTC)
 PLANTED = WRAPPER.splitlines()[1]
 
 
@@ -27,7 +30,8 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
     result = submitted.json
     assert len(set(result["references"])) == 3 and not result["failed"]
     assert {tags["tfce:key"] for _, tags in site.instances().values()} == set(result["stamps"].values())
-    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 1, "RunInstances": 3}
+    # a new queue's first submission looks whether another host serves it
+    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 2, "RunInstances": 3}
     assert {pilot["state"] for pilot in site.status()} == {"Running"} and plan(site)[0] == 0
     first, second, third = result["references"]
     site.do("StopInstances", first)
@@ -47,7 +51,7 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
 def test_a_submission_is_one_request_however_many_pilots(together: Site) -> None:
     site = together
     result = site.submit(12).json
-    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 1, "RunInstances": 1}
+    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 2, "RunInstances": 1}
     assert len(set(result["references"])) == 12 and not result["failed"]
     keys = {f"cloud://{node}": tags["tfce:key"] for node, (_, tags) in site.instances().items()}
     assert keys == result["stamps"]
@@ -89,12 +93,10 @@ def test_the_cost_is_flat_and_the_plan_short_at_1000_pilots(site: Site) -> None:
     many, most = cpu(site)
     assert many["calls"] == few["calls"] and len(many["references"]) == 3
     assert most < least + 1  # about 0.4 more; seconds on the clock say nothing on a shared machine
-    roster = json.loads((site.private / "scale.auto.tfvars.json").read_text())
-    dismissed, wanted = sorted(roster["pilots"])[0], ["FFFFFFF1", "FFFFFFF2", "FFFFFFF3"]
-    batch = roster["pilots"].pop(dismissed)
-    roster["pilots"] |= dict.fromkeys(wanted, batch)
-    roster["instance_count"] = len(roster["pilots"])
-    (site.private / "scale.auto.tfvars.json").write_text(json.dumps(roster))
+    workspace = site.parts().workspace
+    record = workspace.load()
+    dismissed, wanted = sorted(record.pilots)[0], ["FFFFFFF1", "FFFFFFF2", "FFFFFFF3"]
+    workspace.save(record.without({dismissed}).including(Pilot(key, BORN, "b") for key in wanted))
     code, text = plan(site, "--no-refresh")
     assert code == 2 and len(text.strip().splitlines()) < 40
     assert all(f'+ "{key}"' in text for key in wanted) and text.count(f'- "{dismissed}"') == 2
@@ -110,19 +112,17 @@ def cpu(site: Site) -> tuple[dict[str, object], float]:
 
 
 def crowd(site: Site, size: int) -> None:
-    """Pilots of whom only roster and state know."""
+    """Pilots of whom only record and state know."""
     path = state_file(site)
     state = json.loads(path.read_text())
     (values,) = (r["instances"][0]["attributes"] for r in state["resources"] if r["type"] == "tfce_pilots")
-    roster = json.loads((site.private / "scale.auto.tfvars.json").read_text())
-    for number in range(size):
-        key = f"{number:08X}"
-        roster["pilots"][key] = {"born": "2026-01-01T00:00:00Z", "batch": "b"}
-        values["pilots"][key], values["ids"][key] = "2026-01-01T00:00:00Z", f"i-{number:017x}"
-    roster["instance_count"] = len(roster["pilots"])
+    ids = {f"{number:08X}": f"i-{number:017x}" for number in range(size)}
+    values["pilots"] |= dict.fromkeys(ids, timestamp(BORN))
+    values["ids"] |= ids
     state["serial"] += 1
     path.write_text(json.dumps(state))
-    (site.private / "scale.auto.tfvars.json").write_text(json.dumps(roster))
+    workspace = site.parts().workspace
+    workspace.save(workspace.load().including(Pilot(key, BORN, "b", one) for key, one in ids.items()))
 
 
 def test_names_are_looked_up_and_unknown_ones_are_said(site: Site) -> None:
@@ -188,7 +188,7 @@ def test_bare_terraform_can_neither_start_nor_end_a_pilot(site: Site) -> None:
     before = site.instances()
     roster.write_text('{"instance_count": 0, "pilots": {}}')
     assert "still exists" in bare("apply")
-    pilots = {"FFFFFFFF": {"born": "2026-01-01T00:00:00Z", "batch": "b"}}
+    pilots = {"FFFFFFFF": {"born": "2026-01-01T00:00:00Z", "submission": "b"}}
     roster.write_text(json.dumps({"instance_count": 1, "pilots": pilots}))
     assert "there is no user data" in bare("apply")
     assert "Instance cannot be destroyed" in bare("destroy")
