@@ -16,6 +16,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -115,7 +116,8 @@ class Emulator:
         home = cache(cls.name)
         home.mkdir(parents=True, exist_ok=True)
         requirements = HERE / f"{cls.name}-requirements.txt"
-        wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+        pins = re.sub(r" \\\n +--hash=\S+", "", requirements.read_text())
+        wanted = hashlib.sha256(f"{pins}{sys.version}".encode()).hexdigest()
         place, stamp = home / "venv", home / "venv" / "requirements.sha256"
         with (home / "venv.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -259,7 +261,7 @@ def _install(name: str, place: Path, requirements: Path) -> None:
     with (
         log.open("w") as out,
         subprocess.Popen(
-            [*pip, "--progress-bar", "off", "--no-deps", "-r", str(requirements)],
+            [*pip, "--progress-bar", "off", "--no-deps", "--require-hashes", "-r", str(requirements)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -190,7 +190,8 @@ def test_what_a_child_inherits() -> None:
         "SSL_CERT_FILE": "/c",
         "https_proxy": "p",
         "NO_PROXY": "n",
-        "LD_LIBRARY_PATH": "/l",
+        "LD_LIBRARY_PATH": "/usr/lib",
+        "PYTHONPATH": "/usr/lib:/usr/share",
         "XDG_DATA_HOME": "/x",
     }
     held = dict.fromkeys(
@@ -212,11 +213,27 @@ def test_what_a_child_inherits() -> None:
             "PATHS",
             "MY_PATH",
             "LD_PRELOAD",
+            "LD_AUDIT",
+            "PYTHONSTARTUP",
+            "PYTHONINSPECT",
+            "PYTHONUSERBASE",
+            "PYTHONWARNINGS",
+            "TF_PLUGIN_CACHE_DIR",
+            "TF_LOG_PATH",
             "BASH_ENV",
         ],
         "x",
     )
     assert base_environment({**through, **held}) == through
+
+
+@pytest.mark.parametrize("name", ["PATH", "PYTHONPATH", "LD_LIBRARY_PATH"])
+def test_of_a_search_path_only_what_nobody_else_can_write_goes_through(name: str, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    given = f"/usr/bin:.::here:{tmp_path}/open:{tmp_path}"
+    assert base_environment({name: given}) == {name: f"/usr/bin:{tmp_path}"}
+    assert base_environment({name: "."}) == {}
 
 
 def test_our_own_environment_is_the_source(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import shutil
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -342,3 +344,35 @@ def test_a_damaged_record_of_the_choice_is_named(
     record = tmp_path / "root" / "terraform" / "aws.json"
     record.write_text(json.dumps({"wish": json.loads(record.read_text())["wish"]}))
     assert decide(queue, AWS)[1]  # what it does not say is chosen anew
+
+
+# -- in whose hands ----------------------------------------------------------------------------------------
+
+
+def test_a_program_that_others_can_write_is_passed_over(
+    make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make_program("bin/terraform", '#!/bin/sh\necho \'{"terraform_version": "1.9.0"}\'\n')
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    assert toolchain.find_program(None).argv == (str(program),)
+    program.chmod(0o757)
+    try:
+        assert toolchain.find_program(None).argv != (str(program),)
+    except TerraformError as error:
+        assert f"{program} can be written by everybody" in error.message
+    with pytest.raises(ConfigError, match=r"Terraform_Binary.*can be written by everybody; run: chmod o-w"):
+        toolchain.find_program(program)
+
+
+def test_nothing_of_the_current_folder_is_run(
+    make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_program("terraform", "#!/bin/sh\ntouch ran\n")
+    make_program("tfce/__init__.py", "open('ran', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".:/usr/bin:/bin")
+    with contextlib.suppress(TerraformError):
+        toolchain.find_program(None)
+    assert toolchain._EMBEDDED[:3] == (sys.executable, "-P", "-m")
+    toolchain._version(toolchain._EMBEDDED, (1, 6))
+    assert not (tmp_path / "ran").exists()

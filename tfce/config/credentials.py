@@ -23,6 +23,7 @@ _INHERITED = re.compile(
     re.IGNORECASE,
 )
 
+_SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
 PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
 
@@ -110,9 +111,12 @@ def public_driver_options(queue: Queue) -> dict[str, object]:
 
 
 def base_environment(inherited: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The part of our own environment that a Terraform run may see."""
+    """The part of our own environment that a Terraform run may see. Of what decides which program or library is
+    run, only folders that nobody else can write."""
     source = os.environ if inherited is None else inherited
-    return {name: value for name, value in source.items() if _INHERITED.fullmatch(name)}
+    passed = {name: value for name, value in source.items() if _INHERITED.fullmatch(name)}
+    sound = {name: trust.entries(passed[name]) for name in _SEARCHED if name in passed}
+    return {name: value for name, value in {**passed, **sound}.items() if value or name not in _SEARCHED}
 
 
 def terraform_environment(

