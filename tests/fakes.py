@@ -21,6 +21,7 @@ from typing import Any
 
 from tfce.cloud.api import Check, Cloud, Wish
 from tfce.cloud.ec2 import errors as ec2_errors
+from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import errors as openstack_errors
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities, capabilities_of
@@ -239,11 +240,11 @@ class FakeCloud(Cloud):
     def capabilities(self) -> Capabilities:
         return capabilities_of("OPENSTACK" if self.sky.whole else "EC2")
 
-    def vms(self, owner: Owner) -> list[VM]:
+    def vms(self, owner: Owner) -> Listing:
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
-            return []
-        return [node for node in self.sky.look() if owner.same_queue(node) and node.id not in self.sky.hidden]
+            return Listing()
+        return Listing(vm for vm in self.sky.look() if owner.same_queue(vm) and vm.id not in self.sky.hidden)
 
     def vm(self, vm_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
@@ -60,7 +60,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture
 def cloud(make_queue: MakeQueue, api: Api) -> Cloud:
     driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
-    return connect(make_queue(**driver).endpoint, Credentials("AKIA", SECRET))
+    return connect(make_queue(**driver, Terraform_MaxRetries="0").endpoint, Credentials("AKIA", SECRET))
 
 
 def instance(node_id: str, state: str = "running", reason: str = "", **tags: str) -> str:
@@ -223,6 +223,46 @@ def test_after_a_refusal_each_is_asked_for_by_itself(api: Api, cloud: Cloud) -> 
     assert list(refused) == ["i-2"] and "OperationNotPermitted" in refused["i-2"]
 
 
+def test_a_cloud_that_fails_is_not_asked_for_each(api: Api, cloud: Cloud) -> None:
+    api.say((500, fault("InternalError", "later")))
+    refused = cloud.destroy([f"i-{number}" for number in range(250)])
+    assert len(refused) == 250 and cloud.calls == {"TerminateInstances": 1}
+    api.say((400, fault("OperationNotPermitted", "i-1 has protection")), (500, fault("InternalError", "later")))
+    assert set(cloud.destroy(["i-1", "i-2", "i-3"])) == {"i-1", "i-2", "i-3"}
+    assert cloud.calls == {"TerminateInstances": 3}
+
+
+def test_a_vm_that_two_lists_show_is_one(api: Api, cloud: Cloud) -> None:
+    api.say(listing(instance("i-1"), instance("i-1", "terminated")))
+    found = cloud.vms(replace(OWNER, adopt="n"))
+    assert [(vm.id, vm.state) for vm in found] == [("i-1", State.RUNNING)]
+    assert found.complete and found.duplicates == 3 and found.cloud_time is not None
+
+
+def test_an_odd_record_is_left_out_and_the_list_says_so(api: Api, cloud: Cloud) -> None:
+    odd = instance("i-2").replace("2026-01-31T12:00:00.000Z", "yesterday")
+    api.say(listing(odd, instance("i-1"), instance("i 3")))
+    found = cloud.vms(OWNER)
+    assert [vm.id for vm in found] == ["i-1"] and not found.complete
+    api.say(listing(odd))
+    with pytest.raises(CloudError, match="not believed"):
+        cloud.vm("i-2")
+
+
+def test_a_list_that_never_ends_is_an_error(api: Api, cloud: Cloud) -> None:
+    api.say(listing(instance("i-1"), token="again"))
+    with pytest.raises(CloudError, match="does not end"):
+        cloud.vms(OWNER)
+    assert cloud.calls == {"DescribeInstances": 2}
+
+
+def test_a_throttled_list_is_asked_for_again(api: Api, make_queue: MakeQueue) -> None:
+    driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
+    cloud = connect(make_queue(**driver, Terraform_MaxRetries="1").endpoint, Credentials("AKIB", SECRET))
+    api.say((503, fault("RequestLimitExceeded", "slower")), listing(instance("i-1")))
+    assert [vm.id for vm in cloud.vms(OWNER)] == ["i-1"] and cloud.calls == {"DescribeInstances": 2}
+
+
 def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:
     api.say(terminated("i-1"))
     assert list(cloud.destroy(["i-1", "i-2"])) == ["i-2"]
@@ -274,9 +314,7 @@ def test_a_console_is_decoded_and_holds_no_secret_of_ours(api: Api, cloud: Cloud
     text = f"{'a line of the kernel ' * 9}\r\n\xff secret {SECRET} é\r\n".encode() + b"\xff"
     api.say(console(base64.encodebytes(text).decode(), xmlns))
     found = cloud.console("i-1")
-    assert (
-        found is not None and found.endswith("secret **** é\r\n\ufffd") and cloud.calls == {"GetConsoleOutput": 1}
-    )
+    assert found is not None and found.endswith("secret **** é\n\ufffd") and cloud.calls == {"GetConsoleOutput": 1}
     assert api.asked[0]["InstanceId"] == "i-1"
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tfce.cloud.openstack.vms import STATES, vm_of
+from tfce.cloud.openstack.parse import STATES
+from tfce.cloud.openstack.parse import server as vm_of
 from tfce.config import openstack_logins
 from tfce.model.vm import State
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
@@ -62,9 +63,10 @@ class Cloud(Protocol):
 
     # -- VMs -----------------------------------------------------------------------------------------------
 
-    def vms(self, owner: Owner) -> list[VM]:
-        """Every VM that bears ``owner``'s CE and queue, whichever installation made it, in as few calls as
-        the cloud allows. VMs that have ended may be listed for a while, in state DELETED."""
+    def vms(self, owner: Owner) -> Listing:
+        """Every VM that bears ``owner``'s CE and queue, whichever installation made it, each once, in as few
+        calls as the cloud allows. VMs that have ended may be listed for a while, in state DELETED. The list says
+        itself whether it is complete."""
 
     def vm(self, vm_id: str) -> VM | None:
         """One VM by id; None only if the cloud says that there is no such VM."""

@@ -1,20 +1,24 @@
-"""What every libcloud driver needs from us: counted calls, translated errors, a bounded wait."""
+"""Whatever libcloud raises, made an error of ours: what was asked, what happened, no secret, clean text."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from json import JSONDecodeError
+from xml.etree.ElementTree import ParseError
 
 import requests
 from libcloud.common.exceptions import BaseHTTPError
-from libcloud.common.types import InvalidCredsError, LibcloudError
+from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 
+from tfce.cloud import clean
+from tfce.cloud.http import BoundaryError
 from tfce.model.errors import CloudError, shorten
+from tfce.model.reasons import Kind, Reason
 from tfce.model.redact import redacted
 
-TIMEOUT = 30  # seconds for one request, unless Driver_timeout says otherwise
+# What code raises that reads an answer which is not what it should be.
+_UNREADABLE = (LookupError, AttributeError, TypeError, ParseError, JSONDecodeError, UnicodeError, RecursionError)
 
 
 @contextmanager
@@ -25,35 +29,34 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
     except CloudError:
         raise
     except InvalidCredsError as error:
-        text = shorten(redacted(str(error.value or error), secrets))
+        text = _clean(error.value or error, secrets)
         raise CloudError(f"{asking}: the cloud refuses the credentials: {text}", "authentication") from None
     except requests.exceptions.RequestException as error:
         raise CloudError(
             f"{asking}: the cloud does not answer: {_reason(error, secrets)}", "unreachable"
         ) from None
-    except (BaseHTTPError, LibcloudError) as error:
-        text = shorten(redacted(str(getattr(error, "message", None) or error), secrets))
-        raise CloudError(f"{asking}: {text}") from None
+    except BoundaryError as error:
+        raise CloudError(f"{asking}: {_clean(error, secrets)}", "unreachable") from None
+    except (MalformedResponseError, *_UNREADABLE) as error:
+        text = _clean(f"{type(error).__name__}: {error}", secrets)
+        raise CloudError(f"{asking}: the cloud's answer is not understood: {text}", "unreachable") from None
+    except BaseHTTPError as error:
+        text = f"{asking}: {_clean(error.message, secrets) or f'HTTP {error.code}'}"
+        raise CloudError(text, reason=Reason(Kind.UNCLASSIFIED, text, str(error.code))) from None
+    except LibcloudError as error:
+        raise CloudError(f"{asking}: {_clean(getattr(error, 'value', None) or error, secrets)}") from None
     except Exception as error:  # libcloud raises bare Exception, and parsers raise their own
-        raise CloudError(f"{asking}: {shorten(redacted(f'{type(error).__name__}: {error}', secrets))}") from None
+        raise CloudError(f"{asking}: {_clean(f'{type(error).__name__}: {error}', secrets)}") from None
+
+
+def _clean(text: object, secrets: Iterable[str]) -> str:
+    return shorten(redacted(clean.line(str(text)), secrets))
 
 
 def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str]) -> str:
     # The text of these errors holds the whole URL; its end says what happened.
-    text = str(error)
+    text = clean.line(str(error))
     for words in ("refused", "timed out", "resolve", "reset", "certificate", "unreachable"):
         if words in text:
             return f"{type(error).__name__} ({words})"
     return shorten(redacted(text, secrets), 200)
-
-
-def counting(connection: type[Any], calls: Counter[str], name: Any) -> type[Any]:
-    """A subclass of a libcloud connection class that counts each request; ``name(action, params, method)``
-    gives the word to count it under; where there are no params, it gets the body."""
-
-    class Counting(connection):  # type: ignore[misc]
-        def request(self, action: str, params: Any = None, *args: Any, **kwargs: Any) -> Any:
-            calls[name(action, params or kwargs.get("data") or {}, kwargs.get("method", "GET"))] += 1
-            return super().request(action, params, *args, **kwargs)
-
-    return Counting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfce.config.options import Queue
+from tfce.config.endpoint import Endpoint
 
 SECONDS = 30  # for one request, unless Driver_timeout says otherwise
 
@@ -29,7 +29,7 @@ class Limits:
         return 20 * self.seconds
 
 
-def limits_of(queue: Queue) -> Limits:
-    """The limits that a queue's options ask for."""
-    seconds = float(queue.endpoint.driver.get("timeout") or SECONDS)
-    return Limits(seconds=seconds, repeats=queue.terraform.max_retries)
+def limits_of(endpoint: Endpoint) -> Limits:
+    """The limits that an endpoint's options ask for."""
+    seconds = float(endpoint.driver.get("timeout") or SECONDS)
+    return Limits(seconds=seconds, repeats=endpoint.repeats)

@@ -56,12 +56,14 @@ class Endpoint:
     """One cloud: its API, region and driver options.
 
     ``cloud``: OPENSTACK, EC2, another libcloud name in upper case, or a dotted class; ``region``: the one that the
-    cloud type or the driver options name; ``driver``: the ``Driver_*`` options without their prefix.
+    cloud type or the driver options name; ``driver``: the ``Driver_*`` options without their prefix; ``repeats``:
+    how often a request that failed in passing is made again.
     """
 
     cloud: str
     region: str | None
     driver: Mapping[str, Any] = field(repr=False)  # may hold a token
+    repeats: int = 5
 
     @property
     def url(self) -> str | None:

@@ -68,15 +68,21 @@ def _project(driver: Mapping[str, Any]) -> str:
 
 def auth_url(driver: Mapping[str, Any]) -> str:
     """Keystone's URL with its API version, as Terraform's provider wants it."""
-    url = str(driver.get("ex_force_auth_url", "")).rstrip("/")
+    url = _base(driver)
     if url.rpartition("/")[2] in ("v3", "v2.0") or not url:
         return url
     return f"{url}/v3" if version(driver).startswith("3") else f"{url}/v2.0"
 
 
+def _base(driver: Mapping[str, Any]) -> str:
+    """The URL that was given, without the path of the request for a token, which some sites publish with it."""
+    url = str(driver.get("ex_force_auth_url", "")).rstrip("/")
+    return url.removesuffix("/tokens").removesuffix("/auth").rstrip("/") if url.endswith("/tokens") else url
+
+
 def libcloud_auth_url(driver: Mapping[str, Any]) -> str:
     """Keystone's URL without its API version, as libcloud wants it."""
-    url = str(driver.get("ex_force_auth_url", "")).rstrip("/")
+    url = _base(driver)
     return url.removesuffix("/v3").removesuffix("/v2.0")
 
 

@@ -79,7 +79,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     root = workspace.root or state_root
     groups["access"] = replace(access, auth_file=access.auth_file or dirac_root / "etc" / "cloud.auth")
     groups["workspace"] = replace(workspace, root=root, files=workspace.files or root / "workspaces")
-    return Queue(ce, name, reached, **groups)
+    return Queue(ce, name, replace(reached, repeats=groups["terraform"].max_retries), **groups)
 
 
 def _plain(value: Any) -> str:

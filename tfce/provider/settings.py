@@ -6,6 +6,7 @@ The provider block names what is no secret. The environment carries the login, a
 ``TFCE_CLOUD_KEY``                user name, access key or application credential of the login
 ``TFCE_CLOUD_SECRET``             its password, secret or path of a proxy
 ``TFCE_CLOUD_OPTIONS``            JSON: the driver's options (``Driver_*`` without prefix), secret or not
+``TFCE_CLOUD_REPEATS``            repeats of a request that failed in passing, 5 unless set
 ``TFCE_PROVIDER_PARALLELISM``     VMs asked for at once, 10 unless set
 ``TFCE_PROVIDER_KEYS``            the pilots that this run is about, with commas; all unless set
 ``TFCE_PROVIDER_ADOPT_ONLY``      1: no VM is made, only those that exist are taken over
@@ -19,6 +20,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tfce.model.errors import ConfigError, Fault
@@ -30,6 +32,7 @@ if TYPE_CHECKING:  # Terraform starts the program for its schemas, too, which ne
     from tfce.config.endpoint import Endpoint
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
+REPEATS = "TFCE_CLOUD_REPEATS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
 
@@ -50,6 +53,8 @@ def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
     reached = endpoint(cloud, {f"Driver_{name}": str(value).strip() for name, value in options.items()}, faults)
     if faults:
         raise ConfigError.of(faults)
+    repeats = environ.get(REPEATS, "")
+    reached = replace(reached, repeats=int(repeats)) if repeats.isdigit() else reached
     return reached, Credentials(environ[KEY], environ[SECRET], str(reached.driver.get("token", "")))
 
 

@@ -9,6 +9,7 @@ from tfce.cloud.api import Check, Wish
 from tfce.cloud.ec2 import preflight, vms
 from tfce.cloud.ec2.create import Launcher
 from tfce.cloud.ec2.session import Session
+from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
@@ -30,13 +31,13 @@ class Ec2:
     def capabilities(self) -> Capabilities:
         return self._endpoint.capabilities
 
-    def vms(self, owner: Owner) -> list[VM]:
+    def vms(self, owner: Owner) -> Listing:
         return vms.owned(self._session, owner)
 
     def vm(self, vm_id: str) -> VM | None:
         return vms.one(self._session, vm_id)
 
-    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
         return vms.existing(self._session, shape.owner, keys, batches)
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:

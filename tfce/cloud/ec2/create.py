@@ -9,7 +9,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findtext
 
 from tfce.cloud.ec2.session import Session
-from tfce.cloud.ec2.vms import instances
+from tfce.cloud.ec2.vms import started
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
@@ -54,10 +54,7 @@ class Launcher:
             **self._placement(shape),
             **shape.options,
         }
-        started = instances(self._session, self._session.post(asking, "RunInstances", params))
-        if not started:
-            raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
-        return started
+        return started(asking, self._session.post(asking, "RunInstances", params))
 
     def _placement(self, shape: Shape) -> dict[str, str]:
         params = {f"SecurityGroupId.{n}": group for n, group in enumerate(shape.security_groups, 1)}

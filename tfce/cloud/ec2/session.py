@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import urllib.parse
 from collections import Counter
+from datetime import datetime
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver, EC2Response
 
 from tfce.cloud.ec2.errors import reason_of_message
-from tfce.cloud.edge import TIMEOUT, counting, translated
+from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
+from tfce.cloud.limits import Limits
+from tfce.cloud.wire import Wire
 from tfce.config import ec2_regions
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -50,7 +53,21 @@ class Session:
         self.calls: Counter[str] = Counter()
         self.secrets = credentials.secrets()
         self._endpoint, self._credentials = endpoint, credentials
+        self._wire = Wire(endpoint, credentials, self._note, _safe)
         self._known: EC2NodeDriver | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What an answer may cost."""
+        return self._wire.limits
+
+    @property
+    def cloud_time(self) -> datetime | None:
+        """The cloud's clock when it last answered."""
+        return self._wire.heard.time
+
+    def _note(self, method: str, url: str, body: Any) -> None:
+        self.calls[_action(url, body)] += 1
 
     @property
     def driver(self) -> EC2NodeDriver:
@@ -60,11 +77,10 @@ class Session:
         return self._known
 
     def _connected(self) -> EC2NodeDriver:
-        connection = counting(_Connection, self.calls, _action)
+        connection = type("Connection", (_Connection,), {"conn_class": self._wire.connection})
         driver = type("Driver", (EC2NodeDriver,), {"connectionCls": connection})
         options = {
             "signature_version": "4",
-            "timeout": TIMEOUT,
             **self._endpoint.driver,
             "region": _KNOWN,
             **({"token": self._credentials.token} if self._credentials.token else {}),
@@ -95,12 +111,10 @@ class Session:
             connection = self.driver.connection
             return connection.request(self.driver.path, data=body, headers=headers, method="POST").object
 
-    def date(self) -> str | None:
-        """The cloud's own time, as its answers' header says it."""
-        with translated("asking for the time", self.secrets):
-            action = {"Action": "DescribeAvailabilityZones"}
-            headers = self.driver.connection.request(self.driver.path, params=action).headers
-            return str(headers.get("date") or headers.get("Date") or "") or None
+    def time(self) -> datetime | None:
+        """The cloud's own time now; None where it does not tell."""
+        self.ask("asking for the time", {"Action": "DescribeAvailabilityZones"})
+        return self.cloud_time
 
     def clone(self) -> Session:
         """Another connection with the same login."""
@@ -121,6 +135,17 @@ def literal(value: str) -> str:
     return re.sub(r"([\\*?])", r"\\\1", value)
 
 
-def _action(path: str, params: dict[str, str] | str, method: str) -> str:
-    given = dict(urllib.parse.parse_qsl(params)) if isinstance(params, str) else params
-    return given.get("Action", path)
+def _action(url: str, body: Any) -> str:
+    """The action that a request names, in its address or its body."""
+    for text in (urllib.parse.urlsplit(url).query, body):
+        given: dict[str, list[str]] = urllib.parse.parse_qs(
+            text.decode() if isinstance(text, bytes) else text or ""
+        )
+        if "Action" in given:
+            return given["Action"][0]
+    return urllib.parse.urlsplit(url).path
+
+
+def _safe(method: str, url: str) -> bool:
+    # What could make VMs goes in a body.
+    return method == "GET"

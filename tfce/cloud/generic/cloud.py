@@ -11,21 +11,28 @@ import inspect
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from libcloud.common.base import Connection
 from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.compute.types import NodeState
+from libcloud.http import LibcloudConnection
 
+from tfce.cloud import records
 from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
 from tfce.cloud.generic.abilities import abilities, driver_class, user_data_argument
 from tfce.cloud.generic.errors import reason_of_message
+from tfce.cloud.http import BoundaryError
+from tfce.cloud.listing import Listing, collect
 from tfce.cloud.pool import share_out
+from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
+from tfce.cloud.wire import Wire
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -66,6 +73,14 @@ class Generic:
             raise ConfigError("CloudType", endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots")
         self._known: Any = None
         self._catalogue = _Catalogue()
+        self._wire = Wire(endpoint, credentials, self._note, lambda method, url: self._reading)
+        self._reading, self._asked = False, 0
+
+    def _note(self, method: str, url: str, body: Any) -> None:
+        """One request of what the driver was asked to do: drivers read page after page by themselves."""
+        self._asked += 1
+        if self._asked > self._wire.limits.pages:
+            raise BoundaryError(f"{self._asked} requests have brought no end")
 
     @property
     def _driver(self) -> Any:
@@ -79,12 +94,15 @@ class Generic:
         parameters = inspect.signature(self._class).parameters
         takes = "secret" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
         try:
-            return self._class(key, **({"secret": secret} if takes else {}), **self._endpoint.driver)
+            made = self._class(key, **({"secret": secret} if takes else {}), **self._endpoint.driver)
         except (TypeError, ValueError) as error:
             raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
+        _bind(getattr(made, "connection", None), self._wire)
+        return made
 
     def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
         self.calls[method] += 1
+        self._asked, self._reading = 0, method.startswith("list_")
         with explained(asking, reason_of_message), translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
@@ -92,17 +110,25 @@ class Generic:
     def capabilities(self) -> Capabilities:
         return self._endpoint.capabilities
 
-    def vms(self, owner: Owner) -> list[VM]:
-        found = [_vm(node, owner) for node in self._do("listing VMs", "list_nodes")]
-        return [vm for vm in found if owner.same_queue(vm)]
+    def vms(self, owner: Owner) -> Listing:
+        found = self._listed("listing VMs", owner)
+        return found.of(vm for vm in found if owner.same_queue(vm))
+
+    def _listed(self, asking: str, owner: Owner | None) -> Listing:
+        nodes = self._do(asking, "list_nodes")
+        with translated(asking, self._secrets):
+            found = collect(asking, nodes, partial(_vm, owner=owner))
+        found.cloud_time = self._wire.heard.time
+        return found
 
     def vm(self, vm_id: str) -> VM | None:
-        listed = self._do(f"looking for {vm_id}", "list_nodes")
-        for node in listed:
-            if str(node.id) == vm_id:
-                return _vm(node, None)
-        if not listed:
-            raise CloudError(f"looking for {vm_id}: an empty list is not believed", "unreachable")
+        listed = self._listed(f"looking for {vm_id}", None)
+        for vm in listed:
+            if vm.id == vm_id:
+                return vm
+        if not listed or not listed.complete:
+            what = "an empty list" if listed.complete else "a list with odd records"
+            raise CloudError(f"looking for {vm_id}: {what} is not believed", "unreachable")
         return None
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
@@ -150,7 +176,10 @@ class Generic:
         with translated(f"starting pilot {key}", self._secrets):
             arguments = self._arguments(shape, key, user_data)
         node = self._do(f"starting pilot {key}", "create_node", **arguments)
-        return str(node.id)
+        try:
+            return records.identity(getattr(node, "id", None))
+        except OddError:
+            raise CloudError(f"starting pilot {key}: the cloud's answer names no VM", "unreachable") from None
 
     def _arguments(self, shape: Shape, key: str, user_data: str) -> dict[str, Any]:
         parameters = inspect.signature(self._driver.create_node).parameters
@@ -186,7 +215,7 @@ class Generic:
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         raise CloudError("libcloud's drivers start VMs one by one")
 
-    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
         return self.vms(shape.owner)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
@@ -266,16 +295,25 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
 
 
 def _vm(node: Any, owner: Owner | None) -> VM:
-    raw = str(node.state)
+    """A node of libcloud's as a VM. Raises ``OddError``."""
     created = getattr(node, "created_at", None)
+    name = records.name(getattr(node, "name", None))
+    state = getattr(node, "state", None)
     return VM(
-        id=str(node.id),
-        name=str(node.name),
-        state=STATES.get(node.state, State.UNKNOWN),
-        raw_state=raw,
-        created=created.astimezone(UTC) if created else None,
-        tags=_tags(str(node.name), owner) if owner else {},
+        id=records.identity(getattr(node, "id", None)),
+        name=name,
+        state=STATES.get(state, State.UNKNOWN) if isinstance(state, Hashable) else State.UNKNOWN,
+        raw_state=records.name(str(state), "state", 64),
+        created=created.astimezone(UTC) if isinstance(created, datetime) else records.moment(created),
+        tags=_tags(name, owner) if owner else {},
     )
+
+
+def _bind(connection: Any, wire: Wire) -> None:
+    """Let a driver that speaks HTTP through libcloud do so within our bounds."""
+    if isinstance(connection, Connection) and connection.conn_class is LibcloudConnection:
+        connection.conn_class = wire.connection
+        connection.connect()  # opens nothing yet
 
 
 def _tags(name: str, owner: Owner) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from tfce.cloud.api import Check, Wish
+from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import create, vms
 from tfce.cloud.openstack.lookup import find
 from tfce.cloud.openstack.preflight import Preflight
@@ -30,13 +31,13 @@ class OpenStack:
     def capabilities(self) -> Capabilities:
         return self._endpoint.capabilities
 
-    def vms(self, owner: Owner) -> list[VM]:
+    def vms(self, owner: Owner) -> Listing:
         return vms.owned(self._session, owner)
 
     def vm(self, vm_id: str) -> VM | None:
         return vms.one(self._session, vm_id)
 
-    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
+    def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
         return vms.existing(self._session, shape, keys, batches)
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from tfce.cloud.openstack.parse import COLON
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.openstack.vms import COLON, existing
+from tfce.cloud.openstack.vms import existing
+from tfce.cloud.records import OddError, identity
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
@@ -31,10 +33,11 @@ def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -
 def _post(session: Session, asking: str, shape: Shape, server: dict[str, Any]) -> str:
     body = {"server": server, **_hints(shape)}
     answer = session.ask(asking, "/servers", method="POST", data=body, none=()) or {}
-    vm_id = (answer.get("server") or {}).get("id")
-    if not vm_id:
-        raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
-    return str(vm_id)
+    made = answer.get("server")
+    try:
+        return identity(made.get("id") if isinstance(made, dict) else None)
+    except OddError:
+        raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable") from None
 
 
 def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:

@@ -1,24 +1,122 @@
-"""Looking things up in OpenStack by name."""
+"""What an OpenStack calls by a name or an id: the one look-up of the preflight and of the provider."""
 
 from __future__ import annotations
 
-from tfce.cloud.edge import translated
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tfce.cloud.listing import pages, records
 from tfce.cloud.openstack.session import Session
 
-# kind: which service knows it, the path, and where the answer has them
-_FIND = {
-    "image": ("image", "/v2/images", "images"),
-    "flavor": ("compute", "/flavors", "flavors"),
-    "network": ("network", "/v2.0/networks", "networks"),
-    "security_group": ("network", "/v2.0/security-groups", "security_groups"),
+Record = dict[str, Any]
+NAME = "name:"  # what a wish starts with that is no id
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where things of a kind are: ``service``, the ``path`` of their list, and what they are called in answers."""
+
+    service: str
+    path: str
+    items: str
+    item: str
+    by_name: bool = True  # whether the service can search by name
+
+
+_KINDS = {
+    "image": _Kind("image", "/v2/images", "images", ""),
+    "flavor": _Kind("compute", "/flavors/detail", "flavors", "flavor", by_name=False),
+    "network": _Kind("network", "/v2.0/networks", "networks", "network"),
+    "security_group": _Kind("network", "/v2.0/security-groups", "security_groups", "security_group"),
 }
 
 
+class _UnknownError(Exception):
+    """The service does not know what it is asked for."""
+
+
 def find(session: Session, kind: str, name: str) -> list[str]:
-    """The ids of what is called ``name``."""
-    service, path, items = _FIND[kind]
-    params = {} if kind == "flavor" else {"name": name}
+    """The ids of what is called ``name``, as ``matching`` finds it."""
+    return [str(record["id"]) for record in matching(session, kind, NAME + name)]
+
+
+def matching(session: Session, kind: str, wish: str) -> list[Record]:
+    """Everything of a kind that ``wish`` (an id, or name:NAME) names and that VMs can be made with. Where nothing
+    of that name can be used, what cannot be."""
+    if not wish.startswith(NAME):
+        return _by_id(session, kind, wish)
+    name = wish.removeprefix(NAME)
+    found = _named(session, kind, name, {})
+    if kind != "image":
+        return found
+    # Hidden images are the older ones of a name; those that others only share or publish are not taken by name:
+    # anybody could give his the name of yours.
+    found = found or _named(session, kind, name, {"os_hidden": "true"})
+    return [image for image in found if image.get("status") == "active"] or found
+
+
+def foreign(session: Session, name: str) -> list[Record]:
+    """Images of that name that others published or offered, and that can be had by their ids only."""
+    offers = ({"visibility": "community"}, {"visibility": "shared", "member_status": "pending"})
+    return [image for offer in offers for image in _named(session, "image", name, offer)]
+
+
+def everything(session: Session, kind: str) -> list[Record]:
+    """All of a kind that the project sees without asking for it."""
+    return list(_listed(session, kind, f"listing {kind}s", {}))
+
+
+def _by_id(session: Session, kind: str, identity: str) -> list[Record]:
+    where = _KINDS[kind]
+    if identity in ("", ".", ".."):
+        return []
+    path = f"{where.path.removesuffix('/detail')}/{urllib.parse.quote(identity, safe='')}"
+    answer = session.ask(f"looking for the {kind} {identity}", path, none=(400, 404), service=where.service)
+    record = answer.get(where.item) if answer and where.item else answer
+    return [record] if isinstance(record, dict) and record.get("id") == identity else []
+
+
+def _named(session: Session, kind: str, name: str, more: dict[str, str]) -> list[Record]:
     asking = f"looking for the {kind} {name}"
-    answer = session.ask(asking, path, params, none=(), service=service) or {}
-    with translated(asking, session.secrets):
-        return [str(item["id"]) for item in answer[items] if item.get("name") == name]
+    search = _search(kind, name)
+    try:
+        found = list(_listed(session, kind, asking, {**search, **more}))
+    except _UnknownError:  # old glances know no operators, or no such visibility
+        found = [] if more else list(_listed(session, kind, asking, {}))
+    return [record for record in found if record.get("name") == name]
+
+
+def _search(kind: str, name: str) -> dict[str, str]:
+    """The filter that lets a service search for ``name``; empty where it cannot."""
+    if not _KINDS[kind].by_name:
+        return {}
+    if kind != "image" or not set(name) & set(':,"\\'):
+        return {"name": name}
+    # glance takes what is before a colon for an operator, and has quotes, in which it cannot have quotes.
+    return {} if set(name) & set('"\\') else {"name": f'in:"{name}"'}
+
+
+def _listed(session: Session, kind: str, asking: str, search: dict[str, str]) -> Iterator[Record]:
+    where = _KINDS[kind]
+
+    def ask(marker: str | None) -> tuple[list[Record], str | None]:
+        params = {**search, "limit": "500", **({"marker": marker} if marker else {})}
+        answer = session.ask(asking, where.path, params, none=(400,) if search else (), service=where.service)
+        if answer is None:
+            raise _UnknownError
+        found = [one for one in records(asking, answer, where.items) if isinstance(one, dict) and one.get("id")]
+        return found, next_marker(answer, where.items)
+
+    return pages(asking, session.limits, ask)
+
+
+def next_marker(answer: Record, items: str) -> str | None:
+    """Where the next page of an answer begins, None after the last: glance has one link, the others a list."""
+    links = answer.get(f"{items}_links") or []
+    hrefs = [link.get("href") for link in links if isinstance(link, dict) and link.get("rel") == "next"]
+    href = (hrefs or [answer.get("next")])[0]
+    query = urllib.parse.urlsplit(href).query if isinstance(href, str) else ""
+    found = urllib.parse.parse_qs(query).get("marker")
+    return found[0] if found else None

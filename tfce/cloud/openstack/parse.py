@@ -9,9 +9,11 @@ from typing import Any
 from tfce.cloud import records
 from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.records import OddError
+from tfce.config.capabilities import capabilities_of
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
+COLON = capabilities_of("OPENSTACK").colon  # what the name of a tag has for ":"
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
 # polls as running: such a VM may go on, and only its lifetime ends it.
 STATES = {
@@ -45,7 +47,7 @@ def server(answer: Any) -> VM:
         state=state,
         raw_state=raw,
         created=records.moment(answer.get("created")),
-        tags=with_key(tags, _number(tags, name), "_"),
+        tags=with_key(tags, _number(tags, name), COLON),
         fault=_fault(answer.get("fault")),
         ended=_ended(answer, state),
     )
@@ -64,6 +66,6 @@ def _ended(answer: dict[str, Any], state: State) -> datetime | None:
 
 def _number(tags: dict[str, str], name: str) -> int | None:
     """A server's number in its batch: nova appends it to the name, from 1, unless it made one server only."""
-    batch = tags.get("tfce_batch")
+    batch = tags.get(f"tfce{COLON}batch")
     found = re.search(rf"{re.escape(batch)}(?:-([0-9]{{1,6}}))?$", name) if batch else None
     return int(found.group(1) or 1) - 1 if found else None

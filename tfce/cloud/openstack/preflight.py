@@ -6,12 +6,13 @@ import difflib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
 from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
+from tfce.cloud.openstack import lookup
+from tfce.cloud.openstack.lookup import NAME, Record
 from tfce.cloud.openstack.session import Session
 from tfce.config import openstack_logins
 from tfce.model.errors import CloudError
@@ -26,7 +27,7 @@ class Preflight:
     """The questions, each answered with one ``Check``."""
 
     def __init__(self, wish: Wish, session: Session) -> None:
-        self._wish, self._endpoint = wish, session.endpoint
+        self._wish, self._endpoint, self._session = wish, session.endpoint, session
         self._driver, self._secrets = session.driver, session.secrets
         self._image: dict[str, Any] | None = None
         self._flavor: dict[str, Any] | None = None
@@ -88,40 +89,35 @@ class Preflight:
         cure = "" if left > _EXPIRY else "make a new one: openstack application credential create"
         return Check("credential", left > _EXPIRY, f"ends in {left / 86400:.1f} days", cure)
 
-    def _one(
-        self, what: str, option: str, wish: str, found: list[dict[str, Any]]
-    ) -> tuple[Check, dict[str, Any] | None]:
-        """The one thing that ``wish`` (id or name:NAME) names among ``found``."""
-        name = wish.removeprefix("name:") if wish.startswith("name:") else None
-        hits = [
-            item for item in found if (item.get("name") == name if name is not None else item.get("id") == wish)
-        ]
-        if len(hits) == 1:
-            return Check(what, True, f"{wish} is {hits[0]['id']}"), hits[0]
-        if hits:
-            ids = ", ".join(str(item["id"]) for item in hits)
-            return Check(
-                what, False, f"{wish} names {len(hits)}: {ids}", f"set {option} to one of these ids"
-            ), None
-        return Check(what, False, f"{wish}: there is none", f"set {option} to one of: {_near(name, found)}"), None
+    def _wanted(self, kind: str, option: str, wish: str) -> tuple[Check, Record | None]:
+        """The one thing that ``wish`` (id or name:NAME) names."""
+        found = lookup.matching(self._session, kind, wish)
+        if found:
+            return _chosen(kind, option, wish, found)
+        near = _near(wish.removeprefix(NAME), lookup.everything(self._session, kind))
+        return Check(_words(kind), False, f"{wish}: there is none", f"set {option} to one of: {near}"), None
 
     def _image_check(self) -> Check:
-        found = self._pages(self._driver.image_connection, "/v2/images", "images")
-        check, self._image = self._one("image", "Instance_Image", self._wish.shape.image, found)
+        wish = self._wish.shape.image
+        check, self._image = self._wanted("image", "Instance_Image", wish)
         if self._image and self._image.get("status") != "active":
-            return Check(
-                "image", False, f"{check.detail}, but it is {self._image.get('status')}", "use an active image"
-            )
+            detail = f"{check.detail}, but it is {self._image.get('status')}"
+            return Check("image", False, detail, "use an active image")
+        offered = (
+            lookup.foreign(self._session, wish.removeprefix(NAME)) if not self._image and not check.ok else []
+        )
+        if offered and wish.startswith(NAME) and "there is none" in check.detail:
+            ids = ", ".join(str(image["id"]) for image in offered[:_SHOWN])
+            detail = f"{wish}: there is none but what others publish: {ids}"
+            return Check("image", False, detail, "set Instance_Image to that id, if you trust its owner")
         return check
 
     def _flavor_check(self) -> Check:
-        found = self._get(self._driver.connection, "/flavors/detail")["flavors"]
-        check, self._flavor = self._one("flavor", "Instance_Flavor", self._wish.shape.flavor, found)
+        check, self._flavor = self._wanted("flavor", "Instance_Flavor", self._wish.shape.flavor)
         return check
 
     def _network(self, wish: str) -> Check:
-        found = self._networks()
-        check, network = self._one("network", "Instance_Networks", wish, found)
+        check, network = self._wanted("network", "Instance_Networks", wish)
         if network and not network.get("subnets"):
             return Check("network", False, f"{check.detail}, which has no subnet", "use a network with a subnet")
         if network and not network.get("admin_state_up", True):
@@ -132,44 +128,46 @@ class Preflight:
         return check
 
     def _only_network(self) -> Check:
-        found = [one for one in self._networks() if one.get("shared") or not one.get("router:external")]
+        every = lookup.everything(self._session, "network")
+        found = [one for one in every if one.get("shared") or not one.get("router:external")]
         names = ", ".join(f"name:{one['name']}" for one in found[:_SHOWN])
         if len(found) == 1:
             return Check("network", True, f"the only one: {names}")
         detail = f"the project has {len(found)}, and nova wants to be told which"
         return Check("network", False, detail, f"set Instance_Networks to one of: {names or 'none at all'}")
 
-    def _networks(self) -> list[dict[str, Any]]:
-        return self._pages(self._driver.network_connection, "/v2.0/networks", "networks")
-
     def _group(self, wish: str) -> Check:
-        found = self._pages(self._driver.network_connection, "/v2.0/security-groups", "security_groups")
-        mine = [one for one in found if one["id"] == wish or one["name"] == wish.removeprefix("name:")]
-        if len(mine) == 1:
-            return Check("security group", True, f"{wish} is {mine[0]['id']}")
-        if mine:
-            return self._one("security group", "Terraform_SecurityGroups", f"name:{mine[0]['name']}", mine)[0]
-        cure = f"set Terraform_SecurityGroups to one of: {_near(wish.removeprefix('name:'), found)}"
-        return Check("security group", False, f"{wish}: there is none", cure)
+        option = "Terraform_SecurityGroups"
+        check, _ = self._wanted("security_group", option, wish)
+        if check.ok or wish.startswith(NAME):
+            return check
+        return self._wanted("security_group", option, f"{NAME}{wish}")[0]  # nova takes both
 
     def _zone(self) -> Check:
         wish = self._wish.shape.availability_zone
-        zones = self._get(self._driver.connection, "/os-availability-zone")["availabilityZoneInfo"]
+        zones = self._get("/os-availability-zone")["availabilityZoneInfo"]
         names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
         cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
         return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
 
     def _key_pair(self) -> Check:
         wish = self._wish.shape.ssh_key.removeprefix("name:")
-        pairs = [item["keypair"] for item in self._get(self._driver.connection, "/os-keypairs")["keypairs"]]
-        found = [{"id": pair["name"], "name": pair["name"]} for pair in pairs]
-        return self._one("key pair", "Instance_SSHKey", wish, found)[0]
+        pairs = [item["keypair"] for item in self._get("/os-keypairs")["keypairs"]]
+        if any(pair["name"] == wish for pair in pairs):
+            return Check("key pair", True, wish)
+        return Check(
+            "key pair", False, f"{wish}: there is none", f"set Instance_SSHKey to one of: {_near(wish, pairs)}"
+        )
 
     def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
         disk = self._wish.shape.root_volume or flavor["disk"]
         needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
+        if not disk:
+            detail = f"{flavor.get('name')} has no disk, and nova wants a root volume for such a flavor"
+            cure = f"set Terraform_RootVolume to {max(needs, 1)} GB or more, or Instance_Flavor to one with a disk"
+            return Check("size", False, detail, cure)
         short = []
-        if disk and disk < needs:  # a flavor's disk of 0 means: as large as the image
+        if disk < needs:
             short.append(f"{disk} GB of disk, the image needs {needs}")
         if flavor["ram"] < int(image.get("min_ram") or 0):
             short.append(f"{flavor['ram']} MB of memory, the image needs {image['min_ram']}")
@@ -180,7 +178,7 @@ class Preflight:
         )
 
     def _quota(self) -> Check:
-        limits = self._get(self._driver.connection, "/limits")["limits"]["absolute"]
+        limits = self._get("/limits")["limits"]["absolute"]
         wanted = self._wish.total or 1
         flavor = self._flavor or {"vcpus": 1, "ram": 1}
         room = {
@@ -198,30 +196,31 @@ class Preflight:
         return Check("quota", enough, detail, "" if enough else "ask for more quota, or lower MaxTotalJobs")
 
     def _clock(self) -> Check:
-        headers = self._driver.connection.request("/limits").headers
-        date = next((value for name, value in headers.items() if name.lower() == "date"), None)
-        if date is None:
+        self._get("/limits")
+        time = self._session.cloud_time
+        if time is None:
             return Check("clock", True, "the cloud does not say its time")
-        off = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
+        off = abs((time - datetime.now(UTC)).total_seconds())
         well = off < _CLOCK
         return Check(
             "clock", well, f"{off:.0f} s from the cloud's", "" if well else "synchronise the host's clock"
         )
 
-    @staticmethod
-    def _get(connection: Any, path: str) -> dict[str, Any]:
-        answer: dict[str, Any] = connection.request(path).object
-        return answer
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._session.ask(f"asking for {path}", path, none=()) or {}
 
-    def _pages(self, connection: Any, path: str, items: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        marker = ""
-        while True:
-            page = self._get(connection, f"{path}?limit=500{marker}")
-            found += page[items]
-            if len(page[items]) < 500:
-                return found
-            marker = f"&marker={page[items][-1]['id']}"
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _chosen(kind: str, option: str, wish: str, found: list[Record]) -> tuple[Check, Record | None]:
+    if len(found) == 1:
+        return Check(_words(kind), True, f"{wish} is {found[0]['id']}"), found[0]
+    ids = ", ".join(str(one["id"]) for one in found)
+    return Check(
+        _words(kind), False, f"{wish} names {len(found)}: {ids}", f"set {option} to one of these ids"
+    ), None
 
 
 def _near(name: str | None, found: list[dict[str, Any]]) -> str:

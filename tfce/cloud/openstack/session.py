@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from libcloud.common.exceptions import BaseHTTPError
@@ -17,34 +18,38 @@ from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
-from tfce.cloud.edge import TIMEOUT, translated
+from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
+from tfce.cloud.limits import Limits
+from tfce.cloud.openstack import endpoints
 from tfce.cloud.openstack.errors import reason_of_message
 from tfce.cloud.openstack.login import SharedLogin
+from tfce.cloud.wire import Wire
 from tfce.config import openstack_logins
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError
+from tfce.model.reasons import Kind, Reason
 
 # Which of libcloud's connections serves what.
 _CONNECTIONS = {"compute": "connection", "image": "image_connection", "network": "network_connection"}
 _CLASSES = ("connectionCls", "image_connectionCls", "network_connectionCls")
-_OURS = ("ca_cert", "cloud", "ex_tenant_id", "api_version")  # driver options that libcloud does not take
+# Driver options that libcloud does not take, or (the last ones) takes for services that they are not about.
+_OURS = ("ca_cert", "cloud", "ex_tenant_id", "api_version", "ex_force_image_url", "ex_force_network_url")
 
 
 @dataclass(frozen=True)
 class _Shared:
     """What all connections of a session share. ``project_id``: the project to log in to, where an id names it."""
 
-    calls: Counter[str]
+    wire: Wire
     authority: str | None
     project_id: str | None
     login: SharedLogin
 
 
-class _Http(LibcloudConnection):  # type: ignore[misc]
-    """Counts every request. libcloud's own setting for the authority is one for the whole process: queues would
-    share it."""
+class _Authority(LibcloudConnection):  # type: ignore[misc]
+    """libcloud's own setting for the authority is one for the whole process: queues would share it."""
 
     shared: _Shared
 
@@ -52,10 +57,6 @@ class _Http(LibcloudConnection):  # type: ignore[misc]
         super()._setup_ca_cert(**kwargs)
         if self.shared.authority:
             self.ca_cert = self.shared.authority
-
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-        self.shared.calls[plain_call(method, url)] += 1
-        return super().request(method, url, *args, **kwargs)
 
 
 class _ProjectById(OpenStackIdentity_3_0_Connection):  # type: ignore[misc]
@@ -91,6 +92,9 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
             self._osa.project_id = self.shared.project_id
         return super().get_auth_class()
 
+    def get_endpoint(self) -> Any:
+        return endpoints.fitting(str(self.service_type), super().get_endpoint())
+
     def _populate_hosts_and_request_paths(self) -> None:
         identity = self.get_auth_class()
         if not identity.is_token_valid():
@@ -111,7 +115,7 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
 
 def _classes(shared: _Shared) -> dict[str, type[Any]]:
     """libcloud's connection classes, made ours."""
-    http = type("Http", (_Http,), {"shared": shared})
+    http = type("Http", (shared.wire.connection, _Authority), {"shared": shared})
     facts = {"shared": shared, "conn_class": http}
     return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
 
@@ -124,8 +128,22 @@ class Session:
         self.endpoint, self._credentials = endpoint, credentials
         self.secrets = credentials.secrets()
         self._login = login or SharedLogin()
+        self._wire = Wire(endpoint, credentials, self._note, _safe)
         self._lock = threading.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What an answer may cost."""
+        return self._wire.limits
+
+    @property
+    def cloud_time(self) -> datetime | None:
+        """The cloud's clock when it last answered."""
+        return self._wire.heard.time
+
+    def _note(self, method: str, url: str, body: Any) -> None:
+        self.calls[plain_call(method, url)] += 1
 
     @property
     def driver(self) -> OpenStack_2_NodeDriver:
@@ -138,7 +156,7 @@ class Session:
 
     def _connected(self) -> Any:
         given = self.endpoint.driver
-        options = {"timeout": TIMEOUT, **{name: value for name, value in given.items() if name not in _OURS}}
+        options = {name: value for name, value in given.items() if name not in _OURS}
         options["ex_force_auth_url"] = openstack_logins.libcloud_auth_url(given)
         options["ex_force_auth_version"] = openstack_logins.version(given)
         if self.endpoint.region:
@@ -147,9 +165,13 @@ class Session:
         if project:
             options.setdefault("ex_tenant_name", str(project))
         authority = given.get("ca_cert") or os.environ.get("OS_CACERT")
-        connections = _classes(_Shared(self.calls, authority, project, self._login))
+        connections = _classes(_Shared(self._wire, authority, project, self._login))
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
-        return driver(self._credentials.key, secret=self._credentials.secret, **options)
+        made = driver(self._credentials.key, secret=self._credentials.secret, **options)
+        for service, name in _CONNECTIONS.items():
+            connection = getattr(made, name)
+            connection._ex_force_base_url = connection.base_url = endpoints.forced(service, given)
+        return made
 
     def token(self) -> str:
         """A token of the project, fresh enough to be handed to Terraform."""
@@ -177,11 +199,12 @@ class Session:
             for last in (False, True):
                 try:
                     request = getattr(self.driver, _CONNECTIONS[service]).request
-                    answer = request(path, params=params or {}, method=method, data=data or "").object
-                    return answer if isinstance(answer, dict) else {}
+                    return _json(asking, request(path, params=params or {}, method=method, data=data or "").object)
                 except BaseHTTPError as error:
                     if error.code in none:
                         return None
+                    if error.code == 300 or (error.code == 404 and method == "GET"):
+                        raise _astray(asking, service, error.code) from None
                     # A token can end before its time; libcloud has dropped it, the next request gets another.
                     if error.code != 401 or last:
                         raise
@@ -203,3 +226,24 @@ class Session:
             else:
                 raise
             raise CloudError(error.problem, reason=replace(error.reason, cure=cure)) from None
+
+
+def _json(asking: str, answer: Any) -> dict[str, Any]:
+    """The JSON of an answer, empty for an empty one. A portal's page is no success of anything."""
+    if answer is None or answer == "":
+        return {}
+    if not isinstance(answer, dict):
+        raise CloudError(f"{asking}: the answer is not OpenStack's, which is not believed", Kind.UNREACHABLE)
+    return answer
+
+
+def _astray(asking: str, service: str, code: int) -> CloudError:
+    text = f"{asking}: HTTP {code}: what keystone's catalog names for {service} is not its API"
+    cure = f"set Driver_{endpoints.OPTIONS[service]} to the right URL"
+    return CloudError(text, reason=Reason(Kind.CONFIGURATION, text, str(code), cure))
+
+
+def _safe(method: str, url: str) -> bool:
+    """Whether a request may be sent twice: all but what makes a server."""
+    path = url.partition("?")[0]
+    return method != "POST" or path.endswith(("/tokens", "/action"))

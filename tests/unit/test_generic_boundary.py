@@ -1,0 +1,105 @@
+"""The boundary under a driver that is not ours."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+
+from tests.unit.conftest import MakeQueue, serving
+from tfce.cloud.api import Cloud
+from tfce.cloud.factory import connect
+from tfce.cloud.shape import Shape
+from tfce.config.credentials import Credentials
+from tfce.model.errors import CloudError
+from tfce.model.vm import Owner
+
+OWNER = Owner("i", "c", "q")
+SHAPE = Shape(owner=OWNER, name_prefix="tfce-", image="1", flavor="1")
+
+
+@dataclass
+class Api:
+    """What the server says: a status and JSON, by method; and how often it was asked."""
+
+    say: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    drip: bool = False
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api({"GET": (200, {"nodes": []}), "POST": (200, {"id": "1", "name": "n"}), "DELETE": (200, {})})
+
+
+@pytest.fixture
+def cloud(api: Api, make_queue: MakeQueue) -> Iterator[Cloud]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_any(self) -> None:
+            api.asked[self.command] += 1
+            status, answer = api.say[self.command]
+            text = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            for byte in text:
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.1 if api.drip else 0)
+
+        do_GET = do_POST = do_DELETE = do_any  # noqa: N815
+
+    with serving(Handler) as port:
+        driver = {
+            "Driver_host": "127.0.0.1",
+            "Driver_port": str(port),
+            "Driver_secure": "no",
+            "Driver_timeout": "1",
+        }
+        queue = make_queue(CloudType="tests.unit.httpcloud.HttpNodeDriver", Terraform_MaxRetries="1", **driver)
+        yield connect(queue.endpoint, Credentials("key", "secret"))
+
+
+def node(identity: Any, name: Any = "n") -> dict[str, Any]:
+    return {"id": identity, "name": name}
+
+
+def test_odd_records_are_left_out_and_twins_are_one(api: Api, cloud: Cloud) -> None:
+    api.say["GET"] = (200, {"nodes": [node("1"), node(None), node("2", None), node("1"), node("a\nb")]})
+    found = cloud.vms(OWNER)
+    assert not found.complete and found.duplicates == 1
+    assert cloud.vm("1") is not None
+    with pytest.raises(CloudError, match="odd records is not believed"):
+        cloud.vm("2")
+
+
+def test_pages_without_an_end_and_slow_answers_end(api: Api, cloud: Cloud) -> None:
+    api.say["GET"] = (200, {"nodes": [], "more": True})
+    with pytest.raises(CloudError, match="brought no end"):
+        cloud.vms(OWNER)
+    api.drip = True
+    begun = time.monotonic()
+    with pytest.raises(CloudError, match="does not answer"):
+        cloud.vms(OWNER)
+    assert time.monotonic() - begun < 15
+
+
+def test_lists_are_asked_for_again_and_what_makes_vms_is_not(api: Api, cloud: Cloud) -> None:
+    api.say |= {"GET": (503, {}), "POST": (503, {})}
+    with pytest.raises(CloudError):
+        cloud.vms(OWNER)
+    assert api.asked["GET"] == 2
+    with pytest.raises(CloudError) as caught:
+        cloud.create(SHAPE, "0000000A", "text")
+    assert caught.value.kind == "unreachable" and api.asked["POST"] == 1
+
+
+def test_silence_costs_one_wait(api: Api, cloud: Cloud) -> None:
+    api.say |= {"GET": (200, {"nodes": [node(str(n)) for n in range(9)]}), "DELETE": (500, {})}
+    assert set(cloud.destroy(map(str, range(9)))) == set(map(str, range(9)))
+    assert 1 <= api.asked["DELETE"] <= 5  # one for each of those at work at a time

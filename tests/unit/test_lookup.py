@@ -1,0 +1,179 @@
+"""What an OpenStack calls by name or id: the doctor and the provider agree, whatever is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.rigs.smallstack import FLAVOR, IMAGE, SmallStack, flavor, image
+from tests.unit.conftest import MakeQueue
+from tfce.cloud.api import Check, Cloud, Wish
+from tfce.cloud.factory import connect
+from tfce.cloud.openstack.endpoints import fitting
+from tfce.cloud.shape import Shape
+from tfce.config.credentials import Credentials
+from tfce.config.openstack_logins import auth_url, libcloud_auth_url
+from tfce.model.errors import CloudError
+from tfce.model.vm import Owner
+
+EGI = "registry.egi.eu egi_vm_images/ubuntu:24.04"
+
+
+@pytest.fixture
+def stack() -> Iterator[SmallStack]:
+    with SmallStack() as made:
+        yield made
+
+
+@pytest.fixture
+def reach(stack: SmallStack, make_queue: MakeQueue) -> Any:
+    """Makes the cloud, and what the queue's options wish."""
+
+    def make(**options: str) -> tuple[Cloud, Wish]:
+        given = {
+            "CloudType": "OPENSTACK",
+            "Driver_ex_force_auth_url": stack.url,
+            "Driver_ex_tenant_name": "project",
+            "Driver_ex_force_service_region": "RegionOne",
+            "Instance_Image": IMAGE,
+            "Instance_Flavor": FLAVOR,
+            "Instance_Networks": "name:net",
+            "Terraform_MaxRetries": "0",
+        }
+        queue = make_queue(**given | options)
+        return connect(queue.endpoint, Credentials("user", "secret")), Wish.of(queue)
+
+    return make
+
+
+def check(cloud: Cloud, wish: Wish, name: str) -> Check:
+    (found,) = [one for one in cloud.preflight(wish) if one.check == name]
+    return found
+
+
+@pytest.mark.parametrize("name", ["debian", EGI, "a,b", 'with "quotes"', "back\\slash", "in:", "ü & 1=2"])
+def test_an_image_is_found_whatever_its_name(stack: SmallStack, reach: Any, name: str) -> None:
+    stack.images = [image("1", name), image("2", "other")]
+    cloud, wish = reach(Instance_Image=f"name:{name}")
+    assert cloud.find("image", name) == ["1"]
+    found = check(cloud, wish, "image")
+    assert found.ok and found.detail.endswith("is 1")
+
+
+def test_a_glance_without_operators_is_asked_for_all(stack: SmallStack, reach: Any) -> None:
+    stack.images, stack.operators = [image("1", EGI)], ()
+    assert reach()[0].find("image", EGI) == ["1"]
+
+
+@pytest.mark.parametrize("state", ["queued", "deactivated", "killed"])
+def test_a_twin_that_cannot_boot_blocks_none_that_can(stack: SmallStack, reach: Any, state: str) -> None:
+    stack.images = [image("1", "debian", status=state), image("2", "debian")]
+    cloud, wish = reach(Instance_Image="name:debian")
+    assert cloud.find("image", "debian") == ["2"] and check(cloud, wish, "image").ok
+    stack.images.pop()
+    found = check(cloud, wish, "image")
+    assert not found.ok and state in found.detail
+
+
+@pytest.mark.parametrize(
+    "more", [{"visibility": "community"}, {"os_hidden": True}, {"visibility": "shared", "pending": True}]
+)
+def test_an_image_that_lists_do_not_show_is_there_by_its_id(stack: SmallStack, reach: Any, more: Any) -> None:
+    stack.images = [image("1", "debian", **more)]
+    cloud, wish = reach(Instance_Image="1")
+    assert check(cloud, wish, "image").ok
+
+
+def test_a_hidden_image_is_found_by_name_and_one_that_others_publish_is_named_only(
+    stack: SmallStack, reach: Any
+) -> None:
+    stack.images = [image("1", "debian", os_hidden=True), image("2", "debian", visibility="community")]
+    cloud, wish = reach(Instance_Image="name:debian")
+    assert cloud.find("image", "debian") == ["1"] and check(cloud, wish, "image").ok
+    stack.images.pop(0)
+    assert cloud.find("image", "debian") == []
+    found = check(cloud, wish, "image")
+    assert not found.ok and "others publish: 2" in found.detail and "trust" in found.cure
+
+
+def test_pages_end_where_there_is_no_next_one(stack: SmallStack, reach: Any) -> None:
+    stack.page = 3
+    stack.images = [image(f"i{n}", f"image {n}") for n in range(8)]
+    stack.flavors = [flavor(f"f{n}", f"flavor {n}") for n in range(8)]
+    stack.networks = [{"id": f"n{n}", "name": f"net {n}", "subnets": ["s"]} for n in range(8)]
+    cloud, wish = reach(
+        Instance_Image="name:image 7", Instance_Flavor="name:flavor 7", Instance_Networks="name:net 7"
+    )
+    assert [
+        cloud.find(kind, f"{name} 7")
+        for kind, name in (("image", "image"), ("flavor", "flavor"), ("network", "net"))
+    ] == [["i7"], ["f7"], ["n7"]]
+    assert all(check(cloud, wish, name).ok for name in ("image", "flavor", "network"))
+    cloud, wish = reach(Instance_Flavor="name:flavour 7")
+    assert "name:flavor 7" in check(cloud, wish, "flavor").cure
+
+
+def test_a_flavor_without_a_disk_wants_a_root_volume(stack: SmallStack, reach: Any) -> None:
+    stack.flavors = [flavor(FLAVOR, "small", disk=0)]
+    cloud, wish = reach()
+    found = check(cloud, wish, "size")
+    assert not found.ok and "Terraform_RootVolume" in found.cure
+    shape = Shape(owner=Owner("i", "c", "q"), name_prefix="tfce-", image=IMAGE, flavor=FLAVOR)
+    with pytest.raises(CloudError, match="set Terraform_RootVolume"):
+        cloud.create(shape, "0000000A", "")
+    cloud, wish = reach(Terraform_RootVolume="10")
+    assert check(cloud, wish, "size").ok
+
+
+@pytest.mark.parametrize(
+    ("service", "given", "used"),
+    [
+        ("network", "http://c:9696", "http://c:9696"),
+        ("network", "http://c:9696/v2.0/", "http://c:9696"),
+        ("image", "http://c/image/v2", "http://c/image"),
+        ("compute", "http://c:8774/v2.1", "http://c:8774/v2.1"),
+        ("compute", "http://c:8774/v2.1/4711abc", "http://c:8774/v2.1/4711abc"),
+        ("compute", "http://c:8774/v2/4711abc/", "http://c:8774/v2/4711abc"),
+        ("compute", "http://c:8774/", "http://c:8774/v2.1"),
+        ("compute", "http://c/compute", "http://c/compute/v2.1"),
+    ],
+)
+def test_a_catalogs_urls_are_made_to_fit(service: str, given: str, used: str) -> None:
+    assert fitting(service, given) == used
+
+
+def test_a_catalog_with_versions_everywhere_works(stack: SmallStack, reach: Any) -> None:
+    stack.endpoints = {"compute": "", "image": "/v2", "network": "/v2.0"}
+    cloud, wish = reach(Instance_Image="name:debian", Instance_Flavor="name:small")
+    assert cloud.find("image", "debian") == [IMAGE] and cloud.find("network", "net")
+    assert all(check(cloud, wish, name).ok for name in ("image", "flavor", "network"))
+
+
+def test_urls_that_options_force_win_over_the_catalog_each_for_its_service(stack: SmallStack, reach: Any) -> None:
+    stack.endpoints = {"compute": "/v2.1", "image": "http://127.0.0.1:9", "network": ""}
+    cloud, _ = reach(Driver_ex_force_image_url=f"{stack.url}/v2")
+    assert cloud.find("image", "debian") == [IMAGE] and cloud.find("network", "net")
+    stack.endpoints = {"compute": "http://127.0.0.1:9", "image": "", "network": "http://127.0.0.1:9"}
+    cloud, _ = reach(Driver_ex_force_base_url=f"{stack.url}/v2.1", Driver_ex_force_network_url=stack.url)
+    assert (
+        cloud.find("flavor", "small") == [FLAVOR]
+        and cloud.find("network", "net")
+        and cloud.find("image", "debian")
+    )
+
+
+def test_a_catalog_that_leads_astray_is_said_with_a_cure(stack: SmallStack, reach: Any) -> None:
+    stack.endpoints = {"compute": "/elsewhere", "image": "/nowhere", "network": ""}
+    with pytest.raises(CloudError, match="set Driver_ex_force_image_url"):
+        reach()[0].find("image", "debian")
+    with pytest.raises(CloudError, match="set Driver_ex_force_base_url"):
+        reach()[0].vms(Owner("i", "c", "q"))
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/v3", "/v3/", "/v3/auth/tokens", "/auth/tokens/"])
+def test_an_auth_url_in_any_of_its_spellings(stack: SmallStack, reach: Any, tail: str) -> None:
+    driver = {"ex_force_auth_url": f"https://keystone:5000{tail}"}
+    assert (auth_url(driver), libcloud_auth_url(driver)) == ("https://keystone:5000/v3", "https://keystone:5000")
+    assert reach(Driver_ex_force_auth_url=f"{stack.url}{tail}")[0].find("image", "debian") == [IMAGE]

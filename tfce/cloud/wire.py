@@ -1,0 +1,28 @@
+"""The boundary as a session has it: its limits, its login's budget, and what the cloud says besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tfce.cloud.http import Heard, bounded
+from tfce.cloud.limits import limits_of
+from tfce.cloud.retries import budget
+from tfce.config.credentials import Credentials
+from tfce.config.endpoint import Endpoint
+
+
+class Wire:
+    """What all connections of a session share. ``connection``: the class of libcloud's connections to the cloud,
+    see ``bounded`` for ``note`` and ``safe``."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        note: Callable[[str, str, Any], None],
+        safe: Callable[[str, str], bool],
+    ) -> None:
+        self.limits, self.heard = limits_of(endpoint), Heard()
+        login = budget(endpoint.home, credentials.key)
+        self.connection = bounded(self.limits, login, self.heard, note, safe)
