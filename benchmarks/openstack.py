@@ -25,6 +25,7 @@ from benchmarks.results import Results, software
 from tests.checking import until
 from tests.e2e.openstack.cloud import OpenStackSite, node
 from tests.e2e.openstack.rig import PORT, Rig, running
+from tfce.terraform import variables
 
 CONSOLES = 10  # of VMs that ran for less than ten minutes, which a sweep asks for; CloudCE has none
 NAMES = 3  # image, flavor, network: a look-up each
@@ -97,12 +98,12 @@ class Bench:
         try:
             parts = site.parts()
             with parts.workspace.locked():
-                parts.workspace.render()
+                variables.write(parts.workspace)
                 terraform = parts.terraform
                 return measured(self.asked, lambda: (terraform._apply([], count=True), terraform.instances()))
         finally:
             site.configure(**kept)
-            site.parts().workspace.render()
+            variables.write(site.parts().workspace)
 
     def submit(self, count: int) -> None:
         """Each of them submits ``count``."""

@@ -98,6 +98,7 @@ def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge
     submission = edge.parts().fleet.submit(WRAPPER, 2)
     gone, stays = submission.references
     edge.remove(ids([gone])[0])
+    edge.advance(601)  # one that is younger need not be listed yet
     assert edge.parts().fleet.poll([gone, stays]) == {gone: "Deleted", stays: "Running"}
     rows = {row.verdict for row in edge.parts().fleet.audit()}
     assert rows == {"ok", "vanished"}

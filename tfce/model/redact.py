@@ -99,7 +99,7 @@ _TOKEN = re.compile(r"\beyJ[\w-]+(?:\.[\w-]+)*|\bA[KS]IA[0-9A-Z]{12,}|\bgAAAA[\w
 _HEX = re.compile(r"\b[0-9a-fA-F]{32,}\b")
 _UNIT = r"(?:[\w+/-]|%[0-9A-Fa-f]{2}|\\/|\\u00[0-9a-fA-F]{2})"
 _RUN = re.compile(rf"{_UNIT}{{40,}}={{0,2}}", re.ASCII)
-_HARMLESS = re.compile(r"|true|false|none|null|yes|no|proxy|\(?sensitive.*|\*+", re.IGNORECASE)
+_HARMLESS = re.compile(r"|[0-9]{1,6}|true|false|none|null|yes|no|proxy|\(?sensitive.*|\*+", re.IGNORECASE)
 _CODE = re.compile(r"(?:Invalid|Expired|Missing|Unknown|Incomplete|Malformed)\w*$")
 
 

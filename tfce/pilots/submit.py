@@ -111,7 +111,8 @@ class Submitter:
         if backoff is not None and backoff.resting(self._services.clock()) and not ignore_limits:
             why = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
             return record, 0, f"{why}: {backoff.reason}"
-        is_new = not record.pilots and not record.tombstones
+        named = bool(self._queue.workspace.installation)
+        is_new = not named and not record.pilots and not record.tombstones
         if limits.total is None and limits.waiting is None and not is_new:
             return record, count, ""
         view = self._services.view(record, None)
@@ -139,7 +140,7 @@ class Submitter:
     def _refuse_foreign(self, view: View, is_new: bool) -> None:
         """A queue that this host has never seen, and whose VMs run under another installation's name: the host
         lost its memory, or is a second one. Nothing is started beside them unless an option says so."""
-        if not is_new or self._queue.workspace.installation:
+        if not is_new:
             return
         names = {case.vm.installation for case in view.cases if case.kind is Kind.FOREIGN and case.vm}
         if names:

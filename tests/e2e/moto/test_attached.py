@@ -23,6 +23,7 @@ from tests.site import SECRET, Site
 from tfce.model.pilot import Pilot, moment
 from tfce.provider.attached import VARIABLE, attached
 from tfce.provider.run import Run
+from tfce.terraform import variables
 from tfce.terraform.bulk import Bulk
 
 BORN = moment("2026-01-31T12:00:00Z")
@@ -51,9 +52,9 @@ def bulk(
     made = Bulk(parts.workspace, parts.credentials, clone=parts.cloud.clone, attach=attach)
     parts.workspace.prepare()
     parts.terraform.prepare()
-    parts.workspace.render()
-    roster = parts.workspace.roster()
-    parts.workspace.save_roster(roster.including(Pilot(key, BORN, "b") for key in keys))
+    variables.write(parts.workspace)
+    record = parts.workspace.load()
+    parts.workspace.save(record.including(Pilot(key, BORN, "b") for key in keys))
     parts.workspace.write_contexts(dict.fromkeys(keys, b"#!/bin/sh\n"))
     return made
 

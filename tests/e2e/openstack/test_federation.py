@@ -14,7 +14,8 @@ from tests.rigs import dirac_x509
 from tests.rigs.keystone import ACCESS_TOKEN, PROTOCOL, PROVIDER, Keystone, make_proxy
 from tests.site import WRAPPER
 from tfce.app import Parts
-from tfce.config.cfg import credentials, load_queue
+from tfce.config import credentials
+from tfce.config.cfg import load_queue
 from tfce.model.errors import CloudError
 
 pytestmark = pytest.mark.rig("it knows no grid logins that the tests could use")

@@ -32,6 +32,7 @@ ce.example.org
   Terraform_MaxRetries = 0
   Terraform_Module = {module}
   Workspace_Root = {folder}/root
+  Workspace_Installation = canary
   Queues
   {{
     long
