@@ -217,6 +217,7 @@ class Pilots(Resource):  # type: ignore[misc]
                 run.note(outcome)  # before the run may end
                 return outcome
         except (CloudError, ConfigError) as error:
+            self._provider.run.cause = error.reason if isinstance(error, CloudError) else None
             ctx.diagnostics.add_error("Nothing was done", error.message)
             return None
 

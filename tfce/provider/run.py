@@ -21,9 +21,10 @@ Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
 @dataclass
 class Run:
     """What one run is told, and what it found out. ``only``: the pilots that it is about, None: all; ``make``
-    False: no VM is made, only those that exist are taken over. What came of it: the ``ids`` of pilots that the
-    run is about, why others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the
-    summaries of what Terraform was told of single pilots, and whether Terraform was ``met`` at all."""
+    False: no VM is made, only those that exist are taken over. What came of it: the ``ids`` of pilots that the run
+    is about, why others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of
+    what Terraform was told of single pilots, whether Terraform was ``met`` at all, and the ``cause`` why nothing
+    was done."""
 
     login: Login
     only: frozenset[str] | None = None
@@ -35,6 +36,7 @@ class Run:
     calls: Counter[str] = field(default_factory=Counter)
     faults: set[str] = field(default_factory=set)
     met: bool = False
+    cause: Reason | None = None
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 

@@ -83,6 +83,8 @@ class Bulk(Terraform):
         applied.ids |= run.ids
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)
+        if run.cause is not None and applied.trouble:
+            applied.cause = run.cause.saying(applied.trouble)
         killed = f" ({applied.trouble})" if ended.exit < 0 else ""
         applied.failed |= {key: why.saying(self._clean(why.text) + killed) for key, why in run.refused.items()}
         if not run.met and applied.trouble and not applied.stopped and ended.exit > 0:
