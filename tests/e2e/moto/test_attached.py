@@ -219,7 +219,7 @@ def test_what_was_made_and_what_was_refused_comes_back_as_objects(anyone: Site) 
     (made,) = anyone.instances().items()
     assert applied.ids == {made[1][1]["tfce:key"]: made[0]}
     (refusal,) = applied.failed.items()
-    assert refusal[0] in (A, B) and "InstanceLimitExceeded: quota is full" in refusal[1]
+    assert refusal[0] in (A, B) and "InstanceLimitExceeded: quota is full" in str(refusal[1])
     assert applied.calls["RunInstances"] == 2 and C not in {*applied.ids, *applied.failed}
 
 
