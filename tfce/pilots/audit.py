@@ -66,8 +66,13 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
     services.check_home(record)
     view = services.view(record, services.terraform.instances())
-    rows = [_row(case) for case in view.cases if case.kind is not Kind.FOREIGN]
+    rows = [_row(case) for case in view.cases if case.kind is not Kind.FOREIGN and not _left_over(case)]
     return rows if known is None else _against(rows, known, record.tombstones)
+
+
+def _left_over(case: Case) -> bool:
+    """Whether another computing element left the VM: it never was in record or state."""
+    return case.vm is not None and not case.vm.claimed and case.pilot is None and case.instance is None
 
 
 def _row(case: Case) -> Row:

@@ -61,6 +61,22 @@ Instance_Networks:
 Instance_SSHKey:
   (Optional) SSH key pair id, or name:NAME. Example: ``operators``
 
+Terraform_ImageOwners:
+  (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
+  136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
+
+Terraform_SecurityGroups:
+  (Optional) Security group ids or name:NAME. Example: ``name:pilots``
+
+Terraform_AvailabilityZone:
+  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
+
+Terraform_RootVolume:
+  (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
+
+Terraform_Tags:
+  (Optional) Additional tags of the VMs. Example: ``project=lz, owner=grid``
+
 Context_Template:
   (Optional) Cloud-init template instead of tfce's own. Example: ``/opt/dirac/etc/vm.yaml``
 
@@ -106,22 +122,6 @@ Terraform_MaxRetries:
 
 Terraform_MaxProcesses:
   (Optional) Terraform runs at once on this host, all queues. Default: 4. Example: ``2``
-
-Terraform_ImageOwners:
-  (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
-  136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
-
-Terraform_SecurityGroups:
-  (Optional) Security group ids or name:NAME. Example: ``name:pilots``
-
-Terraform_AvailabilityZone:
-  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
-
-Terraform_RootVolume:
-  (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
-
-Terraform_Tags:
-  (Optional) Additional tags of the VMs. Example: ``project=lz, owner=grid``
 
 Workspace_Root:
   (Optional) Private folder: state, journal, locks. Default: <DIRAC root>/var/tfce. Example:
