@@ -32,7 +32,7 @@ def test_five_pilots_are_one_request(bulk: OpenStackSite, rig: Rig) -> None:
         submitted = bulk.submit(5)
     assert submitted.code == 0, submitted.err
     result = submitted.json
-    looked_up = {"GET /images": 1, "GET /flavors": 1, "GET /networks": 1}
+    looked_up = {"GET /images": 1, "GET /flavors/detail": 1, "GET /networks": 1}
     # one look before, in case an earlier cycle made them, and one after, for their ids
     # Terraform starts the provider for its plan and for its apply: they share a login
     expected = {"POST /auth/tokens": 1, **looked_up, "GET /servers/detail": 2, "POST /servers": 1}
