@@ -78,7 +78,7 @@ def _in(folder: Path, port: int | None) -> int:
         (folder / "site.cfg").write_text(text)
         print(text)
         (folder / "cloud.auth").touch(0o600)
-        (folder / "cloud.auth").write_text('[DEFAULT]\nkey = "demo"\nsecret = "demo"\n')
+        (folder / "cloud.auth").write_text('[DEFAULT]\nkey = "demo"\nsecret = "embedded-cloud"\n')
         parts = assemble(load_queue(folder / "site.cfg", QUEUE), announce=lambda line: print(f"    {line}"))
         return Demo(cloud, parts).run()
 
