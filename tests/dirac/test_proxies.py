@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from tests.dirac import userdata
-from tests.dirac.conftest import CE, Site
+from tests.dirac.conftest import BARE, CE, Site
 from tests.rigs import dirac_x509
 from tfce.config.credentials import Credentials
+from tfce.userdata import brings_proxy
 
 GROUP = "dteam_pilot"
 DAY = 86400
@@ -86,12 +87,43 @@ def test_the_element_keeps_the_chain_and_its_time(site: Site, issuer: Issuer) ->
 # -- the long-lived proxy in the VM ------------------------------------------------------------------------
 
 
-def test_without_the_option_the_vm_gets_no_proxy_of_its_own(site: Site, manager: Issuer) -> None:
+def test_where_the_wrapper_brings_a_proxy_the_vm_gets_none_of_its_own(site: Site, manager: Issuer) -> None:
     element = site.element()
     element.setProxy(manager.proxy(DAY))
     assert element.submitJob(site.wrapper, "", 1)["OK"]
     assert manager.asked == []
     assert "/root/proxy.pem" not in vm_files(site)
+
+
+def bare(site: Site) -> str:
+    """The path of a wrapper without a proxy."""
+    path = site.folder / "bare.sh"
+    path.write_bytes(BARE)
+    return str(path)
+
+
+def test_where_it_brings_none_the_vm_gets_one_for_two_weeks_by_default(site: Site, manager: Issuer) -> None:
+    element = site.element()
+    element.setProxy(manager.proxy(DAY))
+    assert element.submitJob(bare(site), "", 1)["OK"]
+    (asked,) = manager.asked
+    assert asked["requiredTimeLeft"] == FORTNIGHT + DAY and asked["limited"]
+    assert "/root/proxy.pem" in vm_files(site)
+
+
+def test_none_turns_it_off(site: Site, manager: Issuer) -> None:
+    element = site.element(Context_ProxyLifetime="none")
+    element.setProxy(manager.proxy(DAY))
+    assert element.submitJob(bare(site), "", 1)["OK"]
+    assert manager.asked == [] and "/root/proxy.pem" not in vm_files(site)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_dirac_s_own_wrapper_is_known_by_what_is_in_it(issuer: Issuer, packed: bool) -> None:
+    from DIRAC.WorkloadManagementSystem.Utilities import PilotWrapper
+
+    files = PilotWrapper.getPilotFilesCompressedEncodedDict([], issuer.proxy(DAY) if packed else None)
+    assert brings_proxy(PilotWrapper.pilotWrapperScript(files, "-n a.site").encode()) is packed
 
 
 def test_the_cloud_proxy_lasts_and_is_for_its_owner_only(site: Site, manager: Issuer) -> None:

@@ -14,9 +14,9 @@ the same options; ``CEType = Terraform`` is the one line to change.
 - A VM powers off when its pilot ends. Stopped VMs, failed ones and those older than Context_MaxLifetime are
   removed at the next status update.
 
-The pilot proxy is bundled in the pilot wrapper. Where Context_ProxyLifetime is set, the VM also gets a
-long-lived limited proxy of its own: of the pilot's group, with the DN of the Operations option
-``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
+Since DIRAC 8.0.54 the pilot proxy is bundled in the pilot wrapper. Where it is not, or where
+Context_ProxyLifetime is set, the VM gets a long-lived limited proxy of its own: of the pilot's group, with the
+DN of the Operations option ``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
 
 Key and secret of the cloud are in an ini file that only the dirac service user may read (rights 600); it is
 refused otherwise. The section of the CE's name is used, completed by DEFAULT. The secret PROXY stands for the
@@ -61,6 +61,22 @@ Instance_Networks:
 Instance_SSHKey:
   (Optional) SSH key pair id, or name:NAME. Example: ``operators``
 
+Terraform_ImageOwners:
+  (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
+  136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
+
+Terraform_SecurityGroups:
+  (Optional) Security group ids or name:NAME. Example: ``name:pilots``
+
+Terraform_AvailabilityZone:
+  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
+
+Terraform_RootVolume:
+  (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
+
+Terraform_Tags:
+  (Optional) Additional tags of the VMs. Example: ``project=lz, owner=grid``
+
 Context_Template:
   (Optional) Cloud-init template instead of tfce's own. Example: ``/opt/dirac/etc/vm.yaml``
 
@@ -74,8 +90,11 @@ Context_MaxLifetime:
   (Optional) Seconds after which a VM is overdue. Default: 1209600. Example: ``259200``
 
 Context_ProxyLifetime:
-  (Optional) Seconds a proxy of its own in the VM must last; unset: the proxy comes in the pilot wrapper.
-  Example: ``1209600``
+  (Optional) Seconds a proxy of its own in the VM must last; none: it gets none; unset: 1209600 (two weeks)
+  where the pilot wrapper brings no proxy, else none. Example: ``604800``
+
+Context_Linger:
+  (Optional) Seconds a VM whose pilot failed stays up, for who debugs it. Default: 0. Example: ``3600``
 
 Terraform_Binary:
   (Optional) Terraform or tofu program; unset: found on the PATH. Example: ``/usr/bin/tofu``
@@ -106,22 +125,6 @@ Terraform_MaxRetries:
 
 Terraform_MaxProcesses:
   (Optional) Terraform runs at once on this host, all queues. Default: 4. Example: ``2``
-
-Terraform_ImageOwners:
-  (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
-  136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
-
-Terraform_SecurityGroups:
-  (Optional) Security group ids or name:NAME. Example: ``name:pilots``
-
-Terraform_AvailabilityZone:
-  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
-
-Terraform_RootVolume:
-  (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
-
-Terraform_Tags:
-  (Optional) Additional tags of the VMs. Example: ``project=lz, owner=grid``
 
 Workspace_Root:
   (Optional) Private folder: state, journal, locks. Default: <DIRAC root>/var/tfce. Example:
@@ -375,7 +378,10 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
 
     def _cloudIdentity(self) -> tuple[str, str]:
         if not self.proxy:
-            raise TfceError("Context_ProxyLifetime is set, but DIRAC has given no proxy to tell DN and group from")
+            raise TfceError(
+                "the VM is to have a proxy of its own, but DIRAC has given none to tell DN and group from; "
+                "see its ProxyManager, or set Context_ProxyLifetime = none"
+            )
         info = _value(getProxyInfo(self.proxy, disableVOMS=True), "the proxy cannot be read")
         if not info.get("group"):
             raise TfceError(f"the proxy of {info['identity']} has no group that the Registry knows")
@@ -396,9 +402,12 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
                  none was allowed to; S_ERROR with the reason if all failed. ``proxy`` is not used: the
                  wrapper holds the pilot's.
         """
+        from tfce.userdata import brings_proxy
+
         fleet = self._fleet()
         wrapper = Path(executableFile).read_bytes()
-        cloud_proxy = self._cloudProxyText(fleet.queue.userdata.proxy_lifetime)
+        rule = fleet.queue.userdata.proxy_lifetime
+        cloud_proxy = self._cloudProxyText(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
             reasons = "; ".join(self._reasons(submission))
