@@ -86,7 +86,6 @@ class Kind(Enum):
 
 LIVING = frozenset((Kind.BOOTING, Kind.HEALTHY, Kind.UNKNOWN))
 ALIVE = frozenset((State.BOOTING, State.RUNNING, State.UNKNOWN))  # what may run a pilot
-MISSING = frozenset((Kind.NOT_LISTED, Kind.ABSENT, Kind.VANISHED, Kind.NEVER_CREATED, Kind.STALE))
 
 
 @dataclass(frozen=True)

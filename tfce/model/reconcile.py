@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from tfce.model.case import ALIVE, LIVING, MISSING, Case, Clocks, Instance, Kind, Rules
+from tfce.model.case import ALIVE, LIVING, Case, Clocks, Instance, Kind, Rules
 from tfce.model.pilot import Pilot
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, Listing, Owner, State, precedence
@@ -19,7 +19,6 @@ from tfce.model.vm import VM, Listing, Owner, State, precedence
 __all__ = [
     "DELETING_LIMIT",
     "LIVING",
-    "MISSING",
     "Case",
     "Clocks",
     "Instance",

@@ -40,7 +40,7 @@ class Provisioner(Protocol):
 
 @dataclass(frozen=True)
 class View:
-    """A queue as it was seen: the snapshot, and its cases. ``complaint``: what an operator should know of it."""
+    """A queue as it was seen: the snapshot, and its cases."""
 
     snapshot: Snapshot
     cases: list[Case]
