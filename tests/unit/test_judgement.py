@@ -3,6 +3,7 @@ worlds is elsewhere; these are the ones that people ask about."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,6 +89,18 @@ def test_who_goes_and_why(
     assert [(one.cause, one.last_state) for one in ends] == ([verdict] if verdict else [])
     gone = state is State.DELETED  # and is not destroyed again
     assert [one.verb for one in ends] == ([Verb.FORGET if gone else Verb.DESTROY] if verdict else [])
+
+
+def test_another_installations_vm_that_is_gone_is_no_sign_of_it() -> None:
+    """EC2 lists what it terminated for an hour: a queue's host need not be told that it lost its memory."""
+    theirs = Owner("another", OWNER.ce, OWNER.queue)
+
+    def kinds(state: State) -> list[Kind]:
+        one = replace(vm(state), tags={**theirs.tags(), "tfce:key": KEY})
+        return [case.kind for case in reconcile(Snapshot(Record("site"), Listing((one,)), Clocks(NOW), OWNER))]
+
+    assert kinds(State.RUNNING) == kinds(State.STOPPED) == kinds(State.DELETING) == [Kind.FOREIGN]
+    assert kinds(State.DELETED) == []
 
 
 def test_a_vm_that_boots_for_too_long_has_failed() -> None:

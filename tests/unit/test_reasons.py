@@ -120,6 +120,10 @@ OPENSTACK_OTHER = {
     "404 Not Found Flavor m1.huge could not be found.": Kind.FLAVOR,
     "403 Forbidden Only volume-backed servers are allowed for flavors with zero disk.": Kind.FLAVOR,
     "400 Bad Request Network 1a2b could not be found.": Kind.NETWORK,
+    "Error trying to get network information from the Network API: Could not find any matching network for id 1a2b"
+    "": Kind.NETWORK,
+    "Error trying to get network information from the Network API: More than one network found for name site"
+    "": Kind.NETWORK,
     "409 Conflict Multiple possible networks found, use a Network ID to be more specific.": Kind.NETWORK,
     "400 Bad Request Security group pilots not found for project 1.": Kind.NETWORK,
     "400 Bad Request Invalid key_name provided.": Kind.KEY_PAIR,

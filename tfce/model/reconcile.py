@@ -84,7 +84,7 @@ class _Join:
         owner = self._snapshot.owner
         if owner.owns(vm) or (vm.id in self._keys and not vm.claimed):
             self._bearers[self._keys.get(vm.id) or vm.key or vm.name or vm.id].append(vm)
-        elif owner.same_queue(vm):
+        elif owner.same_queue(vm) and vm.state is not State.DELETED:  # some clouds list what is gone for an hour
             self._foreign.append(vm)
 
     def cases(self) -> list[Case]:

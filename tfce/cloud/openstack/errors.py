@@ -2,7 +2,8 @@
 
 The HTTP status and neutron's error type are codes. Nova has none in the ``fault`` of a server, and one status for
 many things: so a bounded table of its messages, each as the service's source has it (nova/exception.py,
-neutron_lib/exceptions, cinder/exception.py, glance/common/exception.py; the formats have not changed since 2014).
+neutron_lib/exceptions, cinder/exception.py, glance/common/exception.py; the formats have not changed since 2014),
+and of what terraform-provider-openstack says itself (compute_instance_v2_networking.go).
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ _MESSAGES: tuple[tuple[Kind, str, str], ...] = (
     (Kind.KEY_PAIR, r"Invalid key_name provided|[Kk]ey ?pair .*not (?:be )?found", ""),
     (Kind.CONFIGURATION, r"[Aa]vailability zone", "correct Terraform_AvailabilityZone"),
     (Kind.NETWORK, r"Multiple possible networks found|[Nn]etwork .*(?:not found|could not be found)", ""),
+    (Kind.NETWORK, r"find any matching (?:network|port) for|More than one (?:network|port) found for", ""),
     (Kind.NETWORK, r"Failed to allocate the network|requires a subnet|Security group .*not .*found", ""),
     (Kind.NETWORK, r"create an interface on external network|Virtual Interface creation failed", ""),
     (Kind.AUTHENTICATION, r"Policy doesn't allow|requires authentication|Authentication failed", ""),
