@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tfce import __version__
-from tfce.cli import main
+from tfce.cli import commands, main, tables
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State
 from tfce.pilots.audit import Row
@@ -305,7 +305,7 @@ def test_a_submission_as_json_and_for_people() -> None:
         {"cloud://i-1": "0000000A"}, {"0000000B": Reason(Kind.CAPACITY, "no capacity")}, seconds=1.23456
     )
     submission.calls.update({"RunInstances": 2})
-    assert main.submission_json(submission) == {
+    assert tables.submission_json(submission) == {
         "references": ["cloud://i-1"],
         "stamps": {"cloud://i-1": "0000000A"},
         "failed": [{"key": "0000000B", "reason": "no capacity", "kind": "capacity"}],
@@ -313,7 +313,7 @@ def test_a_submission_as_json_and_for_people() -> None:
         "seconds": 1.235,
         "limited": "",
     }
-    text = main.submission_table(submission)
+    text = tables.submission_table(submission)
     assert "cloud://i-1" in text and "no capacity" in text and "2 API calls (RunInstances 2), 1.2 s" in text
 
 
@@ -331,7 +331,7 @@ def test_a_submission_as_json_and_for_people() -> None:
 )
 def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, Kind], stopped: str, code: int) -> None:
     reasons = {key: Reason(kind, "x") for key, kind in failed.items()}
-    assert main._submission_code(Submission(stamps, reasons, stopped=stopped)) == code
+    assert commands._submission_code(Submission(stamps, reasons, stopped=stopped)) == code
 
 
 def test_a_sweep_as_json_and_for_people() -> None:
@@ -347,7 +347,7 @@ def test_a_sweep_as_json_and_for_people() -> None:
         later=["cloud://i-6"],
         kept=4,
     )
-    shown = main.sweep_json(sweep)
+    shown = tables.sweep_json(sweep)
     assert json.loads(json.dumps(shown)) == shown
     assert shown["removed"] == [
         {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped", "lived_s": 312},
@@ -356,13 +356,13 @@ def test_a_sweep_as_json_and_for_people() -> None:
     assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
     assert (shown["absent"], shown["later"]) == (["cloud://i-5"], ["cloud://i-6"])
     assert shown["looked_only"] is False
-    text = main.sweep_table(sweep)
+    text = tables.sweep_table(sweep)
     for words in ("LIVED_S", "312", "held back: overdue", "FAILED: denied", "0000000D", "4 kept"):
         assert words in text
     assert "only looked" not in text
     rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("cloud://")}
     assert "knows no such VM" in rows["cloud://i-5"] and "its removal is remembered" in rows["cloud://i-6"]
-    assert main.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
+    assert tables.sweep_table(Sweep(kept=2)).startswith("nothing to remove\n2 kept")
 
 
 def test_a_sweep_that_only_looked_says_so() -> None:
@@ -370,14 +370,14 @@ def test_a_sweep_that_only_looked_says_so() -> None:
         removed=[Removal("0000000A", "cloud://i-1", "tfce-0000000A", "stopped", State.STOPPED, 312)],
         looked_only=True,
     )
-    assert main.sweep_json(sweep)["looked_only"] is True
-    text = main.sweep_table(sweep, "WOULD GO")
+    assert tables.sweep_json(sweep)["looked_only"] is True
+    text = tables.sweep_table(sweep, "WOULD GO")
     assert text.startswith("WOULD GO") and "nothing was removed: tfce only looked" in text
 
 
 def test_an_audit_names_the_queue_in_its_cures() -> None:
     row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", "tfce reap CE/QUEUE")
-    text = main.audit_table([row], NAME)
+    text = tables.audit_table([row], NAME)
     assert f"tfce reap {NAME}" in text and "yes" in text
 
 
@@ -404,8 +404,8 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
         VM("i-4", "database", State.RUNNING, "running", born),
         VM("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
     )
-    real = main.assemble
-    monkeypatch.setattr(main, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
+    real = commands.assemble
+    monkeypatch.setattr(commands, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
     code, out, _ = tfce("migrate", NAME, "--json")
     shown = json.loads(out)
     assert code == 0 and shown["calls"] == {"DescribeInstances": 1}
@@ -421,10 +421,10 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
 
 
 def test_columns_line_up() -> None:
-    lines = main.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
+    lines = tables.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
     assert len({line.index(cell) for line, cell in zip(lines, ("LONGER", "1", "None"), strict=True)}) == 1
-    assert main.table(("A",), []) == "A"
-    assert main.status_table([]).startswith("REFERENCE")
+    assert tables.table(("A",), []) == "A"
+    assert tables.status_table([]).startswith("REFERENCE")
 
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
@@ -435,11 +435,11 @@ def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
     seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
-    row = main._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
+    row = tables._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
     assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
         "cloud://i-1",
         "tfce-0000000A",
         None,
         60,
     )
-    assert main._seen_row(seen, {}, now, "tfce-")["reference"] is None
+    assert tables._seen_row(seen, {}, now, "tfce-")["reference"] is None

@@ -199,7 +199,7 @@ def test_an_audits_verdict(
     row = audit._row(case)
     assert (row.verdict, row.mismatch) == (verdict, mismatch)
     assert bool(row.cure) == (verdict != "ok")
-    assert (row.roster, row.state) == (recorded, state_id is not None)
+    assert (row.recorded, row.state) == (recorded, state_id is not None)
 
 
 def row(reference: str, verdict: str = "ok") -> Row:

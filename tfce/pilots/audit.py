@@ -21,12 +21,12 @@ log = logging.getLogger("tfce")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of an audit. ``roster`` and ``state``: whether they list the pilot; ``cloud``: the cloud's
+    """One line of an audit. ``recorded`` and ``state``: whether they list the pilot; ``cloud``: the cloud's
     word for its VM, or "-"; ``cure``: the command that mends it, "" where nothing is to be done."""
 
     key: str
     reference: str
-    roster: bool
+    recorded: bool
     state: bool
     cloud: str
     verdict: str

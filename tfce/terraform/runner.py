@@ -201,7 +201,7 @@ class Terraform:
     # -- verbs ---------------------------------------------------------------------------------------------
 
     def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
-        """Create the VMs of ``keys``, which the roster lists. Nothing else is looked at or touched: no
+        """Create the VMs of ``keys``, which the record lists. Nothing else is looked at or touched: no
         refresh, no work that grows with the pilots that already run."""
         applied = Applied()
 
@@ -312,7 +312,7 @@ class Terraform:
         return TerraformError(f"{self._queue.label}: the Terraform state is damaged ({why}); {self._mend}")
 
     def adopt(self, ids: Mapping[str, str]) -> None:
-        """Take VMs that exist into the state, all in one run: ``{key: instance id}``, keys in the roster."""
+        """Take VMs that exist into the state, all in one run: ``{key: instance id}``, keys in the record."""
         if not ids:
             return
         blocks = [

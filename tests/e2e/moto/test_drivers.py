@@ -32,7 +32,7 @@ def queue(cloud: str, **more: str) -> Queue:
 
 
 def test_the_options_know_exactly_libclouds_drivers() -> None:
-    known = {name.upper() for name in DRIVERS if "." not in name}  # a driver of one's own is registered by its path
+    known = {name.upper() for name in DRIVERS if "." not in name}  # one of one's own is registered by its path
     assert endpoint.OTHERS | {"EC2", "OPENSTACK"} == known
 
 

@@ -4,7 +4,7 @@ This allows submission to cloud sites through Terraform (via the standard SiteDi
 a VM of its own, contextualised with cloud-init. It takes the place of the CloudComputingElement and reads
 the same options; ``CEType = Terraform`` is the one line to change.
 
-- Each queue has a workspace on the DIRAC server: a private folder with the roster of its pilots, Terraform's
+- Each queue has a workspace on the DIRAC server: a private folder with the record of its pilots, Terraform's
   state and a journal. What is asked of the cloud is written there first, so that a crash, a time-out or a
   full disk loses no VM and makes none twice.
 - Terraform creates VMs; libcloud polls and removes them. A pilot reference is ``cloud://<instance id>``, the

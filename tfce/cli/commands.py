@@ -1,0 +1,231 @@
+"""What each command does: one function a command, which returns the process's exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfce.app import Parts, assemble
+from tfce.cli import edge, tables
+from tfce.config.cfg import load_queue, queue_names
+from tfce.config.options import Queue
+from tfce.model.errors import ConfigError
+from tfce.model.reasons import Kind
+from tfce.pilots.fleet import Submission, Sweep
+from tfce.pilots.submit import failure_kind, recipe_for
+from tfce.store.workspace import Workspace
+from tfce.terraform import variables
+
+DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
+_PLAN_HAS_CHANGES = 2
+_UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
+_STAND_IN = b"#!/bin/bash\n# stands for the pilot wrapper\n"
+
+
+def _queue(options: argparse.Namespace) -> Queue:
+    return load_queue(_config(options), options.queue)
+
+
+def _config(options: argparse.Namespace) -> Path:
+    name = options.config or os.environ.get("TFCE_CONFIG")
+    if not name:
+        raise ConfigError("--config", "", "no configuration is named", "add --config FILE, or set TFCE_CONFIG")
+    return Path(name)
+
+
+def _parts(options: argparse.Namespace) -> Parts:
+    return assemble(_queue(options), announce=edge.say)
+
+
+def _json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=2))
+
+
+def render(options: argparse.Namespace) -> int:
+    if options.context:
+        return _context(options)
+    if options.wrapper:
+        raise ConfigError("--wrapper", str(options.wrapper), "is for --context only", "add --context")
+    workspace = Workspace(_queue(options))  # no credentials: a reviewer's checkout has none
+    if options.check:
+        diff = workspace.outdated(variables.shape(workspace))
+        print(diff, end="")
+        return PARTLY if diff else DONE
+    with workspace.locked():
+        before = workspace.outdated(variables.shape(workspace))
+        workspace.prepare()
+        variables.write(workspace)
+    for name in ("queue.tfvars", "scale.tfvars.json"):
+        print(workspace.review / name, "" if str(workspace.review / name) in before else "(unchanged)")
+    return DONE
+
+
+def _context(options: argparse.Namespace) -> int:
+    """What a VM would get, secrets masked; asks nothing of anybody."""
+    from tfce import userdata
+
+    queue = _queue(options)
+    wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
+    proxy = b"stands for the proxy\n" if queue.userdata.proxy_lifetime is not None else None
+    if not options.wrapper:
+        edge.say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
+    if proxy:
+        edge.say(f"Context_ProxyLifetime is set: a stand-in of {len(proxy)} bytes is in the proxy's place")
+    recipe = recipe_for(queue)
+    print(userdata.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
+    userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error
+    return DONE
+
+
+def _wrapper(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError("--wrapper", str(path), str(error.strerror), "name the pilot wrapper") from None
+
+
+def plan(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    with parts.workspace.locked():
+        parts.workspace.prepare()
+        parts.terraform.prepare()
+        variables.write(parts.workspace)
+    plan = parts.terraform.plan(refresh=not options.no_refresh)
+    print(plan.text)
+    return DONE if plan.empty else _PLAN_HAS_CHANGES
+
+
+def submit(options: argparse.Namespace) -> int:
+    wrapper = _wrapper(options.wrapper)
+    parts = _parts(options)
+    progress = edge.say if not options.json else (lambda text: None)
+    submission = parts.fleet.submit(wrapper, options.count, progress=progress, ignore_limits=True)
+    if options.json:
+        _json(tables.submission_json(submission))
+    else:
+        print(tables.submission_table(submission))
+    return _submission_code(submission)
+
+
+def _submission_code(submission: Submission) -> int:
+    if not submission.failed:
+        return PARTLY if submission.limited else DONE
+    nothing = not submission.stamps and not submission.stopped
+    return UNREACHABLE if nothing and failure_kind(submission.failed) in _UNREACHABLE_KINDS else PARTLY
+
+
+def status(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    start = time.monotonic()
+    rows = tables.status_rows(parts)
+    calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
+    if options.json:
+        _json({"pilots": rows, "calls": calls, "seconds": seconds})
+    else:
+        print(tables.status_table(rows))
+        print(tables.cost(calls, seconds))
+    return DONE
+
+
+def reap(options: argparse.Namespace) -> int:
+    sweep = _parts(options).fleet.reap(dry_run=options.dry_run)
+    return _show_sweep(sweep, options.json, "WOULD GO" if sweep.looked_only else "REMOVED")
+
+
+def kill(options: argparse.Namespace) -> int:
+    sweep = _parts(options).fleet.kill(options.reference)
+    return _show_sweep(sweep, options.json, "REMOVED")
+
+
+def _show_sweep(sweep: Sweep, as_json: bool, head: str) -> int:
+    if as_json:
+        _json(tables.sweep_json(sweep))
+    else:
+        print(tables.sweep_table(sweep, head))
+    return PARTLY if sweep.failed or sweep.absent else DONE
+
+
+def log(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    found = parts.fleet.log(options.pilot, options.lines)
+    if options.json:
+        _json({**vars(found), "calls": dict(parts.cloud.calls)})
+    else:
+        print(found.text())
+    return PARTLY if found.trouble else DONE
+
+
+def audit(options: argparse.Namespace) -> int:
+    parts = _parts(options)
+    known = _lines(options.references) if options.references else None
+    rows = parts.fleet.audit(known)
+    mismatches = sum(1 for row in rows if row.mismatch)
+    label = parts.workspace.queue.label
+    if options.json:
+        shown = [{**vars(row), "cure": row.cure.replace("CE/QUEUE", label)} for row in rows]
+        _json({"rows": shown, "mismatches": mismatches})
+    else:
+        print(tables.audit_table(rows, label))
+        print(f"{mismatches} mismatches; {tables.cost(parts.cloud.calls, 0)}")
+    return PARTLY if mismatches else DONE
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise ConfigError("--references", str(path), reason, "name a file with one reference a line") from None
+
+
+def repair(options: argparse.Namespace) -> int:
+    lines = _parts(options).fleet.repair()
+    print("\n".join(lines) or "nothing was damaged")
+    return DONE
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from tfce.cli.doctor import examine
+
+    checks = examine(_queue(options))
+    if options.json:
+        _json({"checks": [vars(check) for check in checks]})
+    else:
+        rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
+        print(tables.table(("", "CHECK", "FOUND", "CURE"), rows))
+    return DONE if all(check.ok for check in checks) else PARTLY
+
+
+def migrate(options: argparse.Namespace) -> int:
+    from tfce.pilots import migration
+
+    parts = _parts(options)
+    rows = tables.left_over_rows(migration.left_over(parts.workspace, parts.cloud), datetime.now(UTC))
+    statement = migration.statement(parts.workspace.queue.ce)
+    if options.json:
+        _json({"vms": rows, "statement": statement, "calls": dict(parts.cloud.calls)})
+    else:
+        print(tables.left_over_table(rows))
+        print(f"\nTheir pilots become Terraform's with this, in PilotAgentsDB:\n{statement}")
+    return DONE
+
+
+def path(options: argparse.Namespace) -> int:
+    print(Workspace(_queue(options)).private)
+    return DONE
+
+
+def demo(options: argparse.Namespace) -> int:
+    from tfce.cli.demo import demonstrate
+
+    return demonstrate(options.port)
+
+
+def queues(options: argparse.Namespace) -> int:
+    print("\n".join(queue_names(_config(options))))
+    return DONE

@@ -1,0 +1,104 @@
+"""The commands' arguments: what ``tfce --help`` shows, and the reference page is made from."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tfce import __version__
+from tfce.cli import commands
+from tfce.pilots.consoles import LINES
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 done in part or a mismatch, 2 usage or configuration, "
+    "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line; each command's function is its ``run``."""
+    root = argparse.ArgumentParser(
+        prog="tfce",
+        description="Pilots of a DIRAC computing element as cloud VMs, through Terraform.",
+        epilog=_EPILOG,
+    )
+    root.add_argument("--version", action="version", version=f"tfce {__version__}")
+    groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for of_subject in (_of_workspaces, _of_pilots, _of_records, _of_hosts):
+        of_subject(groups)
+    return root
+
+
+def _command(
+    groups: Any, run: Callable[[argparse.Namespace], int], text: str, *, json: bool = False, queue: bool = True
+) -> argparse.ArgumentParser:
+    """Add the command that is called as its function is."""
+    one: argparse.ArgumentParser = _bare(groups, run, text)
+    if queue:
+        one.add_argument("queue", metavar="CE/QUEUE", help="the queue, as in DIRAC's configuration")
+    one.add_argument("--config", metavar="FILE", help="DIRAC CFG file; default: the variable TFCE_CONFIG")
+    if json:
+        one.add_argument("--json", action="store_true", help="print JSON")
+    return one
+
+
+def _bare(groups: Any, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = groups.add_parser(
+        run.__name__, help=text, description=text[0].upper() + text[1:] + "."
+    )
+    one.set_defaults(run=run)
+    return one
+
+
+def _of_workspaces(groups: Any) -> None:
+    _command(groups, commands.queues, "list the queues in the configuration", queue=False)
+    _command(groups, commands.path, "print the queue's private workspace folder")
+    render = _command(groups, commands.render, "write the workspace's reviewable files")
+    instead = render.add_mutually_exclusive_group()
+    instead.add_argument(
+        "--check", action="store_true", help="only show what is out of date; exit 1 if anything is"
+    )
+    instead.add_argument("--context", action="store_true", help="only show what a VM would get, secrets masked")
+    render.add_argument("--wrapper", type=Path, metavar="FILE", help="with --context: the pilot wrapper")
+    plan = _command(groups, commands.plan, "show Terraform's plan")
+    plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
+
+
+def _of_pilots(groups: Any) -> None:
+    submit = _command(groups, commands.submit, "start pilots", json=True)
+    submit.add_argument("--count", type=_at_least_one, default=1, help="how many (default 1)")
+    submit.add_argument("--wrapper", type=Path, required=True, metavar="FILE", help="the pilot wrapper to run")
+    _command(groups, commands.status, "show the queue's pilots", json=True)
+    reap = _command(groups, commands.reap, "remove ended, failed and overdue VMs", json=True)
+    reap.add_argument("--dry-run", action="store_true", help="only say what would go")
+    kill = _command(groups, commands.kill, "remove the VMs of these pilots", json=True)
+    kill.add_argument("reference", nargs="+", metavar="REFERENCE", help="cloud://<instance id>")
+    pilot = _command(groups, commands.log, "show what is known of one pilot, and its VM's console", json=True)
+    pilot.add_argument("pilot", metavar="REFERENCE|KEY", help="cloud://<instance id>, or the stamp")
+    pilot.add_argument(
+        "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
+    )
+
+
+def _of_records(groups: Any) -> None:
+    audit = _command(groups, commands.audit, "compare record, Terraform state and cloud", json=True)
+    audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
+    _command(groups, commands.repair, "rebuild a damaged record or state")
+    _command(groups, commands.migrate, "list the VMs that CloudCE left, and the SQL that hands over", json=True)
+
+
+def _of_hosts(groups: Any) -> None:
+    _command(groups, commands.doctor, "check configuration, tools and cloud; creates nothing", json=True)
+    demo = _bare(groups, commands.demo, "run the main job on an emulated cloud, from nothing")
+    demo.add_argument(
+        "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,164 @@
+"""What the commands print: tables for people, dictionaries for ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tfce.app import Parts
+from tfce.model.pilot import timestamp
+from tfce.model.vm import VM
+from tfce.pilots.execute import Removal
+from tfce.pilots.fleet import Seen, Submission, Sweep
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """``rows`` under ``heads``, in columns."""
+    lines = [[str(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def cost(calls: dict[str, int], seconds: float) -> str:
+    """A cycle's cost in words: API calls by action, and seconds."""
+    each = ", ".join(f"{name} {number}" for name, number in sorted(calls.items())) or "none"
+    return f"{sum(calls.values())} API calls ({each}), {seconds:.1f} s"
+
+
+def submission_json(submission: Submission) -> dict[str, Any]:
+    """A submission as ``tfce submit --json`` prints it."""
+    return {
+        "references": submission.references,
+        "stamps": submission.stamps,
+        "failed": [
+            {"key": key, "reason": str(why), "kind": why.kind.value} for key, why in submission.failed.items()
+        ],
+        "calls": dict(submission.calls),
+        "seconds": round(submission.seconds, 3),
+        "limited": submission.limited,
+    }
+
+
+def submission_table(submission: Submission) -> str:
+    """A submission for people."""
+    rows = [(stamp, ref, "") for ref, stamp in submission.stamps.items()]
+    rows += [(key, "-", str(reason)) for key, reason in submission.failed.items()]
+    limited = [f"fewer than asked for: {submission.limited}"] if submission.limited else []
+    lines = [table(("STAMP", "REFERENCE", "FAILED"), rows), *limited, cost(submission.calls, submission.seconds)]
+    return "\n".join(lines)
+
+
+def status_rows(parts: Parts) -> list[dict[str, Any]]:
+    """The queue's pilots as ``tfce status --json`` prints them."""
+    seen = parts.fleet.status()
+    ids = {} if all(one.vm for one in seen) else parts.terraform.instances()
+    prefix = parts.workspace.queue.workspace.name_prefix
+    return [_seen_row(one, ids, datetime.now(UTC), prefix) for one in seen]
+
+
+def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]:
+    key = one.pilot.key
+    known = one.vm.reference if one.vm else (f"cloud://{ids[key].id}" if key in ids else None)
+    return {
+        "reference": known,
+        "stamp": key,
+        "name": one.vm.name if one.vm else prefix + key,
+        "state": one.state,
+        "node_state": one.vm.raw_state if one.vm else None,
+        "born": timestamp(one.pilot.requested_at),
+        "age_s": int((now - one.pilot.requested_at).total_seconds()),
+    }
+
+
+def status_table(rows: Iterable[dict[str, Any]]) -> str:
+    """A status for people."""
+    names = ("reference", "stamp", "name", "state", "node_state", "born", "age_s")
+    return table([name.upper() for name in names], [[row[name] or "-" for name in names] for row in rows])
+
+
+def sweep_json(sweep: Sweep) -> dict[str, Any]:
+    """A sweep as ``tfce reap --json`` prints it."""
+    return {
+        "removed": [_removal(removal) for removal in sweep.removed],
+        "failed": [{"reference": ref, "reason": reason} for ref, reason in sweep.failed.items()],
+        "held": [_removal(removal) for removal in sweep.held],
+        "adopted": sweep.adopted,
+        "absent": sweep.absent,
+        "later": sweep.later,
+        "looked_only": sweep.looked_only,
+        "kept": sweep.kept,
+        "calls": dict(sweep.calls),
+        "seconds": round(sweep.seconds, 3),
+    }
+
+
+def _removal(removal: Removal) -> dict[str, Any]:
+    return {
+        "reference": removal.reference,
+        "name": removal.name,
+        "reason": removal.reason,
+        "lived_s": removal.lived,
+    }
+
+
+def sweep_table(sweep: Sweep, head: str = "REMOVED") -> str:
+    """A sweep for people."""
+    rows = [_removal_row(removal) for removal in sweep.removed]
+    rows += [_removal_row(removal, "held back: ") for removal in sweep.held]
+    rows += [(ref, "-", "-", f"FAILED: {reason}") for ref, reason in sweep.failed.items()]
+    rows += [(ref, "-", "-", "the cloud knows no such VM") for ref in sweep.absent]
+    rows += [(ref, "-", "-", "not listed yet: its removal is remembered") for ref in sweep.later]
+    lines = [table((head, "NAME", "LIVED_S", "REASON"), rows)] if rows else ["nothing to remove"]
+    lines += ["nothing was removed: tfce only looked"] if sweep.looked_only else []
+    lines += [f"taken back into the record: {', '.join(sweep.adopted)}"] if sweep.adopted else []
+    return "\n".join([*lines, f"{sweep.kept} kept; {cost(sweep.calls, sweep.seconds)}"])
+
+
+def _removal_row(removal: Removal, held: str = "") -> tuple[object, ...]:
+    shown = _removal(removal)
+    lived = "-" if shown["lived_s"] is None else shown["lived_s"]
+    return shown["reference"] or "-", shown["name"], lived, f"{held}{shown['reason']}"
+
+
+def audit_table(rows: Iterable[Any], label: str) -> str:
+    """An audit for people."""
+    marks = {True: "yes", False: "-"}
+    heads = ("KEY", "REFERENCE", "RECORD", "STATE", "CLOUD", "VERDICT", "CURE")
+    return table(
+        heads,
+        [
+            (
+                r.key,
+                r.reference,
+                marks[r.recorded],
+                marks[r.state],
+                r.cloud,
+                r.verdict,
+                r.cure.replace("CE/QUEUE", label),
+            )
+            for r in rows
+        ],
+    )
+
+
+def left_over_rows(nodes: Iterable[VM], now: datetime) -> list[dict[str, Any]]:
+    """CloudCE's VMs as ``tfce migrate --json`` prints them; ``age_s`` is None where the cloud tells no age."""
+    return [
+        {
+            "reference": node.reference,
+            "name": node.name,
+            "state": node.state.value,
+            "age_s": int((now - node.created).total_seconds()) if node.created else None,
+        }
+        for node in sorted(nodes, key=lambda node: (node.created or now, node.name))
+    ]
+
+
+def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
+    """CloudCE's VMs for people."""
+    names = ("reference", "name", "state", "age_s")
+    cells = [["-" if row[name] is None else row[name] for name in names] for row in rows]
+    return table([name.upper() for name in names], cells) if rows else "no VM is left over"
