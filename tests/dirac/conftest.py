@@ -24,7 +24,8 @@ if importlib.util.find_spec("DIRAC") is None:
     collect_ignore = [p.name for p in here.glob("test_*.py") if p.name != "test_reference.py"] + ["server"]
 
 CE = "cloud.example.org"
-WRAPPER = b"#!/bin/bash\necho the pilot wrapper\n"
+WRAPPER = b"#!/bin/bash\necho the pilot wrapper\n: -----BEGIN PRIVATE KEY-----\n"  # it brings a proxy
+BARE = b"#!/bin/bash\necho the pilot wrapper\n"  # as before DIRAC 8.0.54
 
 
 @dataclass

@@ -178,7 +178,7 @@ def test_when_none_comes_up_the_error_says_why_once(site: Site, reason: str, kin
 
 def test_user_data_over_the_bound_is_refused_before_anything_is_asked(site: Site) -> None:
     big = site.folder / "big.sh"
-    big.write_bytes(os.urandom(40_000))
+    big.write_bytes(b"-----BEGIN PRIVATE KEY-----\n" + os.urandom(40_000))
     result = site.element().submitJob(str(big), "", 1)
     assert not result["OK"]
     assert "16384" in result["Message"] and "Context_Template" in result["Message"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import bz2
+import random
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,9 +12,11 @@ from uuid import uuid4
 import pytest
 
 from tests.dirac import userdata
-from tests.dirac.conftest import CE, Site
+from tests.dirac.conftest import BARE, CE, Site
 from tests.rigs import dirac_x509
 from tfce.config.credentials import Credentials
+from tfce.pilots.submit import recipe_for
+from tfce.userdata import brings_proxy, render
 
 GROUP = "dteam_pilot"
 DAY = 86400
@@ -86,12 +91,79 @@ def test_the_element_keeps_the_chain_and_its_time(site: Site, issuer: Issuer) ->
 # -- the long-lived proxy in the VM ------------------------------------------------------------------------
 
 
-def test_without_the_option_the_vm_gets_no_proxy_of_its_own(site: Site, manager: Issuer) -> None:
+def test_where_the_wrapper_brings_a_proxy_the_vm_gets_none_of_its_own(site: Site, manager: Issuer) -> None:
     element = site.element()
     element.setProxy(manager.proxy(DAY))
     assert element.submitJob(site.wrapper, "", 1)["OK"]
     assert manager.asked == []
     assert "/root/proxy.pem" not in vm_files(site)
+
+
+def bare(site: Site) -> str:
+    """The path of a wrapper without a proxy."""
+    path = site.folder / "bare.sh"
+    path.write_bytes(BARE)
+    return str(path)
+
+
+def test_where_it_brings_none_the_vm_gets_one_for_two_weeks_by_default(site: Site, manager: Issuer) -> None:
+    element = site.element()
+    element.setProxy(manager.proxy(DAY))
+    assert element.submitJob(bare(site), "", 1)["OK"]
+    (asked,) = manager.asked
+    assert asked["requiredTimeLeft"] == FORTNIGHT + DAY and asked["limited"]
+    assert "/root/proxy.pem" in vm_files(site)
+
+
+def test_none_turns_it_off(site: Site, manager: Issuer) -> None:
+    element = site.element(Context_ProxyLifetime="none")
+    element.setProxy(manager.proxy(DAY))
+    assert element.submitJob(bare(site), "", 1)["OK"]
+    assert manager.asked == [] and "/root/proxy.pem" not in vm_files(site)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_dirac_s_own_wrapper_is_known_by_what_is_in_it(issuer: Issuer, packed: bool) -> None:
+    from DIRAC.WorkloadManagementSystem.Utilities import PilotWrapper
+
+    files = PilotWrapper.getPilotFilesCompressedEncodedDict([], issuer.proxy(DAY) if packed else None)
+    assert brings_proxy(PilotWrapper.pilotWrapperScript(files, "-n a.site").encode()) is packed
+
+
+def packed(size: int) -> bytes:
+    """A proxy of so many bytes, as DIRAC packs it. PEM does not compress, whatever is in it."""
+    noise = base64.encodebytes(random.Random(1).randbytes(size)).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n{noise}"[:size]
+    return base64.b64encode(bz2.compress(pem.encode()))
+
+
+def real_wrapper(site: Site, proxy: int) -> str:
+    """The path of the wrapper that this DIRAC's SiteDirector makes around a proxy of so many bytes."""
+    from DIRAC.WorkloadManagementSystem.Utilities import PilotWrapper
+
+    path = site.folder / "real.sh"
+    options = "-V gridpp -l DIRAC -e GridPP -N cloud.example.org -Q long -n CLOUD.Example.org --wnVO=dteam"
+    script = PilotWrapper.pilotWrapperScript(
+        {"proxy": packed(proxy)},
+        options,
+        envVariables={"DIRAC_PILOT_STAMP": "x" * 32},
+        location="dirac.example.org:8443/pilot",
+        CVMFS_locations=["/cvmfs/dirac.egi.eu/pilot"],
+    )
+    path.write_text(script)
+    return str(path)
+
+
+@pytest.mark.parametrize(("module", "proxy"), [("bulk", 4600), ("bulk", 7800), ("native", 4600)])
+def test_diracs_own_wrapper_with_a_voms_proxy_fits_ec2(site: Site, module: str, proxy: int) -> None:
+    recipe = recipe_for(site.element(Terraform_Module=module)._fleet().queue)
+    render(recipe, key="0A1B2C3D-#", wrapper=Path(real_wrapper(site, proxy)).read_bytes())
+
+
+def test_where_a_large_proxy_does_not_fit_the_message_names_what_does(site: Site) -> None:
+    result = site.element(Terraform_Module="native").submitJob(real_wrapper(site, 7800), "", 1)
+    assert not result["OK"]
+    assert "set Terraform_Module = bulk, which sends compressed bytes (then 1" in result["Message"]
 
 
 def test_the_cloud_proxy_lasts_and_is_for_its_owner_only(site: Site, manager: Issuer) -> None:
@@ -164,7 +236,7 @@ def test_a_cloud_proxy_that_is_not_to_be_had_is_an_answer(site: Site, manager: I
 
 def test_a_cloud_proxy_needs_to_know_whose(site: Site, manager: Issuer) -> None:
     result = site.element(Context_ProxyLifetime="1000").submitJob(site.wrapper, "", 1)
-    assert not result["OK"] and "DIRAC has given no proxy" in result["Message"]
+    assert not result["OK"] and "DIRAC has given none" in result["Message"]
 
 
 def test_the_cloud_proxy_is_nowhere_on_disk_afterwards(site: Site, manager: Issuer) -> None:
@@ -202,7 +274,7 @@ def test_the_secret_proxy_is_the_path_of_the_dumped_proxy_and_follows_its_renewa
     seen: list[Credentials] = []
     assemble = type(element)._assemble
     monkeypatch.setattr(type(element), "_assemble", staticmethod(lambda q, s: (seen.append(s), assemble(q, s))[1]))
-    assert "DIRAC has given no proxy" in element.getCEStatus()["Message"]
+    assert "DIRAC has given none" in element.getCEStatus()["Message"]
     for chain in (issuer.proxy(DAY), issuer.proxy(2 * DAY)):
         element.setProxy(chain)
         for _ in range(2):

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from tfce.model import userdata as wire
+
 
 def files(text: str) -> dict[str, tuple[str, bytes]]:
     """The files that user data writes: path -> (permissions, content)."""
@@ -16,6 +18,8 @@ def files(text: str) -> dict[str, tuple[str, bytes]]:
 
 
 def _entries(text: str) -> list[dict[str, Any]]:
+    if wire.is_packed(text):
+        text = gzip.decompress(wire.as_bytes(text)).decode()
     if not text.startswith("#cloud-config"):
         (part,) = email.message_from_string(text).get_payload()
         text = gzip.decompress(part.get_payload(decode=True)).decode()

@@ -19,6 +19,7 @@ STUB
 case $1 in
 outer) # the real root: the file system, before the user namespace takes away the right to mount it
   mount -t overlay overlay -o "lowerdir=$2,upperdir=$3/upper,workdir=$3/work" "$3/root"
+  rm -f "$3/up" "$3/mapped"
   mkfifo "$3/up" "$3/mapped"
   exec 3<>"$3/up" 4<>"$3/mapped"
   unshare --user --mount --pid --net --uts --ipc --keep-caps --fork --kill-child "$0" inner "$2" "$3" &
@@ -66,7 +67,10 @@ init) # process 1 of the machine
   ip -6 addr add fd00:ec2::2/64 dev eth0 nodad
   ip link set eth0 up
   ip route add default via 10.0.0.1
-  for address in 10.0.0.1/24 169.254.169.254/32 fd00:ec2::254/64 fe80::a9fe:a9fe/64; do
+  ip -6 route add default via fd00:ec2::254
+  for address in 10.0.0.1/24 10.0.0.3/24 169.254.169.254/32 169.254.42.42/32 169.254.170.2/32 100.100.100.200/32 \
+    168.63.129.16/32 192.0.0.192/32 fd00:ec2::254/64 fd20:ce::254/128 fd00:a9fe:a9fe::1/128 fd00:42::42/128 \
+    fe80::a9fe:a9fe/64; do
     case $address in *::*) extra=nodad ;; *) extra= ;; esac
     nsenter --net=/run/netns/cloud ip addr add "$address" dev eth0 $extra
   done

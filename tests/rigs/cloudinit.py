@@ -12,7 +12,9 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +24,22 @@ HERE = Path(__file__).resolve().parent
 SUITE = "bookworm"
 MIRROR = os.environ.get("TFCE_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 # python3-cffi-backend: debootstrap does not follow the versioned virtual packages python3-cryptography wants.
-PACKAGES = ("cloud-init", "python3-cffi-backend", "iproute2", "gnupg", "procps", "curl", "sudo", "ca-certificates")
+PACKAGES = (
+    *("cloud-init", "python3-cffi-backend", "iproute2", "iptables", "nftables", "gnupg", "procps", "curl", "sudo"),
+    "ca-certificates",
+)
 INSTANCE = "i-0123456789abcdef0"
 
+# Where clouds have their metadata; the last is the DHCP server, where CloudStack has it.
+METADATA = (
+    *("169.254.169.254", "169.254.42.42", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192"),
+    *("[fd00:ec2::254]", "[fd20:ce::254]", "[fd00:a9fe:a9fe::1]", "[fd00:42::42]", "[fe80::a9fe:a9fe%25eth0]"),
+    "10.0.0.3",
+)
+LEASE = "lease {\n  option dhcp-server-identifier 10.0.0.3;\n}\n"
+
 PROBE = """\
-for address in 169.254.169.254 '[fd00:ec2::254]' '[fe80::a9fe:a9fe%25eth0]'; do
+for address in METADATA; do
   echo "$address $(curl -g -s -m 3 -o /dev/null -w '%{http_code}' "http://$address/")"
 done
 """
@@ -64,7 +77,7 @@ def root() -> Path:
     """The root file system all machines start from; built where it is not there yet."""
     home = cache("cloudinit")
     home.mkdir(parents=True, exist_ok=True)
-    done = home / f"{SUITE}-2"
+    done = home / f"{SUITE}-3"
     with (home / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.is_dir():
@@ -92,16 +105,28 @@ class Boot:
         return (self.upper / path.lstrip("/")).read_text()
 
 
-def boot(folder: Path, user_data: bytes, *, www: Path | None = None, hosts: str = "", limit: int = 180) -> Boot:
+def boot(
+    folder: Path,
+    user_data: bytes,
+    *,
+    www: Path | None = None,
+    hosts: str = "",
+    without: Sequence[str] = (),
+    limit: int = 180,
+) -> Boot:
     """Boots a machine with ``user_data`` in the empty ``folder``. ``www`` is served by the cloud's web server at
-    10.0.0.1, ``hosts`` goes to /etc/hosts. TimeoutExpired when it is not switched off within ``limit`` seconds."""
+    10.0.0.1, ``hosts`` goes to /etc/hosts, the files ``without`` are not there. TimeoutExpired when it is not
+    switched off within ``limit`` seconds."""
     upper = folder / "upper"
     for name in ("upper/seed", "work", "root"):
         (folder / name).mkdir(parents=True)
     seed = upper / "seed"
     shutil.copy(HERE / "cloudinit-cloud.py", seed / "cloud.py")
     shutil.copytree(www, seed / "www") if www else (seed / "www").mkdir()
-    (seed / "probe.sh").write_text(PROBE)
+    (seed / "probe.sh").write_text(PROBE.replace("METADATA", " ".join(f"'{one}'" for one in METADATA)))
+    _write(upper / "var/lib/dhcp/dhclient.eth0.leases", LEASE)
+    for program in without:
+        _hide(upper / program)
     _write(upper / "etc/hosts", f"127.0.0.1 localhost\n{hosts}")
     _write(upper / "etc/resolv.conf", "")
     _write(upper / "etc/apt/sources.list", "")
@@ -113,6 +138,13 @@ def boot(folder: Path, user_data: bytes, *, www: Path | None = None, hosts: str 
     _write(nocloud / "meta-data", f"instance-id: {INSTANCE}\nlocal-hostname: pilot\n")
     (nocloud / "user-data").write_bytes(user_data)
     (nocloud / "user-data").chmod(0o600)
+    return again(folder, limit)
+
+
+def again(folder: Path, limit: int = 180) -> Boot:
+    """Boots the machine in ``folder``; a second time, where it has been on before."""
+    upper, seed = folder / "upper", folder / "upper/seed"
+    (seed / "power.log").unlink(missing_ok=True)
     _run([HERE / "cloudinit-machine.sh", root(), folder], limit)
     logs = [seed / name for name in ("power.log", "console.log", "probe-before")]
     return Boot(upper, *(log.read_text(errors="replace") if log.exists() else "" for log in logs))
@@ -138,6 +170,11 @@ def command(folder: Path) -> Path:
     )
     path.chmod(0o755)
     return path
+
+
+def _hide(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mknod(path, stat.S_IFCHR | 0o600, 0)  # what an overlay keeps for a file that was removed
 
 
 def _write(path: Path, text: str) -> None:

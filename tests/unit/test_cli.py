@@ -229,12 +229,12 @@ def test_a_context_is_shown_masked_without_credentials_cloud_or_workspace(
     assert code == 0 and out.startswith("#cloud-config\n") and "stand-in" in err
     assert re.search(r"# \d+ of 16384 bytes of EC2", out.splitlines()[-1])
     wrapper = tmp_path / "wrapper"
-    wrapper.write_bytes(b"#!/bin/sh\n# hush-wrapper\n")
+    wrapper.write_bytes(b"#!/bin/sh\n# hush-wrapper\n-----BEGIN PRIVATE KEY-----\n")
     code, out, err = tfce("render", NAME, "--context", "--wrapper", str(wrapper))
-    assert (code, err) == (0, "") and "<EXECUTABLE_STR: 25 bytes, sha256" in out
+    assert (code, err) == (0, "") and "<EXECUTABLE_STR: 53 bytes, sha256" in out
     more(cfg, "Context_ProxyLifetime = 86400")
     code, out, err = tfce("render", NAME, "--context", "--wrapper", str(wrapper))
-    assert code == 0 and "<PROXY_STR: " in out and "Context_ProxyLifetime" in err
+    assert code == 0 and "<PROXY_STR: " in out and "a proxy of its own" in err
     assert not (cfg.parent / "root").exists()
 
 

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import os
 import random
+import re
 import subprocess
 import tempfile
 import textwrap
@@ -19,10 +20,12 @@ import pytest
 import yaml
 
 from tfce.config.data import data_path
+from tfce.model import userdata as wire
 from tfce.model.errors import ConfigError
 from tfce.model.pilot import Batch
 from tfce.userdata.document import (
     EC2,
+    EC2_BINARY,
     OPENSTACK,
     ContextError,
     Limit,
@@ -34,6 +37,7 @@ from tfce.userdata.document import (
 )
 
 KEY = "0A1B2C3D"
+PEM = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(random.Random(8).randbytes(700))
 DEFAULT = Recipe(None, (), 86400, EC2)
 PREPARED = Recipe(data_path("templates") / "prepared-image.yaml", (), 86400, OPENSTACK)
 
@@ -61,7 +65,8 @@ AWKWARD = {
 
 def document(data: bytes) -> dict[str, Any]:
     """What cloud-init would make of the user data."""
-    text = data.decode("ascii")
+    arrives = wire.as_bytes(data.decode("ascii"))
+    text = (gzip.decompress(arrives) if wire.is_packed(data.decode()) else arrives).decode("ascii")
     if text.startswith("MIME-Version"):
         (part,) = email.message_from_string(text).get_payload()
         assert part.get_content_type() == "application/gzip"
@@ -86,9 +91,10 @@ def files(data: bytes) -> dict[str, dict[str, Any]]:
 def wrapper(proxy_bytes: int = 4400) -> bytes:
     """A pilot wrapper of the usual size and kind: a script around Python with a compressed proxy in it."""
     noise = random.Random(7)
+    private = b"-----BEGIN PRIVATE KEY-----\n"
     words = ["logger", "urlopen", "location", "pilot.tar", "os.path.join", "except", "sha512", "context", "="]
     lines = [" " * noise.choice((0, 2, 4)) + " ".join(noise.choices(words, k=6)) for _ in range(180)]
-    proxy = base64.encodebytes(noise.randbytes(proxy_bytes))
+    proxy = private + base64.encodebytes(noise.randbytes(proxy_bytes))
     blob = base64.b64encode(bz2.compress(proxy)).decode()
     unpack = f"  fd.write(bz2.decompress(base64.b64decode(b'{blob}')))"
     body = "\n".join(["/usr/bin/env python3 << EOF", *lines[:90], unpack, *lines[90:], "EOF", ""])
@@ -134,8 +140,25 @@ def test_a_usual_wrapper_with_a_bundled_proxy_fits_ec2() -> None:
     assert content(files(data)["/root/run_pilot.sh"]) == usual
 
 
-def test_a_large_wrapper_stays_plain_on_openstack_and_fits() -> None:
-    data = render(Recipe(None, (), 60, OPENSTACK), key=KEY, wrapper=wrapper()).data
+def test_where_a_cloud_takes_bytes_a_third_more_fits() -> None:
+    usual, roomy = wrapper(), Recipe(None, (), 86400, EC2_BINARY)
+    data = render(roomy, key=KEY, wrapper=usual).data
+    assert data.decode("ascii").startswith("H4sI")
+    assert roomy.limit.measure(data) == len(wire.as_bytes(data.decode()))
+    assert roomy.limit.measure(data) < 0.77 * len(render(DEFAULT, key=KEY, wrapper=usual).data)
+    assert content(files(data)["/root/run_pilot.sh"]) == usual
+    assert base64.b64decode(wire.as_base64(data.decode())) == wire.as_bytes(data.decode())
+
+
+def test_what_is_plain_and_what_is_mime_travels_as_it_is() -> None:
+    for text in ("#cloud-config\na: b\n", "MIME-Version: 1.0\n"):
+        assert wire.as_bytes(text) == base64.b64decode(wire.as_base64(text)) == text.encode()
+    data = render(Recipe(None, (), 60, EC2_BINARY), key=KEY, wrapper=b"Mime-Version: 1.0\n").data
+    assert content(files(data)["/root/run_pilot.sh"]) == b"Mime-Version: 1.0\n"
+
+
+def test_a_wrapper_without_a_proxy_stays_plain_on_openstack_and_fits() -> None:
+    data = render(Recipe(None, (), 60, OPENSTACK), key=KEY, wrapper=wrapper(100)).data
     assert data.startswith(b"#cloud-config\n")
     assert OPENSTACK.measure(data) <= OPENSTACK.size
 
@@ -167,12 +190,29 @@ def test_too_large_names_size_bound_and_cure_but_nothing_of_the_wrapper() -> Non
     assert "PRIVATE" not in message
 
 
+def test_too_large_says_by_how_much_and_what_each_option_would_change(tmp_path: Path) -> None:
+    big = wrapper(9000)
+    recipe = Recipe(None, ("gcc",), 86400, EC2)
+    with pytest.raises(ConfigError) as caught:
+        render(recipe, key=KEY, wrapper=big, proxy=PEM)
+    (fault,) = caught.value.faults
+    size, over = map(int, re.findall(r"takes (\d+) bytes.*: (\d+) too many", fault.problem)[0])
+    assert size - over == EC2.size and f"own proxy {len(PEM)}" in fault.problem
+    changed = {words: int(after) for words, after in re.findall(r"(\w+_\w+)[^(]*\(then (\d+) bytes\)", fault.cure)}
+    assert set(changed) == {"Terraform_Module", "Context_ProxyLifetime", "Context_Template", "Context_ExtPackages"}
+    assert changed["Context_Template"] < size < 10**5
+    assert changed["Context_ProxyLifetime"] < size - 200
+    assert changed["Terraform_Module"] < 0.77 * size
+    assert fault.cure.index("Terraform_Module") < fault.cure.index("Context_ExtPackages")
+
+
 def test_compressed_only_where_it_is_needed() -> None:
     small = render(PREPARED, key=KEY, wrapper=b"#!/bin/sh\ntrue\n").data
     assert small.startswith(b"#cloud-config\n")
     noise = random.Random(3).randbytes(3000)
-    tight = Recipe(PREPARED.template, (), 60, Limit(9000, False, "here"))
+    tight = Recipe(PREPARED.template, (), 60, Limit(12000, False, "here"))
     data = render(tight, key=KEY, wrapper=noise).data
+    assert data.startswith(b"MIME-Version: 1.0\n")
     assert content(files(data)["/root/run_pilot.sh"]) == noise
 
 
@@ -217,14 +257,14 @@ def test_a_template_with_the_stamp_in_it_takes_no_batches(tmp_path: Path) -> Non
 def test_the_stamp_and_the_reference_are_exported() -> None:
     placed = files(render(DEFAULT, key=KEY, wrapper=b"x").data)
     startup, pilot = (placed[f"/root/{name}.sh"]["content"] for name in ("startup", "pilot"))
-    assert 'export DIRAC_PILOT_STAMP="$1"\n' in startup and '/mnt/startup.sh $stamp"' in pilot
+    assert 'export DIRAC_PILOT_STAMP="$1"\n' in startup and '/mnt/startup.sh $stamp $id"' in pilot
     assert stamp_of(placed["/root/stamp.sh"]["content"], {}) == KEY
-    assert 'export PILOT_UUID="cloud://$(cat /var/lib/cloud/data/instance-id)"\n' in startup
+    assert 'export PILOT_UUID="cloud://$2"\n' in startup
 
 
 def test_the_watchdog_knows_the_lifetime_and_the_start_limit() -> None:
     def watchdog(recipe: Recipe) -> list[str]:
-        return document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0][-2:]
+        return document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0][4:6]
 
     assert watchdog(Recipe(None, (), 86400, EC2)) == ["86400", "3600"]
     assert watchdog(Recipe(None, (), 600, EC2)) == ["600", "600"]

@@ -10,6 +10,7 @@ from tests.unit.conftest import MINIMAL, MakeQueue
 from tfce.config.options import Queue, parse
 from tfce.config.settings import OPTIONS
 from tfce.model.errors import ConfigError
+from tfce.model.proxy import ProxyRule
 
 
 def faults(**options: object) -> dict[str, str]:
@@ -26,7 +27,7 @@ def test_defaults_are_enough(make_queue: MakeQueue, tmp_path: Path) -> None:
     assert queue.access.auth_file == tmp_path / "dirac" / "etc" / "cloud.auth"
     assert queue.workspace.root == tmp_path / "root"
     assert queue.workspace.files == tmp_path / "root" / "workspaces"
-    assert (queue.userdata.max_lifetime, queue.userdata.proxy_lifetime) == (1209600, None)
+    assert (queue.userdata.max_lifetime, queue.userdata.proxy_lifetime) == (1209600, ProxyRule())
     assert set(queue.values()) == {option.name for option in OPTIONS}
     assert (queue.endpoint.region, queue.endpoint.url, queue.label) == (
         "us-east-1",
@@ -141,7 +142,9 @@ def test_a_slip_of_the_pen_is_recognised() -> None:
         ("Terraform_Tags", "a = b=c , d=", {"a": "b=c", "d": ""}),
         ("Terraform_Tags", "", {}),
         ("Context_MaxLifetime", 60, 60),
-        ("Context_ProxyLifetime", " 3600 ", 3600),
+        ("Context_ProxyLifetime", " 3600 ", ProxyRule(3600, True)),
+        ("Context_ProxyLifetime", "None", ProxyRule(None, True)),
+        ("Context_ProxyLifetime", "", ProxyRule(1209600, False)),
         ("Terraform_RootVolume", "0", 0),
         ("Workspace_ReapShare", "1", 1.0),
         ("Instance_Image", 'name:debian 12, "stable" ${x} %', 'name:debian 12, "stable" ${x} %'),

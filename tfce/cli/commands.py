@@ -71,11 +71,12 @@ def _context(options: argparse.Namespace) -> int:
 
     queue = _queue(options)
     wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
-    proxy = b"stands for the proxy\n" if queue.userdata.proxy_lifetime is not None else None
+    own = queue.userdata.proxy_lifetime.lifetime(not options.wrapper or userdata.brings_proxy(wrapper))
+    proxy = b"stands for the proxy\n" if own is not None else None
     if not options.wrapper:
         edge.say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
     if proxy:
-        edge.say(f"Context_ProxyLifetime is set: a stand-in of {len(proxy)} bytes is in the proxy's place")
+        edge.say(f"the VM gets a proxy of its own: a stand-in of {len(proxy)} bytes is in its place")
     recipe = recipe_for(queue)
     print(userdata.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
     userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error

@@ -1,25 +1,31 @@
-"""What differs between the clouds' APIs and is known before one is asked: a table. Pure: standard library only."""
+"""What differs between the clouds' APIs and is known before one is asked: a table. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from tfce.model import userdata
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so."""
+    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so. ``binary``:
+    bytes reach the VM as they are, not only text."""
 
     size: int
     base64: bool
     name: str
+    binary: bool = False
 
     def measure(self, data: bytes) -> int:
         """How many bytes of the bound ``data`` takes."""
-        return 4 * ((len(data) + 2) // 3) if self.base64 else len(data)
+        size = len(userdata.as_bytes(data.decode("ascii"))) if self.binary else len(data)
+        return 4 * ((size + 2) // 3) if self.base64 else size
 
 
 EC2 = Limit(16384, False, "EC2")
+EC2_BINARY = replace(EC2, binary=True)
 OPENSTACK = Limit(65535, True, "OpenStack")
 
 

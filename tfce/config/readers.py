@@ -1,9 +1,11 @@
-"""From the text of an option to its value; ``ValueError`` says what is wrong. Pure: standard library only."""
+"""From the text of an option to its value; ``ValueError`` says what is wrong. Pure."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from tfce.model.proxy import ProxyRule
 
 
 def text(value: str) -> str:
@@ -50,6 +52,16 @@ def natural(value: str) -> int:
 def optional_count(value: str) -> int | None:
     """A whole number of at least 1, or nothing."""
     return count(value) if value else None
+
+
+def proxy_rule(value: str) -> ProxyRule:
+    """A whole number of at least 1, ``none``, or nothing."""
+    if value.strip().lower() == "none":
+        return ProxyRule(None, True)
+    try:
+        return ProxyRule(count(value), True) if value else ProxyRule()
+    except ValueError:
+        raise ValueError("must be a whole number of at least 1, or none") from None
 
 
 def share(value: str) -> float:

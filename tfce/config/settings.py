@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.config import readers as read
+from tfce.model.proxy import ProxyRule
 
 _PUBLISHERS = (
     "self, amazon, aws-marketplace, 136693071363, 099720109477, 764336703387, 792107900819, "
@@ -102,12 +103,16 @@ class UserData:
     max_lifetime: int = _option(
         "Context_MaxLifetime", read.count, "1209600", "seconds after which a VM is overdue", "259200"
     )
-    proxy_lifetime: int | None = _option(
+    proxy_lifetime: ProxyRule = _option(
         "Context_ProxyLifetime",
-        read.optional_count,
+        read.proxy_rule,
         "",
-        "seconds a proxy of its own in the VM must last; unset: the proxy comes in the pilot wrapper",
-        "1209600",
+        "seconds a proxy of its own in the VM must last; none: it gets none; unset: 1209600 (two weeks) where the "
+        "pilot wrapper brings no proxy, else none",
+        "604800",
+    )
+    linger: int = _option(
+        "Context_Linger", read.natural, "0", "seconds a VM whose pilot failed stays up, for who debugs it", "3600"
     )
 
 

@@ -312,9 +312,16 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
         template=queue.userdata.template,
         packages=queue.userdata.packages,
         max_lifetime=queue.userdata.max_lifetime,
-        limit=queue.endpoint.capabilities.user_data,
+        limit=_limit(queue),
         cvmfs_proxies=queue.userdata.cvmfs_proxies,
+        linger=queue.userdata.linger,
     )
+
+
+def _limit(queue: Queue) -> userdata.Limit:
+    limit = queue.endpoint.capabilities.user_data
+    # Only tfce's own provider is known to hand on bytes.
+    return userdata.EC2_BINARY if limit == userdata.EC2 and queue.terraform.module == "bulk" else limit
 
 
 def failure_kind(failed: Mapping[str, Reason]) -> reasons.Kind:

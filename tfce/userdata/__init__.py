@@ -2,22 +2,28 @@
 
 from tfce.userdata.document import (
     EC2,
+    EC2_BINARY,
     OPENSTACK,
     Context,
     ContextError,
+    Limit,
     Recipe,
     check,
     preview,
     render,
     takes_batches,
 )
+from tfce.userdata.wrapper import brings_proxy
 
 __all__ = [
     "EC2",
+    "EC2_BINARY",
     "OPENSTACK",
     "Context",
     "ContextError",
+    "Limit",
     "Recipe",
+    "brings_proxy",
     "check",
     "preview",
     "render",

@@ -6,23 +6,24 @@ The result is always ASCII text: Terraform reads it with ``file()``, which knows
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tfce.config.capabilities import EC2, OPENSTACK, Limit
+from tfce.config.capabilities import EC2, EC2_BINARY, OPENSTACK, Limit
 from tfce.model.errors import ConfigError, TfceError
-from tfce.userdata.pack import pack
+from tfce.userdata.advice import changes, too_large
+from tfce.userdata.pack import compress, pack
+from tfce.userdata.recipe import Recipe
 from tfce.userdata.template import EXECUTABLE, JINJA, OPTION, PROXY, STAMP, STAMP_RULE, Template, holds_proxy, load
 
 __all__ = [
     "EC2",
+    "EC2_BINARY",
     "OPENSTACK",
     "Context",
     "ContextError",
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 SQUIDS_OPTION = "Context_CVMFSProxies"
-START_LIMIT = 3600
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e]*")
@@ -46,22 +46,6 @@ class ContextError(TfceError):
 
     exit_code = 2
     kind = "context"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What every pilot of a queue shares. Times in seconds; ``template`` None means tfce's own.
-
-    ``max_lifetime`` and ``start_limit`` arm the VM's own watchdog: it powers off when it has lived that
-    long, or when no pilot has started by then. ``cvmfs_proxies`` is a CVMFS_HTTP_PROXY value.
-    """
-
-    template: Path | None
-    packages: tuple[str, ...]
-    max_lifetime: int
-    limit: Limit
-    cvmfs_proxies: str = "auto;DIRECT"
-    start_limit: int = START_LIMIT
 
 
 @dataclass(frozen=True)
@@ -77,11 +61,14 @@ def render(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = No
     """The user data of pilot ``key``, or of all pilots whose stamps follow this rule; the same input gives
     the same bytes. Raises ConfigError for a broken template or when the result is over the cloud's bound,
     ContextError for an unusable key or wrapper."""
-    data = pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
-    size = recipe.limit.measure(data)
-    if size > recipe.limit.size:
-        raise _too_large(recipe, size, wrapper)
+    data = _packed(recipe, key, wrapper, proxy)
+    if recipe.limit.measure(data) > recipe.limit.size:
+        raise _too_large(recipe, key, wrapper, proxy)
     return Context(key, data, hashlib.sha256(data).hexdigest())
+
+
+def _packed(recipe: Recipe, key: str, wrapper: bytes, proxy: bytes | None) -> bytes:
+    return pack(_dump(recipe, key, _secrets(wrapper, proxy)), recipe.limit)
 
 
 def preview(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = None, masked: bool = True) -> str:
@@ -125,7 +112,7 @@ def _dump(recipe: Recipe, key: str, secrets: Mapping[str, bytes | None]) -> str:
             OPTION,
             str(recipe.template),
             f"no entry of write_files has the content {PROXY}, so the proxy would not reach the pilot",
-            "add such an entry, or unset Context_ProxyLifetime to use the proxy bundled in the wrapper",
+            "add such an entry, or set Context_ProxyLifetime = none where the wrapper brings a proxy",
         )
     document: dict[str, Any] = _fill(template.document, _words(recipe, key))
     files = (_place(entry, secrets, template) for entry in document["write_files"])
@@ -152,6 +139,7 @@ def _words(recipe: Recipe, key: str) -> dict[str, str]:
         STAMP_RULE: key,
         "STARTLIMIT_STR": str(min(recipe.start_limit, recipe.max_lifetime)),
         "LIFETIME_STR": str(recipe.max_lifetime),
+        "LINGER_STR": str(recipe.linger),
         "SQUIDS_STR": recipe.cvmfs_proxies,
     }
 
@@ -189,7 +177,7 @@ def _content(value: bytes, *, as_text: bool) -> dict[str, str]:
     """``value`` as content of write_files that cloud-init turns back into the same bytes."""
     if as_text and _PLAIN.fullmatch(value):
         return {"content": value.decode("ascii")}
-    forms = {"b64": value, "gz+b64": gzip.compress(value, mtime=0)}
+    forms = {"b64": value, "gz+b64": compress(value)}
     encoding = min(forms, key=lambda form: len(forms[form]))
     return {"encoding": encoding, "content": base64.b64encode(forms[encoding]).decode("ascii")}
 
@@ -209,14 +197,9 @@ def _block(dumper: Any, text: str) -> Any:
 _Dumper.add_representer(str, _block)
 
 
-def _too_large(recipe: Recipe, size: int, wrapper: bytes) -> ConfigError:
-    limit = recipe.limit
-    unit = " of base64" if limit.base64 else ""
-    return ConfigError(
-        OPTION,
-        str(recipe.template or ""),
-        f"the user data takes {size} bytes{unit}, compressed; {limit.name} takes {limit.size} at most "
-        f"(the pilot wrapper alone has {len(wrapper)} bytes)",
-        f"set {OPTION} to a smaller template (templates/prepared-image.yaml, with an image that has CVMFS), "
-        "list fewer Context_ExtPackages, or make the wrapper smaller: a proxy with fewer attributes in it",
-    )
+def _too_large(recipe: Recipe, key: str, wrapper: bytes, proxy: bytes | None) -> ConfigError:
+    def size(other: Recipe, own: bytes | None) -> int:
+        return other.limit.measure(_packed(other, key, wrapper, own))
+
+    sizes = [(words, size(other, own)) for words, other, own in changes(recipe, wrapper, proxy)]
+    return too_large(recipe, size(recipe, proxy), sizes, wrapper, proxy)

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import base64
-import gzip
+import zlib
 
 from tfce.config.capabilities import Limit
+from tfce.model import userdata as wire
 
 
 def pack(text: str, limit: Limit) -> bytes:
     """``text`` (ASCII) as user data: plain while that takes no more than half of the bound, else the smaller
-    of plain and compressed."""
+    of plain and compressed. The result is ASCII, too; ``tfce.model.userdata`` knows when it stands for bytes."""
     plain = text.encode("ascii")
     # cloud-init takes user data that names this header near its start for a MIME message.
     is_plain = b"mime-version:" not in plain[:4096].lower()
     if is_plain and limit.measure(plain) <= limit.size // 2:
         return plain
-    packed = _mime(gzip.compress(plain, mtime=0))
-    return plain if is_plain and len(plain) <= len(packed) else packed
+    packed = _packed(plain, limit.binary and is_plain)
+    return plain if is_plain and limit.measure(plain) <= limit.measure(packed) else packed
+
+
+def compress(data: bytes) -> bytes:
+    """What gzip makes of ``data``, without a time in it: the shortest of zlib's ways."""
+    ways = (zlib.compressobj(9, zlib.DEFLATED, 31, memory) for memory in (7, 8, 9))
+    return min((way.compress(data) + way.flush() for way in ways), key=len)
+
+
+def _packed(plain: bytes, binary: bool) -> bytes:
+    compressed = compress(plain)
+    return wire.packed(compressed).encode("ascii") if binary else _mime(compressed)
 
 
 def _mime(compressed: bytes) -> bytes:

@@ -6,6 +6,7 @@ file, looked for beside the template, then among tfce's own templates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ STAMP = "STAMP_STR"
 STAMP_RULE = "STAMPRULE_STR"
 JINJA = "## template: jinja"
 
+_COMMENT = re.compile(r"^ *#(?!!).*\n", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -135,7 +137,9 @@ def _resolve(value: Any, file: Path) -> Any:
 def _text(file: Path, name: str) -> str:
     for folder in (file.parent, data_path("templates")):
         if (folder / name).is_file():
-            return (folder / name).read_text(encoding="utf-8")
+            text = (folder / name).read_text(encoding="utf-8")
+            ours = (folder / name).is_relative_to(data_path("templates"))
+            return _COMMENT.sub("", text) if ours else text
     raise _fault(file, f"takes a text from {name}, which is not there", f"put {name} beside the template")
 
 

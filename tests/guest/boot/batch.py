@@ -36,7 +36,7 @@ for file in "$0" /mnt/proxy.pem /mnt/startup.sh; do
   [ ! -e "$file" ] || say "rights $(basename "$file")=$(stat -c '%a %U:%G' "$file")"
 done
 say "init=$(cat /proc/1/comm)"
-say "closed=$(ip rule | grep -c '169.254.169.254 prohibit')"
+say "closed=$(ip rule | grep -c '169.254.0.0/16 .*prohibit')"
 say "locked=$(cat /etc/shadow 2>&1 | tail -n 1)"
 say "leaks=$(grep -rsl THE-PLANTED-SECRE[T] /dev/sr0 /etc /home /mnt /opt /root /run /srv /tmp /var | xargs)"
 exit EXIT
@@ -45,6 +45,13 @@ Content-Type: text/cloud-config
 #cloud-config
 runcmd: [[poweroff]]
 \0"""
+AGAIN = """\
+  - path: /var/lib/cloud/scripts/per-boot/again
+    permissions: "0755"
+    content: |
+      #!/bin/sh
+      echo "again: $(ip rule | grep -c '169.254.0.0/16 .*prohibit') $(systemctl is-active tfce-guard)"
+"""
 TAIL = bytes(range(256))
 HANG = b"#!/bin/bash\nsleep infinity & wait\n"
 
@@ -104,6 +111,7 @@ class Booter:
             "hangs": self._start("hangs", HANG, 1, lifetime=HANGS),
             "dies": self._start("dies", HANG, 1, lifetime=DIES, template=self._dying()),
             "lost": self._start("lost", HANG, 1, template=self._lost()),
+            "reboots": self._start("reboots", HANG, 1, template=self._rebooting()),
             "native": self._start("native", wrapper(3), 2, proxy=PROXY, module="native"),
             "bulk": self._start("bulk", wrapper(0), 2, module="bulk"),
         }
@@ -139,14 +147,22 @@ class Booter:
 
     def _lost(self) -> Path:
         """A template whose last step fails: cloud-init has nothing left to do, and no pilot ran."""
-        return self._template("lost", "[bash, /root/pilot.sh]", "[bash, /root/gone.sh]")
+        return self._template("lost", "bash, /root/pilot.sh", "bash, /root/gone.sh")
 
     def _dying(self) -> Path:
         """A template that kills cloud-init as soon as the watchdog is armed, and its last stage again."""
         kill = "  - [systemctl, kill, --kill-whom=main, --signal=KILL, {}.service]\n"
-        path = self._template("dies", "disable_ec2_", kill.format("cloud-init") + "disable_ec2_")
+        path = self._template("dies", "\nwrite_files:", kill.format("cloud-init") + "\nwrite_files:")
         late = f"runcmd:\n{kill.format('cloud-final')}  - [sleep, infinity]\n"
         path.write_text(path.read_text().replace("runcmd:\n", late))
+        return path
+
+    def _rebooting(self) -> Path:
+        """A template whose machine starts again while its pilot runs, and says what is closed then."""
+        path = self._template("reboots", "\nwrite_files:\n", f"\nwrite_files:\n{AGAIN}")
+        reboot = "runcmd:\n  - [systemd-run, --on-active=60, systemctl, reboot]\n"
+        # Without cloud-init's own end: only the guard is left.
+        path.write_text(path.read_text().replace("runcmd:\n", reboot).partition("power_state:")[0])
         return path
 
     def _template(self, name: str, old: str, new: str) -> Path:

@@ -75,6 +75,16 @@ def test_a_pilot_that_hangs_ends_with_its_lifetime(batch: Batch) -> None:
     ended(flight)
 
 
+def test_a_machine_that_starts_again_is_guarded_again_and_ends(batch: Batch) -> None:
+    flight = batch["reboots"]
+    console = flight.console()
+    (stamp,) = flight.stamps.values()
+    assert console.count(f"tfce: pilot {stamp} starts") == 1
+    assert "again: 1 active" in console.rpartition("reboot: Restarting system")[2]
+    assert "tfce: stage=end status=failed code=124" in console
+    ended(flight)
+
+
 def test_a_machine_whose_pilot_script_is_lost_is_switched_off_by_cloud_init(batch: Batch) -> None:
     console = batch["lost"].console()
     assert "gone.sh: No such file" in console

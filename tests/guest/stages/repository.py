@@ -49,17 +49,25 @@ release.write_text(
 os.environ["GNUPGHOME"] = "/tmp/gnupg"
 os.mkdir("/tmp/gnupg", 0o700)
 run("gpg", "--batch", "--passphrase", "", "--quick-gen-key", "test <a@example.org>", "rsa2048", "sign")
-run("gpg", "--batch", "--clearsign", "-o", str(release.with_name("InRelease")), str(release))
-pathlib.Path("/mnt/key.asc").write_text(run("gpg", "--armor", "--export"))
-listing = run("gpg", "--batch", "--with-colons", "--list-keys")
+run("gpg", "--batch", "--passphrase", "", "--quick-gen-key", "stranger <b@example.org>", "rsa2048", "sign")
+signed = run("gpg", "--batch", "-u", "a@example.org", "--clearsign", input=release.read_text())
+release.with_name("InRelease").write_text(signed)
+pathlib.Path("/mnt/key.asc").write_text(run("gpg", "--armor", "--export"))  # both
+listing = run("gpg", "--batch", "--with-colons", "--list-keys", "a@example.org")
 fingerprint = next(line.split(":")[9] for line in listing.splitlines() if line.startswith("fpr"))
 pathlib.Path("/mnt/fingerprint").write_text(fingerprint)
 run("gpgconf", "--kill", "all")
 """
 
-ARMOUR = re.compile(r" *-----BEGIN PGP.*-----END PGP PUBLIC KEY BLOCK-----\n", re.DOTALL)
-URL = "https://cvmrepo.s3.cern.ch/cvmrepo/yum/RPM-GPG-KEY-CernVM-2048"
-FINGERPRINT = "FD80468D49B3B24C341741FC8CE0A76C497EA957"
+OWNERS = r"""
+import os, re, subprocess
+os.environ["GNUPGHOME"] = "/tmp"
+shown = subprocess.run(["gpg", "--batch", "--show-keys", "/mnt/key"], check=True, capture_output=True, text=True)
+print(*re.findall("<(.*)>", shown.stdout))
+"""
+URL = re.compile("https://cvmrepo.s3.cern.ch/cvmrepo/yum/RPM-GPG-KEY-CernVM.*")
+SIGNED = "[signed-by=/etc/pki/cernvm/old.asc,/etc/pki/cernvm/new.asc]"
+OLD, NEW = "70B9890488208E315ED45208230D389D8AE45CE7", "FD80468D49B3B24C341741FC8CE0A76C497EA957"
 
 
 def make(folder: Path) -> Path:
@@ -69,19 +77,28 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def trusting(www: Path, folder: Path, *, by_fetching: bool) -> Path:
-    """A copy of tfce's default template in ``folder`` that differs in the keys alone. The repository's key is
-    fetched without TLS, and it either is the one whose fingerprint is expected, or is not, but came along."""
+def reaching(folder: Path) -> Path:
+    """A copy of tfce's default template in ``folder`` that asks CernVM's server without TLS."""
     shutil.copytree(data_path("templates") / "default", folder)
     piece = folder / "40-cvmfs.yaml"
-    text = _replace(piece.read_text(), URL, "http://cvmrepo.s3.cern.ch/key.asc")
-    if by_fetching:
-        text = _replace(text, FINGERPRINT, (www / "fingerprint").read_text())
-    else:
-        key = "".join(f"      {line}\n" for line in (www / "key.asc").read_text().splitlines())
-        text = _replace(text, ARMOUR.findall(text)[0], key)
-    piece.write_text(text)
+    text = URL.sub("http://cvmrepo.s3.cern.ch/key.asc", piece.read_text())
+    piece.write_text(_replace(text, f"deb {SIGNED} https://", f"deb {SIGNED} http://"))
     return folder
+
+
+def trusting(www: Path, folder: Path, fingerprint: str) -> Path:
+    """Such a copy whose repository is signed with the key of ``fingerprint`` (OLD or NEW), and with no other; a
+    stranger's is in the same file."""
+    piece = reaching(folder) / "40-cvmfs.yaml"
+    piece.write_text(_replace(piece.read_text(), fingerprint, (www / "fingerprint").read_text()))
+    return folder
+
+
+def owners(folder: Path, key: Path) -> list[str]:
+    """Whose keys are in a file; looked at in ``folder``."""
+    folder.mkdir()
+    shutil.copy(key, folder / "key")
+    return cloudinit.python(folder, OWNERS).split()
 
 
 def _replace(text: str, old: str, new: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.guest.stages import repository
 from tests.rigs import cloudinit
+from tests.rigs.cloudinit import METADATA
 from tests.unit.test_context import CLOUDCE
 from tfce.config.data import data_path
 from tfce.userdata.document import EC2, OPENSTACK, Recipe, render
@@ -34,9 +35,14 @@ exit 3
 \0\xff\xfe\r\n"""
 
 
-def facts(boot: cloudinit.Boot) -> dict[str, str]:
-    log = boot.read("/mnt/dirac/startup.log")
-    return dict(line.split("=", 1) for line in log.splitlines() if "=" in line)
+def facts(boot: cloudinit.Boot, log: str = "/mnt/startup.log") -> dict[str, str]:
+    return dict(line.split("=", 1) for line in boot.read(log).splitlines() if "=" in line)
+
+
+def stages(boot: cloudinit.Boot) -> list[str]:
+    """The markers on the console."""
+    found = re.findall(r"^tfce: stage=(\w+) status=(start|ok|failed) code=\d+$", boot.console, re.MULTILINE)
+    return [" ".join(one) for one in found]
 
 
 def rights(path: Path) -> str:
@@ -52,7 +58,7 @@ def owner(boot: cloudinit.Boot, name: str) -> str:
 
 def test_the_default_template_does_all_its_duties(tmp_path: Path) -> None:
     www = repository.make(tmp_path / "repository")
-    template = repository.trusting(www, tmp_path / "template", by_fetching=True)
+    template = repository.trusting(www, tmp_path / "template", repository.NEW)
     recipe = Recipe(template, ("tfce-extra",), 300, EC2, cvmfs_proxies="http://squid.example.org:3128;DIRECT")
     data = render(recipe, key=KEY, wrapper=WRAPPER, proxy=PROXY).data
     boot = cloudinit.boot(tmp_path / "machine", data, www=www, hosts=HOSTS)
@@ -67,9 +73,9 @@ def test_the_default_template_does_all_its_duties(tmp_path: Path) -> None:
     assert seen["leaks"] == "/mnt/proxy.pem"
     assert (seen["namespaces"], seen["unshare"]) == ("150000", "yes")
 
-    assert boot.before.count(" 200") == 3, "the metadata service was not there to be closed"
-    answers = re.findall(r"^metadata=(.*)", boot.read("/mnt/dirac/startup.log"), re.MULTILINE)
-    assert len(answers) == 3
+    assert boot.before.count(" 200") == len(METADATA), "the metadata services were not there to be closed"
+    answers = re.findall(r"^metadata=(.*)", boot.read("/mnt/startup.log"), re.MULTILINE)
+    assert len(answers) == len(METADATA)
     assert all(answer.endswith(" 000") for answer in answers), answers
 
     mnt = boot.upper / "mnt"
@@ -91,13 +97,19 @@ def test_the_default_template_does_all_its_duties(tmp_path: Path) -> None:
     assert boot.read("/seed/cvmfs_config.log") == "setup\n"
     assert (boot.upper / "usr/share/tfce-extra").exists()
     assert "mis/apptainer/bin/apptainer" in boot.read("/usr/local/bin/apptainer")
+    assert repository.owners(tmp_path / "keys", boot.upper / "etc/pki/cernvm/new.asc") == ["a@example.org"]
+    assert str((boot.upper / "etc/pki/cernvm/old.asc").readlink()) == "new.asc"
     assert boot.read("/etc/timezone").strip() == "UTC"
     assert f"tfce: pilot {KEY} ended, exit code 3, after " in boot.console
+    assert stages(boot) == [
+        *("packages start", "packages ok", "cvmfs start", "cvmfs ok", "network start", "network ok"),
+        *("proxy start", "proxy ok", "wrapper start", "wrapper failed", "end failed"),
+    ]
 
 
-def test_a_key_with_another_fingerprint_is_not_believed_and_the_old_one_serves(tmp_path: Path) -> None:
+def test_a_key_with_another_fingerprint_is_not_believed_and_the_other_one_serves(tmp_path: Path) -> None:
     www = repository.make(tmp_path / "repository")
-    template = repository.trusting(www, tmp_path / "template", by_fetching=False)
+    template = repository.trusting(www, tmp_path / "template", repository.OLD)
     data = render(Recipe(template, (), 300, EC2), key=KEY, wrapper=b"#!/bin/sh\n").data
     boot = cloudinit.boot(tmp_path / "machine", data, www=www, hosts=HOSTS)
     assert "no CernVM key FD80468D49B3B24C341741FC8CE0A76C497EA957" in boot.console
@@ -107,9 +119,10 @@ def test_a_key_with_another_fingerprint_is_not_believed_and_the_old_one_serves(t
 
 def test_a_repository_whose_key_is_unknown_is_not_used_and_the_machine_still_ends(tmp_path: Path) -> None:
     www = repository.make(tmp_path / "repository")
-    data = render(Recipe(None, (), 300, EC2), key=KEY, wrapper=b"#!/bin/sh\n").data
+    template = repository.reaching(tmp_path / "template")
+    data = render(Recipe(template, (), 300, EC2), key=KEY, wrapper=b"#!/bin/sh\n").data
     boot = cloudinit.boot(tmp_path / "machine", data, www=www, hosts=HOSTS)
-    assert "NO_PUBKEY" in boot.console
+    assert boot.console.count("tfce: no CernVM key ") == 2 and "is not signed" in boot.console
     assert not (boot.upper / "usr/bin/cvmfs_config").exists()
     assert f"tfce: pilot {KEY} ended" in boot.console
     assert boot.power.startswith("poweroff  by bash /root/pilot.sh")
@@ -135,7 +148,7 @@ def test_a_template_for_cloudce_boots(tmp_path: Path) -> None:
     template.write_text(CLOUDCE.replace(" - [ sudo", f"{useradd} - [ sudo"))
     data = render(Recipe(template, (), 300, OPENSTACK), key=KEY, wrapper=WRAPPER).data
     boot = cloudinit.boot(tmp_path / "machine", data)
-    seen = facts(boot)
+    seen = facts(boot, "/mnt/dirac/startup.log")
     assert seen["who"] == "dirac:dirac groups=dirac"
     assert f"stamp={KEY}" in seen["uuid"]
     assert boot.power.startswith("poweroff  by /bin/sh /var/lib/cloud/instance/scripts/runcmd")
@@ -146,7 +159,7 @@ def test_a_pilot_that_hangs_ends_with_its_lifetime(tmp_path: Path) -> None:
     data = render(Recipe(PREPARED, (), 20, OPENSTACK, start_limit=19), key=KEY, wrapper=hangs).data
     boot = cloudinit.boot(tmp_path / "machine", data)
     assert facts(boot) == {"started": "yes"}
-    assert boot.power.startswith("poweroff  by sh -c sleep 20;")
+    assert boot.power.startswith("poweroff  by sh /etc/tfce/guard 20 19")
 
 
 def test_a_pilot_that_never_starts_ends_at_the_start_limit(tmp_path: Path) -> None:
@@ -157,7 +170,7 @@ def test_a_pilot_that_never_starts_ends_at_the_start_limit(tmp_path: Path) -> No
         (pieces / piece).unlink()
     data = render(Recipe(pieces, (), 3600, OPENSTACK, start_limit=8), key=KEY, wrapper=WRAPPER).data
     boot = cloudinit.boot(tmp_path / "machine", data)
-    assert boot.power.startswith("poweroff  by sh -c sleep 8;")
+    assert boot.power.startswith("poweroff  by sh /etc/tfce/guard 3600 8")
     assert "tfce: pilot" not in boot.console
 
 
@@ -167,13 +180,13 @@ def test_a_cloud_init_that_dies_half_way_leaves_the_watchdog(tmp_path: Path) -> 
     template.write_text(PREPARED.read_text().replace("runcmd:\n", dies + "  - [sleep, infinity]\n"))
     data = render(Recipe(template, (), 3600, OPENSTACK, start_limit=8), key=KEY, wrapper=WRAPPER).data
     boot = cloudinit.boot(tmp_path / "machine", data)
-    assert boot.power.startswith("poweroff  by sh -c sleep 8;")
+    assert boot.power.startswith("poweroff  by sh /etc/tfce/guard 3600 8")
     assert "cloud-init modules --mode=final: exit code 137" in boot.console
 
 
 def test_a_machine_whose_pilot_script_is_lost_is_switched_off_by_cloud_init(tmp_path: Path) -> None:
     template = tmp_path / "lost.yaml"
-    template.write_text(PREPARED.read_text().replace("[bash, /root/pilot.sh]", "[bash, /root/gone.sh]"))
+    template.write_text(PREPARED.read_text().replace("bash, /root/pilot.sh", "bash, /root/gone.sh"))
     data = render(Recipe(template, (), 3600, OPENSTACK), key=KEY, wrapper=WRAPPER).data
     boot = cloudinit.boot(tmp_path / "machine", data)
     assert boot.power.startswith("shutdown -P now")

@@ -14,9 +14,9 @@ the same options; ``CEType = Terraform`` is the one line to change.
 - A VM powers off when its pilot ends. Stopped VMs, failed ones and those older than Context_MaxLifetime are
   removed at the next status update.
 
-The pilot proxy is bundled in the pilot wrapper. Where Context_ProxyLifetime is set, the VM also gets a
-long-lived limited proxy of its own: of the pilot's group, with the DN of the Operations option
-``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
+Since DIRAC 8.0.54 the pilot proxy is bundled in the pilot wrapper. Where it is not, or where
+Context_ProxyLifetime is set, the VM gets a long-lived limited proxy of its own: of the pilot's group, with the
+DN of the Operations option ``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
 
 Key and secret of the cloud are in an ini file that only the dirac service user may read (rights 600); it is
 refused otherwise. The section of the CE's name is used, completed by DEFAULT. The secret PROXY stands for the
@@ -90,8 +90,11 @@ Context_MaxLifetime:
   (Optional) Seconds after which a VM is overdue. Default: 1209600. Example: ``259200``
 
 Context_ProxyLifetime:
-  (Optional) Seconds a proxy of its own in the VM must last; unset: the proxy comes in the pilot wrapper.
-  Example: ``1209600``
+  (Optional) Seconds a proxy of its own in the VM must last; none: it gets none; unset: 1209600 (two weeks)
+  where the pilot wrapper brings no proxy, else none. Example: ``604800``
+
+Context_Linger:
+  (Optional) Seconds a VM whose pilot failed stays up, for who debugs it. Default: 0. Example: ``3600``
 
 Terraform_Binary:
   (Optional) Terraform or tofu program; unset: found on the PATH. Example: ``/usr/bin/tofu``
@@ -383,7 +386,10 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
 
     def _cloudIdentity(self) -> tuple[str, str]:
         if not self.proxy:
-            raise TfceError("Context_ProxyLifetime is set, but DIRAC has given no proxy to tell DN and group from")
+            raise TfceError(
+                "the VM is to have a proxy of its own, but DIRAC has given none to tell DN and group from; "
+                "see its ProxyManager, or set Context_ProxyLifetime = none"
+            )
         info = _value(getProxyInfo(self.proxy, disableVOMS=True), "the proxy cannot be read")
         if not info.get("group"):
             raise TfceError(f"the proxy of {info['identity']} has no group that the Registry knows")
@@ -404,9 +410,12 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
                  none was allowed to; S_ERROR with the reason if all failed. ``proxy`` is not used: the
                  wrapper holds the pilot's.
         """
+        from tfce.userdata import brings_proxy
+
         fleet = self._fleet()
         wrapper = Path(executableFile).read_bytes()
-        cloud_proxy = self._cloudProxyText(fleet.queue.userdata.proxy_lifetime)
+        rule = fleet.queue.userdata.proxy_lifetime
+        cloud_proxy = self._cloudProxyText(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
             reasons = redacted("; ".join(self._reasons(submission)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
@@ -14,6 +13,7 @@ from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
+from tfce.model.userdata import as_base64
 from tfce.model.vm import VM
 
 
@@ -49,7 +49,7 @@ class Launcher:
             "InstanceType": shape.flavor,
             # Another request needs another token.
             "ClientToken": shape.token_of(asked) + ("" if least == most else "-some"),
-            "UserData": base64.b64encode(user_data.encode()).decode(),
+            "UserData": as_base64(user_data),
             **dict(_tags({**shape.tags_of(asked), "Name": shape.name_of(asked)})),
             **self._placement(shape),
             **shape.options,

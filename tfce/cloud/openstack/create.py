@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 from tfce.cloud.openstack.parse import COLON
@@ -12,6 +11,7 @@ from tfce.cloud.records import OddError, identity
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.userdata import as_base64
 from tfce.model.vm import VM
 
 
@@ -45,7 +45,7 @@ def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
         "name": shape.name_of(asked),
         "flavorRef": shape.flavor,
         "metadata": {name.replace(":", COLON): value for name, value in shape.tags_of(asked).items()},
-        "user_data": base64.b64encode(user_data.encode()).decode(),
+        "user_data": as_base64(user_data),
         "config_drive": True,
     }
     if shape.root_volume_gb:

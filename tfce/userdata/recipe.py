@@ -1,0 +1,28 @@
+"""What the user data of all pilots of a queue has in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfce.config.capabilities import Limit
+
+START_LIMIT = 3600
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every pilot of a queue shares. Times in seconds; ``template`` None means tfce's own.
+
+    ``max_lifetime`` and ``start_limit`` arm the VM's own watchdog: it powers off when it has lived that
+    long, or when no pilot has started by then. ``cvmfs_proxies`` is a CVMFS_HTTP_PROXY value. ``linger``: how
+    long a VM whose pilot failed stays.
+    """
+
+    template: Path | None
+    packages: tuple[str, ...]
+    max_lifetime: int
+    limit: Limit
+    cvmfs_proxies: str = "auto;DIRECT"
+    start_limit: int = START_LIMIT
+    linger: int = 0
