@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_a_reboot_ends_the_machine_and_closes_metadata_again_but_not_to_root(tmp
     boot(tmp_path, b"#!/bin/sh\n", recipe=alone(tmp_path, 300, 40))
     upper = tmp_path / "machine/upper"
     state = upper / f"var/lib/cloud/instances/{cloudinit.INSTANCE}/tfce"
-    for name, text in (("born", "1700000000 5 another-boot\n"), ("pilot", "another-boot\n")):
+    for name, text in (("born", f"{time.time():.0f} 5 another-boot\n"), ("pilot", "another-boot\n")):
         assert (state / name).exists()
         (state / name).write_text(text)
     script = upper / "var/lib/cloud/scripts/per-boot/watch"
