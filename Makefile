@@ -16,7 +16,8 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/e2e/terraform tests/e2e/localstack tests/e2e/moto
+	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/e2e/terraform tests/e2e/localstack tests/e2e/moto \
+		tests/e2e/clouds
 
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit

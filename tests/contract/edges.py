@@ -36,11 +36,26 @@ class Parts:
     fleet: Fleet
 
 
+@dataclass(frozen=True)
+class Words:
+    """What a cloud's API calls things: its calls that list and create, a flavor beside the queue's own, and the
+    name of a pilot's VM, from its key."""
+
+    listing: str = "DescribeInstances"
+    creating: str = "RunInstances"
+    flavor: str = "name:t3.small"
+
+    def name(self, parts: Parts, key: str) -> str:
+        """The name of the VM of pilot ``key``."""
+        return f"tfce-{key}"
+
+
 class Edge(Protocol):
     """A cloud account, looked at from the side, and parts of tfce that work on it. ``batch``: how many VMs one
     call starts."""
 
     batch: int
+    words: Words
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
         """Fresh parts, as another process would have them."""
@@ -63,6 +78,8 @@ class Edge(Protocol):
 
 class FakeEdge:
     """The fakes over a sky."""
+
+    words = Words()
 
     def __init__(self, folder: Path, batch: int = 1) -> None:
         self.folder, self.sky, self.batch = folder, Sky(), batch
@@ -116,7 +133,9 @@ def fleet_later(parts: Any, ahead: timedelta) -> Fleet:
 
 
 class SiteEdge:
-    """Real Terraform and libcloud on the EC2 API of a ``tests.site.Site``."""
+    """Real Terraform and libcloud on the API of a ``tests.site.Site``, EC2's or one that has other ``words``."""
+
+    words = Words()
 
     def __init__(self, site: Any, batch: int = 1) -> None:
         self._site, self.batch = site, batch

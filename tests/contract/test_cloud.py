@@ -30,7 +30,8 @@ def test_the_list_holds_the_queues_vms_whoever_made_them_and_no_other(edge: Edge
     found = {node.id: node for node in parts.cloud.vms(parts.workspace.owner())}
     assert set(found) == {mine, elsewhere}
     node = found[mine]
-    assert (node.name, node.tags["tfce:key"], node.reference) == ("tfce-0000000A", "0000000A", f"cloud://{mine}")
+    name = edge.words.name(parts, "0000000A")
+    assert (node.name, node.tags["tfce:key"], node.reference) == (name, "0000000A", f"cloud://{mine}")
     assert node.state in (State.BOOTING, State.RUNNING) and node.raw_state
     assert node.created is not None and node.created.utcoffset() == datetime.now(UTC).utcoffset()
     assert not set(strangers) & set(found)
@@ -97,7 +98,7 @@ def test_calls_are_counted_and_a_list_is_one(edge: Edge) -> None:
     for number in range(3):
         pilot(edge, parts, f"0000000{number}")
     assert len(parts.cloud.vms(parts.workspace.owner())) == 3
-    assert dict(parts.cloud.calls) == {"DescribeInstances": 1}
+    assert dict(parts.cloud.calls) == {edge.words.listing: 1}
 
 
 def test_pilots_and_batches_are_searched_for_by_name_and_owner(edge: Edge) -> None:

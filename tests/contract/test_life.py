@@ -14,7 +14,7 @@ def test_from_submission_to_the_last_kill(edge: Edge) -> None:
     stranger = edge.add({"Name": "tfce-0000000A", "tfce:ce": "cloud.example.org"})
     submission = edge.parts().fleet.submit(WRAPPER, 3)
     assert len(set(submission.references)) == 3 and submission.failed == {}
-    assert submission.calls["RunInstances"] == (3 if edge.batch == 1 else 1)
+    assert submission.calls[edge.words.creating] == (3 if edge.batch == 1 else 1)
     parts = edge.parts()
     assert_settled(parts, edge)
     for node_id, key in zip(ids(submission.references), submission.stamps.values(), strict=True):
@@ -111,7 +111,7 @@ def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge
 
 def test_changed_options_touch_no_running_pilot(edge: Edge) -> None:
     first = edge.parts().fleet.submit(WRAPPER, 1).references
-    changed = {"Instance_Flavor": "name:t3.small", "Terraform_Tags": "a=b"}
+    changed = {"Instance_Flavor": edge.words.flavor, "Terraform_Tags": "a=b"}
     second = edge.parts(**changed).fleet.submit(WRAPPER, 1).references
     assert sorted(edge.living()) == sorted(ids(first + second))
     assert_settled(edge.parts(**changed), edge)

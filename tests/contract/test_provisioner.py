@@ -46,13 +46,13 @@ def test_the_asked_for_pilots_are_created_and_bear_their_tags(edge: Edge, parts:
     heard: list[str] = []
     applied = parts.terraform.apply([A, B], heard.append)
     assert (applied.failed, applied.trouble, applied.stopped) == ({}, "", "")
-    assert applied.calls["RunInstances"] == 2
+    assert applied.calls[edge.words.creating] == 2
     state = parts.terraform.instances()
     assert {key: entry.id for key, entry in state.items()} == keys(edge)
     assert set(state) == {A, B} and not any(entry.tainted for entry in state.values())
     for node_id, tags in edge.living().items():
         assert dict(parts.workspace.owner().tags()).items() <= dict(tags).items()
-        assert tags["Name"] == f"tfce-{tags['tfce:key']}", node_id
+        assert tags["Name"] == edge.words.name(parts, tags["tfce:key"]), node_id
     assert any(A in text for text in heard) and any(B in text for text in heard)
     again = parts.terraform.apply([A, B, C])
     assert again.failed == {} and set(keys(edge)) == {A, B, C}

@@ -241,3 +241,14 @@ def test_our_own_environment_is_the_source(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("TZ", "Europe/Zurich")
     environment = base_environment()
     assert "TF_VAR_instance_count" not in environment and environment["TZ"] == "Europe/Zurich"
+
+
+def test_a_cloud_whose_login_is_a_token_wants_no_key(make_queue: MakeQueue, auth: Path) -> None:
+    auth.write_text("[DEFAULT]\nsecret = planted-token\n")
+    assert load(make_queue(CloudType="DIGITALOCEAN")).secret == "planted-token"
+    with pytest.raises(ConfigError, match="no key"):
+        load(make_queue(CloudType="CLOUDSTACK"))
+    auth.write_text("[DEFAULT]\nkey = planted-token\n")
+    with pytest.raises(ConfigError, match="no secret") as caught:
+        load(make_queue(CloudType="DIGITALOCEAN"))
+    assert "planted-token" not in str(caught.value)

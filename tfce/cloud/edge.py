@@ -13,7 +13,7 @@ from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedRes
 
 from tfce.cloud import clean
 from tfce.cloud.http import BoundaryError
-from tfce.model.errors import CloudError, shorten
+from tfce.model.errors import CloudError, ConfigError, shorten
 from tfce.model.reasons import Kind, Reason
 from tfce.model.redact import redacted
 
@@ -26,7 +26,7 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
     """Turn whatever libcloud raises into a ``CloudError`` that says what was asked and holds no secret."""
     try:
         yield
-    except CloudError:
+    except (CloudError, ConfigError):
         raise
     except InvalidCredsError as error:
         text = _clean(error.value or error, secrets)

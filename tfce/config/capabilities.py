@@ -27,6 +27,7 @@ class Limit:
 EC2 = Limit(16384, False, "EC2")
 EC2_BINARY = replace(EC2, binary=True)
 OPENSTACK = Limit(65535, True, "OpenStack")
+CLOUDSTACK = Limit(4096, True, "CloudStack")  # in an URL, where libcloud puts it
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Capabilities:
     room for, where others are refused as a whole; ``native``: the root module over the ready-made Terraform
     provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
     have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
-    whether a login may have one.
+    whether a login may have one; ``key``: whether a login has one beside its secret.
     """
 
     user_data: Limit = OPENSTACK
@@ -49,14 +50,18 @@ class Capabilities:
     networks: int | None = None
     grid_proxy: bool = True
     session_token: bool = False
+    key: bool = True
 
 
 _OTHER = Capabilities()
+_TOKEN = Capabilities(key=False, grid_proxy=False)
 _TABLE: Mapping[str, Capabilities] = {
     "EC2": Capabilities(
         EC2, batches=True, partial=True, native="aws", networks=1, grid_proxy=False, session_token=True
     ),
     "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
+    **dict.fromkeys(("AURORA_COMPUTE", "CLOUDSTACK", "EXOSCALE", "IKOULA"), Capabilities(CLOUDSTACK)),
+    **dict.fromkeys(("DIGITALOCEAN", "EQUINIXMETAL", "LINODE", "VULTR"), _TOKEN),
 }
 
 

@@ -49,7 +49,8 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
 
     The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
     taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives, else
-    X509_USER_PROXY. ``token``: the session token of temporary EC2 credentials.
+    X509_USER_PROXY. ``token``: the session token of temporary EC2 credentials. Clouds whose login is one text, a
+    token, take it as ``secret``.
     Where Driver_cloud names an entry of clouds.yaml, that file has the login instead. Raises ``ConfigError``
     without showing a value.
     """
@@ -70,7 +71,8 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
         raise _fault(path, f"cannot be read ({error.strerror})", "create it; see the README's example") from None
     section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
     values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
-    missing = [name for name in ("key", "secret") if not values[name]]
+    needed = ("key", "secret") if queue.endpoint.capabilities.key else ("secret",)
+    missing = [name for name in needed if not values[name]]
     if missing:
         raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
     if values["token"] and not queue.endpoint.capabilities.session_token:

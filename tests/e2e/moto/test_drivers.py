@@ -12,9 +12,10 @@ from tests import drivers
 from tests.e2e.moto.filecloud import FileNodeDriver
 from tests.site import WRAPPER, AnySite, Result
 from tfce.cloud.factory import connect
-from tfce.cloud.generic.abilities import abilities, driver_class
+from tfce.cloud.generic.abilities import abilities, driver_class, login_of, takes_a_token
 from tfce.cloud.shape import Shape
 from tfce.config import endpoint
+from tfce.config.capabilities import capabilities_of
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
@@ -24,6 +25,7 @@ FILES = "tests.e2e.moto.filecloud.FileNodeDriver"
 MUTE = "tests.e2e.moto.filecloud.MuteNodeDriver"
 OWNER = Owner("site", "cloud.example.org", "long")
 KEY = "0A1B2C3D"
+OWN_NAMES = [name for name in DRIVERS if "." not in name]  # others were registered by tests
 
 
 def queue(cloud: str, **more: str) -> Queue:
@@ -32,7 +34,7 @@ def queue(cloud: str, **more: str) -> Queue:
 
 
 def test_the_options_know_exactly_libclouds_drivers() -> None:
-    known = {name.upper() for name in DRIVERS if "." not in name}  # one of one's own is registered by its path
+    known = {name.upper() for name in OWN_NAMES}
     assert endpoint.OTHERS | {"EC2", "OPENSTACK"} == known
 
 
@@ -46,6 +48,24 @@ def test_abilities_are_those_of_the_class() -> None:
     assert abilities(driver_class("DIGITALOCEAN")).user_data == "ex_user_data"  # a class chosen by API version
     assert abilities(driver_class("OUTSCALE")).bulk and not abilities(driver_class("VULTR")).bulk
     assert abilities(FileNodeDriver).refusal == ""
+
+
+def test_a_login_is_what_the_class_takes() -> None:
+    logins = {
+        "CLOUDSTACK": {"key": "k", "secret": "s"},
+        "GCE": {"user_id": "k", "key": "s"},
+        "DIGITALOCEAN": {"key": "s"},
+        "OUTSCALE": {"key": "k", "secret": "s"},
+        FILES: {"key": "k", "secret": "s"},
+    }
+    assert {name: login_of(driver_class(name), "k", "s") for name in logins} == logins
+
+
+def test_the_options_know_whose_login_is_a_token() -> None:
+    classes = {name.upper(): driver_class(name) for name in OWN_NAMES}
+    able = [name for name, cls in classes.items() if not abilities(cls).refusal]
+    tokens = {name for name in able if takes_a_token(classes[name])}
+    assert len(tokens) >= 4 and {name for name in able if not capabilities_of(name).key} == tokens
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from libcloud.common.base import ConnectionKey, ConnectionUserAndKey
 from libcloud.compute.base import NodeDriver
 from libcloud.compute.providers import get_driver, set_driver
 
@@ -31,7 +32,7 @@ _METADATA = ("ex_metadata",)
 _WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE uses for all drivers
 _BULK = ("ex_maxcount", "ex_max_vms_count")
 OWN = ("ec2", "openstack")  # served by tfce's own code, with tags and a bounded list
-_SUPPLIED = {"self", "name", "size", "image", "location"}
+_SUPPLIED = {"self", "name", "size", "image"}
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,32 @@ def _abilities(cls: type[Any]) -> Abilities:
         bulk=any(name in parameters for name in _BULK),
         needs=tuple(sorted(required - _SUPPLIED)),
     )
+
+
+def login_of(cls: type[Any], key: str, secret: str) -> dict[str, str]:
+    """The arguments of a driver class that carry the login. Some of libcloud's take one secret only, a token."""
+    parameters = list(inspect.signature(cls).parameters.values())
+    first, names = parameters[0].name, {one.name for one in parameters[1:]}
+    if takes_a_token(cls):
+        return {first: secret}
+    second = next((name for name in ("secret", "key") if name in names), "")
+    if not second and any(one.kind is one.VAR_KEYWORD for one in parameters):
+        second = "secret"
+    return {first: key, **({second: secret} if second else {})}
+
+
+def takes_a_token(cls: type[Any]) -> bool:
+    """Whether the class is one of libcloud's, or made of one, whose connection knows one secret."""
+    if not any(base.__module__.startswith("libcloud.compute.drivers.") for base in cls.__mro__):
+        return False
+    own = [member.connectionCls for member in family(cls) if member.connectionCls is not ConnectionKey]
+    return bool(own) and all(_one_secret(connection) for connection in own)
+
+
+def _one_secret(connection: Any) -> bool:
+    """``connection`` may also be a function that makes one; then it says nothing."""
+    made = isinstance(connection, type) and issubclass(connection, ConnectionKey)
+    return made and not issubclass(connection, ConnectionUserAndKey)
 
 
 def _has(cls: type[Any], method: str) -> bool:

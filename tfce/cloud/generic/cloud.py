@@ -1,32 +1,25 @@
-"""Any cloud that libcloud has a driver for: pilots are known by their VMs' names.
-
-Not every cloud has metadata, but each VM has a name: ``<prefix><6 hex: CE and queue><6 hex: installation>-<key>``.
-A VM whose name does not end like that, both marks included, is nobody of ours and is never touched.
-"""
+"""Any cloud that libcloud has a driver for: pilots are known by their VMs' names (see ``nodes``)."""
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from libcloud.common.base import Connection
 from libcloud.compute.base import NodeImage, NodeSize
-from libcloud.compute.types import NodeState
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud import records
 from tfce.cloud.api import Check, Wish
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
-from tfce.cloud.generic.abilities import abilities, driver_class, user_data_argument
+from tfce.cloud.generic.abilities import abilities, driver_class, login_of, user_data_argument
 from tfce.cloud.generic.errors import reason_of_message
+from tfce.cloud.generic.nodes import name_of, vm_of
 from tfce.cloud.http import BoundaryError
 from tfce.cloud.listing import Listing, collect
 from tfce.cloud.pool import share_out
@@ -39,22 +32,11 @@ from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
-from tfce.model.vm import VM, Owner, State
+from tfce.model.vm import VM, Owner
 
-# libcloud's words for a VM, and what they mean for its pilot. Any other word is State.UNKNOWN.
-STATES = {
-    NodeState.STARTING: State.BOOTING,
-    NodeState.PENDING: State.BOOTING,
-    NodeState.RUNNING: State.RUNNING,
-    NodeState.REBOOTING: State.RUNNING,
-    NodeState.STOPPING: State.RUNNING,
-    NodeState.MIGRATING: State.RUNNING,
-    NodeState.STOPPED: State.STOPPED,
-    NodeState.TERMINATED: State.DELETED,
-    NodeState.ERROR: State.FAILED,
-}
-_NAME = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{8})$", re.IGNORECASE)
 _LISTS = {"image": "list_images", "flavor": "list_sizes", "network": "list_networks"}
+_START = "ex_start_vm"  # of CloudStack: without it a VM is made and stays off
+_LOCATION = "set Terraform_AvailabilityZone to the id or name of one that the cloud has"
 _AT_ONCE = 5  # VMs that are removed at a time
 _KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
 _GROUPS = ("ex_security_groups", "ex_security_group_ids")
@@ -90,11 +72,9 @@ class Generic:
         return self._known
 
     def _connected(self) -> Any:
-        key, secret = self._credentials.key, self._credentials.secret
-        parameters = inspect.signature(self._class).parameters
-        takes = "secret" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        login = login_of(self._class, self._credentials.key, self._credentials.secret)
         try:
-            made = self._class(key, **({"secret": secret} if takes else {}), **self._endpoint.driver)
+            made = self._class(**login, **self._endpoint.driver)
         except (TypeError, ValueError) as error:
             raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
         _bind(getattr(made, "connection", None), self._wire)
@@ -117,7 +97,7 @@ class Generic:
     def _listed(self, asking: str, owner: Owner | None) -> Listing:
         nodes = self._do(asking, "list_nodes")
         with translated(asking, self._secrets):
-            found = collect(asking, nodes, partial(_vm, owner=owner))
+            found = collect(asking, nodes, partial(vm_of, owner=owner))
         found.cloud_time = self._wire.heard.time
         return found
 
@@ -159,7 +139,20 @@ class Generic:
             ("flavor", "Instance_Flavor", wish.shape.flavor),
             *(("network", "Instance_Networks", network) for network in wish.shape.networks),
         ]
-        return [self._check(*one) for one in wishes]
+        zone = wish.shape.availability_zone
+        return [*(self._check(*one) for one in wishes), *([self._place_check(zone)] if self._needs(zone) else [])]
+
+    def _needs(self, zone: str) -> bool:
+        return bool(zone) or "location" in abilities(type(self._driver)).needs
+
+    def _place_check(self, zone: str) -> Check:
+        if not zone:
+            return Check("location", False, f"{self._endpoint.cloud} wants one for each VM", _LOCATION)
+        try:
+            self._location(zone)
+        except CloudError as error:
+            return Check("location", False, error.message, _LOCATION)
+        return Check("location", True, zone)
 
     def _check(self, kind: str, option: str, wish: str) -> Check:
         try:
@@ -184,7 +177,8 @@ class Generic:
     def _arguments(self, shape: Shape, key: str, user_data: str) -> dict[str, Any]:
         parameters = inspect.signature(self._driver.create_node).parameters
         able = abilities(type(self._driver))
-        values: dict[str, Any] = dict(shape.options)
+        values: dict[str, Any] = {_START: True} if _START in parameters else {}
+        values |= shape.options
         values |= {
             "name": name_of(shape.owner, shape.name_prefix, key),
             "image": self._item("image", shape.image) or NodeImage(shape.image, shape.image, self._driver),
@@ -200,6 +194,8 @@ class Generic:
         _place(values, parameters, ("networks", "ex_networks"), networks, "Instance_Networks")
         if shape.availability_zone:
             values["location"] = self._location(shape.availability_zone)
+        if "location" in able.needs and "location" not in values:
+            raise CloudError(f"{self._endpoint.cloud} wants a location for each VM: {_LOCATION}")
         missing = [name for name in able.needs if name not in values]
         if missing:
             raise CloudError(f"libcloud's create_node needs {', '.join(missing)}: name it in the module's options")
@@ -216,7 +212,8 @@ class Generic:
         raise CloudError("libcloud's drivers start VMs one by one")
 
     def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
-        return self.vms(shape.owner)
+        found = self.vms(shape.owner)
+        return found.of(vm for vm in found if vm.key in keys)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
@@ -283,46 +280,8 @@ def _place(values: dict[str, Any], parameters: Any, names: tuple[str, ...], valu
     values[name] = value
 
 
-def _marks(owner: Owner) -> tuple[str, str]:
-    texts = (f"{owner.ce}\0{owner.queue}", owner.installation)
-    first, second = (hashlib.sha256(text.encode()).hexdigest()[:6] for text in texts)
-    return first, second
-
-
-def name_of(owner: Owner, prefix: str, key: str) -> str:
-    """The name of the VM of pilot ``key``: lower case, as some clouds want it."""
-    return f"{prefix}{''.join(_marks(owner))}-{key.lower()}"
-
-
-def _vm(node: Any, owner: Owner | None) -> VM:
-    """A node of libcloud's as a VM. Raises ``OddError``."""
-    created = getattr(node, "created_at", None)
-    name = records.name(getattr(node, "name", None))
-    state = getattr(node, "state", None)
-    return VM(
-        id=records.identity(getattr(node, "id", None)),
-        name=name,
-        state=STATES.get(state, State.UNKNOWN) if isinstance(state, Hashable) else State.UNKNOWN,
-        raw_state=records.name(str(state), "state", 64),
-        created=created.astimezone(UTC) if isinstance(created, datetime) else records.moment(created),
-        tags=_tags(name, owner) if owner else {},
-    )
-
-
 def _bind(connection: Any, wire: Wire) -> None:
     """Let a driver that speaks HTTP through libcloud do so within our bounds."""
     if isinstance(connection, Connection) and connection.conn_class is LibcloudConnection:
         connection.conn_class = wire.connection
         connection.connect()  # opens nothing yet
-
-
-def _tags(name: str, owner: Owner) -> dict[str, str]:
-    """The tags that a name stands for, as far as it is this owner's."""
-    found = _NAME.search(name)
-    queue, installation = _marks(owner)
-    if not found or found.group(1).lower() != queue:
-        return {}
-    tags = {"tfce:ce": owner.ce, "tfce:queue": owner.queue, "tfce:key": found.group(3).upper()}
-    if found.group(2).lower() == installation:
-        tags["tfce:installation"] = owner.installation
-    return tags
