@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
+from tfce.cloud.pool import AT_ONCE
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
 from tfce.model.vm import Owner, State
@@ -29,6 +31,8 @@ class Api:
     """What the server answers, request by request (the last answer stays), and what it was asked."""
 
     answers: list[tuple[int, str]] = field(default_factory=list)
+    rule: Callable[[dict[str, str]], tuple[int, str] | None] = lambda query: None  # goes first
+    slow: dict[str, float] = field(default_factory=dict)  # seconds, by InstanceId.1
     asked: list[dict[str, str]] = field(default_factory=list)
     port: int = 0
 
@@ -37,6 +41,10 @@ class Api:
 
     def next(self, query: dict[str, str]) -> tuple[int, str]:
         self.asked.append(query)
+        time.sleep(self.slow.get(query.get("InstanceId.1", ""), 0))
+        said = self.rule(query)
+        if said is not None:
+            return said
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -213,23 +221,35 @@ def test_vms_are_removed_in_batches(api: Api, cloud: Cloud) -> None:
 
 
 def test_after_a_refusal_each_is_asked_for_by_itself(api: Api, cloud: Cloud) -> None:
-    api.say(
-        (400, fault("OperationNotPermitted", "i-2 has protection")),
-        terminated("i-1"),
-        (400, fault("OperationNotPermitted", "i-2 has protection")),
-        (400, fault("InvalidInstanceID.NotFound", "i-3")),
-    )
+    alone = {
+        "i-1": (200, terminated("i-1")),
+        "i-2": (400, fault("OperationNotPermitted", "i-2 has protection")),
+        "i-3": (400, fault("InvalidInstanceID.NotFound", "i-3")),
+    }
+    api.rule = lambda query: alone["i-2" if "InstanceId.2" in query else query["InstanceId.1"]]
     refused = cloud.destroy(["i-1", "i-2", "i-3"])
     assert list(refused) == ["i-2"] and "OperationNotPermitted" in refused["i-2"]
+    assert cloud.calls == {"TerminateInstances": 4}
+
+
+def test_one_slow_removal_holds_up_no_other(api: Api, cloud: Cloud) -> None:
+    refusal = (400, fault("OperationNotPermitted", "one has protection"))
+    api.rule = lambda query: refusal if "InstanceId.2" in query else (200, terminated(query["InstanceId.1"]))
+    ids = [f"i-{number}" for number in range(20)]
+    api.slow = dict.fromkeys(ids[:10], 0.3)
+    begun = time.monotonic()
+    assert cloud.destroy(ids) == {} and cloud.calls == {"TerminateInstances": 21}
+    assert time.monotonic() - begun < 2  # 3 s one after the other
 
 
 def test_a_cloud_that_fails_is_not_asked_for_each(api: Api, cloud: Cloud) -> None:
     api.say((500, fault("InternalError", "later")))
-    refused = cloud.destroy([f"i-{number}" for number in range(250)])
-    assert len(refused) == 250 and cloud.calls == {"TerminateInstances": 1}
+    refused = cloud.destroy([f"i-{number}" for number in range(2500)])
+    assert len(refused) == 2500 and cloud.calls["TerminateInstances"] <= AT_ONCE  # each worker waited once
     api.say((400, fault("OperationNotPermitted", "i-1 has protection")), (500, fault("InternalError", "later")))
-    assert set(cloud.destroy(["i-1", "i-2", "i-3"])) == {"i-1", "i-2", "i-3"}
-    assert cloud.calls == {"TerminateInstances": 3}
+    ids = [f"i-{number}" for number in range(3 * AT_ONCE)]
+    cloud.calls.clear()
+    assert set(cloud.destroy(ids)) == set(ids) and cloud.calls["TerminateInstances"] <= 1 + AT_ONCE
 
 
 def test_a_vm_that_two_lists_show_is_one(api: Api, cloud: Cloud) -> None:

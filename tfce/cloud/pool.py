@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -10,14 +12,15 @@ from typing import TypeVar
 
 Worker = TypeVar("Worker")
 Job = TypeVar("Job")
+Answer = TypeVar("Answer")
+
+AT_ONCE = 10  # requests of one kind to one cloud, of one sweep
 
 
 def share_out(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
     """``do`` each job once, with whichever worker is free, each in a thread of its own. A worker for which ``do``
     is false takes no more; returned are the jobs that nobody took. What ``do`` raises is raised at the end."""
-    waiting: SimpleQueue[Job] = SimpleQueue()
-    for job in jobs:
-        waiting.put(job)
+    waiting = _queue(jobs)
 
     def work(worker: Worker) -> None:
         with suppress(Empty):
@@ -28,3 +31,38 @@ def share_out(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Work
         for done in [pool.submit(work, worker) for worker in workers]:
             done.result()
     return [waiting.get() for _ in range(waiting.qsize())]
+
+
+def within(
+    seconds: float, workers: Sequence[Worker], jobs: Sequence[Job], do: Callable[[Worker, Job], Answer]
+) -> Iterator[tuple[Job, Answer]]:
+    """Each job and what ``do`` answers, in the order in which the answers come, for so many ``seconds`` in all.
+    What takes longer is left behind, in threads that hold nothing up and end with their request; so a worker must
+    be nobody else's. What ``do`` raises is raised here."""
+    waiting, answers = _queue(jobs), SimpleQueue[tuple[Job, Answer] | BaseException]()
+    until = time.monotonic() + seconds
+
+    def work(worker: Worker) -> None:
+        with suppress(Empty):
+            while time.monotonic() < until:
+                job = waiting.get_nowait()
+                try:
+                    answers.put((job, do(worker, job)))
+                except BaseException as error:  # whoever waits for the answers hears of it
+                    answers.put(error)
+
+    for worker in workers:
+        threading.Thread(target=work, args=(worker,), name="tfce-within", daemon=True).start()
+    with suppress(Empty):
+        for _ in jobs:
+            answer = answers.get(timeout=max(until - time.monotonic(), 0))
+            if isinstance(answer, BaseException):
+                raise answer
+            yield answer
+
+
+def _queue(jobs: Iterable[Job]) -> SimpleQueue[Job]:
+    queue: SimpleQueue[Job] = SimpleQueue()
+    for job in jobs:
+        queue.put(job)
+    return queue

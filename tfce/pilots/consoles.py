@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from tfce.cloud.api import Cloud
+from tfce.cloud.pool import AT_ONCE, within
 from tfce.model.errors import TfceError
 from tfce.model.policy import Action, lived
-from tfce.model.reconcile import Kind
+from tfce.model.reconcile import Case, Kind
 from tfce.model.redact import redacted
 from tfce.model.vm import OVER
 from tfce.store import files
@@ -45,22 +45,39 @@ def suspicious(action: Action, now: datetime) -> bool:
 def keep_consoles(cloud: Cloud, workspace: Workspace, actions: Iterable[Action], now: datetime) -> set[str]:
     """Keep the consoles of the suspicious ones, before they are destroyed; the ids of those that were had.
 
-    Bounded in calls and time, whatever the number; that one is not to be had stops nothing.
+    Asked for side by side; bounded in calls and time, whatever the number. That one is not to be had, or comes
+    too late, stops nothing.
     """
     chosen = [one.case for one in actions if suspicious(one, now)]
     chosen.sort(key=lambda case: (case.kind is Kind.ENDED, lived(case.vm, case.requested_at, now) or 0))
-    store, until, kept = ConsoleStore(workspace), time.monotonic() + PATIENCE, set[str]()
-    for case in chosen[:CONSOLES]:
-        if time.monotonic() > until:
-            break
-        try:
-            text = cloud.console(case.id)
-            if text and text.strip():
+    store, kept = ConsoleStore(workspace), set[str]()
+    for case, text in _consoles(cloud, chosen[:CONSOLES]):
+        if text.strip():
+            try:
                 store.keep(case.key, shown(text))
                 kept.add(case.id)
-        except TfceError as error:
-            log.info("no console of %s: %s", case.id, error.message)
+            except TfceError as error:
+                log.info("the console of %s is not kept: %s", case.id, error.message)
     return kept
+
+
+def _consoles(cloud: Cloud, cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:
+    """What these VMs wrote, as it comes."""
+    # hazard: what comes too late is still under way: no connection of it may be the sweep's own
+    workers = [cloud.clone() for _ in cases[:AT_ONCE]]
+    try:
+        yield from within(PATIENCE, workers, cases, _console)
+    finally:
+        for worker in workers:
+            cloud.calls.update(worker.calls.copy())
+
+
+def _console(cloud: Cloud, case: Case) -> str:
+    try:
+        return cloud.console(case.id) or ""
+    except TfceError as error:
+        log.info("no console of %s: %s", case.id, error.message)
+        return ""
 
 
 class ConsoleStore:

@@ -14,6 +14,7 @@ from tfce.cloud.ec2.parse import instance
 from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.edge import translated
 from tfce.cloud.listing import Listing, collect, pages
+from tfce.cloud.pool import AT_ONCE, share_out
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
@@ -98,31 +99,37 @@ def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
     """Ask for the removal of these VMs; the refusals, by id. A cloud that does not answer costs one wait."""
     wanted = list(dict.fromkeys(vm_ids))
     refused: dict[str, str] = {}
-    silence = ""
-    for start in range(0, len(wanted), _DESTROY):
-        some = wanted[start : start + _DESTROY]
-        silence = silence or _terminated(session, some, refused)
-        refused |= {vm_id: silence for vm_id in some if silence and vm_id not in refused}
+    alone = _terminated(session, [wanted[n : n + _DESTROY] for n in range(0, len(wanted), _DESTROY)], refused)
+    _terminated(session, [[vm_id] for vm_id in alone], refused)
     return refused
 
 
-def _terminated(session: Session, some: Sequence[str], refused: dict[str, str]) -> str:
-    """Ask for ``some``; what the cloud refuses goes to ``refused``. Why it does not answer, "" where it does."""
-    try:
-        _terminate(session, some)
-    except CloudError as error:
-        if error.kind == "unreachable":
-            return error.message
-        if len(some) == 1:
-            refused |= {} if _says_missing(error) else {some[0]: error.message}
-            return ""
-        # One bad id fails them all: ask for each by itself.
-        for number, vm_id in enumerate(some):
-            silence = _terminated(session, [vm_id], refused)
-            if silence:
-                refused |= dict.fromkeys(some[number:], silence)
-                return silence
-    return ""
+def _terminated(session: Session, requests: Sequence[Sequence[str]], refused: dict[str, str]) -> list[str]:
+    """Ask each of the ``requests``, several at a time; refusals go to ``refused``. Returned are the ids that one
+    bad id may have failed: they are to be asked for each by itself."""
+    alone: list[str] = []
+    silent: list[str] = []
+
+    def terminate(own: Session, some: Sequence[str]) -> bool:
+        try:
+            _terminate(own, some)
+        except CloudError as error:
+            if error.kind == "unreachable":
+                silent.append(error.message)
+                refused.update(dict.fromkeys(some, error.message))
+                return False
+            if len(some) > 1:
+                alone.extend(some)
+            elif not _says_missing(error):
+                refused[some[0]] = error.message
+        return True
+
+    workers = [session, *(session.clone() for _ in range(min(len(requests), AT_ONCE) - 1))]
+    for some in share_out(workers, requests, terminate) if requests else ():
+        refused.update(dict.fromkeys(some, silent[0]))
+    for own in workers[1:]:
+        session.calls.update(own.calls)
+    return alone
 
 
 def _terminate(session: Session, vm_ids: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from tfce.cloud.generic.errors import reason_of_message
 from tfce.cloud.generic.nodes import name_of, vm_of
 from tfce.cloud.http import BoundaryError
 from tfce.cloud.listing import Listing, collect
-from tfce.cloud.pool import share_out
+from tfce.cloud.pool import AT_ONCE, share_out
 from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
 from tfce.cloud.wire import Wire
@@ -37,7 +37,6 @@ from tfce.model.vm import VM, Owner
 _LISTS = {"image": "list_images", "flavor": "list_sizes", "network": "list_networks"}
 _START = "ex_start_vm"  # of CloudStack: without it a VM is made and stays off
 _LOCATION = "set Terraform_AvailabilityZone to the id or name of one that the cloud has"
-_AT_ONCE = 5  # VMs that are removed at a time
 _KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
 _GROUPS = ("ex_security_groups", "ex_security_group_ids")
 
@@ -116,7 +115,7 @@ class Generic:
         nodes = (
             [node for node in self._do("listing VMs", "list_nodes") if str(node.id) in wanted] if wanted else []
         )
-        workers = [self, *(self.clone() for _ in range(min(len(nodes), _AT_ONCE) - 1))]
+        workers = [self, *(self.clone() for _ in range(min(len(nodes), AT_ONCE) - 1))]
         refused = _removed(workers, nodes)
         for own in workers[1:]:
             self.calls.update(own.calls)

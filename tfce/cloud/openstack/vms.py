@@ -11,7 +11,7 @@ from tfce.cloud.listing import Listing, collect, pages, records
 from tfce.cloud.openstack.lookup import next_marker
 from tfce.cloud.openstack.parse import server
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.pool import share_out
+from tfce.cloud.pool import AT_ONCE, share_out
 from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
@@ -21,7 +21,6 @@ from tfce.model.vm import VM, Owner, State
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")  # anything else could become another path of the API
 _EXPLAINED = 10  # failed servers of one list that are asked for their fault
-_AT_ONCE = 5  # servers that are removed at a time
 _NAMES = 100  # in one search: they travel in the request's address
 
 
@@ -92,7 +91,7 @@ def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
         return True
 
     # A cloud that does not answer costs each worker one wait, however many VMs are to go.
-    workers = [session, *(session.clone() for _ in range(min(len(ids), _AT_ONCE) - 1))]
+    workers = [session, *(session.clone() for _ in range(min(len(ids), AT_ONCE) - 1))]
     for vm_id in share_out(workers, ids, remove):
         refused[vm_id] = f"not asked for, since the cloud did not answer before ({silent[0]})"
     for own in workers[1:]:
