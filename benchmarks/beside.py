@@ -44,7 +44,7 @@ class Tree:
         return answer
 
     def measure(self, what: str) -> dict[str, Any]:
-        """``one`` or ``all``: what it costs."""
+        """``one``, ``all`` or ``cycle``: what it costs."""
         assert self._process.stdin is not None
         print(what, file=self._process.stdin, flush=True)
         return self._answer()
@@ -62,21 +62,27 @@ def main() -> None:
     parser.add_argument("--before", type=Path, required=True, help="the older tree")
     parser.add_argument("--rounds", type=int, default=7, help="submissions of one pilot")
     parser.add_argument("--queues", type=int, default=20, help="queues at once")
+    parser.add_argument("--cycle", action="store_true", help="of SiteDirector, instead of single submissions")
     given = parser.parse_args()
     trees = [Tree("before", given.before.resolve(), given.queues), Tree("after", HERE, given.queues)]
     taken: dict[str, list[dict[str, Any]]] = {tree.name: [] for tree in trees}
-    for _ in range(given.rounds):
+    for _ in range(0 if given.cycle else given.rounds):
         for tree in trees:
             taken[tree.name].append(tree.measure("one"))
     rows = []
     for tree in trees:
-        one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
-        for what, figures in (("submit 1", one), (f"queues {given.queues}", tree.measure("all"))):
+        if given.cycle:
+            tasks = {f"cycle {given.queues}": tree.measure("cycle")}
+        else:
+            one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
+            tasks = {"submit 1": one, f"queues {given.queues}": tree.measure("all")}
+        for what, figures in tasks.items():
             rows.append({"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures})
             words = " · ".join(f"{rows[-1][key]} {text}" for key, text in FIGURES.items())
             print(f"{tree.name}, {what}: {words}", flush=True)
         tree.close()
-    path = HERE / "benchmarks" / "results" / f"beside-{time.strftime('%Y-%m-%d', time.gmtime())}.json"
+    kind = "cycle" if given.cycle else "beside"
+    path = HERE / "benchmarks" / "results" / f"{kind}-{time.strftime('%Y-%m-%d', time.gmtime())}.json"
     path.write_text(json.dumps(rows, indent=1) + "\n")
 
 

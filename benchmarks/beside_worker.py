@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def submit(fleet: Any) -> None:
     assert len(done.stamps) == 1, done.failed
 
 
+def cycle(fleet: Any) -> None:
+    """What SiteDirector asks of one queue in a cycle: how many there are, new ones, their states, a sweep."""
+    fleet.count()
+    done = fleet.submit(WRAPPER.encode(), 1)
+    fleet.poll(list(done.stamps))
+    fleet.reap()
+
+
 def main() -> None:
     """Make the queues, submit once to each, and then measure what each line of the input says."""
     with tempfile.TemporaryDirectory() as folder, Moto() as emulator, Proxy(emulator.url, mend=False) as proxy:
@@ -92,16 +101,20 @@ def main() -> None:
             submit(fleet)
         print("{}", flush=True)
 
-        def together() -> None:
-            threads = [threading.Thread(target=submit, args=(fleet,)) for fleet in fleets]
+        def together(do: Callable[[Any], None]) -> None:
+            threads = [threading.Thread(target=do, args=(fleet,)) for fleet in fleets]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
 
         for line in sys.stdin:
-            work = together if line.strip() == "all" else lambda: submit(fleets[0])
-            print(json.dumps(measured(proxy, work)), flush=True)
+            tasks = {
+                "one": partial(submit, fleets[0]),
+                "all": partial(together, submit),
+                "cycle": partial(together, cycle),
+            }
+            print(json.dumps(measured(proxy, tasks[line.strip()])), flush=True)
 
 
 if __name__ == "__main__":

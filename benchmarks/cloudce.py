@@ -1,6 +1,7 @@
-"""DIRAC's CloudComputingElement, driven by lines of JSON: one request a line in, one answer a line out.
+"""A computing element, DIRAC's Cloud or ours, driven by lines of JSON: one request a line in, one answer a line out.
 
-Run with the Python of an environment that has DIRAC (tests/rigs/dirac.py). The first line is the CE's parameters.
+Run with the Python of an environment that has DIRAC (tests/rigs/dirac.py); the argument is the CE's name. The
+first line is the CE's parameters, CEType among them.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ import json
 import sys
 import time
 
-from DIRAC.Resources.Computing.CloudComputingElement import CloudComputingElement
+from DIRAC.Resources.Computing.ComputingElementFactory import ComputingElementFactory
 
 
 def main() -> None:
     """Serve until the input ends."""
-    element = CloudComputingElement("cloud")
-    element.ceParameters.update(json.loads(sys.stdin.readline()))
-    wrapper = element.ceParameters["wrapper"]
+    parameters = json.loads(sys.stdin.readline())
+    wrapper = parameters.pop("wrapper")
+    made = ComputingElementFactory().getCE(parameters["CEType"], sys.argv[1], parameters)
+    if not made["OK"]:
+        sys.exit(made["Message"])
+    element = made["Value"]
     verbs = {
         "login": lambda _: element.getCEStatus(),
         "submit": lambda count: element.submitJob(wrapper, None, count),
@@ -27,7 +31,13 @@ def main() -> None:
         verb, value = json.loads(line)
         start = time.monotonic()
         result = verbs[verb](value)
-        answer = {"seconds": time.monotonic() - start, "ok": result["OK"], "value": result.get("Value")}
+        seconds = time.monotonic() - start
+        answer = {
+            "seconds": seconds,
+            "ok": result["OK"],
+            "value": result.get("Value"),
+            "why": result.get("Message"),
+        }
         print(json.dumps(answer), file=sys.__stdout__, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""DIRAC's CloudComputingElement in a process of its own (``benchmarks/cloudce.py``), which is logged in."""
+"""A computing element in a process of its own that has DIRAC (``benchmarks/cloudce.py``), which is logged in."""
 
 from __future__ import annotations
 
@@ -11,32 +11,30 @@ from typing import Any
 from benchmarks.measure import Asked, Cost, memory
 from tests.e2e.openstack.cloud import OpenStackSite
 from tests.rigs import dirac
+from tests.site import WRAPPER, mirror_variable
 
 
-class CloudCE:
-    """DIRAC's element, on the same cloud as a site of ours."""
+class Element:
+    """A computing element on the rig's cloud: DIRAC's own (``Cloud``), or ours (``Terraform``)."""
 
-    def __init__(self, site: OpenStackSite, asked: Asked) -> None:
-        self._asked = asked
-        parameters = {**site.defaults(), **site.options, "Queue": "long"}
-        authority = parameters.pop("Driver_ca_cert")
-        parameters |= {
-            "CEType": "Cloud",
-            "CloudAuth": str(site.folder / "plain.auth"),
-            "Driver_api_version": "2.2",  # with an older one libcloud asks nova's proxies, which are gone
-            "wrapper": str(site.folder / "wrapper.sh"),
-        }
-        key, secret = site.login()
-        (site.folder / "plain.auth").write_text(f"[DEFAULT]\nkey = {key}\nsecret = {secret}\n")
+    def __init__(self, kind: str, site: OpenStackSite, asked: Asked) -> None:
+        self.kind, self._asked, self.site = kind, asked, site
+        parameters = {**site.defaults(), **site.options, "Queue": site.queue, "CEType": kind}
+        parameters |= _of_cloudce(site) if kind == "Cloud" else _of_ours(site)
+        authority = parameters.get("Driver_ca_cert", "")
+        if kind == "Cloud":
+            parameters.pop("Driver_ca_cert")
+        certificates = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority}
         self._process = subprocess.Popen(
-            [str(dirac.ensure("9.1")), str(Path(__file__).resolve().parent / "cloudce.py")],
-            env=dirac.environment("9.1") | {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority},
+            [str(dirac.ensure("9.1")), str(Path(__file__).resolve().parent / "cloudce.py"), site.ce],
+            env=dirac.environment("9.1") | certificates | {mirror_variable(): str(site.mirror())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        self._send(parameters)
+        (site.folder / "wrapper.sh").write_text(WRAPPER)
+        self._send({**parameters, "wrapper": str(site.folder / "wrapper.sh")})
         self.do("login")
 
     def _send(self, value: Any) -> None:
@@ -54,10 +52,10 @@ class CloudCE:
             line = next((line for line in lines if line.startswith("{")), "")
             time.sleep(0.06)  # memory is looked at 20 times a second
         if not line:
-            raise SystemExit(f"CloudCE ended with {self._process.wait()} at {verb}")
+            raise SystemExit(f"CEType {self.kind} ended with {self._process.wait()} at {verb}")
         answer = json.loads(line)
         if not answer["ok"]:
-            raise SystemExit(f"CloudCE could not {verb}")
+            raise SystemExit(f"CEType {self.kind} could not {verb}: {answer['why']}")
         return Cost(answer["seconds"], self._asked() - before, peak()), answer["value"]
 
     def cost(self, verb: str, value: Any = None) -> Cost:
@@ -69,3 +67,16 @@ class CloudCE:
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait()
+
+
+def _of_cloudce(site: OpenStackSite) -> dict[str, str]:
+    key, secret = site.login()
+    plain = site.folder / "plain.auth"
+    plain.write_text(f"[DEFAULT]\nkey = {key}\nsecret = {secret}\n")
+    # With an older version libcloud asks nova's proxies, which are gone.
+    return {"CloudAuth": str(plain), "Driver_api_version": "2.2"}
+
+
+def _of_ours(site: OpenStackSite) -> dict[str, str]:
+    auth, root = str(site.folder / "cloud.auth"), str(site.folder / "root")
+    return {"CloudAuth": auth, "Workspace_Root": root, "Terraform_Module": "bulk"}

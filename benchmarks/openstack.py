@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import crowd
-from benchmarks.element import CloudCE
+from benchmarks.element import Element
 from benchmarks.measure import Cost, measured, numbers, run, under_way
 from benchmarks.results import Results, software
 from tests.checking import until
@@ -42,7 +42,9 @@ class Bench:
         self.modules = [name for name in MODULES if name in who]
         self.sites = {name: self.site(name) for name in self.modules or ["bulk"]}
         self._reference = next(iter(self.sites.values()))
-        self.other = CloudCE(self._reference, self.asked) if "cloudce" in who else None
+        self.other = Element("Cloud", self._reference, self.asked) if "cloudce" in who else None
+        self.own = Element("Terraform", self.site("bulk", "element"), self.asked) if "element" in who else None
+        self.poller: Element | None = None
         self.latency = 0.0
 
     def site(self, module: str, kind: str = "bench", project: str = "demo") -> OpenStackSite:
@@ -87,6 +89,9 @@ class Bench:
             self.note(module, "Terraform's start", 0, partial(self._start, site))
             self.note(module, "command's start", 0, partial(run, site, self.asked, "queues"))
             crowd.settled(site)
+        if self.own:
+            self.own.do("submit", 1)
+            crowd.settled(self._reference)
 
     def _start(self, site: OpenStackSite) -> Cost:
         """What a submission runs of Terraform, for no pilot: an apply, with ids in place of names, and a look at
@@ -114,6 +119,9 @@ class Bench:
                 module, "submit", count, partial(run, site, self.asked, *site.submission(count)), least=least
             )
             crowd.settled(site)
+        if self.own:  # it has a token already
+            self.note("element", "submit", count, partial(self.own.cost, "submit", count), least=least - 1)
+            crowd.settled(self._reference)
         if self.other:
             self.note("cloudce", "submit", count, partial(self.other.cost, "submit", count), least=least - 1)
             crowd.settled(self._reference)
@@ -127,6 +135,9 @@ class Bench:
             fleet.count()  # logs in
             work = partial(measured, self.asked, partial(fleet.poll, references))
             self.note(module, "poll", count, work, least=-(-count // 1000))
+        if self.poller:
+            work = partial(self.poller.cost, "poll", references)
+            self.note("element", "poll", count, work, least=-(-count // 1000))
         if self.other:
             self.note("cloudce", "poll", count, partial(self.other.cost, "poll", references), least=1)
 
@@ -134,6 +145,7 @@ class Bench:
         """All polls; what is polled is made at first."""
         self.polled = self.site("polled")
         self.polled.configure(Terraform_Module="bulk")
+        self.poller = Element("Terraform", self.polled, self.asked) if self.own else None
         ids: list[str] = []
         for count in sorted(counts):
             ids += crowd.servers(self.polled, count - len(ids))
@@ -148,12 +160,20 @@ class Bench:
             self._stop([node(pilot["reference"]) for pilot in self._running(site, count)])
             work = partial(run, site, self.asked, "reap", site.name, "--json")
             self.note(module, "reap", count, work, least=1 + 1 + count + min(count, CONSOLES))
+        if self.own:
+            self._reaped_by_element(count)
         if self.other:
             while len(mine := self._of_cloudce("ACTIVE")) < count:
                 self.other.cost("submit", count - len(mine))
                 crowd.settled(self._reference)
             self._stop(mine[:count])
             self.note("cloudce", "reap", count, partial(self.other.cost, "reap"), least=1 + count)
+
+    def _reaped_by_element(self, count: int) -> None:
+        assert self.own
+        self._stop([node(pilot["reference"]) for pilot in self._running(self.own.site, count)])
+        work = partial(self.own.cost, "reap")
+        self.note("element", "reap", count, work, least=1 + count + min(count, CONSOLES))
 
     def _running(self, site: OpenStackSite, count: int) -> list[dict[str, Any]]:
         """``count`` of a site's pilots that run; the missing ones are started."""
@@ -214,8 +234,8 @@ class Bench:
 
     def close(self) -> None:
         """Leave nothing behind; on a rig of our own by forgetting all its servers."""
-        if self.other:
-            self.other.close()
+        for element in filter(None, (self.own, self.other, self.poller)):
+            element.close()
         self.rig.verb("delay", "0")
         if PORT not in os.environ:
             self.rig.verb("up", "--fresh", patience=600)
@@ -252,7 +272,9 @@ def main() -> None:
     parser.add_argument("--reap", default="20", help="pilots to remove")
     parser.add_argument("--running", default="10,100,1000", help="pilots that run while 10 are submitted")
     parser.add_argument("--latency", default="0,0.5", help="seconds added to each request")
-    parser.add_argument("--who", default="bulk,native,cloudce", help="tfce's modules, and CloudCE")
+    parser.add_argument(
+        "--who", default="bulk,native,element,cloudce", help="tfce's modules and its element, and CloudCE"
+    )
     parser.add_argument("--native-up-to", type=int, default=100, help="largest --running for native")
     parser.add_argument("--results", type=Path, help="file for the rows, instead of one named by the day")
     given = parser.parse_args()

@@ -17,7 +17,7 @@ from benchmarks.results import Row, load, newest
 HERE = Path(__file__).resolve().parent
 CHART = HERE.parent / "docs" / "cost.svg"
 PAGES = {"goals": "README.md", "moto": "README.md", "localstack": "README.md", "openstack": "openstack.md"}
-_HEADS = {"bulk": "tfce, bulk", "native": "tfce, native", "cloudce": "CloudCE"}
+_HEADS = {"bulk": "tfce, bulk", "element": "tfce's element", "native": "tfce, native", "cloudce": "CloudCE"}
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
