@@ -1,4 +1,4 @@
-"""A computing element, DIRAC's Cloud or ours, driven by lines of JSON: one request a line in, one answer a line out.
+"""A computing element, DIRAC's or ours, driven by lines of JSON: one request a line in, one answer a line out.
 
 Run with the Python of an environment that has DIRAC (tests/rigs/dirac.py); the argument is the CE's name. The
 first line is the CE's parameters, CEType among them.

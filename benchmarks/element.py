@@ -60,7 +60,10 @@ class Element:
 
     def cost(self, verb: str, value: Any = None) -> Cost:
         """What ``verb`` costs."""
-        return self.do(verb, value)[0]
+        cost, answer = self.do(verb, value)
+        if verb == "submit" and len(answer) != value:
+            raise SystemExit(f"CEType {self.kind} made {len(answer)} of {value}")
+        return cost
 
     def close(self) -> None:
         """End its process."""
@@ -79,4 +82,5 @@ def _of_cloudce(site: OpenStackSite) -> dict[str, str]:
 
 def _of_ours(site: OpenStackSite) -> dict[str, str]:
     auth, root = str(site.folder / "cloud.auth"), str(site.folder / "root")
-    return {"CloudAuth": auth, "Workspace_Root": root, "Terraform_Module": "bulk"}
+    roomy = dict.fromkeys(("MaxTotalJobs", "MaxWaitingJobs"), "1000")  # DIRAC's defaults are 1
+    return {"CloudAuth": auth, "Workspace_Root": root, "Terraform_Module": "bulk", **roomy}

@@ -240,11 +240,15 @@ class FakeCloud(Cloud):
     def capabilities(self) -> Capabilities:
         return capabilities_of("OPENSTACK" if self.sky.whole else "EC2")
 
-    def vms(self, owner: Owner) -> Listing:
+    def vms(self, *owners: Owner) -> Listing:
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
             return Listing()
-        return Listing(vm for vm in self.sky.look() if owner.same_queue(vm) and vm.id not in self.sky.hidden)
+        return Listing(
+            vm
+            for vm in self.sky.look()
+            if any(one.same_queue(vm) for one in owners) and vm.id not in self.sky.hidden
+        )
 
     def vm(self, vm_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from tfce.cloud import shared
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
 from tfce.config import credentials
@@ -37,9 +38,11 @@ def assemble(
     announce: Callable[[str], None] = log.info,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     secrets: Credentials | None = None,
+    sharing: bool = False,
 ) -> Parts:
     """The parts that serve ``queue``. ``announce`` gets a line for each choice that is made, once;
-    ``secrets`` are those of CloudAuth's file unless given.
+    ``secrets`` are those of CloudAuth's file unless given. ``sharing``: polls may
+    use another queue's list.
 
     Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
     """
@@ -50,7 +53,8 @@ def assemble(
         terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, clone=cloud.clone)
     else:
         terraform = Terraform(workspace, secrets, announce, cloud.token)
-    return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock))
+    lists = shared.lists(queue.endpoint, secrets) if sharing else None
+    return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock, lists))
 
 
 def open_fleet(queue: Queue) -> Fleet:

@@ -197,6 +197,13 @@ class WorkspaceOptions:
     lock_timeout: int = _option(
         "Workspace_LockTimeout", read.natural, "60", "seconds to wait for a busy workspace", "10"
     )
+    list_age: int = _option(
+        "Workspace_ListAge",
+        read.natural,
+        "5",
+        "seconds for which queues of one login in a SiteDirector share a list of VMs; 0: each has its own",
+        "0",
+    )
     reap_share: float = _option(
         "Workspace_ReapShare", read.share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"
     )

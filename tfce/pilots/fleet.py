@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
+from tfce.cloud.shared import Lists, Sharing
 from tfce.pilots import audit
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
@@ -20,7 +23,7 @@ __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
 
 
 class Fleet:
-    """The pilots of one queue."""
+    """The pilots of one queue. ``lists``: what polls and counts share with the login's other queues."""
 
     def __init__(
         self,
@@ -28,11 +31,18 @@ class Fleet:
         provisioner: Provisioner,
         cloud: Cloud,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        lists: Lists | None = None,
     ) -> None:
         self.workspace = workspace
         self.queue = workspace.queue
         self._services = Services(workspace, provisioner, cloud, clock)
-        self._poller = Poller(self._services, set())
+        self._lists, age = lists, self.queue.workspace.list_age
+        shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
+        self._poller = Poller(shared, set())
+
+    def _writing(self) -> AbstractContextManager[None]:
+        """No list from before or meanwhile is good for this queue afterwards."""
+        return self._lists.writing(self.workspace.any_installation()) if self._lists else nullcontext()
 
     def submit(
         self,
@@ -43,15 +53,18 @@ class Fleet:
         ignore_limits: bool = False,
     ) -> Submission:
         """Start ``count`` pilots that run ``wrapper``; see ``Submitter.submit``."""
-        return Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits)
+        with self._writing():
+            return Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits)
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
-        return Reaper(self._services).reap(dry_run)
+        with self._writing():
+            return Reaper(self._services).reap(dry_run)
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
-        return Reaper(self._services).kill(references)
+        with self._writing():
+            return Reaper(self._services).kill(references)
 
     def poll(self, references: Iterable[str]) -> dict[str, str]:
         """DIRAC's state of each pilot by reference; see ``Poller.poll``."""

@@ -151,6 +151,10 @@ Workspace_Cooldown:
 Workspace_LockTimeout:
   (Optional) Seconds to wait for a busy workspace. Default: 60. Example: ``10``
 
+Workspace_ListAge:
+  (Optional) Seconds for which the queues of a login in one SiteDirector share a list of VMs; 0: each asks
+  for its own. Default: 5. Example: ``0``
+
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
 
@@ -329,7 +333,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def _assemble(queue: Queue, secrets: Any) -> Parts:
         from tfce.app import assemble
 
-        return assemble(queue, secrets=secrets)
+        return assemble(queue, secrets=secrets, sharing=True)
 
     # -- proxies -------------------------------------------------------------------------------------------
 

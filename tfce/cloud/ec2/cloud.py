@@ -31,8 +31,8 @@ class Ec2:
     def capabilities(self) -> Capabilities:
         return self._endpoint.capabilities
 
-    def vms(self, owner: Owner) -> Listing:
-        return vms.owned(self._session, owner)
+    def vms(self, *owners: Owner) -> Listing:
+        return vms.owned(self._session, owners)
 
     def vm(self, vm_id: str) -> VM | None:
         return vms.one(self._session, vm_id)

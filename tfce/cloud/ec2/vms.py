@@ -26,15 +26,20 @@ _DESTROY = 100  # instances per TerminateInstances
 _VALUES = 200  # of one filter, EC2's most
 
 
-def owned(session: Session, owner: Owner) -> Listing:
-    """Every VM of ``owner``'s CE and queue, and those that were left to it."""
-    wanted = filters({"tag:tfce:ce": owner.ce, "tag:tfce:queue": owner.queue})
-    searches = [{**wanted, **_PAGE}]
-    if owner.adopt:
-        named = {"Filter.1.Name": "tag:Name", "Filter.1.Value.1": f"{literal(owner.adopt)}*"}
-        searches.append({**named, **_PAGE})
+def owned(session: Session, owners: Sequence[Owner]) -> Listing:
+    """Every VM of these CEs and queues, and those that were left to them."""
+    wanted = _one_of(1, "tag:tfce:ce", [literal(owner.ce) for owner in owners])
+    wanted |= _one_of(2, "tag:tfce:queue", [literal(owner.queue) for owner in owners])
+    left = [f"{literal(owner.adopt)}*" for owner in owners if owner.adopt]
+    searches = [wanted | _PAGE, *([_one_of(1, "tag:Name", left) | _PAGE] if left else [])]
     found = _listed(session, searches)
-    return found.of(vm for vm in found if owner.same_queue(vm))
+    return found.of(vm for vm in found if any(owner.same_queue(vm) for owner in owners))
+
+
+def _one_of(number: int, name: str, values: Iterable[str]) -> dict[str, str]:
+    """Filter ``number`` of a request: the tag has one of these ``values``."""
+    params = {f"Filter.{number}.Value.{n}": value for n, value in enumerate(dict.fromkeys(values), 1)}
+    return {f"Filter.{number}.Name": name, **params}
 
 
 def existing(session: Session, owner: Owner, keys: Collection[str], batches: Collection[Batch]) -> Listing:
@@ -45,8 +50,7 @@ def existing(session: Session, owner: Owner, keys: Collection[str], batches: Col
     for tag, wanted in tags:
         for start in range(0, len(wanted), _VALUES):
             some = wanted[start : start + _VALUES]
-            values = {f"Filter.3.Value.{n}": value for n, value in enumerate(some, 1)}
-            searches.append({**queue, "Filter.3.Name": tag, **values, **_PAGE})
+            searches.append(queue | _one_of(3, tag, some) | _PAGE)
     return _listed(session, searches)
 
 

@@ -89,19 +89,19 @@ class Generic:
     def capabilities(self) -> Capabilities:
         return self._endpoint.capabilities
 
-    def vms(self, owner: Owner) -> Listing:
-        found = self._listed("listing VMs", owner)
-        return found.of(vm for vm in found if owner.same_queue(vm))
+    def vms(self, *owners: Owner) -> Listing:
+        found = self._listed("listing VMs", owners)
+        return found.of(vm for vm in found if any(owner.same_queue(vm) for owner in owners))
 
-    def _listed(self, asking: str, owner: Owner | None) -> Listing:
+    def _listed(self, asking: str, owners: Sequence[Owner]) -> Listing:
         nodes = self._do(asking, "list_nodes")
         with translated(asking, self._secrets):
-            found = collect(asking, nodes, partial(vm_of, owner=owner))
+            found = collect(asking, nodes, partial(vm_of, owners=owners))
         found.cloud_time = self._wire.heard.time
         return found
 
     def vm(self, vm_id: str) -> VM | None:
-        listed = self._listed(f"looking for {vm_id}", None)
+        listed = self._listed(f"looking for {vm_id}", ())
         for vm in listed:
             if vm.id == vm_id:
                 return vm

@@ -6,9 +6,10 @@ A VM whose name does not end like that, both marks included, is nobody of ours a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,6 +34,7 @@ _NAME = re.compile(r"([0-9a-f]{6})([0-9a-f]{6})-([0-9a-f]{8})$", re.IGNORECASE)
 _CREATED = ("created", "created_at", "creationTimestamp", "launch_time")  # of drivers that fill no created_at
 
 
+@functools.lru_cache(maxsize=1024)
 def _marks(owner: Owner) -> tuple[str, str]:
     texts = (f"{owner.ce}\0{owner.queue}", owner.installation)
     first, second = (hashlib.sha256(text.encode()).hexdigest()[:6] for text in texts)
@@ -44,8 +46,8 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
     return f"{prefix}{''.join(_marks(owner))}-{key.lower()}"
 
 
-def vm_of(node: Any, owner: Owner | None) -> VM:
-    """A node of libcloud's as a VM. Raises ``OddError``."""
+def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
+    """A node of libcloud's as a VM of one of these owners, or nobody's. Raises ``OddError``."""
     created = _created(node)
     name = records.name(getattr(node, "name", None))
     state = getattr(node, "state", None)
@@ -55,7 +57,7 @@ def vm_of(node: Any, owner: Owner | None) -> VM:
         state=STATES.get(state, State.UNKNOWN) if isinstance(state, Hashable) else State.UNKNOWN,
         raw_state=records.name(str(state), "state", 64),
         created=created.astimezone(UTC) if isinstance(created, datetime) else records.moment(created),
-        tags=tags_of_name(name, owner) if owner else {},
+        tags=max((tags_of_name(name, owner) for owner in owners), key=len, default={}),
     )
 
 

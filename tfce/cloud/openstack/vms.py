@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from tfce.cloud import clean
@@ -24,11 +24,11 @@ _EXPLAINED = 10  # failed servers of one list that are asked for their fault
 _NAMES = 100  # in one search: they travel in the request's address
 
 
-def owned(session: Session, owner: Owner, search: dict[str, str] | None = None) -> Listing:
-    """Every VM of ``owner``'s CE and queue; ``search``: those that nova's own filters let through."""
+def owned(session: Session, owners: Sequence[Owner], search: dict[str, str] | None = None) -> Listing:
+    """Every VM of these CEs and queues; ``search``: those that nova's own filters let through."""
     found = collect("listing VMs", _servers(session, search or {}), server)
     found.cloud_time = session.cloud_time
-    mine = [vm for vm in found if owner.same_queue(vm)]
+    mine = [vm for vm in found if any(owner.same_queue(vm) for owner in owners)]
     # Nova's list leaves out why some servers failed; only the server itself says it.
     mute = [vm.id for vm in mine if vm.state is State.FAILED and not vm.fault][:_EXPLAINED]
     return found.of(_explained(session, vm) if vm.id in mute else vm for vm in mine)
@@ -37,9 +37,9 @@ def owned(session: Session, owner: Owner, search: dict[str, str] | None = None) 
 def existing(session: Session, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
     """The VMs of these pilots and batches."""
     if len(keys) + len(batches) > _NAMES:
-        return owned(session, shape.owner)
+        return owned(session, [shape.owner])
     names = "|".join([*sorted(keys), *(f"{batch.name}(-[0-9]+)?" for batch in batches)])
-    return owned(session, shape.owner, {"name": f"^{_literal(shape.name_prefix)}({names})$"})
+    return owned(session, [shape.owner], {"name": f"^{_literal(shape.name_prefix)}({names})$"})
 
 
 def _explained(session: Session, vm: VM) -> VM:
