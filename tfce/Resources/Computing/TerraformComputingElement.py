@@ -152,8 +152,8 @@ Workspace_LockTimeout:
   (Optional) Seconds to wait for a busy workspace. Default: 60. Example: ``10``
 
 Workspace_ListAge:
-  (Optional) Seconds for which the queues of a login in one SiteDirector share a list of VMs; 0: each asks
-  for its own. Default: 5. Example: ``0``
+  (Optional) Seconds for which queues of one login in a SiteDirector share a list of VMs; 0: each has its
+  own. Default: 5. Example: ``0``
 
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
