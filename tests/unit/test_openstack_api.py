@@ -112,7 +112,7 @@ def another(nova: Nova, make_queue: MakeQueue) -> Callable[..., Cloud]:
             "Driver_ex_force_auth_version": "3.x_password",
             "Driver_ex_tenant_name": "project",
             "Driver_ex_force_service_region": "RegionOne",
-            "Driver_timeout": "1",
+            "Driver_timeout": "3",
         }
         made = connect(make_queue(**given | options).endpoint, Credentials(key, secret))
         assert made.vms(OWNER) == []
@@ -146,7 +146,7 @@ def test_nova_without_answers_costs_one_wait(nova: Nova, cloud: Cloud) -> None:
     nova.statuses = dict.fromkeys(IDS, 0)
     begun = time.monotonic()
     refused = cloud.destroy(IDS)
-    assert time.monotonic() - begun < 4  # one time-out of a second, not twelve
+    assert time.monotonic() - begun < 12  # one time-out of three seconds, or two, not twelve
     assert set(refused) == set(IDS) and len(nova.asked) == 1 + AT_ONCE
     assert all("does not answer" in reason or "did not answer" in reason for reason in refused.values())
 
