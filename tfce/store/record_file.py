@@ -42,8 +42,9 @@ class RecordFile:
 
     def _damaged(self, why: str) -> WorkspaceError:
         return WorkspaceError(
-            f"{self.path}: {why}; no pilot was touched. Run `tfce repair {self._label}` to rebuild it from its "
-            "previous generation, Terraform's state and the cloud"
+            f"{self.path}: {why}; no pilot was touched",
+            f"run `tfce repair {self._label}` to rebuild it from its previous generation, Terraform's state and "
+            "the cloud",
         )
 
     def save(self, record: Record) -> Record:

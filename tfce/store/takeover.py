@@ -38,8 +38,8 @@ def read(folder: Path, installation: str, label: str) -> Record:
         pilots = [] if text is None else _pilots(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise WorkspaceError(
-            f"{path}: is no list of pilots ({error}); no pilot was touched. Put it back from a copy, or run "
-            f"`tfce repair {label}`"
+            f"{path}: is no list of pilots ({error}); no pilot was touched",
+            f"put it back from a copy, or run `tfce repair {label}`",
         ) from error
     return rest(folder, installation).including(pilots)
 

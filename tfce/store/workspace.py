@@ -100,8 +100,8 @@ class Workspace:
             return takeover.read(self.private, self._installation(), self.queue.label)
         if self._scale_file.exists() or self.has_state:
             raise WorkspaceError(
-                f"{self.file.path}: is missing though the queue has pilots; no pilot was touched. Put it back, or "
-                f"run `tfce repair {self.queue.label}` to rebuild it from the state and the cloud"
+                f"{self.file.path}: is missing though the queue has pilots; no pilot was touched",
+                f"put it back, or run `tfce repair {self.queue.label}` to rebuild it from the state and the cloud",
             )
         return Record(self._installation())
 

@@ -22,7 +22,8 @@ from tfce.provider.attached import attached
 from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process
-from tfce.terraform.runner import Applied, Plan, Terraform
+from tfce.terraform.results import Applied, Plan
+from tfce.terraform.runner import Terraform
 
 _EDITED = "edited.tfstate"
 # A driver of somebody's own may call its secrets anything: what sounds like one is not written down.

@@ -12,7 +12,7 @@ import pytest
 from tests.rigs import mirror
 from tfce.config.credentials import base_environment
 from tfce.config.data import data_path
-from tfce.terraform import toolchain
+from tfce.terraform import programs, providers
 from tfce.terraform.modules import AWS, Module
 
 # One entry for each provider version that a module promises to work with.
@@ -20,12 +20,12 @@ _PINNED, _NEWEST = "3.39.0", "5.100.0"
 
 
 def _mirrors() -> list[Path]:
-    return [mirror.ensure(), *(folder for folder, _ in toolchain._implied_mirrors())]
+    return [mirror.ensure(), *(folder for folder, _ in providers._implied_mirrors())]
 
 
 def _provider(module: Module, version: str) -> Path | None:
     for folder in _mirrors():
-        found = folder / toolchain.REGISTRY / module.provider / version / toolchain._PLATFORM
+        found = folder / providers.REGISTRY / module.provider / version / providers.PLATFORM
         if found.is_dir():
             return found
     return None
@@ -33,7 +33,7 @@ def _provider(module: Module, version: str) -> Path | None:
 
 def _only(folder: Path, place: Path, module: Module, version: str) -> Path:
     """Terraform's CLI configuration with this one provider and no registry."""
-    link = folder / ".mirror" / toolchain.REGISTRY / module.provider / version / toolchain._PLATFORM
+    link = folder / ".mirror" / providers.REGISTRY / module.provider / version / providers.PLATFORM
     link.parent.mkdir(parents=True)
     link.symlink_to(place)
     config = folder / "terraform.rc"
@@ -60,7 +60,7 @@ def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def run(folder: Path, environment: dict[str, str], *arguments: str) -> str:
     """Run the Terraform that tfce would run; its output. Fails the test if Terraform does."""
-    program = toolchain.find_program(None).argv
+    program = programs.find_program(None).argv
     done = subprocess.run(
         [*program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
@@ -81,7 +81,7 @@ def test_every_module_takes_the_same_variables() -> None:
 
 
 def test_modules_are_formatted() -> None:
-    program = toolchain.find_program(None).argv
+    program = programs.find_program(None).argv
     environment = base_environment() | {"CHECKPOINT_DISABLE": "1", "TF_CLI_CONFIG_FILE": "/dev/null"}
     folder = data_path("terraform")
     done = subprocess.run(

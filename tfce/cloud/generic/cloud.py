@@ -31,7 +31,7 @@ from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.pilot import Batch
-from tfce.model.reasons import Kind
+from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner
 
 _LISTS = {"image": "list_images", "flavor": "list_sizes", "network": "list_networks"}
@@ -275,7 +275,8 @@ def _place(values: dict[str, Any], parameters: Any, names: tuple[str, ...], valu
         return
     name = next((name for name in names if name in parameters), None)
     if name is None:
-        raise CloudError(f"libcloud's driver takes no such thing as {option} when it creates a VM; unset it")
+        text = f"libcloud's driver takes no such thing as {option} when it creates a VM"
+        raise CloudError(text, reason=Reason(Kind.CONFIGURATION, text, cure=f"unset {option}"))
     values[name] = value
 
 

@@ -1,0 +1,135 @@
+"""The workspace's folder as Terraform needs it: the root module put there and initialised, the state read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tfce.model.errors import TerraformError
+from tfce.model.reconcile import Instance
+from tfce.model.record import Operation
+from tfce.store import files, locks
+from tfce.terraform import state, variables
+from tfce.terraform.modules import strangers
+from tfce.terraform.runs import FLAG, QUICK, Runs
+
+log = logging.getLogger("tfce")
+
+ADOPTION = "adopt.tf"
+_DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
+
+
+class Prepared(Runs):
+    """The root module in the workspace, and what the state there says."""
+
+    def prepare(self) -> None:
+        """Put the root module into the workspace and initialise it, if that has not been done yet."""
+        source = self.module.folder
+        texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
+        if not texts:
+            raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
+        digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
+        mark = self._folder / ".terraform" / "tfce-initialised"
+        files.remove(self._folder / ADOPTION)
+        known, pilots, written = self._mark(mark)
+        if known and pilots != self.module.resource:
+            self._hand_over()
+        for name in set(written) - set(texts):
+            files.remove(self._folder / name)
+        for name, text in texts.items():
+            files.renew(self._folder / name, text)
+        variables.write(self._workspace)  # for this module's
+        self._write_environment()
+        if known != f"{digest} {self._lock_digest()}":
+            self._initialise()
+            files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
+
+    def _mark(self, path: Path) -> tuple[str, str, list[str]]:
+        """What was initialised here: its digest, its resource, its files. Empty where that cannot be believed."""
+        known, pilots, *written = [*(files.believed(path) or "").split("\n"), "", ""]
+        written = [name for name in written if name.endswith(".tf") and "/" not in name]
+        return (known, pilots, written) if _DIGESTS.fullmatch(known) else ("", "", [])
+
+    def _lock_digest(self) -> str:
+        """Of Terraform's own file of what it has chosen: without it, or with another one, no run begins."""
+        text = files.believed(self._folder / ".terraform.lock.hcl")
+        return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
+
+    def _initialise(self) -> None:
+        files.private_folder(self._folder / ".terraform")
+        # Providers are linked or downloaded into a cache that does not bear two writers.
+        with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", QUICK * 5, "terraform init"):
+            files.remove(self._folder / ".terraform.lock.hcl")
+            self._run("init", input=False, no_color=FLAG, timeout=QUICK * 5)
+            (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a module needs once, after it was put into the workspace."""
+
+    def _hand_over(self) -> None:
+        """Another module served this queue: take its pilots out of the state. Their VMs stay; the intent lets
+        the next cycle take them into the state again, as pilots of this module."""
+        others = strangers(self._state(), self.module)
+        if others:
+            record = self._workspace.load()
+            keys = [key for keys in others.values() for key in keys]
+            self._workspace.save(record.begin(Operation.SWITCH, keys, datetime.now(UTC)))
+            self._run("state rm", *others, backup=str(self._folder / "before-switch.tfstate"), lock_timeout="10s")
+
+    def _write_environment(self) -> None:
+        lines = [
+            "# For bare terraform in this folder: `. ./env.sh`. No secret in here; export your credentials.\n"
+        ]
+        lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self._settings().items()]
+        files.renew(self._folder / "env.sh", "".join(lines))
+
+    # -- the state ----
+
+    def instances(self) -> dict[str, Instance]:
+        """The pilots in the Terraform state, by key."""
+        if not self._folder.is_dir():
+            return {}  # nothing was ever submitted from here
+        self._push_left_over()
+        try:
+            return self.module.instances(self._state())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(str(error)) from None
+
+    def _push_left_over(self) -> None:
+        """The state could not be written at the end of an apply: it is in a file of its own."""
+        left = self._folder / "errored.tfstate"
+        if not left.exists():
+            return
+        try:
+            whole = state.read(left)
+        except state.DamagedStateError:
+            whole = {}
+        if whole:
+            self._run("state push", left.name)
+        else:  # the disk was full for it, too
+            log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
+        left.rename(left.with_suffix(".pushed" if whole else ".damaged"))
+
+    def _state(self) -> state.State:
+        """The state, while no Terraform is at work. Without a process where it is a file of the workspace."""
+        path = state.file(self._folder, self._workspace.name)
+        try:
+            if path is None:
+                return state.parse(self._run("state pull").out)
+            with self._alone():
+                return state.read(path)
+        except state.DamagedStateError as error:
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, why: str) -> TerraformError:
+        label = self._queue.label
+        return TerraformError(
+            f"{label}: the Terraform state is damaged ({why}); no pilot was touched",
+            f"run `tfce repair {label}` to rebuild it from the record and the cloud",
+        )

@@ -1,0 +1,36 @@
+"""What a run of Terraform came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tfce.model.reasons import Kind, Reason
+
+_ENDED = {"interrupted": Kind.STOPPED, "timed out": Kind.TIMED_OUT}
+
+
+@dataclass
+class Applied:
+    """What an apply did: the ids of VMs that were made or taken over, as far as its provider told us (also where
+    Terraform was killed before it could write them down); the reason of each pilot that failed, of the run as a
+    whole (``trouble``, or "", and its ``cause``, where a diagnostic told it), and the provider's API calls."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, Reason] = field(default_factory=dict)
+    trouble: str = ""
+    cause: Reason | None = None
+    stopped: str = ""
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def reason(self, otherwise: str) -> Reason:
+        """Why pilots that nothing was said of do not exist; ``otherwise``: if nothing was said at all."""
+        return self.cause or Reason(_ENDED.get(self.stopped, Kind.UNCLASSIFIED), self.trouble or otherwise)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Terraform's plan as an operator reads it, and whether there is anything to do."""
+
+    text: str
+    empty: bool

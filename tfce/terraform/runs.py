@@ -1,0 +1,143 @@
+"""Runs of Terraform in one queue's workspace, each bounded.
+
+python-terraform serves for putting commands together, which it does soundly; its way of running them
+(no environment per call, no time-out, no stream, values in its log) is why ``process`` does that here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from python_terraform import IsFlagged
+from python_terraform import Terraform as Commands
+
+from tfce.config.credentials import Credentials, base_environment, terraform_environment
+from tfce.config.options import Queue
+from tfce.model.errors import TerraformError, shorten
+from tfce.model.redact import redacted
+from tfce.store import locks
+from tfce.store.workspace import Workspace
+from tfce.terraform import process, toolchain
+from tfce.terraform.modules import Module, module_for
+from tfce.terraform.turn import turn, write_down
+
+log = logging.getLogger("tfce")
+
+FLAG = IsFlagged  # an option without a value
+QUICK = 120.0  # seconds for runs that ask no cloud
+# Read from memory for the count, and kept nowhere: the log holds user data in clear.
+_COUNTING = {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
+
+
+class Runs:
+    """Terraform's program, its settings and one run of it."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        credentials: Credentials,
+        announce: Callable[[str], None] = log.info,
+        token: Callable[[], str] = str,
+    ) -> None:
+        self._workspace = workspace
+        self._queue: Queue = workspace.queue
+        self._folder = workspace.private
+        self._credentials = credentials
+        self._announce = announce
+        self._token = token
+        self._chosen: toolchain.Toolchain | None = None
+        self.started: Counter[str] = Counter()  # runs of Terraform so far, by command
+        self.module: Module = module_for(self._queue)
+
+    @property
+    def toolchain(self) -> toolchain.Toolchain:
+        """The program and provider in use; chosen, and announced, at the first look."""
+        if self._chosen is None:
+            self._chosen, news = toolchain.decide(self._queue, self.module)
+            for line in news:
+                self._announce(line)
+        return self._chosen
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "TF_CLI_CONFIG_FILE": str(self.toolchain.cli_config),
+            "TF_WORKSPACE": self._workspace.name,
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+        }
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a run: only what Terraform needs, and the credentials."""
+        credentials = terraform_environment(self._queue, self._credentials, self._token)
+        return {**base_environment(), **self._settings(), **credentials}
+
+    def _run(
+        self,
+        command: str,
+        *arguments: str,
+        timeout: float = QUICK,
+        on_line: Callable[[str], None] = lambda line: None,
+        check: bool = True,
+        count: bool = False,
+        served: contextlib.AbstractContextManager[Mapping[str, str]] | None = None,
+        **options: Any,
+    ) -> process.Ended:
+        """One run. ``served``: what goes on beside it, and what its environment gets of that."""
+        with self._alone() as handle, self._slot(), served or contextlib.nullcontext({}) as extra:
+            self.started[command] += 1
+            environment = {**self.environment(), **(_COUNTING if count else {}), **extra}
+            line = self._command_line(command, *arguments, **options)
+            ended = self._ended(line, handle, environment=environment, timeout=timeout, on_line=on_line)
+        if ended.stopped == "interrupted" and command != "apply":
+            raise KeyboardInterrupt  # an apply's caller first finds out what it made
+        if check and (ended.exit or ended.stopped):
+            raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
+        return ended
+
+    def _command_line(self, command: str, *arguments: str, **options: Any) -> list[str]:
+        program = self.toolchain.program.argv
+        commands = Commands(terraform_bin_path=program[-1])
+        return [*program[:-1], *commands.generate_cmd_string(command, *arguments, **options)]
+
+    def _ended(self, line: list[str], handle: int, **how: Any) -> process.Ended:
+        held = functools.partial(write_down, handle)
+        try:
+            ended = process.run(line, folder=self._folder, keep_open=[handle], on_start=held, **how)
+        except OSError as error:
+            problem = f"terraform: {line[0]} cannot be run ({error.strerror})"
+            raise TerraformError(problem, "install it again, or name another with Terraform_Binary") from None
+        held(None)
+        return ended
+
+    def _alone(self) -> contextlib.AbstractContextManager[int]:
+        return turn(self._folder, self._queue.label, self._queue.workspace.lock_timeout)
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        folder = self._queue.workspace.root / "terraform"
+        with locks.slot(folder, self._queue.terraform.max_processes, self._queue.terraform.timeout):
+            yield
+
+    # -- words ----
+
+    def _masked(self, text: str) -> str:
+        return redacted(text, self._credentials.secrets())
+
+    def _clean(self, text: str) -> str:
+        return shorten(self._masked(text))
+
+    def _said(self, ended: process.Ended) -> str:
+        """The errors in a run's output, without frames and debug lines. A run that was killed could say none."""
+        if ended.exit < 0:
+            return ""
+        lines = ended.err.splitlines()
+        if any(line[:4].isdigit() for line in lines):  # a log, whose records run over lines and hold user data
+            lines = [line for line in lines if line.startswith(("Error", "│"))]
+        lines = [line.strip("╷│╵ ") for line in lines]
+        text = " ".join(filter(None, lines)) or " ".join(ended.out.split())
+        return self._clean(text.partition("Error: ")[2] or text)
