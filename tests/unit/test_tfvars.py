@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import hcl
 import pytest
 
 from tests.unit.conftest import MakeQueue
+from tfce.config.data import data_path
 from tfce.model.vm import Owner
 from tfce.terraform.variables import render, to_hcl, variables
 
@@ -131,3 +134,32 @@ def test_neither_token_nor_path_of_the_auth_file_gets_into_it(make_queue: MakeQu
 )
 def test_other_values(value: object, text: str) -> None:
     assert to_hcl(value) == text
+
+
+# -- the root modules' own declarations ------------------------------------------------------------------------
+
+_VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
+_TYPE = re.compile(r"^  type\s*=\s*(.*?)(?=^  \w|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def declared(module: str) -> dict[str, tuple[str, bool, bool, bool]]:
+    """Of each variable of a root module: its type, and whether it has a default, is secret, may be null."""
+    text = (data_path("terraform") / module / "variables.tf").read_text()
+    found = {}
+    for name, body in _VARIABLE.findall(text):
+        kind = _TYPE.search(body)
+        assert kind, name
+        flat = re.sub(r"\s+", " ", kind.group(1)).strip()
+        marks = [
+            re.search(rf"^  {mark}", body, re.MULTILINE) is not None for mark in ("default", "sensitive *= true")
+        ]
+        found[name] = (flat, marks[0], marks[1], not re.search(r"^  nullable *= false", body, re.MULTILINE))
+    return found
+
+
+def test_the_variables_of_all_root_modules_are_the_same() -> None:
+    """One queue.tfvars serves each of them; only the module of our own provider is told which cloud it is."""
+    aws, openstack, bulk = declared("aws"), declared("openstack"), declared("bulk")
+    assert len(aws) >= 20 and "pilots" in aws
+    assert openstack == aws
+    assert {name: marks for name, marks in bulk.items() if name != "cloud"} == aws and "cloud" in bulk
