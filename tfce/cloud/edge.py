@@ -17,6 +17,7 @@ from tfce.model.errors import CloudError, ConfigError, shorten
 from tfce.model.reasons import Kind, Reason
 from tfce.model.redact import redacted
 
+CERTIFICATE = "TLS"  # the code of a reason: the server could not show who it is
 # What code raises that reads an answer which is not what it should be.
 _UNREADABLE = (LookupError, AttributeError, TypeError, ParseError, JSONDecodeError, UnicodeError, RecursionError)
 
@@ -32,9 +33,9 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
         text = _clean(error.value or error, secrets)
         raise CloudError(f"{asking}: the cloud refuses the credentials: {text}", "authentication") from None
     except requests.exceptions.RequestException as error:
-        raise CloudError(
-            f"{asking}: the cloud does not answer: {_reason(error, secrets)}", "unreachable"
-        ) from None
+        text = f"{asking}: the cloud does not answer: {_reason(error, secrets)}"
+        code = CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else ""
+        raise CloudError(text, reason=Reason(Kind.UNREACHABLE, text, code)) from None
     except BoundaryError as error:
         raise CloudError(f"{asking}: {_clean(error, secrets)}", "unreachable") from None
     except (MalformedResponseError, *_UNREADABLE) as error:

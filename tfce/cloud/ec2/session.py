@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import urllib.parse
-from collections import Counter
 from datetime import datetime
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -14,8 +13,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver
 from tfce.cloud.ec2.errors import reason_of_message
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
-from tfce.cloud.limits import Limits
-from tfce.cloud.wire import Wire
+from tfce.cloud.session import CountedSession
 from tfce.config import ec2_regions
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -46,28 +44,12 @@ class _Connection(EC2Connection):  # type: ignore[misc]
     responseCls = _Response  # noqa: N815  libcloud's name
 
 
-class Session:
-    """One connection with one login, for one thread. ``calls`` counts requests by action."""
+class Session(CountedSession):
+    """One connection to an EC2 API, for one thread; ``calls`` counts requests by action."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials) -> None:
-        self.calls: Counter[str] = Counter()
-        self.secrets = credentials.secrets()
-        self._endpoint, self._credentials = endpoint, credentials
-        self._wire = Wire(endpoint, credentials, self._note, _safe)
+        super().__init__(endpoint, credentials, _action, _safe)
         self._known: EC2NodeDriver | None = None
-
-    @property
-    def limits(self) -> Limits:
-        """What an answer may cost."""
-        return self._wire.limits
-
-    @property
-    def cloud_time(self) -> datetime | None:
-        """The cloud's clock when it last answered."""
-        return self._wire.heard.time
-
-    def _note(self, method: str, url: str, body: Any) -> None:
-        self.calls[_action(url, body)] += 1
 
     @property
     def driver(self) -> EC2NodeDriver:
@@ -81,11 +63,11 @@ class Session:
         driver = type("Driver", (EC2NodeDriver,), {"connectionCls": connection})
         options = {
             "signature_version": "4",
-            **self._endpoint.driver,
+            **self.endpoint.driver,
             "region": _KNOWN,
             **({"token": self._credentials.token} if self._credentials.token else {}),
         }
-        region, path = str(self._endpoint.region), options.pop("path", "/")
+        region, path = str(self.endpoint.region), options.pop("path", "/")
         options.setdefault("host", ec2_regions.host(region))
         try:
             made = driver(self._credentials.key, self._credentials.secret, **options)
@@ -118,7 +100,7 @@ class Session:
 
     def clone(self) -> Session:
         """Another connection with the same login."""
-        return Session(self._endpoint, self._credentials)
+        return Session(self.endpoint, self._credentials)
 
 
 def filters(wanted: dict[str, str]) -> dict[str, str]:
@@ -135,7 +117,7 @@ def literal(value: str) -> str:
     return re.sub(r"([\\*?])", r"\\\1", value)
 
 
-def _action(url: str, body: Any) -> str:
+def _action(method: str, url: str, body: Any) -> str:
     """The action that a request names, in its address or its body."""
     for text in (urllib.parse.urlsplit(url).query, body):
         given: dict[str, list[str]] = urllib.parse.parse_qs(

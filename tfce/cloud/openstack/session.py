@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from libcloud.common.exceptions import BaseHTTPError
@@ -18,12 +16,12 @@ from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
-from tfce.cloud.edge import translated
+from tfce.cloud.edge import CERTIFICATE, translated
 from tfce.cloud.explain import explained
-from tfce.cloud.limits import Limits
 from tfce.cloud.openstack import endpoints
 from tfce.cloud.openstack.errors import reason_of_message
 from tfce.cloud.openstack.login import SharedLogin
+from tfce.cloud.session import CountedSession
 from tfce.cloud.wire import Wire
 from tfce.config import openstack_logins
 from tfce.config.credentials import Credentials
@@ -120,30 +118,14 @@ def _classes(shared: _Shared) -> dict[str, type[Any]]:
     return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
 
 
-class Session:
-    """One connection with one login, for one thread. ``calls`` counts requests by method and path."""
+class Session(CountedSession):
+    """One connection to an OpenStack, for one thread; ``calls`` counts requests by method and path."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, login: SharedLogin | None = None) -> None:
-        self.calls: Counter[str] = Counter()
-        self.endpoint, self._credentials = endpoint, credentials
-        self.secrets = credentials.secrets()
+        super().__init__(endpoint, credentials, lambda method, url, body: plain_call(method, url), _safe)
         self._login = login or SharedLogin()
-        self._wire = Wire(endpoint, credentials, self._note, _safe)
         self._lock = threading.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
-
-    @property
-    def limits(self) -> Limits:
-        """What an answer may cost."""
-        return self._wire.limits
-
-    @property
-    def cloud_time(self) -> datetime | None:
-        """The cloud's clock when it last answered."""
-        return self._wire.heard.time
-
-    def _note(self, method: str, url: str, body: Any) -> None:
-        self.calls[plain_call(method, url)] += 1
 
     @property
     def driver(self) -> OpenStack_2_NodeDriver:
@@ -221,7 +203,7 @@ class Session:
                 cure = (
                     f"keystone lists no {service} service in region {region}; set Driver_ex_force_service_region"
                 )
-            elif "(certificate)" in error.message:
+            elif error.reason.code == CERTIFICATE:
                 cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
             else:
                 raise

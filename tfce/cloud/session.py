@@ -1,0 +1,44 @@
+"""What one connection with one login counts and keeps, whatever the cloud."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from tfce.cloud.limits import Limits
+from tfce.cloud.wire import Wire
+from tfce.config.credentials import Credentials
+from tfce.config.endpoint import Endpoint
+
+
+class CountedSession:
+    """A connection for one thread. ``calls`` counts requests as ``named`` calls them; ``safe``: whether a request
+    may be sent again whatever became of it."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        named: Callable[[str, str, Any], str],
+        safe: Callable[[str, str], bool],
+    ) -> None:
+        self.calls: Counter[str] = Counter()
+        self.endpoint, self._credentials = endpoint, credentials
+        self.secrets = credentials.secrets()
+        self._named = named
+        self._wire = Wire(endpoint, credentials, self._note, safe)
+
+    @property
+    def limits(self) -> Limits:
+        """What an answer may cost."""
+        return self._wire.limits
+
+    @property
+    def cloud_time(self) -> datetime | None:
+        """The cloud's clock when it last answered."""
+        return self._wire.heard.time
+
+    def _note(self, method: str, url: str, body: Any) -> None:
+        self.calls[self._named(method, url, body)] += 1
