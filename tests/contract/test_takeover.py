@@ -13,7 +13,7 @@ from tests.contract.edges import WRAPPER, FakeEdge, Parts, assert_settled
 from tests.fakes import Clock
 from tfce.model.errors import TfceError, WorkspaceError
 from tfce.model.pilot import moment
-from tfce.model.record import Backoff, Operation
+from tfce.model.record import SCHEMA, Backoff, Operation
 from tfce.model.vm import State
 from tfce.store import takeover
 
@@ -168,3 +168,24 @@ def test_what_else_is_damaged_stops_nothing(old: FakeEdge, name: str, text: str)
     reap(old)
     assert set(parts(old).fleet.poll(RUNNING).values()) == {"Running"} and remains(old) == []
     assert_settled(parts(old), old)
+
+
+RECORDS = sorted(FIXTURE.parent.glob("record-*.json"))
+
+
+@pytest.mark.parametrize("left", RECORDS, ids=lambda path: path.stem)
+def test_a_record_of_each_schema_is_read(left: Path, tmp_path: Path) -> None:
+    edge = FakeEdge(tmp_path)
+    workspace = edge.parts().workspace
+    workspace.prepare()
+    shutil.copy(left, workspace.private / "record.json")
+    facts = json.loads(left.read_text())
+    record = edge.parts().workspace.load()
+    assert set(record.pilots) == set(facts["pilots"]) and len(record.pilots) == 2
+    assert set(record.tombstones) == set(facts["tombstones"]) and len(record.tombstones) == 1
+
+
+def test_every_format_that_was_written_has_a_fixture_and_a_row_in_the_notes() -> None:
+    notes = (FIXTURE.parents[2] / "docs/how-to/upgrade.md").read_text()
+    assert [f"record-{n}.json" for n in range(1, SCHEMA + 1)] == [path.name for path in RECORDS]
+    assert all(f"`{name}`" in notes for name in [FIXTURE.name, *(path.name for path in RECORDS)])

@@ -151,6 +151,9 @@ def test_without_a_configuration(tfce: Shell, monkeypatch: pytest.MonkeyPatch) -
 def test_the_option_goes_before_the_variable(tfce: Shell, cfg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFCE_CONFIG", "/none.cfg")
     assert tfce("queues", "--config", str(cfg)) == (0, f"{NAME}\n", "")
+    cfg.write_text("CEType = Terraform\nInstance_Image = ami-1\n")  # without the section around it
+    code, out, err = tfce("queues", "--config", str(cfg))
+    assert (code, out) == (2, "") and "holds no queue that tfce serves; a queue is `CEs {" in err
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("render", "path", "doctor")])

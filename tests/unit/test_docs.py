@@ -27,6 +27,16 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{place or page.name} has no heading #{anchor}"
 
 
+_FAR = re.compile(r"\]\((https?:[^)\s]*)\)|<(https?:[^>\s]*)>")
+
+
+def test_links_to_elsewhere_are_encrypted_and_whole() -> None:
+    """Whether they answer is asked by people: tests need no network."""
+    links = {link for page in PAGES for pair in _FAR.findall(page.read_text()) for link in pair if link}
+    assert len(links) >= 3
+    assert [link for link in links if not re.fullmatch(r"https://[\w.-]+\.[a-z]+(/[\w./#?=%~+-]*)?", link)] == []
+
+
 NAMING = [page for page in PAGES if _TEST.search(page.read_text())]
 
 

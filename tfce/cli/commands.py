@@ -228,5 +228,10 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def queues(options: argparse.Namespace) -> int:
-    print("\n".join(queue_names(_config(options))))
+    path = _config(options)
+    names = queue_names(path)
+    if not names:
+        cure = "a queue is `CEs { <ce> { CEType = Terraform ... Queues { <queue> { ... } } } }`, in any section"
+        raise ConfigError("--config", str(path), "holds no queue that tfce serves", cure)
+    print("\n".join(names))
     return DONE

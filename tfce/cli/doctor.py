@@ -49,7 +49,9 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
         fault = error.faults[0]
         return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
     except TfceError as error:
-        return Check(name, False, error.problem, error.cure or "see the README's troubleshooting")
+        return Check(
+            name, False, error.problem, error.cure or "the manual's page `Why does it not work?` may know it"
+        )
 
 
 def _credentials(queue: Queue) -> str:

@@ -25,6 +25,8 @@ _INHERITED = re.compile(
 
 _SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
+_EXAMPLE = "an ini file with the lines `[DEFAULT]`, `key = ...`, `secret = ...`"
+
 PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
 
 
@@ -64,11 +66,15 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
         raise _fault(path, f"{error.path} {error.problem}", error.cure) from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
-        raise _fault(path, f"line {line} is not `name = value`", "correct it; see the README's example") from None
+        raise _fault(path, f"line {line} is not `name = value`", f"correct it: {_EXAMPLE}") from None
     except UnicodeDecodeError:
-        raise _fault(path, "is not text", "write it as an ini file; see the README's example") from None
+        raise _fault(path, "is not text", f"write {_EXAMPLE}") from None
     except OSError as error:
-        raise _fault(path, f"cannot be read ({error.strerror})", "create it; see the README's example") from None
+        raise _fault(
+            path,
+            f"cannot be read ({error.strerror})",
+            f"write {_EXAMPLE}; give it to the user who runs tfce, with rights 600",
+        ) from None
     section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
     values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
     needed = ("key", "secret") if queue.endpoint.capabilities.key else ("secret",)
