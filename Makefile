@@ -10,7 +10,7 @@ OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
-	test-openstack test-context test-boot clean
+	test-openstack test-context test-boot test-crash clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -37,6 +37,12 @@ test-context: $(VENV)/ready
 # VMs that boot: QEMU under that OpenStack, a Debian 12 of our own as the guest; as root, apt for what is missing.
 test-boot: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/guest/boot
+
+# A crash before every step of every verb: kill -9 on real Terraform and an EC2 API, loss of power on the fakes too.
+# A sample; ALL=1: every step. SEED repeats a run.
+test-crash: $(VENV)/ready
+	@TFCE_POWER=$(if $(ALL),0,30) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
+	@$(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
 
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test

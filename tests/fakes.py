@@ -132,6 +132,7 @@ class Sky:
     steps: list[tuple[str, str]] = field(default_factory=list)
     _ended: dict[str, datetime] = field(default_factory=dict)
     _planned: list[_Planned] = field(default_factory=list)
+    account: str = ""  # whose the credentials are
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
 
@@ -244,11 +245,12 @@ class FakeCloud(Cloud):
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
             return Listing()
-        return Listing(
-            vm
-            for vm in self.sky.look()
-            if any(one.same_queue(vm) for one in owners) and vm.id not in self.sky.hidden
-        )
+        shown = [vm for vm in self.sky.look() if any(one.same_queue(vm) for one in owners)]
+        shown = [vm for vm in shown if vm.id not in self.sky.hidden]
+        return Listing(shown, account=self.sky.account if shown else "")
+
+    def account(self) -> str:
+        return self.sky.account
 
     def vm(self, vm_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1

@@ -7,10 +7,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.rigs import mirror
 from tests.rigs.localstack import Emulator
@@ -221,13 +222,22 @@ class Site(AnySite):
 def vms_of(emulator: Emulator) -> dict[str, tuple[str, Mapping[str, str]]]:
     """Every VM in an emulator's account that is not gone: id -> (state, tags)."""
     found = {}
-    for item in emulator.call("DescribeInstances").iterfind("reservationSet/item/instancesSet/item"):
+    for item in _listed(emulator):
         state = item.findtext("instanceState/name", "")
         if state not in ("terminated", "shutting-down"):
             tags = {tag.findtext("key", ""): tag.findtext("value", "") for tag in item.iterfind("tagSet/item")}
             number = int(item.findtext("amiLaunchIndex", "0"))
             found[item.findtext("instanceId", "")] = (state, keyed(tags, number))
     return found
+
+
+def _listed(emulator: Emulator) -> Iterator[ElementTree.Element]:
+    page = {"MaxResults": "1000"}  # moto's own pages have 100
+    while page:
+        answer = emulator.call("DescribeInstances", **page)
+        yield from answer.iterfind("reservationSet/item/instancesSet/item")
+        token = answer.findtext("nextToken", "")
+        page = {**page, "NextToken": token} if token else {}
 
 
 def keyed(tags: Mapping[str, str], number: int) -> dict[str, str]:

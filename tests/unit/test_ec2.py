@@ -16,8 +16,10 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
 from tfce.cloud.pool import AT_ONCE
+from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
+from tfce.model.pilot import Batch
 from tfce.model.vm import Owner, State
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -57,6 +59,13 @@ def api() -> Iterator[Api]:
             status, text = made.next(
                 {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             )
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            status, text = made.next({name: values[0] for name, values in parse_qs(body).items()})
             self.send_response(status)
             self.end_headers()
             self.wfile.write(text.encode())
@@ -347,3 +356,72 @@ def test_no_console_is_none_and_no_answer_is_an_error(api: Api, cloud: Cloud) ->
     for _ in range(2):
         with pytest.raises(CloudError):
             cloud.console("i-1")
+
+
+# -- whose and where ---------------------------------------------------------------------------------------
+
+
+def made_by(*node_ids: str, **tags: str) -> str:
+    items = "".join(
+        f"<item><key>{name.replace('_', ':')}</key><value>{v}</value></item>" for name, v in tags.items()
+    )
+    nodes = "".join(
+        f"<item><instanceId>{node_id}</instanceId><instanceState><name>pending</name></instanceState>"
+        f"<amiLaunchIndex>{number}</amiLaunchIndex><tagSet>{items}</tagSet></item>"
+        for number, node_id in enumerate(node_ids)
+    )
+    return f"<RunInstancesResponse{XMLNS}><instancesSet>{nodes}</instancesSet></RunInstancesResponse>"
+
+
+TAGGED = f"<CreateTagsResponse{XMLNS}><return>true</return></CreateTagsResponse>"
+GONE = (
+    f"<TerminateInstancesResponse{XMLNS}><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet>"
+    "</TerminateInstancesResponse>"
+)
+SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
+
+
+def test_tags_that_a_cloud_dropped_are_given_again(api: Api, cloud: Cloud) -> None:
+    batch = Batch("0000000A", 2)
+    api.say(made_by("i-1", "i-2"), TAGGED)
+    made = cloud.create_batch(SHAPE, batch, "#!/bin/sh")
+    assert {vm.id: vm.key for vm in made} == dict(zip(("i-1", "i-2"), batch.keys, strict=True))
+    asked = api.asked[-1]
+    assert (asked["Action"], asked["ResourceId.2"]) == ("CreateTags", "i-2")
+    given = {asked[f"Tag.{n}.Key"]: asked[f"Tag.{n}.Value"] for n in range(1, 6)}
+    assert given == {**OWNER.tags(), "tfce:batch": "0000000A", "Name": "tfce-0000000A"}
+
+
+def test_tags_that_a_cloud_kept_cost_nothing(api: Api, cloud: Cloud) -> None:
+    api.say(made_by("i-1", tfce_key="0000000A"))
+    assert cloud.create(SHAPE, "0000000A", "#!/bin/sh") == "i-1"
+    assert cloud.calls == {"RunInstances": 1}
+
+
+def test_a_vm_that_takes_no_tags_goes(api: Api, cloud: Cloud) -> None:
+    api.say(made_by("i-1"), (400, fault("Unsupported", "no tags here")), GONE)
+    with pytest.raises(CloudError, match=r"takes no tags .*no tags here.* 1 VMs were removed again"):
+        cloud.create(SHAPE, "0000000A", "#!/bin/sh")
+    assert api.asked[-1]["Action"] == "TerminateInstances"
+
+
+def test_a_vm_without_tags_that_does_not_go_is_known_by_its_id(api: Api, cloud: Cloud) -> None:
+    no = (400, fault("OperationNotPermitted", "protected"))
+    api.say(made_by("i-1"), (400, fault("Unsupported", "no tags here")), no)
+    assert cloud.create(SHAPE, "0000000A", "#!/bin/sh") == "i-1"
+
+
+def test_a_list_says_whose_account_it_is(api: Api, cloud: Cloud) -> None:
+    owner = "<item><ownerId>123456789012</ownerId>"
+    api.say(listing(instance("i-1").replace("<item>", owner, 1)))
+    assert cloud.vms(OWNER).account == "123456789012"
+    api.say(listing())
+    assert cloud.vms(OWNER).account == ""
+
+
+def test_an_account_without_vms_is_asked_for(api: Api, cloud: Cloud) -> None:
+    group = "<securityGroupInfo><item><ownerId>123456789012</ownerId></item></securityGroupInfo>"
+    api.say(f"<DescribeSecurityGroupsResponse{XMLNS}>{group}</DescribeSecurityGroupsResponse>")
+    assert cloud.account() == "123456789012"
+    api.say((403, fault("UnauthorizedOperation", "no")))
+    assert cloud.account() == ""

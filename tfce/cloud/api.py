@@ -99,6 +99,10 @@ class Cloud(Protocol):
     def preflight(self, wish: Wish) -> list[Check]:
         """Look, without creating anything, whether the image, flavor, networks … of ``wish`` are there."""
 
+    def account(self) -> str:
+        """The cloud's own id of the account or project that is asked, "" where it does not tell. One request at
+        most: lists say it, too, where they show any VM."""
+
     # -- login ---------------------------------------------------------------------------------------------
 
     def token(self) -> str:

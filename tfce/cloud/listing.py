@@ -19,7 +19,8 @@ Raw = TypeVar("Raw")
 
 class Listing(list[VM]):
     """The VMs of a list, each once. ``complete``: no record was left out; ``cloud_time``: the cloud's own clock
-    when it answered, None where it does not say; ``duplicates``: records of a VM that was there already."""
+    when it answered, None where it does not say; ``duplicates``: records of a VM that was there already;
+    ``account``: the cloud's id of the account or project that was asked, "" where it does not say."""
 
     def __init__(
         self,
@@ -27,13 +28,15 @@ class Listing(list[VM]):
         complete: bool = True,
         cloud_time: datetime | None = None,
         duplicates: int = 0,
+        account: str = "",
     ) -> None:
         super().__init__(vms)
+        self.account = account
         self.complete, self.cloud_time, self.duplicates = complete, cloud_time, duplicates
 
     def of(self, vms: Iterable[VM]) -> Listing:
         """Some of these VMs, or the same ones with more known of them: just as trustworthy."""
-        return Listing(vms, self.complete, self.cloud_time, self.duplicates)
+        return Listing(vms, self.complete, self.cloud_time, self.duplicates, self.account)
 
 
 def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Listing:

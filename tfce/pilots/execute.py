@@ -114,7 +114,9 @@ def _has_another(action: Action) -> bool:
 def _adopt(services: Services, actions: Iterable[Action], outcome: Outcome) -> None:
     taken = [one.case for one in actions if one.verb is Verb.ADOPT]
     outcome.adopted = [case.key for case in taken if not case.recorded]
-    ids = {case.key: case.id for case in taken if case.instance is None or case.instance.id != case.id}
+    ids = {
+        case.key: case.id for case in taken
+    }  # also where the state knows them: it says when they were asked for
     if ids:
         # hazard: an adoption writes all wanted pilots into the state: what failed must have left the record
         outcome.record = services.workspace.save(outcome.record)
@@ -122,10 +124,8 @@ def _adopt(services: Services, actions: Iterable[Action], outcome: Outcome) -> N
 
 
 def _settled(services: Services, record: Record) -> Record:
-    if record.pending is None:
-        return record
-    services.workspace.forget_contexts()
-    return services.workspace.save(record.settled())
+    services.workspace.forget_contexts()  # also those of a submission that died before it was written down
+    return services.workspace.save(record.settled()) if record.pending is not None else record
 
 
 def words(services: Services, action: Action) -> str:

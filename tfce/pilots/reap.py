@@ -69,7 +69,7 @@ class Reaper:
         record = services.prepare()
         # hazard: the state waits for whatever is still at work; a list from before would miss its VMs
         state = services.terraform.instances()
-        view = _doubted(services, services.view(record, state))
+        view = _doubted(services, record, services.view(record, state))
         actions, held = self._decided(view)
         if any(action.cause is not None for action in actions):
             self._workspace.journal.append("remove", pilots={one.case.key: _cause(one) for one in actions})
@@ -217,12 +217,15 @@ def _stands(case: Case) -> bool:
     return case.kind is not Kind.FOREIGN and case.vm is not None and case.vm.state is not State.DELETED
 
 
-def _doubted(services: Services, view: View) -> View:
-    """The view, its record knowing since when the list has shown none of the pilots."""
+def _doubted(services: Services, known: Record, view: View) -> View:
+    """The view, its record knowing since when the list has shown none of the pilots; ``known``: what it was
+    before."""
     record = view.snapshot.record
     seen = any(_stands(case) for case in view.cases)
     placed = sum(1 for pilot in record.pilots.values() if pilot.id)
     now = view.clocks.host.replace(microsecond=0)
+    if record.home != known.home:  # the list says whose account it is
+        record = services.workspace.save(record)
     if not seen and placed > 1:
         if view.clocks.trusted and (record.unseen_since is None or record.unseen_since > now):
             log.warning("the cloud lists none of %d pilots; nothing is declared gone yet", placed)

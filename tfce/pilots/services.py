@@ -114,7 +114,8 @@ class Services:
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
         listing = _listing(self.cloud.vms(owner))
-        record = self.check_home(_placed(record, state or {}), listing.account)
+        record = _placed(record, state or {})
+        record = self.check_home(record, listing.account or self._account(record, listing))
         clocks = Clocks(self.clock(), listing.cloud_time)
         record = record.not_after(clocks.host) if clocks.trusted else record
         snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
@@ -125,6 +126,11 @@ class Services:
             snapshot = replace(snapshot, looked_up=self.look_up(absent))
             cases = reconcile(snapshot)
         return View(snapshot, cases)
+
+    def _account(self, record: Record, listing: Listing) -> str:
+        """Whose the credentials are, where no VM says so: asked for only if a pilot should be listed."""
+        known = record.home is not None and record.home.account and record.ever_lived
+        return self.cloud.account() if known and not listing.vms else ""
 
     def look_up(self, ids: Collection[str]) -> dict[str, VM | None]:
         """Each VM by its id, None where the cloud says that there is none. One that it says nothing of is left

@@ -46,10 +46,20 @@ def private_folder(path: Path, ours: bool = True) -> Path:
     with explained(path, "made"):
         if ours and os.path.lexists(path) and not path.is_dir():
             put_aside(path)
-        path.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        _made(path, PRIVATE_FOLDER)
         if path.stat().st_mode & 0o777 != PRIVATE_FOLDER:
             path.chmod(PRIVATE_FOLDER)
     return path
+
+
+def _made(path: Path, mode: int) -> None:
+    """Make a folder and its parents. Each is on the disk when this returns: what is fsynced in a folder that a
+    loss of power takes away is gone with it."""
+    if path.is_dir():
+        return
+    _made(path.parent, 0o777)
+    path.mkdir(exist_ok=True, mode=mode)
+    sync_folder(path.parent)
 
 
 def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE, durable: bool = True) -> None:

@@ -58,6 +58,9 @@ class Ec2:
     def preflight(self, wish: Wish) -> list[Check]:
         return preflight.preflight(self._session, wish)
 
+    def account(self) -> str:
+        return vms.account(self._session)
+
     def token(self) -> str:
         return ""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findtext
 
 from tfce.cloud.ec2.session import Session
-from tfce.cloud.ec2.vms import started
+from tfce.cloud.ec2.vms import destroy, started, tag
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
 from tfce.model.userdata import as_base64
 from tfce.model.vm import VM
+
+log = logging.getLogger("tfce.cloud")
 
 
 class Launcher:
@@ -42,6 +46,7 @@ class Launcher:
         self, asking: str, shape: Shape, asked: str | Batch, count: tuple[int, int], user_data: str
     ) -> list[VM]:
         least, most = count
+        tags = {**shape.tags_of(asked), "Name": shape.name_of(asked)}
         params = {
             "MinCount": str(least),
             "MaxCount": str(most),
@@ -50,11 +55,30 @@ class Launcher:
             # Another request needs another token.
             "ClientToken": shape.token_of(asked) + ("" if least == most else "-some"),
             "UserData": as_base64(user_data),
-            **dict(_tags({**shape.tags_of(asked), "Name": shape.name_of(asked)})),
+            **dict(_tags(tags)),
             **self._placement(shape),
             **shape.options,
         }
-        return started(asking, self._session.post(asking, "RunInstances", params))
+        answer = self._session.post(asking, "RunInstances", params)
+        return self._claimed(asking, answer, started(asking, answer), tags)
+
+    def _claimed(self, asking: str, answer: Any, made: list[VM], tags: dict[str, str]) -> list[VM]:
+        """The VMs that were made, all with their tags. A cloud that left them out is told them again; where it
+        takes none, the VMs go: no list would ever show whose they are. One that it does not let go is kept by its
+        id."""
+        bare = [vm.id for vm in made if not vm.claimed]
+        if not bare:
+            return made
+        try:
+            tag(self._session, bare, tags)
+        except CloudError as error:
+            if not destroy(self._session, bare):
+                problem = (
+                    f"{asking}: the cloud takes no tags ({error.message}); {len(bare)} VMs were removed again"
+                )
+                raise CloudError(problem, Kind.CONFIGURATION) from None
+            log.warning("%s: VMs without tags, which the cloud does not remove: %s", asking, ", ".join(bare))
+        return started(asking, answer, tags)
 
     def _placement(self, shape: Shape) -> dict[str, str]:
         params = {f"SecurityGroupId.{n}": group for n, group in enumerate(shape.security_groups, 1)}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
@@ -27,11 +29,12 @@ STATES = {
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
-def instance(item: Any) -> VM:
-    """The VM that an ``item`` of an instancesSet describes. Raises ``OddError``."""
+def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
+    """The VM that an ``item`` of an instancesSet describes; ``given``: tags that it got since. Raises
+    ``OddError``."""
     identity = records.identity(_text(item, "instanceId"))
     raw = records.name(_text(item, "instanceState/name"), "state", 64)
-    tags = records.tags(dict(_tags(item)))
+    tags = {**records.tags(dict(_tags(item))), **given}
     name, number = tags.get("Name", identity), _number(item)
     reason = records.fault(_text(item, "reason"))
     return VM(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
@@ -24,6 +27,7 @@ from tfce.model.vm import VM, Owner
 _PAGE = {"MaxResults": "1000"}  # instances per DescribeInstances, EC2's most
 _DESTROY = 100  # instances per TerminateInstances
 _VALUES = 200  # of one filter, EC2's most
+_ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def owned(session: Session, owners: Sequence[Owner]) -> Listing:
@@ -75,28 +79,52 @@ def _says_missing(error: CloudError) -> bool:
 def _listed(session: Session, searches: Iterable[dict[str, str]]) -> Listing:
     """The VMs that any of the ``searches`` finds."""
     asking = "listing VMs"
-    items = (item for params in searches for item in _items(session, asking, params))
+    owners: list[str] = []
+    items = (item for params in searches for item in _items(session, asking, params, owners))
     found = collect(asking, items, instance)
     found.cloud_time = session.cloud_time
+    # EC2 lists the caller's own instances only: their owner is the account of the credentials.
+    found.account = owners[0] if len(set(owners)) == 1 and _ACCOUNT.fullmatch(owners[0]) else ""
     return found
 
 
-def _items(session: Session, asking: str, params: dict[str, str]) -> Iterator[Any]:
+def _items(session: Session, asking: str, params: dict[str, str], owners: list[str]) -> Iterator[Any]:
+    """The instances of all pages; the accounts that own them go to ``owners``."""
+
     def ask(token: str | None) -> tuple[list[Any], str | None]:
         page = {"Action": "DescribeInstances", **params, **({"NextToken": token} if token else {})}
         answer = session.ask(asking, page)
         items = findall(answer, "reservationSet/item/instancesSet/item", NAMESPACE)
+        said = (findtext(one, "ownerId", NAMESPACE) for one in findall(answer, "reservationSet/item", NAMESPACE))
+        owners.extend(filter(None, said))
         return items, findtext(answer, "nextToken", NAMESPACE)
 
     return pages(asking, session.limits, ask)
 
 
-def started(asking: str, answer: Any) -> list[VM]:
-    """The VMs in the answer to a request for some. Raises ``CloudError``: all of them, or nobody knows which."""
-    found = collect(asking, findall(answer, "instancesSet/item", NAMESPACE), instance)
+def started(asking: str, answer: Any, given: Mapping[str, str] | None = None) -> list[VM]:
+    """The VMs in the answer to a request for some, with the tags that they were ``given`` since. Raises
+    ``CloudError``: all of them, or nobody knows which."""
+    found = collect(asking, findall(answer, "instancesSet/item", NAMESPACE), partial(instance, given=given or {}))
     if not found or not found.complete:
         raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable")
     return list(found)
+
+
+def account(session: Session) -> str:
+    """The account of the credentials: each has a security group of its own. "" where that may not be seen."""
+    with suppress(CloudError):
+        answer = session.ask("asking for the account", {"Action": "DescribeSecurityGroups", "MaxResults": "5"})
+        return findtext(answer, "securityGroupInfo/item/ownerId", NAMESPACE) or ""
+    return ""
+
+
+def tag(session: Session, vm_ids: Collection[str], tags: Mapping[str, str]) -> None:
+    """Give VMs that exist their tags. Raises ``CloudError``."""
+    params = {f"ResourceId.{n}": vm_id for n, vm_id in enumerate(vm_ids, 1)}
+    for number, (name, value) in enumerate(sorted(tags.items()), 1):
+        params |= {f"Tag.{number}.Key": name, f"Tag.{number}.Value": value}
+    session.ask("tagging VMs", {"Action": "CreateTags", **params})
 
 
 def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:

@@ -214,6 +214,9 @@ class Generic:
         found = self.vms(shape.owner)
         return found.of(vm for vm in found if vm.key in keys)
 
+    def account(self) -> str:
+        return ""
+
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
 

@@ -58,6 +58,9 @@ class OpenStack:
     def preflight(self, wish: Wish) -> list[Check]:
         return Preflight(wish, self._session).all()
 
+    def account(self) -> str:
+        return ""  # the project of the options is part of the queue's home; a list of servers names it, too
+
     def token(self) -> str:
         return self._session.token()
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from tfce.cloud.openstack.parse import COLON
+from tfce.cloud.openstack.parse import COLON, bearing
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.openstack.vms import existing
+from tfce.cloud.openstack.vms import bare, destroy, existing
 from tfce.cloud.records import OddError, identity
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.userdata import as_base64
 from tfce.model.vm import VM
+
+log = logging.getLogger("tfce.cloud")
 
 
 def create(session: Session, shape: Shape, key: str, user_data: str) -> str:
@@ -25,9 +28,31 @@ def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -
     many = {"min_count": 1, "max_count": batch.size}
     _post(session, f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
     try:
-        return existing(session, shape, (), [batch])  # nova's answer names one of them only
+        made = list(existing(session, shape, (), [batch]))  # nova's answer names one of them only
+        return made if len(made) == batch.size else made + _claimed(session, shape, batch)
     except CloudError as error:
         raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
+
+
+def _claimed(session: Session, shape: Shape, batch: Batch) -> list[VM]:
+    """The VMs of ``batch`` that came to be without its metadata, and have it now. Where nova takes none, they go:
+    no list would ever show whose they are. One that it does not let go is kept by its id."""
+    tags = _metadata(shape, batch)
+    found: list[VM] = []
+    for vm in bare(session, shape, batch):
+        try:
+            session.ask(f"tagging {vm.id}", f"/servers/{vm.id}/metadata", method="POST", data={"metadata": tags})
+        except CloudError as error:
+            if not destroy(session, [vm.id]):
+                log.warning("%s bore no metadata (%s) and was removed again", vm.id, error.message)
+                continue
+            log.warning("%s bears no metadata, and nova does not remove it: %s", vm.id, error.message)
+        found.append(bearing(vm, tags))
+    return found
+
+
+def _metadata(shape: Shape, asked: str | Batch) -> dict[str, str]:
+    return {name.replace(":", COLON): value for name, value in shape.tags_of(asked).items()}
 
 
 def _post(session: Session, asking: str, shape: Shape, server: dict[str, Any]) -> str:
@@ -44,7 +69,7 @@ def _server(shape: Shape, asked: str | Batch, user_data: str) -> dict[str, Any]:
     server: dict[str, Any] = {
         "name": shape.name_of(asked),
         "flavorRef": shape.flavor,
-        "metadata": {name.replace(":", COLON): value for name, value in shape.tags_of(asked).items()},
+        "metadata": _metadata(shape, asked),
         "user_data": as_base64(user_data),
         "config_drive": True,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +55,11 @@ def server(answer: Any) -> VM:
     )
 
 
+def bearing(vm: VM, tags: Mapping[str, str]) -> VM:
+    """``vm`` with the metadata that it got since it was read."""
+    return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
+
+
 def _fault(answer: Any) -> Reason | None:
     fault = answer if isinstance(answer, dict) else {}
     return reason_of_fault(records.fault(fault.get("message")), str(fault.get("code", ""))[:16])
@@ -64,7 +71,7 @@ def _ended(answer: dict[str, Any], state: State) -> datetime | None:
     return records.moment(answer.get("OS-SRV-USG:terminated_at") or (answer.get("updated") if over else None))
 
 
-def _number(tags: dict[str, str], name: str) -> int | None:
+def _number(tags: Mapping[str, str], name: str) -> int | None:
     """A server's number in its batch: nova appends it to the name, from 1, unless it made one server only."""
     batch = tags.get(f"tfce{COLON}batch")
     found = re.search(rf"{re.escape(batch)}(?:-([0-9]{{1,6}}))?$", name) if batch else None

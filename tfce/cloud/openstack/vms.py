@@ -17,7 +17,7 @@ from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.redact import redacted
-from tfce.model.vm import VM, Owner, State
+from tfce.model.vm import OVER, VM, Owner, State
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")  # anything else could become another path of the API
 _EXPLAINED = 10  # failed servers of one list that are asked for their fault
@@ -26,20 +26,41 @@ _NAMES = 100  # in one search: they travel in the request's address
 
 def owned(session: Session, owners: Sequence[Owner], search: dict[str, str] | None = None) -> Listing:
     """Every VM of these CEs and queues; ``search``: those that nova's own filters let through."""
-    found = collect("listing VMs", _servers(session, search or {}), server)
+    projects: set[str] = set()
+    found = collect("listing VMs", _noted(_servers(session, search or {}), projects), server)
     found.cloud_time = session.cloud_time
+    found.account = projects.pop() if len(projects) == 1 else ""
     mine = [vm for vm in found if any(owner.same_queue(vm) for owner in owners)]
     # Nova's list leaves out why some servers failed; only the server itself says it.
     mute = [vm.id for vm in mine if vm.state is State.FAILED and not vm.fault][:_EXPLAINED]
     return found.of(_explained(session, vm) if vm.id in mute else vm for vm in mine)
 
 
+def _noted(servers: Iterable[Any], projects: set[str]) -> Iterator[Any]:
+    """The servers; whose projects they are goes to ``projects``."""
+    for one in servers:
+        project = one.get("tenant_id") if isinstance(one, dict) else None
+        if isinstance(project, str) and _ID.fullmatch(project):
+            projects.add(project)
+        yield one
+
+
 def existing(session: Session, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
     """The VMs of these pilots and batches."""
     if len(keys) + len(batches) > _NAMES:
         return owned(session, [shape.owner])
+    return owned(session, [shape.owner], _named(shape, keys, batches))
+
+
+def bare(session: Session, shape: Shape, batch: Batch) -> list[VM]:
+    """The VMs that are called like those of ``batch``, and bear nobody's tags."""
+    found = collect("listing VMs", _servers(session, _named(shape, (), [batch])), server)
+    return [vm for vm in found if not vm.claimed and vm.state not in OVER]
+
+
+def _named(shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> dict[str, str]:
     names = "|".join([*sorted(keys), *(f"{batch.name}(-[0-9]+)?" for batch in batches)])
-    return owned(session, [shape.owner], {"name": f"^{_literal(shape.name_prefix)}({names})$"})
+    return {"name": f"^{_literal(shape.name_prefix)}({names})$"}
 
 
 def _explained(session: Session, vm: VM) -> VM:

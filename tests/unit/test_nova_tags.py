@@ -1,0 +1,86 @@
+"""A nova that drops the metadata of a batch that it makes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tfce.cloud.limits import Limits
+from tfce.cloud.openstack.create import create_batch
+from tfce.cloud.shape import Shape
+from tfce.model.errors import CloudError
+from tfce.model.pilot import Batch
+from tfce.model.vm import Owner
+
+OWNER = Owner("site", "cloud.example.org", "long")
+SHAPE = Shape(OWNER, "tfce-", "image", "flavor")
+BATCH = Batch("0000000A", 2)
+
+
+class Nova:
+    """A session with a nova that keeps no metadata at creation; ``takes``: whether it does later, ``removes``:
+    whether it lets servers go."""
+
+    def __init__(self, takes: bool = True, removes: bool = True) -> None:
+        self.calls: Counter[str] = Counter()
+        self.cloud_time = None
+        self.limits = Limits()
+        self._takes, self._removes = takes, removes
+        self.servers: dict[str, dict[str, Any]] = {}
+
+    def ask(self, asking: str, path: str, params: object = None, **how: Any) -> Any:
+        method = how.get("method", "GET")
+        self.calls[method] += 1
+        if method == "GET":
+            return {"servers": list(self.servers.values())}
+        if method == "DELETE":
+            return self._gone(path)
+        if path.endswith("/metadata"):
+            return self._tagged(path, how["data"]["metadata"])
+        self.servers = {one["id"]: one for one in map(self._made, (1, 2))}
+        return {"server": {"id": "vm-1"}}
+
+    def _made(self, number: int) -> dict[str, Any]:
+        name = f"tfce-0000000A-{number}"
+        return {"id": f"vm-{number}", "name": name, "status": "BUILD", "metadata": {}, "tenant_id": "p1"}
+
+    def _gone(self, path: str) -> None:
+        if not self._removes:
+            raise CloudError("it is locked")
+        del self.servers[path.rpartition("/")[2]]
+
+    def _tagged(self, path: str, metadata: dict[str, str]) -> None:
+        if not self._takes:
+            raise CloudError("Maximum number of metadata items exceeds 0")
+        self.servers[path.split("/")[2]]["metadata"] = metadata
+
+
+def made(nova: Nova) -> dict[str, str | None]:
+    return {vm.id: vm.key for vm in create_batch(nova, SHAPE, BATCH, "#!/bin/sh")}  # type: ignore[arg-type]
+
+
+def test_metadata_that_nova_dropped_are_given_again() -> None:
+    nova = Nova()
+    assert made(nova) == dict(zip(("vm-1", "vm-2"), BATCH.keys, strict=True))
+    assert {one["metadata"]["tfce_batch"] for one in nova.servers.values()} == {"0000000A"}
+
+
+def test_servers_that_take_no_metadata_go() -> None:
+    nova = Nova(takes=False)
+    assert made(nova) == {} and nova.servers == {}
+
+
+def test_servers_without_metadata_that_do_not_go_are_known_by_their_ids() -> None:
+    assert made(Nova(takes=False, removes=False)) == dict(zip(("vm-1", "vm-2"), BATCH.keys, strict=True))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_strangers_server_is_left_alone(keeps: bool) -> None:
+    nova = Nova(takes=keeps)
+    stranger = {"id": "vm-9", "name": "tfce-0000000A-3", "status": "ACTIVE", "metadata": {"tfce_ce": "other"}}
+    start = nova._made
+    nova._made = lambda number: stranger if number == 2 else start(number)  # type: ignore[method-assign]
+    made(nova)
+    assert stranger["metadata"] == {"tfce_ce": "other"} and stranger in nova.servers.values()
