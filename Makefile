@@ -41,7 +41,7 @@ test-boot: $(VENV)/ready
 # A crash before every step of every verb: kill -9 on real Terraform and an EC2 API, loss of power on the fakes too.
 # A sample; ALL=1: every step. SEED repeats a run.
 test-crash: $(VENV)/ready
-	@TFCE_POWER=$(if $(ALL),0,30) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
+	@TFCE_POWER=$(if $(ALL),0,12) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
 	@$(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
 
 test-dirac: $(VENV)/ready
