@@ -44,8 +44,8 @@ What running them taught: a VM of `CLOUDSTACK` stays off unless libcloud is told
 that CloudAuth names; they need no `key`. They want a location for each VM: set `Terraform_AvailabilityZone`.
 
 What lacks: `CLOUDSTACK`, `AURORA_COMPUTE`, `EXOSCALE` and `IKOULA` take 4096 characters of user data, since
-libcloud puts them into the URL. With a prepared image (`templates/prepared-image.yaml`) that leaves room for a
-small wrapper, not for those that DIRAC's SiteDirector makes; `tfce doctor` and each submission say so. `LINODE`
+libcloud puts them into the URL. tfce's own templates do not fit, nor do the wrappers that DIRAC's SiteDirector
+makes: the suite runs with a template of a few lines. `tfce doctor` says so before the first pilot. `LINODE`
 wants a root password for each VM, which would stand in `options` of an own root module. `GCE` keeps its token in a
 file in the home folder; `Driver_credential_file` names another.
 

@@ -77,10 +77,7 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
         ) from None
     section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
     values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
-    needed = ("key", "secret") if queue.endpoint.capabilities.key else ("secret",)
-    missing = [name for name in needed if not values[name]]
-    if missing:
-        raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
+    _complete(queue, path, values)
     if values["token"] and not queue.endpoint.capabilities.session_token:
         raise _fault(
             path, f"holds a session token, which {queue.endpoint.cloud} does not take", "take `token` out"
@@ -89,6 +86,13 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
         values["secret"] = _proxy(queue, path, proxy)
     token = values["token"] or str(queue.endpoint.driver.get("token", ""))
     return Credentials(values["key"], values["secret"], token)
+
+
+def _complete(queue: Queue, path: Path, values: Mapping[str, str]) -> None:
+    needed = ("key", "secret") if queue.endpoint.capabilities.key else ("secret",)
+    missing = [name for name in needed if not values[name]]
+    if missing:
+        raise _fault(path, f"no {' and no '.join(missing)} for {queue.ce}", f"add it to [{queue.ce}] or [DEFAULT]")
 
 
 def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:

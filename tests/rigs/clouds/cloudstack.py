@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 from tests.rigs.clouds.base import Answer, Ask, Machine, RestCloud, decoded
 
-# Smaller than what a plain image needs.
-TEMPLATE = Path(__file__).resolve().parents[3] / "templates" / "prepared-image.yaml"
+TEMPLATE = Path(__file__).resolve().parent / "small.yaml"
 _TEMPLATE = {"hypervisor": "KVM", "format": "QCOW2", "ostypename": "Debian 12", "displaytext": "", "size": 1}
 _LISTS = {
     "listzones": {"zone": [{"id": "z-1", "name": "one"}]},
