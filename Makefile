@@ -10,7 +10,7 @@ OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
-	test-openstack test-context test-boot test-crash clean
+	test-openstack test-context test-boot test-crash test-hostile clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -29,6 +29,10 @@ test-openstack: $(VENV)/ready
 # tfce's own provider, on an EC2 API; part of `make test`.
 test-bulk: $(VENV)/ready
 	@$(BIN)/python -m tests.run -n $(JOBS) tests/e2e/moto
+
+# A cloud that means harm: a drawn sample of the faults, or all with ALL=1; SEED=... draws the same again.
+test-hostile: $(VENV)/ready
+	@ALL=$(ALL) SEED=$(SEED) $(BIN)/python -m tests.e2e.hostile.run
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready

@@ -177,3 +177,22 @@ def test_an_auth_url_in_any_of_its_spellings(stack: SmallStack, reach: Any, tail
     driver = {"ex_force_auth_url": f"https://keystone:5000{tail}"}
     assert (auth_url(driver), libcloud_auth_url(driver)) == ("https://keystone:5000/v3", "https://keystone:5000")
     assert reach(Driver_ex_force_auth_url=f"{stack.url}{tail}")[0].find("image", "debian") == [IMAGE]
+
+
+@pytest.mark.parametrize(
+    "change", [{"ram": None}, {"ram": "much"}, {"vcpus": -1}, {"disk": True}, {"ram": 10**30}, {"name": ["a"]}]
+)
+def test_an_odd_flavor_is_said_and_stops_no_other_check(stack: SmallStack, reach: Any, change: Any) -> None:
+    stack.flavors = [{**flavor(FLAVOR, "small"), **change}]
+    cloud, wish = reach()
+    checks = cloud.preflight(wish)
+    assert {one.check for one in checks} >= {"flavor", "quota", "clock"}
+    assert change == {"ram": None} or "its " in check(cloud, wish, "flavor").detail
+
+
+def test_what_the_cloud_calls_its_things_moves_no_terminal(stack: SmallStack, reach: Any) -> None:
+    stack.flavors = [flavor("1", "evil\x1b[2J\nname"), flavor("2", "other")]
+    stack.images = [image("3", "\u202ebad"), {**image("4", "odd"), "size": "large"}]
+    cloud, wish = reach(Instance_Flavor="name:none", Instance_Image="name:none")
+    shown = "".join(one.detail + one.cure for one in cloud.preflight(wish))
+    assert "evil name" in shown and "name:?bad" in shown and shown.isprintable() and "odd" not in shown

@@ -24,6 +24,7 @@ from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
+from tfce.terraform.pins import digest
 from tfce.terraform.providers import MIRROR_VARIABLE
 from tfce.terraform.runner import Terraform
 
@@ -174,6 +175,22 @@ def test_it_is_initialised_again_when_that_failed_or_the_tools_change(rig: Rig) 
     program.write_text(program.read_text().replace("1.11.4", "1.12.0"))
     Terraform(rig.workspace, Credentials("k", "s")).prepare()
     assert rig.commands() == ["init", "init", "init"]
+
+
+def test_a_provider_that_somebody_replaced_does_not_run(rig: Rig) -> None:
+    rig.terraform.prepare()
+    folder = rig.terraform.toolchain.provider.folder
+    assert folder is not None
+    facts = f'  version = "5.1.0"\n  hashes = ["{digest(folder)}"]\n'
+    text = f'provider "registry.terraform.io/hashicorp/aws" {{\n{facts}}}\n'
+    (rig.workspace.private / ".terraform.lock.hcl").write_text(text)
+    rig.terraform.prepare()
+    assert rig.commands().count("init") == 2
+    (folder / "terraform-provider-aws_v5.1.0").write_text("another")
+    (rig.workspace.private / ".terraform" / "tfce-initialised").unlink()
+    with pytest.raises(TerraformError, match="is another one than before"):
+        rig.terraform.prepare()
+    assert rig.commands().count("init") == 2
 
 
 def test_left_over_import_blocks_never_reach_a_run(rig: Rig) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tfce.cloud import clean
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
 from tfce.model.pilot import Batch
@@ -32,6 +33,10 @@ class Check:
     ok: bool
     detail: str
     cure: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("detail", "cure"):  # they show what the cloud calls its things
+            object.__setattr__(self, name, clean.line(getattr(self, name)))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from tfce.model.vm import OVER, VM
 
 log = logging.getLogger("tfce.cloud")
 Raw = TypeVar("Raw")
+Parsed = TypeVar("Parsed")
 
 
 class Listing(list[VM]):
@@ -45,17 +46,25 @@ def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Lis
     found: dict[str, VM] = {}
     odd: list[str] = []
     duplicates = 0
-    for raw in raws:
-        try:
-            vm = parse(raw)
-        except OddError as error:
-            odd.append(str(error))
-            continue
+    for vm in sound(asking, raws, parse, odd):
         duplicates += vm.id in found
         found[vm.id] = max(found.get(vm.id, vm), vm, key=_worth)
+    return Listing(found.values(), complete=not odd, duplicates=duplicates)
+
+
+def sound(
+    asking: str, raws: Iterable[Raw], parse: Callable[[Raw], Parsed], odd: list[str] | None = None
+) -> Iterator[Parsed]:
+    """What ``parse`` makes of ``raws``, without those for which it raises ``OddError``: what is wrong with them is
+    added to ``odd``, and said in one warning at the end."""
+    odd = [] if odd is None else odd
+    for raw in raws:
+        try:
+            yield parse(raw)
+        except OddError as error:
+            odd.append(str(error))
     if odd:
         log.warning("%s: %d odd record(s) left out; of the first, %s", asking, len(odd), odd[0])
-    return Listing(found.values(), complete=not odd, duplicates=duplicates)
 
 
 def _worth(vm: VM) -> tuple[bool, int]:
@@ -85,7 +94,7 @@ def pages(
     raise CloudError(f"{asking}: the cloud's list does not end ({items} records so far)", "unreachable")
 
 
-def records(asking: str, answer: Any, items: str) -> list[Any]:
+def listed(asking: str, answer: Any, items: str) -> list[Any]:
     """The list called ``items`` in a JSON answer. Raises ``CloudError``."""
     found = answer.get(items) if isinstance(answer, dict) else None
     if not isinstance(found, list):

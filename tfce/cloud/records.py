@@ -33,6 +33,15 @@ def name(value: Any, what: str = "name", most: int = _NAME) -> str:
     return clean.line(value)
 
 
+def number(value: Any, what: str, most: int = 10**15) -> int:
+    """A number that is not negative; 0 for none. Raises ``OddError``."""
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise OddError(f"its {what} is {_shown(value)}")
+    return value
+
+
 def fault(value: Any) -> str:
     """A reason, cut where it is too long; empty where there is none."""
     return clean.line(value[:_FAULT]) if isinstance(value, str) else ""

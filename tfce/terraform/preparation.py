@@ -14,8 +14,9 @@ from tfce.model.errors import TerraformError
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.store import files, locks
-from tfce.terraform import state, variables
+from tfce.terraform import pins, state, variables
 from tfce.terraform.modules import strangers
+from tfce.terraform.providers import PLATFORM
 from tfce.terraform.runs import FLAG, QUICK, Runs
 
 log = logging.getLogger("tfce")
@@ -64,9 +65,10 @@ class Prepared(Runs):
         files.private_folder(self._folder / ".terraform")
         # Providers are linked or downloaded into a cache that does not bear two writers.
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", QUICK * 5, "terraform init"):
-            files.remove(self._folder / ".terraform.lock.hcl")
+            provider, lock = self.toolchain.provider, self._folder / ".terraform.lock.hcl"
+            pins.keep(lock, provider.source, provider.version, provider.folder, PLATFORM)
             self._run("init", input=False, no_color=FLAG, timeout=QUICK * 5)
-            (self._folder / ".terraform.lock.hcl").chmod(files.PRIVATE_FILE)
+            lock.chmod(files.PRIVATE_FILE)
         self._begin()
 
     def _begin(self) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from tfce.cloud.listing import pages, records
+from tfce.cloud import records
+from tfce.cloud.listing import listed, pages, sound
 from tfce.cloud.openstack.session import Session
+from tfce.cloud.records import OddError
+from tfce.model.errors import CloudError
 
 Record = dict[str, Any]
 NAME = "name:"  # what a wish starts with that is no id
@@ -23,11 +27,12 @@ class _Kind:
     items: str
     item: str
     by_name: bool = True  # whether the service can search by name
+    numbers: tuple[str, ...] = ()
 
 
 _KINDS = {
-    "image": _Kind("image", "/v2/images", "images", ""),
-    "flavor": _Kind("compute", "/flavors/detail", "flavors", "flavor", by_name=False),
+    "image": _Kind("image", "/v2/images", "images", "", numbers=("size", "min_disk", "min_ram")),
+    "flavor": _Kind("compute", "/flavors/detail", "flavors", "flavor", False, ("vcpus", "ram", "disk")),
     "network": _Kind("network", "/v2.0/networks", "networks", "network"),
     "security_group": _Kind("network", "/v2.0/security-groups", "security_groups", "security_group"),
 }
@@ -75,7 +80,21 @@ def _by_id(session: Session, kind: str, identity: str) -> list[Record]:
     path = f"{where.path.removesuffix('/detail')}/{urllib.parse.quote(identity, safe='')}"
     answer = session.ask(f"looking for the {kind} {identity}", path, none=(400, 404), service=where.service)
     record = answer.get(where.item) if answer and where.item else answer
-    return [record] if isinstance(record, dict) and record.get("id") == identity else []
+    if not isinstance(record, dict) or record.get("id") != identity:
+        return []
+    try:
+        return [_checked(where, record)]
+    except OddError as error:
+        raise CloudError(f"looking for the {kind} {identity}: {error}", "unreachable") from None
+
+
+def _checked(where: _Kind, record: Any) -> Record:
+    """A record whose fields that are looked at are what they should be. Raises ``OddError``."""
+    if not isinstance(record, dict):
+        raise OddError("it is no record")
+    texts = {item: records.name(record[item], item) for item in ("name", "status") if record.get(item) is not None}
+    numbers = {item: records.number(record.get(item), item) for item in where.numbers}
+    return {**record, **texts, **numbers, "id": records.identity(record.get("id"))}
 
 
 def _named(session: Session, kind: str, name: str, more: dict[str, str]) -> list[Record]:
@@ -106,10 +125,9 @@ def _listed(session: Session, kind: str, asking: str, search: dict[str, str]) ->
         answer = session.ask(asking, where.path, params, none=(400,) if search else (), service=where.service)
         if answer is None:
             raise _UnknownError
-        found = [one for one in records(asking, answer, where.items) if isinstance(one, dict) and one.get("id")]
-        return found, next_marker(answer, where.items)
+        return listed(asking, answer, where.items), next_marker(answer, where.items)
 
-    return pages(asking, session.limits, ask)
+    return sound(asking, pages(asking, session.limits, ask), partial(_checked, where))
 
 
 def next_marker(answer: Record, items: str) -> str | None:

@@ -51,7 +51,7 @@ class Preflight:
         if shape.ssh_key:
             checks.append(self._guarded("key pair", self._key_pair))
         if self._image and self._flavor:
-            checks.append(self._fits(self._image, self._flavor))
+            checks.append(self._guarded("size", partial(self._fits, self._image, self._flavor)))
         checks.append(self._guarded("quota", self._quota))
         checks.append(self._guarded("clock", self._clock))
         return checks

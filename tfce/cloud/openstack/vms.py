@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from tfce.cloud import clean
-from tfce.cloud.listing import Listing, collect, pages, records
+from tfce.cloud.listing import Listing, collect, listed, pages
 from tfce.cloud.openstack.lookup import next_marker
 from tfce.cloud.openstack.parse import server
 from tfce.cloud.openstack.session import Session
@@ -90,7 +90,7 @@ def _servers(session: Session, search: dict[str, str]) -> Iterator[Any]:
     def ask(marker: str | None) -> tuple[list[Any], str | None]:
         params = {**search, "limit": "1000", **({"marker": marker} if marker else {})}
         answer = session.ask(asking, "/servers/detail", params, none=())
-        return records(asking, answer, "servers"), next_marker(answer or {}, "servers")
+        return listed(asking, answer, "servers"), next_marker(answer or {}, "servers")
 
     return pages(asking, session.limits, ask)
 
