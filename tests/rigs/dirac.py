@@ -32,7 +32,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.rigs import localstack, mirror
-from tests.rigs.cache import CLONE, cache
+from tests.rigs.cache import CLONE, cache, pins
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = ("8.0", "9.1")
@@ -45,7 +45,8 @@ _NEEDS = {
 
 
 # What builds the few packages without a wheel; the venv's own setuptools is too old for mysqlclient.
-_BUILD = ("setuptools==78.1.1", "wheel")
+_BUILD = HERE / "dirac-build-requirements.txt"
+_HASHED = ("--require-hashes", "-r")
 
 
 class RigError(RuntimeError):
@@ -57,7 +58,7 @@ def ensure(version: str) -> Path:
     home = cache("dirac", version)
     home.mkdir(parents=True, exist_ok=True)
     requirements = HERE / f"dirac-{version}-requirements.txt"
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(f"{pins(requirements)}{sys.version}".encode()).hexdigest()
     place, stamp, own = home / "venv", home / "venv" / "requirements.sha256", home / "venv" / "wheel.sha256"
     python = place / "bin" / "python"
     with (home / "venv.lock").open("w") as lock:
@@ -69,9 +70,9 @@ def ensure(version: str) -> Path:
             venv.create(place, clear=True, with_pip=True)
             log = home / "install.log"
             log.unlink(missing_ok=True)
-            _pip(python, log, *_BUILD)
+            _pip(python, log, *_HASHED, str(_BUILD))
             # Without dependencies: the list is whole, and gfal2-python, which DIRAC names, is left out of it.
-            _pip(python, log, "--no-deps", "--no-build-isolation", "-r", str(requirements))
+            _pip(python, log, "--no-deps", "--no-build-isolation", *_HASHED, str(requirements))
             stamp.write_text(wanted)
             _say(f"DIRAC {version}: installed in {time.monotonic() - begun:.0f} s")
         wheel = build_wheel(home / "wheel")

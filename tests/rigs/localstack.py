@@ -16,7 +16,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -37,7 +36,7 @@ from xml.etree import ElementTree
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.rigs.cache import cache
+from tests.rigs.cache import cache, pins
 
 HERE = Path(__file__).resolve().parent
 REGION = "us-east-1"
@@ -116,8 +115,7 @@ class Emulator:
         home = cache(cls.name)
         home.mkdir(parents=True, exist_ok=True)
         requirements = HERE / f"{cls.name}-requirements.txt"
-        pins = re.sub(r" \\\n +--hash=\S+", "", requirements.read_text())
-        wanted = hashlib.sha256(f"{pins}{sys.version}".encode()).hexdigest()
+        wanted = hashlib.sha256(f"{pins(requirements)}{sys.version}".encode()).hexdigest()
         place, stamp = home / "venv", home / "venv" / "requirements.sha256"
         with (home / "venv.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -46,7 +46,7 @@ def make_venv(layout: Layout) -> None:
     except SystemExit:
         apt_install("python3-venv")
         run([sys.executable, "-m", "venv", "--clear", layout.venv])
-    run([layout.program("pip"), "install", "-q", "--no-deps", "-r", HERE / "requirements.txt"])
+    run([layout.program("pip"), "install", "-q", "--no-deps", "--require-hashes", "-r", HERE / "requirements.txt"])
     (layout.venv / "complete").touch()
 
 

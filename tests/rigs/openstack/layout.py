@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.rigs.cache import cache
+from tests.rigs.cache import cache, pins
 
 HERE = Path(__file__).resolve().parent
 HOST = "127.0.0.1"
@@ -86,8 +86,8 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        pins = hashlib.sha256((HERE / "requirements.txt").read_bytes()).hexdigest()
-        return self.root / f"venv-{pins[:12]}"
+        mark = hashlib.sha256(pins(HERE / "requirements.txt").encode()).hexdigest()
+        return self.root / f"venv-{mark[:12]}"
 
     @property
     def ca(self) -> Path:

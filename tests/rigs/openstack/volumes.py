@@ -7,6 +7,8 @@ from daemons import Daemon
 from install import run
 from layout import HERE, Layout
 
+from tests.rigs.cache import pins
+
 
 def daemons(layout: Layout) -> dict[str, Daemon]:
     """cinder's process."""
@@ -16,10 +18,10 @@ def daemons(layout: Layout) -> dict[str, Daemon]:
 
 def prepare(layout: Layout) -> None:
     """Install and configure cinder, make its database, put it into the catalog."""
-    pins, installed = HERE / "requirements-cinder.txt", layout.venv / "requirements-cinder.txt"
-    if not installed.exists() or installed.read_text() != pins.read_text():
-        run([layout.program("pip"), "install", "-q", "--no-deps", "-r", pins])
-        installed.write_text(pins.read_text())
+    asked, installed = HERE / "requirements-cinder.txt", layout.venv / "requirements-cinder.txt"
+    if not installed.exists() or installed.read_text() != pins(asked):
+        run([layout.program("pip"), "install", "-q", "--no-deps", "--require-hashes", "-r", asked])
+        installed.write_text(pins(asked))
     cloud.configure(layout, ["cinder"])
     made = layout.state / "db" / "complete-cinder"
     if not made.exists():
