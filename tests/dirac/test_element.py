@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -495,3 +497,38 @@ def test_the_secret_is_in_no_answer_and_no_log(site: Site) -> None:
     site.sky.at("create", Refused("x"), times=2)
     answers = [call(element, site) for call in CALLS.values()]
     assert "planted-secret" not in repr(answers) + repr(element.log.lines)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_what_nobody_foresaw_is_one_redacted_line_with_a_reference(
+    site: Site, call: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    element = site.element()
+    monkeypatch.setattr(type(element), "_assemble", staticmethod(_unforeseen))
+    result = call(element, site)
+    kept = next(tmp_path.glob("tfce-*.log"))
+    assert not result["OK"] and "unexpected: ZeroDivisionError" in result["Message"]
+    assert str(kept) in result["Message"] and "Traceback" in kept.read_text() and not kept.stat().st_mode & 0o077
+    for text in (result["Message"], kept.read_text(), repr(element.log.lines)):
+        assert "hunter2" not in text and "c2VjcmV0" not in text and "\n" not in result["Message"]
+
+
+_SECRETS = f"password=hunter2 https://user:hunter2@host/ {'c2VjcmV0MTIzQWJj' * 4}"
+
+
+def _unforeseen(*_: Any) -> None:
+    raise ZeroDivisionError(_SECRETS)
+
+
+def test_logs_at_debug_level_hold_no_secret(site: Site) -> None:
+    element = site.element()
+    for name in ("tfce", "tfce.cloud", "urllib3.connectionpool", "libcloud"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    for call in CALLS.values():
+        call(element, site)
+    for level in ("debug", "warning"):
+        getattr(logging.getLogger("tfce"), level)(
+            "X-Auth-Token: %s password=%s", "gAAAAABhunter2hunter2", "hunter2"
+        )
+    assert "hunter2" not in repr(element.log.lines)

@@ -36,6 +36,7 @@ class Api:
     rule: Callable[[dict[str, str]], tuple[int, str] | None] = lambda query: None  # goes first
     slow: dict[str, float] = field(default_factory=dict)  # seconds, by InstanceId.1
     asked: list[dict[str, str]] = field(default_factory=list)
+    after: str = ""  # Retry-After of every answer
     port: int = 0
 
     def say(self, *answers: str | tuple[int, str]) -> None:
@@ -60,6 +61,8 @@ def api() -> Iterator[Api]:
                 {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             )
             self.send_response(status)
+            if made.after:
+                self.send_header("Retry-After", made.after)
             self.end_headers()
             self.wfile.write(text.encode())
 
@@ -261,6 +264,19 @@ def test_a_cloud_that_fails_is_not_asked_for_each(api: Api, cloud: Cloud) -> Non
     assert set(cloud.destroy(ids)) == set(ids) and cloud.calls["TerminateInstances"] <= 1 + AT_ONCE
 
 
+def test_silence_costs_one_wait_for_a_whole_removal(api: Api, make_queue: MakeQueue) -> None:
+    driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
+    cloud = connect(
+        make_queue(**driver, Driver_timeout="1", Terraform_MaxRetries="0").endpoint, Credentials("A", SECRET)
+    )
+    ids = [f"i-{number}" for number in range(30)]
+    api.say("")
+    api.slow = dict.fromkeys(ids, 3.0)
+    begun = time.monotonic()
+    refused = cloud.destroy(ids)
+    assert time.monotonic() - begun < 2.5 and set(refused) == set(ids)
+
+
 def test_a_vm_that_two_lists_show_is_one(api: Api, cloud: Cloud) -> None:
     api.say(listing(instance("i-1"), instance("i-1", "terminated")))
     found = cloud.vms(replace(OWNER, adopt="n"))
@@ -290,6 +306,22 @@ def test_a_throttled_list_is_asked_for_again(api: Api, make_queue: MakeQueue) ->
     cloud = connect(make_queue(**driver, Terraform_MaxRetries="1").endpoint, Credentials("AKIB", SECRET))
     api.say((503, fault("RequestLimitExceeded", "slower")), listing(instance("i-1")))
     assert [vm.id for vm in cloud.vms(OWNER)] == ["i-1"] and cloud.calls == {"DescribeInstances": 2}
+
+
+def test_what_one_queue_is_asked_to_wait_the_others_of_the_login_wait(api: Api, make_queue: MakeQueue) -> None:
+    driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
+    queues = [make_queue(name=name, **driver, Terraform_MaxRetries="0") for name in ("one", "two", "three")]
+    one, two = (connect(queue.endpoint, Credentials("AKIASHARED", SECRET)) for queue in queues[:2])
+    stranger = connect(queues[2].endpoint, Credentials("AKIAOTHER", SECRET))
+    api.after = "1"
+    api.say((503, fault("RequestLimitExceeded", "slow down")), listing(instance("i-1")))
+    with pytest.raises(CloudError):
+        one.vms(OWNER)
+    begun = time.monotonic()
+    stranger.vms(OWNER)
+    assert time.monotonic() - begun < 0.7
+    two.vms(OWNER)
+    assert time.monotonic() - begun > 0.8
 
 
 def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -146,3 +147,24 @@ def test_a_file_that_somebody_laid_there_first_is_not_written(
 def test_where_nothing_can_be_written_the_line_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     assert crash.report(ValueError("x")) == "unexpected: ValueError: x; its details could not be written down"
+
+
+def constants() -> Iterator[str]:
+    """Every text that the program can say; what f-strings put in is ``...``."""
+    for path in Path(tfce.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(one.value if isinstance(one, ast.Constant) else "..." for one in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_no_cure_tells_anyone_to_remove_vms() -> None:
+    verbs = r"\b(remove|delete|terminate|destroy|kill|shut down|tfce kill)\b"
+    said = [
+        text
+        for text in constants()
+        if re.search(rf"; [^;.]*{verbs}[^;.]*\b(VMs?|pilots?|instances?|servers?|them)\b", text)
+    ]
+    assert [text for text in said if "\n" not in text] == []
+    assert not any("with `tfce kill`" in text for text in constants())

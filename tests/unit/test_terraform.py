@@ -575,6 +575,16 @@ def test_a_plan_that_fails_is_an_error(rig: Rig) -> None:
         rig.terraform.plan()
 
 
+def test_terraforms_colours_stay_with_terraform(rig: Rig) -> None:
+    rig.terraform.prepare()
+    coloured = "\x1b[31m╷\x1b[0m\n\x1b[31m│\x1b[0m \x1b[1m\x1b[31mError: \x1b[0m\x1b[1mno such state\x1b[0m\n"
+    rig.answer(untaint={"exit": 1, "err": coloured}, plan={"exit": 2, "out": "\x1b[32m+\x1b[0m create\n"})
+    with pytest.raises(TerraformError) as failed:
+        rig.terraform.untaint([A])
+    assert failed.value.message == "terraform untaint: no such state"
+    assert rig.terraform.plan().text == "+ create\n"
+
+
 def test_a_program_that_has_gone_is_an_error_not_a_crash(rig: Rig) -> None:
     rig.terraform.prepare()
     (rig.folder / "terraform").unlink()

@@ -6,12 +6,15 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tfce.config import trust
 from tfce.config.trust import DistrustError
-from tfce.model.errors import ConfigError
+from tfce.config.walk import opened, walked
+from tfce.model.errors import ConfigError, WorkspaceError
+from tfce.store import files
 
 STRANGER = 4242
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -159,3 +162,36 @@ def test_no_descriptor_is_left_open(place: Path) -> None:
         with suppress(OSError):
             trust.read(place / name)
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_a_swap_between_check_and_use_reads_what_was_judged(place: Path) -> None:
+    (place / "below" / "file").write_text("judged")
+    with walked(place / "below" / "file") as (folder, name, here):
+        (place / "below").rename(place / "away")
+        (place / "below").mkdir()
+        (place / "below" / "file").write_text("planted")
+        with os.fdopen(opened(name, folder)) as stream:
+            assert here == place / "below" / "file" and stream.read() == "judged"
+
+
+def test_a_link_that_is_laid_after_the_check_is_not_opened(place: Path) -> None:
+    with walked(place / "file") as (folder, name, _):
+        (place / "file").unlink()
+        (place / "file").symlink_to("/etc/passwd")
+        with pytest.raises(OSError):
+            opened(name, folder)
+
+
+@as_root
+@pytest.mark.parametrize(
+    "spoil", [lambda path: os.chown(path, STRANGER, STRANGER), lambda path: path.chmod(0o777)]
+)
+def test_a_folder_of_the_workspace_that_is_not_ours_alone_is_not_written(place: Path, spoil: Any) -> None:
+    (place / "below" / "root").mkdir()
+    assert files.private_folder(place / "below" / "root")
+    spoil(place / "below")
+    with pytest.raises(WorkspaceError, match="below"):
+        files.private_folder(place / "below" / "root")
+    with pytest.raises(WorkspaceError, match="below"):
+        files.private_folder(place / "below" / "new")
+    assert not (place / "below" / "new").exists()

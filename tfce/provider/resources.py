@@ -193,7 +193,9 @@ class Pilots(Resource):  # type: ignore[misc]
         for key, reason in outcome.refused.items():
             ctx.diagnostics.add_error(*self._refusal(key, reason), path=["pilots", (key,)])
         for key, why in outcome.kept.items():
-            ctx.diagnostics.add_error(f"Pilot {key} is not forgotten", f"{why}; remove it with `tfce kill`")
+            ctx.diagnostics.add_error(
+                f"Pilot {key} is not forgotten", f"{why}; it stays in the state until its pilot ends"
+            )
         born = {key: text for key, text in planned["pilots"].items() if key not in outcome.refused}
         born |= {key: (current["pilots"] or {}).get(key, "") for key in outcome.kept}
         return {**planned, "pilots": born, "ids": outcome.ids}
@@ -204,7 +206,7 @@ class Pilots(Resource):  # type: ignore[misc]
             return None
         ctx.diagnostics.add_error(
             "Terraform does not destroy pilots",
-            f"{len(current['ids'])} VMs exist. `tfce kill` and `tfce reap` remove them, each for a reason.",
+            f"{len(current['ids'])} VMs exist and stay: each goes when its pilot has ended, by `tfce reap`.",
         )
         return current
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tfce.config import trust
 from tfce.model.errors import WorkspaceError
 
 PRIVATE_FOLDER = 0o700
@@ -42,14 +43,23 @@ def explained(path: Path, doing: str) -> Iterator[None]:
 
 def private_folder(path: Path, ours: bool = True) -> Path:
     """Make ``path`` (and its parents) if need be; the folder itself is for its owner only. A file in its place is
-    put aside if the place is ``ours``, and not one that somebody named."""
+    put aside if the place is ``ours``, and not one that somebody named. One that is another user's, or that others
+    could have written, is an error."""
     with explained(path, "made"):
         if ours and os.path.lexists(path) and not path.is_dir():
             put_aside(path)
+        _judged(path)
         _made(path, PRIVATE_FOLDER)
         if path.stat().st_mode & 0o777 != PRIVATE_FOLDER:
             path.chmod(PRIVATE_FOLDER)
     return path
+
+
+def _judged(path: Path) -> None:
+    try:
+        trust.own_folder(path)
+    except trust.DistrustError as error:
+        raise WorkspaceError(f"{error.path} {error.problem}", error.cure) from None
 
 
 def _made(path: Path, mode: int) -> None:

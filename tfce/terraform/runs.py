@@ -16,6 +16,7 @@ from typing import Any
 from python_terraform import IsFlagged
 from python_terraform import Terraform as Commands
 
+from tfce.cloud import clean
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import TerraformError, shorten
@@ -126,16 +127,17 @@ class Runs:
     # -- words ----
 
     def _masked(self, text: str) -> str:
-        return redacted(text, self._credentials.secrets())
+        """Terraform's text without secrets, colour codes and what else moves a terminal."""
+        return redacted(clean.text(text), self._credentials.secrets())
 
     def _clean(self, text: str) -> str:
-        return shorten(self._masked(text))
+        return clean.line(shorten(self._masked(text)))
 
     def _said(self, ended: process.Ended) -> str:
         """The errors in a run's output, without frames and debug lines. A run that was killed could say none."""
         if ended.exit < 0:
             return ""
-        lines = ended.err.splitlines()
+        lines = clean.text(ended.err).splitlines()
         if any(line[:4].isdigit() for line in lines):  # a log, whose records run over lines and hold user data
             lines = [line for line in lines if line.startswith(("Error", "│"))]
         lines = [line.strip("╷│╵ ") for line in lines]
