@@ -164,3 +164,9 @@ def test_only_so_many_secrets_are_remembered() -> None:
     words = ["".join(random.Random(n).choices(string.ascii_letters, k=12)) for n in range(400)]
     redact.learn(*words)
     assert redacted(words[-1]) == "****" and redacted(words[0]) == words[0]
+
+
+def test_tokens_that_come_and_go_push_no_password_out() -> None:
+    for number in range(2000):
+        redact.learn(f"token-{number:06}" if number % 100 else "the-password-itself")
+    assert redacted("the-password-itself") == "****"

@@ -28,8 +28,8 @@ def learn(*secrets: str) -> None:
     """From now on these are hidden wherever this process shows a text."""
     with _lock:
         for secret in secrets:
-            if len(secret) >= _SHORTEST and secret not in _known:
-                _known[secret] = spellings(secret)
+            if len(secret) >= _SHORTEST:  # what is learned again is as new: tokens must not push a password out
+                _known[secret] = _known.pop(secret, ()) or spellings(secret)
         for oldest in list(_known)[:-_KEPT]:
             del _known[oldest]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import json
 import logging
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -22,13 +23,8 @@ CFG = """
 ce.example.org
 {{
   CEType = Terraform
-  CloudType = EC2
-  Driver_host = 127.0.0.1
-  Driver_port = {port}
-  Driver_secure = False
+{cloud}
   CloudAuth = {folder}/cloud.auth
-  Instance_Image = ami-12345678
-  Instance_Flavor = t3.micro
   Terraform_MaxRetries = 0
   Terraform_Module = {module}
   Workspace_Root = {folder}/root
@@ -40,6 +36,24 @@ ce.example.org
     }}
   }}
 }}
+"""
+EC2 = """
+  CloudType = EC2
+  Driver_host = 127.0.0.1
+  Driver_port = {port}
+  Driver_secure = False
+  Instance_Image = ami-12345678
+  Instance_Flavor = t3.micro
+"""
+OPENSTACK = """
+  CloudType = OPENSTACK
+  Driver_ex_force_auth_url = http://127.0.0.1:{port}
+  Driver_ex_force_auth_version = 3.x_password
+  Driver_ex_tenant_name = project
+  Driver_ex_force_service_region = RegionOne
+  Instance_Image = 00000000-0000-0000-0000-000000000001
+  Instance_Flavor = 00000000-0000-0000-0000-000000000002
+  Instance_Networks = 00000000-0000-0000-0000-000000000003
 """
 VERBS = {
     "doctor": [],
@@ -69,19 +83,47 @@ class Echo(BaseHTTPRequestHandler):
     """Refuses everything, and says what it was told."""
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        told = f"{self.path} {dict(self.headers)} {body} " + " ".join(
-            text for secret in (SECRET, TOKEN) for text in spelled(secret)
-        )
-        error = f"<Code>InvalidParameterValue</Code><Message>{html.escape(told)}</Message>"
-        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>1</RequestID></Response>".encode()
-        self.send_response(400)
-        self.send_header("Content-Type", "text/xml")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+        error = f"<Code>InvalidParameterValue</Code><Message>{html.escape(self._told())}</Message>"
+        text = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>1</RequestID></Response>"
+        self._say(400, text, "text/xml")
 
-    do_GET = do_POST  # noqa: N815
+    do_GET = do_DELETE = do_POST  # noqa: N815
+
+    def _told(self) -> str:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        spellings = " ".join(text for secret in (SECRET, TOKEN) for text in spelled(secret))
+        return f"{self.path} {dict(self.headers)} {body} {spellings}"
+
+    def _say(self, status: int, text: str, kind: str, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(text.encode())), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+class EchoStack(Echo):
+    """An OpenStack that lets everybody in, and then refuses everything."""
+
+    def do_POST(self) -> None:
+        told, front = self._told(), f"http://{self.headers['Host']}"
+        if not self.path.endswith("/auth/tokens"):
+            self._say(
+                400,
+                json.dumps({"badRequest": {"code": 400, "message": f"InvalidInput: {told}"}}),
+                "application/json",
+            )
+            return
+        kinds = ("compute", "image", "network")
+        where = {"interface": "public", "region": "RegionOne", "region_id": "RegionOne"}
+        catalog = [
+            {"type": kind, "name": kind, "endpoints": [{**where, "url": f"{front}/{kind}"}]} for kind in kinds
+        ]
+        user = {"id": "user", "name": "user"}
+        token = {"catalog": catalog, "expires_at": "2099-01-01T00:00:00.000000Z", "user": user, "roles": []}
+        self._say(201, json.dumps({"token": token}), "application/json", X_Subject_Token=TOKEN)
+
+    do_GET = do_DELETE = do_POST  # noqa: N815
 
 
 def canaries() -> Iterator[str]:
@@ -96,26 +138,40 @@ def canaries() -> Iterator[str]:
     yield base64.b64encode(PROXY.encode()).decode()[4:24]
 
 
-@pytest.mark.parametrize("module", ["bulk", "native"])
+@pytest.mark.parametrize(
+    ("cloud", "module", "echo", "word"),
+    [
+        (EC2, "bulk", Echo, "InvalidParameterValue"),
+        (EC2, "native", Echo, "InvalidParameterValue"),
+        (OPENSTACK, "bulk", EchoStack, "InvalidInput"),
+    ],
+    ids=["ec2-bulk", "ec2-native", "openstack-bulk"],
+)
 def test_no_verb_shows_a_secret_anywhere(
+    cloud: str,
     module: str,
+    echo: type[Echo],
+    word: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "cloud.auth").touch(0o600)
-    (tmp_path / "cloud.auth").write_text(f"[DEFAULT]\nkey = {KEY}\nsecret = {SECRET}\ntoken = {TOKEN}\n")
+    session = f"token = {TOKEN}\n" if cloud == EC2 else ""
+    (tmp_path / "cloud.auth").write_text(f"[DEFAULT]\nkey = {KEY}\nsecret = {SECRET}\n{session}")
     (tmp_path / "wrapper").write_text(WRAPPER)
     monkeypatch.setenv("TFCE_CONFIG", str(tmp_path / "site.cfg"))
     shown, refused = "", 0
-    with serving(Echo) as port, caplog.at_level(logging.DEBUG):
-        (tmp_path / "site.cfg").write_text(CFG.format(port=port, folder=tmp_path, module=module))
+    with serving(echo) as port, caplog.at_level(logging.DEBUG):
+        (tmp_path / "site.cfg").write_text(
+            CFG.format(cloud=cloud.format(port=port), folder=tmp_path, module=module)
+        )
         for verb, more in VERBS.items():
             refused += main([verb, "ce.example.org/long", *(one.format(folder=tmp_path) for one in more)]) != 0
             out, err = capfd.readouterr()
             shown += f"\n{verb}: {out}{err}"
-    assert refused >= 6 and "InvalidParameterValue" in shown and "****" in shown  # it was heard
+    assert refused >= 6 and word in shown and "****" in shown  # it was heard
     # The user data of a pilot that may still come to be waits there for Terraform, private.
     apart = ("/.terraform/providers/", "/unpacked/", "/contexts/")
     files = [path for path in sorted((tmp_path / "root").rglob("*")) if path.is_file()]

@@ -8,6 +8,8 @@ from typing import Any
 
 from libcloud.common.openstack_identity import OpenStackServiceCatalog
 
+from tfce.model.redact import learn
+
 _BRIEF = 10  # seconds: a token that ends as soon is not shared any more
 
 
@@ -43,6 +45,7 @@ class SharedLogin:
     def keep(self, connection: Any) -> None:
         """Share what a connection got from keystone."""
         identity = connection.get_auth_class()
+        learn(str(identity.auth_token or ""))
         if identity.auth_token and identity.auth_token_expires:
             self._known = _Known(
                 identity.auth_token, identity.auth_token_expires, identity.urls, identity.auth_user_info
