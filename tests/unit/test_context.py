@@ -474,3 +474,30 @@ def test_our_scripts_are_valid_shell() -> None:
         first = script.read_text().splitlines()[0]
         shell = "bash" if "bash" in first else "sh"
         assert subprocess.run([shell, "-n", script], check=False, capture_output=True).returncode == 0, script
+
+
+def test_lifetimes_are_spread_over_the_last_tenth_and_are_each_machines_own(tmp_path: Path) -> None:
+    guard = (data_path("templates") / "default/guard.sh").read_text()
+    lines = re.findall(r"^(?:seed|end)=.*$", guard, re.MULTILINE)
+    script = "\n".join(lines).replace("/var/lib/cloud/data/instance-id", "$id") + "\necho $end\n"
+    assert len(lines) == 2
+
+    def life(number: int) -> int:
+        (tmp_path / "id").write_text(f"i-{number:08x}\n")
+        given = {"PATH": os.environ["PATH"], "id": str(tmp_path / "id"), "up": "50", "age": "20"}
+        done = subprocess.run(["sh", "-c", script, "sh", "10000"], env=given, capture_output=True, check=True)
+        return int(done.stdout) - 30
+
+    lives = [life(number) for number in range(40)]
+    assert lives == [life(number) for number in range(40)]
+    assert all(9000 <= one <= 10000 for one in lives) and max(lives) - min(lives) > 500
+    assert len(set(lives)) > 30
+
+
+def test_a_machine_is_told_by_its_own_cloud_only() -> None:
+    def told(cloud: str) -> str:
+        recipe = Recipe(None, (), 60, OPENSTACK, cloud=cloud)
+        return str(document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0][-1])
+
+    assert "spot/instance-action" in told("EC2") and "tfce_drain" in told("OPENSTACK")
+    assert told("GCE") == told("a.b.Own") == told("") == ""

@@ -73,3 +73,16 @@ def test_a_broken_template_is_a_fault_with_its_line_with_or_without_cloud_init(
         found = findings(make_queue, Context_Template=str(own))
         assert not found["user data"].ok and "line 6" in found["user data"].detail
         assert NAME not in found
+
+
+@pytest.mark.parametrize(("minutes", "fits"), [(900, True), (901, False)])
+def test_jobs_that_the_end_of_a_vm_would_kill_are_said(make_queue: MakeQueue, minutes: int, fits: bool) -> None:
+    found = findings(make_queue, maxCPUTime=str(minutes), Context_MaxLifetime="60000")["job length"]
+    assert found.ok is fits
+    if not fits:
+        assert "longer than 900 min would be killed" in found.detail
+        assert found.cure == "set Context_MaxLifetime = 60077 or more, or maxCPUTime = 900 or less"
+
+
+def test_a_queue_that_does_not_say_how_long_jobs_are_is_not_judged(make_queue: MakeQueue) -> None:
+    assert "job length" not in findings(make_queue)

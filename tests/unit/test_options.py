@@ -248,5 +248,25 @@ def test_a_token_shows_nowhere(make_queue: MakeQueue) -> None:
 
 
 def test_what_is_not_ours_is_let_alone(make_queue: MakeQueue) -> None:
-    queue: Queue = make_queue(maxCPUTime="1440", SubmitPool="x", terraform_x="y", Instance_Other="z")
-    assert "maxCPUTime" not in queue.values()
+    queue: Queue = make_queue(CPUTime="1440", SubmitPool="x", terraform_x="y", Instance_Other="z")
+    assert "CPUTime" not in queue.values()
+
+
+@pytest.mark.parametrize(
+    ("said", "lifetime", "holds"), [("", 1000, 100), ("", 1209600, 86400), ("0", 1000, 0), ("70", 1000, 70)]
+)
+def test_the_drain_margin_is_a_tenth_of_the_lifetime_and_at_most_a_day(
+    make_queue: MakeQueue, said: str, lifetime: int, holds: int
+) -> None:
+    queue = make_queue(Context_DrainMargin=said, Context_MaxLifetime=lifetime)
+    assert queue.userdata.margin == holds
+
+
+def test_a_margin_that_leaves_no_time_for_a_job_is_refused() -> None:
+    assert "live 900 s" in faults(Context_DrainMargin="900", Context_MaxLifetime="1000")["Context_DrainMargin"]
+    assert not faults(Context_DrainMargin="899", Context_MaxLifetime="1000")
+
+
+@pytest.mark.parametrize(("said", "minutes"), [("1440", 1440), ("1440.0", 1440), ("0", None), ("a day", None)])
+def test_diracs_own_option_is_never_refused(make_queue: MakeQueue, said: str, minutes: int | None) -> None:
+    assert make_queue(maxCPUTime=said).limits.cpu_minutes == minutes

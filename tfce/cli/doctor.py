@@ -32,6 +32,8 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("user data", lambda: _user_data(queue)))
     if checks[-1].ok:
         checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
+    if queue.limits.cpu_minutes is not None:
+        checks.append(_guarded("job length", lambda: _job_length(queue, queue.limits.cpu_minutes or 0)))
     checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if checks[1].ok:
@@ -84,6 +86,20 @@ def _user_data(queue: Queue) -> str:
     recipe = recipe_for(queue)
     size = recipe.limit.measure(userdata.render(recipe, key="00000000", wrapper=_TYPICAL_WRAPPER).data)
     return f"{size} of {recipe.limit.size} bytes before the pilot wrapper"
+
+
+def _job_length(queue: Queue, minutes: int) -> str:
+    """Whether the longest job that DIRAC sends fits into the shortest life of a VM."""
+    life, need = queue.userdata.shortest, minutes * 60
+    if need > life:
+        raise ConfigError(
+            "Context_MaxLifetime",
+            str(queue.userdata.max_lifetime),
+            f"VMs end after {life} s or later, jobs may take maxCPUTime = {minutes} min, {need} s: "
+            f"those longer than {life // 60} min would be killed",
+            f"set Context_MaxLifetime = {-(-need * 10 // 9) + 10} or more, or maxCPUTime = {life // 60} or less",
+        )
+    return f"maxCPUTime = {minutes} min fits into the {life} s that each VM lives at least"
 
 
 def _schema(queue: Queue) -> str:

@@ -71,6 +71,10 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     if most is not None and len(groups["shape"].networks) > most:
         problem, cure = f"a VM has {most} network there", f"name {most}"
         faults.append(Fault("Instance_Networks", text["Instance_Networks"], problem, cure))
+    if groups["userdata"].margin >= groups["userdata"].shortest:
+        problem = f"VMs live {groups['userdata'].shortest} s or longer, so none would take a job"
+        cure = "make it shorter, or Context_MaxLifetime longer"
+        faults.append(Fault("Context_DrainMargin", text.get("Context_DrainMargin", ""), problem, cure))
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:

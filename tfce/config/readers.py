@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from tfce.model.proxy import ProxyRule
@@ -52,6 +53,16 @@ def natural(value: str) -> int:
 def optional_count(value: str) -> int | None:
     """A whole number of at least 1, or nothing."""
     return count(value) if value else None
+
+
+def optional_natural(value: str) -> int | None:
+    """A whole number, not negative, or nothing."""
+    return natural(value) if value else None
+
+
+def minutes(value: str) -> int | None:
+    """An option of DIRAC's own: a number, cut to a whole one; None for anything else, not ours to refuse."""
+    return int(value.partition(".")[0]) if re.fullmatch(r"0*[1-9]\d{0,8}(\.\d*)?", value) else None
 
 
 def proxy_rule(value: str) -> ProxyRule:

@@ -13,6 +13,7 @@ from typing import Any
 from tfce.config import readers as read
 from tfce.model.proxy import ProxyRule
 
+_DAY = 86400
 _PUBLISHERS = (
     "self, amazon, aws-marketplace, 136693071363, 099720109477, 764336703387, 792107900819, "
     "309956199498, 125523088429"
@@ -103,6 +104,14 @@ class UserData:
     max_lifetime: int = _option(
         "Context_MaxLifetime", read.count, "1209600", "seconds after which a VM is overdue", "259200"
     )
+    drain_margin: int | None = _option(
+        "Context_DrainMargin",
+        read.optional_natural,
+        "",
+        "seconds before its end in which a VM's pilot takes no further job; unset: a tenth of "
+        "Context_MaxLifetime, at most a day",
+        "21600",
+    )
     proxy_lifetime: ProxyRule = _option(
         "Context_ProxyLifetime",
         read.proxy_rule,
@@ -114,6 +123,16 @@ class UserData:
     linger: int = _option(
         "Context_Linger", read.natural, "0", "seconds a VM whose pilot failed stays up, for who debugs it", "3600"
     )
+
+    @property
+    def margin(self) -> int:
+        """``drain_margin``, or what holds where it is unset."""
+        return min(self.max_lifetime // 10, _DAY) if self.drain_margin is None else self.drain_margin
+
+    @property
+    def shortest(self) -> int:
+        """The seconds that every VM lives at least: lifetimes are spread over the last tenth."""
+        return self.max_lifetime - self.max_lifetime // 10
 
 
 @dataclass(frozen=True)
@@ -222,6 +241,13 @@ class Limits:
     )
     waiting: int | None = _option(
         "MaxWaitingJobs", read.optional_count, "", "VMs of the queue that may boot; DIRAC's default is 1", "10"
+    )
+    cpu_minutes: int | None = _option(
+        "maxCPUTime",
+        read.minutes,
+        "",
+        "minutes a job of the queue may take; compared by tfce doctor",
+        "2880",
     )
 
 

@@ -315,6 +315,8 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
         limit=_limit(queue),
         cvmfs_proxies=queue.userdata.cvmfs_proxies,
         linger=queue.userdata.linger,
+        drain_margin=queue.userdata.margin,
+        cloud=queue.endpoint.cloud,
     )
 
 

@@ -19,7 +19,18 @@ from tfce.model.errors import ConfigError, TfceError
 from tfce.userdata.advice import changes, too_large
 from tfce.userdata.pack import compress, pack
 from tfce.userdata.recipe import Recipe
-from tfce.userdata.template import EXECUTABLE, JINJA, OPTION, PROXY, STAMP, STAMP_RULE, Template, holds_proxy, load
+from tfce.userdata.template import (
+    EXECUTABLE,
+    JINJA,
+    OPTION,
+    PROXY,
+    STAMP,
+    STAMP_RULE,
+    Template,
+    holds_proxy,
+    load,
+    script,
+)
 
 __all__ = [
     "EC2",
@@ -139,6 +150,8 @@ def _words(recipe: Recipe, key: str) -> dict[str, str]:
         STAMP_RULE: key,
         "STARTLIMIT_STR": str(min(recipe.start_limit, recipe.max_lifetime)),
         "LIFETIME_STR": str(recipe.max_lifetime),
+        "MARGIN_STR": str(recipe.drain_margin),
+        "NOTICE_STR": script(f"notices/{recipe.cloud}.sh"),
         "LINGER_STR": str(recipe.linger),
         "SQUIDS_STR": recipe.cvmfs_proxies,
     }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 
 from tfce.config.capabilities import Limit
 from tfce.model import userdata as wire
+
+_BASE64 = re.compile(rb"([A-Za-z0-9+/=]{200,})")
 
 
 def pack(text: str, limit: Limit) -> bytes:
@@ -22,9 +25,13 @@ def pack(text: str, limit: Limit) -> bytes:
 
 
 def compress(data: bytes) -> bytes:
-    """What gzip makes of ``data``, without a time in it: the shortest of zlib's ways."""
-    ways = (zlib.compressobj(9, zlib.DEFLATED, 31, memory) for memory in (7, 8, 9))
-    return min((way.compress(data) + way.flush() for way in ways), key=len)
+    """What gzip makes of ``data``, without a time in it. Long base64, which wrappers are full of, gets blocks with
+    codes of their own: about a twentieth less."""
+    way = zlib.compressobj(9, zlib.DEFLATED, 31)
+    *most, last = [part for part in _BASE64.split(data) if part] or [b""]
+    return (
+        b"".join(way.compress(part) + way.flush(zlib.Z_BLOCK) for part in most) + way.compress(last) + way.flush()
+    )
 
 
 def _packed(plain: bytes, binary: bool) -> bytes:

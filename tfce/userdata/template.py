@@ -24,7 +24,7 @@ STAMP = "STAMP_STR"
 STAMP_RULE = "STAMPRULE_STR"
 JINJA = "## template: jinja"
 
-_COMMENT = re.compile(r"^ *#(?!!).*\n", re.MULTILINE)
+_SPARE = re.compile(r"^ *#(?!!).*\n|^ +", re.MULTILINE)  # comments and indents
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -137,10 +137,19 @@ def _resolve(value: Any, file: Path) -> Any:
 def _text(file: Path, name: str) -> str:
     for folder in (file.parent, data_path("templates")):
         if (folder / name).is_file():
-            text = (folder / name).read_text(encoding="utf-8")
             ours = (folder / name).is_relative_to(data_path("templates"))
-            return _COMMENT.sub("", text) if ours else text
+            return _bare(folder / name) if ours else (folder / name).read_text(encoding="utf-8")
     raise _fault(file, f"takes a text from {name}, which is not there", f"put {name} beside the template")
+
+
+def script(name: str) -> str:
+    """The text of a script of tfce's own, without comments; empty where there is none."""
+    path = data_path("templates") / name
+    return _bare(path) if path.is_file() else ""
+
+
+def _bare(path: Path) -> str:
+    return _SPARE.sub("", path.read_text(encoding="utf-8"))
 
 
 def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

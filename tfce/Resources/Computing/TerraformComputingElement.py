@@ -89,6 +89,10 @@ Context_CVMFSProxies:
 Context_MaxLifetime:
   (Optional) Seconds after which a VM is overdue. Default: 1209600. Example: ``259200``
 
+Context_DrainMargin:
+  (Optional) Seconds before its end in which a VM's pilot takes no further job; unset: a tenth of
+  Context_MaxLifetime, at most a day. Example: ``21600``
+
 Context_ProxyLifetime:
   (Optional) Seconds a proxy of its own in the VM must last; none: it gets none; unset: 1209600 (two weeks)
   where the pilot wrapper brings no proxy, else none. Example: ``604800``
@@ -163,6 +167,9 @@ MaxTotalJobs:
 
 MaxWaitingJobs:
   (Optional) VMs of the queue that may boot; DIRAC's default is 1. Example: ``10``
+
+maxCPUTime:
+  (Optional) Minutes a job of the queue may take; compared by tfce doctor. Example: ``2880``
 
 Example
 -------
