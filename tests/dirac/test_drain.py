@@ -13,6 +13,8 @@ AGENT = """
 import sys
 from DIRAC import gConfig
 gConfig.setOptionValue("/LocalSite/InstancePath", sys.argv[1])
+gConfig.setOptionValue("/DIRAC/Setup", "Test")
+gConfig.setOptionValue("/DIRAC/Setups/Test/WorkloadManagement", "Test")
 from DIRAC.Core.Utilities.File import mkDir
 try:
     from DIRAC.WorkloadManagementSystem.Agent.JobAgent import JobAgent

@@ -274,7 +274,7 @@ def test_the_secret_proxy_is_the_path_of_the_dumped_proxy_and_follows_its_renewa
     seen: list[Credentials] = []
     assemble = type(element)._assemble
     monkeypatch.setattr(type(element), "_assemble", staticmethod(lambda q, s: (seen.append(s), assemble(q, s))[1]))
-    assert "DIRAC has given none" in element.getCEStatus()["Message"]
+    assert "DIRAC has given no proxy" in element.getCEStatus()["Message"]
     for chain in (issuer.proxy(DAY), issuer.proxy(2 * DAY)):
         element.setProxy(chain)
         for _ in range(2):
