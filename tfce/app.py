@@ -46,7 +46,7 @@ def assemble(
 
     Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
     """
-    workspace = Workspace(queue)
+    workspace = Workspace(queue, clock)
     secrets = secrets or credentials.load(queue)
     cloud = connect(queue.endpoint, secrets)
     if module_for(queue).bulk:

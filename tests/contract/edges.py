@@ -89,7 +89,7 @@ class FakeEdge:
         return parse("cloud.example.org", name, wanted, self.folder / "dirac", self.folder / "root")
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
-        workspace = Workspace(self.queue(queue, options))
+        workspace = Workspace(self.queue(queue, options), self.sky.clock)
         terraform, cloud = FakeTerraform(workspace, self.sky, self.batch), FakeCloud(self.sky)
         return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
 

@@ -16,6 +16,7 @@ from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.model.reasons import Kind
+from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.submit import failure_kind, recipe_for
 from tfce.store.workspace import Workspace
@@ -159,6 +160,15 @@ def log(options: argparse.Namespace) -> int:
     else:
         print(found.text())
     return PARTLY if found.trouble else DONE
+
+
+def history(options: argparse.Namespace) -> int:
+    found = chronicle(Workspace(_queue(options)), options.since, options.until, options.pilot)
+    if options.json:
+        _json({"history": [dict(one.facts) for one in found]})
+    else:
+        print(tables.history_table(found))
+    return DONE
 
 
 def audit(options: argparse.Namespace) -> int:

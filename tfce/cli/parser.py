@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ _EPILOG = (
     "Exit codes: 0 done, 1 done in part or a mismatch, 2 usage or configuration, "
     "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes."
 )
+_TIMES = "2026-01-31T12:00, in UTC, or 90m, 12h, 2d ago"
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -83,6 +86,12 @@ def _of_pilots(groups: Any) -> None:
 
 
 def _of_records(groups: Any) -> None:
+    history = _command(
+        groups, commands.history, "show what was done to the pilots, by whom, when and why", json=True
+    )
+    history.add_argument("--from", dest="since", type=_time, metavar="TIME", help=f"not before {_TIMES}")
+    history.add_argument("--to", dest="until", type=_time, metavar="TIME", help=f"not after {_TIMES}")
+    history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help="of this pilot only")
     audit = _command(groups, commands.audit, "compare record, Terraform state and cloud", json=True)
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
     _command(groups, commands.repair, "rebuild a damaged record or state")
@@ -95,6 +104,17 @@ def _of_hosts(groups: Any) -> None:
     demo.add_argument(
         "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"
     )
+
+
+def _time(text: str) -> datetime:
+    number, unit = text[:-1], _UNITS.get(text[-1:])
+    try:
+        if unit and number.isascii() and number.isdigit():
+            return datetime.now(UTC) - timedelta(**{unit: int(number)})
+        when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"{text} is no time; give {_TIMES}") from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _at_least_one(text: str) -> int:

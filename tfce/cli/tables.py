@@ -9,6 +9,7 @@ from typing import Any
 from tfce.app import Parts
 from tfce.model.pilot import timestamp
 from tfce.model.vm import VM
+from tfce.pilots.chronicle import Happening
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
 
@@ -162,3 +163,9 @@ def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
     names = ("reference", "name", "state", "age_s")
     cells = [["-" if row[name] is None else row[name] for name in names] for row in rows]
     return table([name.upper() for name in names], cells) if rows else "no VM is left over"
+
+
+def history_table(found: Sequence[Happening]) -> str:
+    """A queue's history for people."""
+    rows = [(timestamp(one.time), one.event, one.pilots or "-", one.what, one.who or "-") for one in found]
+    return table(("TIME", "EVENT", "PILOTS", "WHAT", "BY"), rows) if rows else "nothing is recorded of that"

@@ -13,6 +13,7 @@ from tfce.model.record import Tombstone
 from tfce.model.vm import OVER, VM, by_key
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
 from tfce.pilots.services import Services
+from tfce.store.workspace import Workspace
 
 
 class UnknownPilotError(TfceError):
@@ -58,7 +59,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     workspace = services.workspace
     journal = workspace.journal.entries() if workspace.exists else []
     ledger = workspace.load().tombstones if workspace.exists else {}
-    key, node_id = _named(text, journal, ledger)
+    key, node_id = named(workspace, text, journal, ledger)
     node, console, trouble = None, None, ""
     if node_id not in ledger:
         try:
@@ -69,7 +70,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     if node is not None:
         key, node_id = key or node.key or node.name, node.id
     kept = ConsoleStore(workspace).read(key) if key and workspace.exists else None
-    events = [event for event in (_about(line, key, node_id) for line in journal) if event]
+    events = [event for event in (about(line, key, node_id) for line in journal) if event]
     if node is None and not events and kept is None and node_id not in ledger:
         if trouble:
             raise CloudError(trouble)
@@ -88,15 +89,18 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     )
 
 
-def _named(text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Tombstone]) -> tuple[str, str]:
-    """Key and instance id of what ``text`` names, as far as the workspace knows them; else empty."""
+def named(
+    workspace: Workspace, text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Tombstone]
+) -> tuple[str, str]:
+    """Key and instance id of the pilot that ``text`` names by reference, stamp or its VM's name, as far as the
+    workspace knows them; else empty."""
     ids = {entry.key: node_id for node_id, entry in ledger.items()}
     keys = {node_id: entry.key for node_id, entry in ledger.items()}
     for line in journal:  # goes before the ledger, which may have a second VM of the same key
         created = line.get("created") or {} if line.get("event") == "submitted" else {}
         ids |= created
         keys |= {known: key for key, known in created.items()}
-    word = text.strip()
+    word = text.strip().removeprefix(workspace.queue.workspace.name_prefix)
     if is_key(word.upper()) and not word.startswith(REFERENCE_PREFIX):
         return word.upper(), ids.get(word.upper(), "")
     node_id = instance_id(word)
@@ -118,11 +122,13 @@ def _fate(node_id: str, ledger: Mapping[str, Tombstone], trouble: str) -> str:
     return "nothing is known" if trouble else "the cloud lists no such VM"
 
 
-def _about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | None:
-    """What a line of the journal says of one pilot; None when it speaks of others only."""
+def about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | None:
+    """What a line of the journal says of one pilot, and who wrote it; None when it speaks of others only."""
     names = [name for name in (key, node_id and reference(node_id)) if name]
     facts: dict[str, Any] = {}
     for field, value in line.items():
+        if field == "by":
+            continue
         if isinstance(value, dict):
             said = [value[name] for name in names if name in value]
         else:
@@ -130,7 +136,8 @@ def _about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | 
             said = [one for one in entries if one in names or _of(one, key, node_id)]
         if said:
             facts[field] = said[0]
-    return {"time": line.get("time", "?"), "event": line.get("event", "?"), **facts} if facts else None
+    by = {"by": line["by"]} if isinstance(line.get("by"), dict) else {}
+    return {"time": line.get("time", "?"), "event": line.get("event", "?"), **by, **facts} if facts else None
 
 
 def _of(entry: object, key: str, node_id: str) -> bool:
@@ -162,6 +169,6 @@ def _words(event: Mapping[str, Any]) -> str:
         elif field == "vms":
             lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
             said.append(f"{value.get('reason', '?')}{lived}")
-        elif field not in ("time", "event", "keys"):
+        elif field not in ("time", "event", "keys", "by"):
             said.append(field.replace("_", " "))
     return " ".join(said)

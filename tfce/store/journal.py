@@ -12,6 +12,7 @@ from typing import Any
 from tfce.model.pilot import timestamp
 from tfce.model.redact import within
 from tfce.store import files
+from tfce.store.actor import actor
 
 _SIZE = 4_000_000  # bytes; one older journal of this size is kept
 
@@ -26,7 +27,7 @@ class Journal:
 
     def append(self, event: str, **facts: Any) -> None:
         """Add one line: what was done to which pilots, and why."""
-        entry = within({"time": timestamp(self._clock()), "event": event, **facts})
+        entry = within({"time": timestamp(self._clock()), "event": event, "by": actor(), **facts})
         line = json.dumps(entry, sort_keys=True)
         with files.explained(self._path, "written"):
             files.clear(self._path)

@@ -1,0 +1,121 @@
+"""What was done to a queue's pilots, by whom, when and why: its journal, read for people and programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tfce.model.pilot import moment
+from tfce.pilots.history import about, named
+from tfce.store.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of a queue's journal. ``time``: aware, UTC. ``who``: ``user@host (program, pid)``, "" in lines of
+    older versions. ``pilots``: how many it is about; ``what``: for people; ``facts``: the line itself."""
+
+    time: datetime
+    queue: str
+    who: str
+    event: str
+    pilots: int
+    what: str
+    facts: Mapping[str, Any]
+
+
+def chronicle(
+    workspace: Workspace, since: datetime | None = None, until: datetime | None = None, pilot: str = ""
+) -> list[Happening]:
+    """What the queue's journal tells, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
+    stamp or VM's name) only where one is named. Asks nothing of the cloud; unreadable lines are left out."""
+    if not workspace.exists:
+        return []
+    lines = workspace.journal.entries()
+    if pilot:
+        key, node = named(workspace, pilot, lines, workspace.load().tombstones)
+        lines = [told for told in (about(line, key, node) for line in lines) if told]
+    found = (_happening(workspace.queue.label, line) for line in lines)
+    return [one for one in found if one and (since or one.time) <= one.time <= (until or one.time)]
+
+
+def _happening(queue: str, line: Mapping[str, Any]) -> Happening | None:
+    try:
+        when = moment(line["time"])
+    except (KeyError, ValueError, TypeError):
+        return None
+    event = str(line.get("event", "?"))
+    number, what = _what(event, line)
+    return Happening(when, queue, _who(line.get("by")), event, number, what, line)
+
+
+def _who(by: object) -> str:
+    if not isinstance(by, dict):
+        return ""
+    return f"{by.get('user', '?')}@{by.get('host', '?')} ({by.get('program', '?')}, {by.get('pid', '?')})"
+
+
+def _what(event: str, line: Mapping[str, Any]) -> tuple[int, str]:
+    """How many pilots a line is about, and what it says of them."""
+    told = _TOLD.get(event)
+    if told:
+        return told(line)
+    return 0, ", ".join(f"{name} {value}" for name, value in line.items() if name not in ("time", "event", "by"))
+
+
+def _asked(line: Mapping[str, Any]) -> tuple[int, str]:
+    number = _size(line.get("keys"))
+    return number, f"{number} asked for" + (f"; {line['wanted']} wanted in all" if "wanted" in line else "")
+
+
+def _made(line: Mapping[str, Any]) -> tuple[int, str]:
+    created, failed = _size(line.get("created")), _kinds(line.get("failed"))
+    return created + len(failed), ", ".join([f"{created} created", *_counted(failed)])
+
+
+def _meant(line: Mapping[str, Any]) -> tuple[int, str]:
+    causes = line.get("pilots")
+    causes = list(causes.values()) if isinstance(causes, dict) else [causes] if causes else []
+    return len(causes), ", ".join(_counted(map(str, causes))) or "nothing"
+
+
+def _gone(line: Mapping[str, Any]) -> tuple[int, str]:
+    vms = line.get("vms")
+    reasons = [
+        str(one.get("reason", "?")) for one in (vms if isinstance(vms, list) else [vms]) if isinstance(one, dict)
+    ]
+    failed = _size(line.get("failed"))
+    return len(reasons), ", ".join(_counted(reasons) + [f"{failed} not removed"] * bool(failed)) or "nothing"
+
+
+def _found(line: Mapping[str, Any]) -> tuple[int, str]:
+    adopted, never = _size(line.get("adopted")), _size(line.get("never_created"))
+    return adopted + never, f"{adopted} taken back, {never} never created"
+
+
+_TOLD: Mapping[str, Callable[[Mapping[str, Any]], tuple[int, str]]] = {
+    "submit": _asked,
+    "submitted": _made,
+    "remove": _meant,
+    "removed": _gone,
+    "recovered": _found,
+}
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        return 1
+    return len(value) if isinstance(value, dict | list) else 0
+
+
+def _kinds(failed: object) -> list[str]:
+    """Why pilots failed, by kind; ``failed`` is by key, or the reason of one."""
+    reasons = failed.values() if isinstance(failed, dict) and "kind" not in failed else [failed]
+    return [f"refused ({one['kind']})" for one in reasons if isinstance(one, dict) and "kind" in one]
+
+
+def _counted(words: Iterable[str]) -> list[str]:
+    return [f"{number} {word}" for word, number in Counter(words).most_common()]
