@@ -59,6 +59,22 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     if queue.endpoint.entry:
         return Credentials(*clouds_yaml.login(queue.endpoint.entry))
     path: Path = queue.access.auth_file
+    parser = _parsed(path)
+    section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
+    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
+    _complete(queue, path, values)
+    if values["token"] and not queue.endpoint.capabilities.session_token:
+        raise _fault(
+            path, f"holds a session token, which {queue.endpoint.cloud} does not take", "take `token` out"
+        )
+    if values["secret"] == PROXY:
+        values["secret"] = _proxy(queue, path, proxy)
+    token = values["token"] or str(queue.endpoint.driver.get("token", ""))
+    return Credentials(values["key"], values["secret"], token)
+
+
+def _parsed(path: Path) -> configparser.RawConfigParser:
+    """The file's sections; it is the user's own and private."""
     parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
         parser.read_string(trust.read(path, private=True))
@@ -75,17 +91,7 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
             f"cannot be read ({error.strerror})",
             f"write {_EXAMPLE}; give it to the user who runs tfce, with rights 600",
         ) from None
-    section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
-    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
-    _complete(queue, path, values)
-    if values["token"] and not queue.endpoint.capabilities.session_token:
-        raise _fault(
-            path, f"holds a session token, which {queue.endpoint.cloud} does not take", "take `token` out"
-        )
-    if values["secret"] == PROXY:
-        values["secret"] = _proxy(queue, path, proxy)
-    token = values["token"] or str(queue.endpoint.driver.get("token", ""))
-    return Credentials(values["key"], values["secret"], token)
+    return parser
 
 
 def _complete(queue: Queue, path: Path, values: Mapping[str, str]) -> None:
