@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-flat bench-tables test-bulk test-dirac \
 	test-openstack test-context test-boot test-crash test-hostile audit clean
 
 demo: $(VENV)/ready
@@ -79,6 +79,10 @@ bench-openstack: $(VENV)/ready
 # Twenty queues at once.
 bench-queues: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.queues $(BENCH)
+
+# Beside 10, 1000 and 10 000 running pilots, on a fast nova of our own.
+bench-flat: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.flat $(BENCH)
 
 # Tables and chart of what was measured last.
 bench-tables: $(VENV)/ready

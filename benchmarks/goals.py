@@ -12,11 +12,22 @@ _GROWTH = 1.2  # seconds at 1000 running against those at 10
 _FASTER = 10.0  # a submission of 50 with half a second of latency, against CloudCE
 _SPARE = 2  # requests above the smallest possible number
 _MEGABYTES = 2000  # for twenty queues at once
+_MANY, _FLAT = 10_000, 1.3  # running pilots; own seconds of a submission of 10 beside them, against beside 10
+_LIST, _FLAT_MEGABYTES = 3.0, 300  # seconds of a poll or refresh of so many; memory
+_TIMES = {  # what, how many, added seconds: how many times CloudCE's speed
+    ("submit", 1, 0.0): 1.0,
+    ("submit", 1, 0.5): 1.0,
+    ("submit", 50, 0.5): 15.0,
+    ("reap", 20, 0.0): 1.0,
+    ("reap", 20, 0.5): 4.0,
+    ("poll", 300, 0.5): 100.0,
+}
 
 
 def judged(rows: Sequence[Row]) -> list[Line]:
     """Goal, figure and verdict, for each that can be judged."""
-    return [line for judge in (_growth, _start, _faster, _requests, _queues) for line in judge(rows)]
+    judges = (_growth, _flat, _start, _element, _faster, _requests, _queues)
+    return [line for judge in judges for line in judge(rows)]
 
 
 def _find(rows: Sequence[Row], test: Callable[[Row], bool]) -> Row | None:
@@ -28,7 +39,9 @@ def _met(met: bool) -> str:
 
 
 def _growth(rows: Sequence[Row]) -> Iterator[Line]:
-    mine = [row for row in rows if row.who == "bulk" and row.what in ("submit", "refresh")]
+    mine = [
+        row for row in rows if row.who == "bulk" and row.what in ("submit", "refresh") and row.cloud != "small"
+    ]
     for many in sorted((row for row in mine if row.running == 1000), key=lambda row: (row.cloud, row.task)):
         task = (many.latency, 10, many.what, many.count)
         few = _find(mine, lambda row, many=many, task=task: (row.cloud, row.task) == (many.cloud, task))
@@ -41,6 +54,46 @@ def _growth(rows: Sequence[Row]) -> Iterator[Line]:
             if ratio > _GROWTH >= own:
                 verdict = "met but for the cloud's time"
             yield f"{what} ≤ {_GROWTH}", figure + (apart if many.asking else ""), verdict
+
+
+def _flat(rows: Sequence[Row]) -> Iterator[Line]:
+    """While 10 000 run."""
+    mine = [row for row in rows if (row.cloud, row.who) == ("small", "bulk")]
+    for many in (row for row in mine if row.running == _MANY):
+        where = f"{many.title} beside {_MANY} on {WHERE['small']}"
+        few = _find(mine, lambda row, many=many: (10, many.what, many.count) == (row.running, row.what, row.count))
+        if (many.what, many.count) == ("submit", 10) and few:
+            after, before = many.cpu or _own(many), few.cpu or _own(few)
+            ratio, figure = after / before, f"{after:.2f} / {before:.2f} = {after / before:.1f}"
+            yield f"{where}: own seconds of CPU / those beside 10 ≤ {_FLAT}", figure, _met(ratio <= _FLAT)
+        if many.what in ("poll all", "refresh"):
+            pages = many.least or 0
+            seconds = many.cpu or many.seconds
+            figure = f"{seconds:.1f} s; {many.seconds:.1f} s by the clock, load {many.load:g}"
+            yield f"{where}: {_LIST:g} s of CPU", figure, _met(seconds <= _LIST)
+            yield f"{where}: requests ≤ pages + 1", f"{many.requests}, {pages}", _met(many.requests <= pages + 1)
+    most = max((row.megabytes or 0 for row in mine if row.running == _MANY), default=0)
+    if most:
+        yield (
+            f"{_MANY} running on {WHERE['small']}: {_FLAT_MEGABYTES} MB in all",
+            f"{most} MB",
+            _met(most <= _FLAT_MEGABYTES),
+        )
+
+
+def _element(rows: Sequence[Row]) -> Iterator[Line]:
+    """Our element beside CloudCE: at least so many times as fast, by latency."""
+    for (what, count, latency), times in _TIMES.items():
+        task = (latency, 0, what, count)
+        mine = {row.who: row for row in rows if (row.cloud, row.running, row.task) == ("openstack", None, task)}
+        ours, theirs = mine.get("element"), mine.get("cloudce")
+        if ours and theirs:
+            ratio = theirs.seconds / ours.seconds
+            goal = (
+                f"{what} {count} through the element on OpenStack, +{latency:g} s: {times:g} times CloudCE's speed"
+            )
+            figure = f"{theirs.seconds:.1f} / {ours.seconds:.1f} = {ratio:.1f} times"
+            yield goal, figure, _met(ratio >= times)
 
 
 def _own(row: Row) -> float:

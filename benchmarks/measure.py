@@ -26,6 +26,7 @@ class Cost:
     megabytes: int | None = None
     asking: float | None = None
     waiting: float | None = None
+    cpu: float | None = None
 
 
 def measured(asked: Asked, work: Callable[[], Any]) -> Cost:

@@ -16,7 +16,13 @@ from benchmarks.results import Row, load, newest
 
 HERE = Path(__file__).resolve().parent
 CHART = HERE.parent / "docs" / "cost.svg"
-PAGES = {"goals": "README.md", "moto": "README.md", "localstack": "README.md", "openstack": "openstack.md"}
+PAGES = {
+    "goals": "README.md",
+    "moto": "README.md",
+    "localstack": "README.md",
+    "small": "README.md",
+    "openstack": "openstack.md",
+}
 _HEADS = {"bulk": "tfce, bulk", "element": "tfce's element", "native": "tfce, native", "cloudce": "CloudCE"}
 
 

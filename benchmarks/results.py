@@ -21,7 +21,8 @@ FOLDER = Path(__file__).resolve().parent / "results"
 class Row:
     """One measurement: ``who`` did ``what`` with ``count`` pilots on ``cloud`` while ``running`` others ran (None:
     few, however many). ``least``: the smallest number of requests that could do it. ``asking``: seconds in which
-    a request was under way; ``waiting``: seconds spent on looking until the VMs were up. ``load``: how busy the
+    a request was under way; ``waiting``: seconds spent on looking until the VMs were up. ``cpu``: of
+    ours and Terraform's; ``load``: how busy the
     machine was (processes, one minute's average); ``run``: when the program was started."""
 
     cloud: str
@@ -38,6 +39,7 @@ class Row:
     waiting: float | None = None
     load: float = 0.0
     run: str = ""
+    cpu: float | None = None
 
     @property
     def task(self) -> tuple[float, int, str, int]:
@@ -52,14 +54,14 @@ class Row:
     @property
     def cell(self) -> str:
         """The figures."""
-        parts = {"asking": self.asking, "waiting": self.waiting}
+        parts = {"asking": self.asking, "waiting": self.waiting, "CPU": self.cpu}
         known = ", ".join(f"{seconds:.1f} {what}" for what, seconds in parts.items() if seconds)
         apart = f" ({known})" if known else ""
         memory = f" · {self.megabytes} MB" if self.megabytes else ""
         return f"{self.seconds:.1f} s{apart} · {self.requests}{memory}"
 
 
-TITLES = ("refresh", "Terraform's start", "command's start")  # tasks that have no number
+TITLES = ("refresh", "poll all", "Terraform's start", "command's start")  # tasks that have no number
 
 
 class Results:
@@ -99,6 +101,7 @@ class Results:
             *(None if value is None else round(value, 3) for value in (cost.asking, cost.waiting)),
             load=round(os.getloadavg()[0], 1),
             run=self._run,
+            cpu=None if cost.cpu is None else round(cost.cpu, 3),
         )
         self._append({name: value for name, value in asdict(row).items() if value is not None})
         among = "" if running is None else f"{running} running, "

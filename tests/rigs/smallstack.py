@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class SmallStack:
     page: int = 1000
     operators: tuple[str, ...] = ("in", "eq", "neq")  # that glance's filters know
     asked: list[str] = field(default_factory=list)
+    spans: list[tuple[float, float]] = field(default_factory=list)  # when an answer was made, and for how long
     port: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -210,6 +212,12 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def do_any(self) -> None:
+        begun = time.time()
+        self.serve()
+        self.cloud.spans.append((begun, time.time() - begun))
+
+    def serve(self) -> None:
+        """Answer one request."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         given = json.loads(body) if body else None

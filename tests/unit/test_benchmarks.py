@@ -33,6 +33,11 @@ def results(tmp_path: Path) -> Results:
     results.add("openstack", "bulk", "command's start", 0, Cost(0.5, 0), 0.0)
     results.add("openstack", "bulk", "submit", 1, Cost(3.0, 7), 0.0, least=6)
     results.add("openstack", "cloudce", "submit", 1, Cost(1.2, 7), 0.0, least=5)
+    results.add("openstack", "element", "submit", 50, Cost(4.0, 8), 0.5, least=6)
+    for running, seconds in ((10, 0.3), (10_000, 0.7)):
+        cost = Cost(9.0, 3, 290, 0.2, cpu=seconds)
+        results.add("small", "bulk", "submit", 10, cost, 0.0, running=running, least=2)
+        results.add("small", "bulk", "refresh", 0, Cost(4.0, 12, 301, cpu=2.0), 0.0, running=running, least=10)
     results.add("moto", "bulk", "queues", 20, Cost(20.0, 40, megabytes=900), 0.0)
     return results
 
@@ -61,10 +66,13 @@ def test_the_last_file_of_each_program_is_read(results: Results) -> None:
 def test_all_who_did_the_same_stand_in_one_line(results: Results) -> None:
     rows, _ = load([results.path])
     table = report.cloud_table([row for row in rows if row.cloud == "openstack"])
-    assert "| added latency | running | what | tfce, bulk | tfce, native | CloudCE | at least |" in table
+    assert (
+        "| added latency | running | what | tfce, bulk | tfce's element | tfce, native | CloudCE | at least |"
+        in table
+    )
     waited = "17.0 s (15.0 asking, 9.5 waiting) · 116 · 150 MB"
-    assert f"| 0 s | 10 | submit 10 | 3.0 s · 7 · 150 MB | {waited} |  | 6 |" in table
-    assert "| 0.5 s |  | submit 50 | 7.0 s · 8 |  | 63.0 s · 103 | 5 |" in table
+    assert f"| 0 s | 10 | submit 10 | 3.0 s · 7 · 150 MB |  | {waited} |  | 6 |" in table
+    assert "| 0.5 s |  | submit 50 | 7.0 s · 8 | 4.0 s · 8 |  | 63.0 s · 103 | 5 |" in table
 
 
 def test_goals_are_judged(results: Results) -> None:
@@ -73,6 +81,14 @@ def test_goals_are_judged(results: Results) -> None:
     said = "\n".join(f"{goal}: {figure}: {verdict}" for goal, (figure, verdict) in judged.items())
     assert "submit 10 on EC2 (moto), +0 s: seconds at 1000 running / at 10 ≤ 1.2: 3.3 / 3.0 = 1.10: met" in said
     assert "refresh on OpenStack, +0 s: seconds at 1000 running / at 10 ≤ 1.2: 3.0 / 2.0 = 1.50: missed" in said
+    assert (
+        "submit 50 through the element on OpenStack, +0.5 s: 15 times CloudCE's speed: 63.0 / 4.0 = 15.8" in said
+    )
+    beside = "beside 10000 on a fast nova"
+    assert f"submit 10 {beside}: own seconds of CPU / those beside 10 ≤ 1.3: 0.70 / 0.30 = 2.3: missed" in said
+    assert f"refresh {beside}: 3 s of CPU: 2.0 s; 4.0 s by the clock" in said
+    assert f"refresh {beside}: requests ≤ pages + 1: 12, 10: missed" in said
+    assert "10000 running on a fast nova: 300 MB in all: 301 MB: missed" in said
     assert "= 1.0 s; CloudCE 1.2 s: met" in said
     assert "10 times faster than CloudCE: 63.0 / 7.0 = 9.0 times: missed" in said
     assert (
