@@ -149,7 +149,7 @@ def declared(module: str) -> dict[str, tuple[str, bool, bool, bool]]:
     for name, body in _VARIABLE.findall(text):
         kind = _TYPE.search(body)
         assert kind, name
-        flat = re.sub(r"\s+", " ", kind.group(1)).strip()
+        flat = re.sub(r"\s+", " ", re.sub(r"#.*", "", kind.group(1))).strip()
         marks = [
             re.search(rf"^  {mark}", body, re.MULTILINE) is not None for mark in ("default", "sensitive *= true")
         ]
@@ -158,8 +158,9 @@ def declared(module: str) -> dict[str, tuple[str, bool, bool, bool]]:
 
 
 def test_the_variables_of_all_root_modules_are_the_same() -> None:
-    """One queue.tfvars serves each of them; only the module of our own provider is told which cloud it is."""
+    """One queue.tfvars serves each of them; only the module of our own provider is told which cloud it is. Its
+    pilots have no type: Terraform compares the types of all with all, which ten thousand of them make slow."""
     aws, openstack, bulk = declared("aws"), declared("openstack"), declared("bulk")
-    assert len(aws) >= 20 and "pilots" in aws
-    assert openstack == aws
-    assert {name: marks for name, marks in bulk.items() if name != "cloud"} == aws and "cloud" in bulk
+    assert len(aws) >= 20 and openstack == aws
+    assert bulk.pop("cloud") and bulk.pop("pilots") == ("any", *aws.pop("pilots")[1:])
+    assert bulk == aws
