@@ -27,6 +27,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError, WorkspaceError
+from tfce.model.made import Made
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State, pilot_key, with_key
@@ -451,7 +452,9 @@ class FakeTerraform(Provisioner):
         tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
         name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"
         made = {
-            key: self.sky.add(f"{name}-{number + 1}", with_key({**tags, "Name": name}, number))
+            key: self.sky.add(
+                f"{name}-{number + 1}", with_key({**tags, "Name": name}, number), made=self._made(key)
+            )
             for number, key in enumerate(batch.keys[:room])
         }
         for node in made.values():
@@ -477,7 +480,7 @@ class FakeTerraform(Provisioner):
             return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
         owner = self._workspace.owner()
         name = f"{self._workspace.queue.workspace.name_prefix}{key}"
-        node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name})
+        node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name}, made=self._made(key))
         self.sky.user_data[node.id] = files.read(self._workspace.contexts / key)
         if isinstance(outcome, Broken):
             self.sky.set(node.id, State.FAILED, outcome.reason)
@@ -486,6 +489,9 @@ class FakeTerraform(Provisioner):
             self._record({key: Instance(node.id, outcome is not None)})
         self.sky.step("recorded", key)
         return heard(outcome.reason) if outcome else None
+
+    def _made(self, key: str) -> Made:
+        return self._workspace.load().pilots[key].made
 
     def _record(self, entries: Mapping[str, Instance]) -> None:
         text = files.read(self.state_file)

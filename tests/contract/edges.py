@@ -75,6 +75,9 @@ class Edge(Protocol):
     def advance(self, seconds: float) -> None:
         """Let time pass for tfce."""
 
+    def now(self) -> datetime:
+        """tfce's time, in whole seconds."""
+
 
 class FakeEdge:
     """The fakes over a sky."""
@@ -107,6 +110,9 @@ class FakeEdge:
 
     def advance(self, seconds: float) -> None:
         self.sky.clock.advance(seconds)
+
+    def now(self) -> datetime:
+        return self.sky.clock().replace(microsecond=0)
 
 
 class Later:
@@ -171,6 +177,9 @@ class SiteEdge:
 
     def advance(self, seconds: float) -> None:
         self._ahead += timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return self._clock().replace(microsecond=0)
 
 
 def assert_settled(parts: Parts, edge: Edge) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tests.contract.edges import WRAPPER, Edge, assert_settled
+from tfce.model.drain import Drain
 from tfce.model.vm import State
 
 
@@ -137,3 +140,25 @@ def test_a_log_is_the_cloud_s_console_and_later_the_kept_one(edge: Edge) -> None
     assert other_key not in ended.text() and edge.parts().fleet.log(other_key).reference == other
     guest = edge.parts(Workspace_Root=f"{parts.workspace.root}-of-another-host")
     assert guest.fleet.log(other).key == other_key  # as DIRAC's services have it
+
+
+def test_a_drained_queue_starts_nothing_and_its_pilots_end_by_themselves_or_at_the_deadline(edge: Edge) -> None:
+    first, second = edge.parts().fleet.submit(WRAPPER, 2).references
+    now = edge.now()
+    assert edge.parts().fleet.drain(Drain(now)) is None
+    refused = edge.parts().fleet.submit(WRAPPER, 2, ignore_limits=True)  # another process, and an operator's
+    assert (refused.references, refused.failed) == ([], {})
+    assert refused.limited.startswith("drained since ") and "--undo` starts pilots again" in refused.limited
+    assert edge.parts().fleet.reap().removed == [] and len(edge.living()) == 2
+    edge.stop(ids([first])[0])
+    assert [one.reason for one in edge.parts().fleet.reap().removed] == ["stopped"]
+
+    edge.parts().fleet.drain(Drain(now, deadline=now + timedelta(hours=1)))
+    edge.advance(3500)
+    assert edge.parts().fleet.reap().removed == []
+    edge.advance(200)
+    assert [(r.reason, r.reference) for r in edge.parts().fleet.reap().removed] == [("drained", second)]
+    assert_settled(edge.parts(), edge)
+    before = edge.parts().fleet.drain(None)
+    assert before is not None and before.deadline == now + timedelta(hours=1)
+    assert len(edge.parts().fleet.submit(WRAPPER, 1).references) == 1

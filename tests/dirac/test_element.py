@@ -15,6 +15,7 @@ import pytest
 from tests.dirac import userdata
 from tests.dirac.conftest import CE, WRAPPER, Site
 from tests.fakes import Broken, Empty, Refused, ReplyLost, Tainted
+from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
 from tfce.model.vm import State
 
@@ -296,6 +297,20 @@ def test_the_free_slots_follow_from_it(site: Site) -> None:
     assert element.available()["Value"] == 1
     site.sky.clock.advance(100)
     assert element.available()["Value"] == 3
+
+
+def test_a_drained_queue_has_no_slots_and_says_why(site: Site) -> None:
+    element = site.element(MaxTotalJobs="6", MaxWaitingJobs="4")
+    submitted(element, site, 1)
+    element._fleet().drain(Drain(site.sky.clock()))
+    element = site.element(MaxTotalJobs="6", MaxWaitingJobs="4")  # another process
+    result = element.available()
+    assert result["OK"] and result["Value"] == 0 and result["RunningJobs"] == 1
+    assert [line for line in element.log.at("info") if "drained since" in line and "--undo" in line]
+    answer = element.submitJob(site.wrapper, "", 1)
+    assert answer["OK"] and answer["Value"] == []
+    element._fleet().drain(None)
+    assert element.available()["Value"] == 4
 
 
 def test_a_count_that_fails_is_logged_because_dirac_does_not(site: Site) -> None:

@@ -61,6 +61,7 @@ COMMANDS = {
     "repair": [],
     "migrate": [],
     "doctor": [],
+    "drain": [],
     "path": [],
 }
 

@@ -4,6 +4,8 @@ one is asked in tests/guest/stages)."""
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,10 @@ import pytest
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.cli.doctor import examine
 from tfce.cloud.api import Check
+from tfce.model.drain import Drain
 from tfce.store.workspace import Workspace
 
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 NAME = "cloud-init's schema"
 
 
@@ -86,3 +90,11 @@ def test_jobs_that_the_end_of_a_vm_would_kill_are_said(make_queue: MakeQueue, mi
 
 def test_a_queue_that_does_not_say_how_long_jobs_are_is_not_judged(make_queue: MakeQueue) -> None:
     assert "job length" not in findings(make_queue)
+def test_a_drain_is_told_and_no_fault(programs: Path, make_queue: MakeQueue) -> None:
+    assert "drain" not in findings(make_queue)
+    workspace = Workspace(make_queue())
+    with workspace.locked():
+        workspace.save(replace(workspace.prepare(), drain=Drain(NOON, image="ami-1")))
+    check = findings(make_queue)["drain"]
+    assert check.ok and check.detail == "drained of image ami-1 since 2026-11-27T12:00:00Z"
+    assert "--undo" in check.cure

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfce.model import record as record_module
+from tfce.model.drain import Drain
+from tfce.model.made import Made
 from tfce.model.pilot import Pilot
 from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
 from tfce.model.vm import State
@@ -36,16 +38,18 @@ stones = st.builds(
     gone=st.booleans(),
     dismissed=st.booleans(),
 )
+mades = st.builds(Made, texts, texts, texts, texts, texts)
 records = st.builds(
     Record,
     texts,
-    st.lists(st.builds(Pilot, keys, times, texts, texts)).map(lambda some: {one.key: one for one in some}),
+    st.lists(st.builds(Pilot, keys, times, texts, texts, mades)).map(lambda some: {one.key: one for one in some}),
     st.lists(stones).map(lambda some: {one.id: one for one in some}),
     st.none() | st.builds(Pending, st.sampled_from(Operation), st.frozensets(keys), times),
     st.none() | st.builds(Backoff, numbers, texts, times, numbers),
     st.none() | st.builds(Home, texts, texts),
     st.none() | times,
     numbers,
+    st.none() | st.builds(Drain, times, texts, numbers, st.none() | times),
 )
 
 FULL = Record(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.app import Parts, assemble
-from tfce.cli import edge, tables
+from tfce.cli import edge, operators, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -126,12 +126,17 @@ def status(options: argparse.Namespace) -> int:
     start = time.monotonic()
     rows = tables.status_rows(parts)
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
+    hold = parts.fleet.held()
     if options.json:
-        _json({"pilots": rows, "calls": calls, "seconds": seconds})
+        _json({"pilots": rows, "held": operators.hold_json(hold), "calls": calls, "seconds": seconds})
     else:
         print(tables.status_table(rows))
-        print(tables.cost(calls, seconds))
+        print(*operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")
     return DONE
+
+
+def drain(options: argparse.Namespace) -> int:
+    return operators.drain(_parts(options), options)
 
 
 def reap(options: argparse.Namespace) -> int:

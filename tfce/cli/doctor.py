@@ -15,6 +15,7 @@ from tfce.config import credentials
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, shorten
 from tfce.pilots.submit import recipe_for
+from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 from tfce.terraform.programs import find_program
 from tfce.terraform.providers import find_provider
@@ -29,6 +30,7 @@ def examine(queue: Queue) -> list[Check]:
     checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.endpoint.home}")]
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
+    checks += _drained(queue)
     checks.append(_guarded("user data", lambda: _user_data(queue)))
     if checks[-1].ok:
         checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))
@@ -76,6 +78,14 @@ def _workspace(queue: Queue) -> str:
     if free < _FREE_MB:
         raise ConfigError("Workspace_Root", str(queue.workspace.root), f"only {free} MB are free", "make room")
     return f"{queue.workspace.root}, {free} MB free"
+
+
+def _drained(queue: Queue) -> list[Check]:
+    """That an operator wants no new pilots is no fault, and easily forgotten."""
+    record = Workspace(queue).file.salvaged()
+    if record is None or record.drain is None:
+        return []
+    return [Check("drain", True, str(record.drain), f"`tfce drain {queue.label} --undo` ends it")]
 
 
 def _existing(path: Path) -> Path:

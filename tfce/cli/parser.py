@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce import __version__
-from tfce.cli import commands
+from tfce.cli import commands, operators
 from tfce.pilots.consoles import LINES
 
 _EPILOG = (
@@ -83,6 +83,8 @@ def _of_pilots(groups: Any) -> None:
     pilot.add_argument(
         "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
     )
+    drain = _command(groups, commands.drain, "start no new pilots", json=True)
+    operators.drain_arguments(drain)
 
 
 def _of_records(groups: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tfce.app import Parts
+from tfce.model import made
 from tfce.model.pilot import timestamp
 from tfce.model.vm import VM
 from tfce.pilots.chronicle import Happening
@@ -71,13 +72,15 @@ def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]
         "node_state": one.vm.raw_state if one.vm else None,
         "born": timestamp(one.pilot.requested_at),
         "age_s": int((now - one.pilot.requested_at).total_seconds()),
+        **dict.fromkeys(made.NAMES, ""),
+        **one.made.to_json(),
     }
 
 
 def status_table(rows: Iterable[dict[str, Any]]) -> str:
     """A status for people."""
-    names = ("reference", "stamp", "name", "state", "node_state", "born", "age_s")
-    return table([name.upper() for name in names], [[row[name] or "-" for name in names] for row in rows])
+    names = ("reference", "stamp", "name", "state", "node_state", "born", "age_s", "flavor", "zone")
+    return table([name.upper() for name in names], [[row.get(name) or "-" for name in names] for row in rows])
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:

@@ -47,6 +47,11 @@ def fault(value: Any) -> str:
     return clean.line(value[:_FAULT]) if isinstance(value, str) else ""
 
 
+def fact(value: Any) -> str:
+    """What a VM is made of or where it runs, as the cloud calls it; empty where it does not say."""
+    return clean.line(value) if isinstance(value, str) and len(value) <= _NAME else ""
+
+
 def tags(value: Any) -> dict[str, str]:
     """Tags, or metadata. Raises ``OddError``."""
     if not isinstance(value, Mapping) or len(value) > _TAGS:

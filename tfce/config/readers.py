@@ -75,6 +75,18 @@ def proxy_rule(value: str) -> ProxyRule:
         raise ValueError("must be a whole number of at least 1, or none") from None
 
 
+def age(value: str) -> int:
+    """Seconds, or a number of minutes (30m), hours (12h) or days (2d)."""
+    number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
+    if not number.isascii() or not number.isdigit() or not 0 < int(number) * _UNITS[unit] <= _LONGEST:
+        raise ValueError("must be a time such as 90s, 30m, 12h or 2d")
+    return int(number) * _UNITS[unit]
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 10**8  # seconds: three years
+
+
 def share(value: str) -> float:
     """A number above 0, at most 1."""
     try:

@@ -7,8 +7,10 @@ import json
 import re
 import secrets
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from tfce.model.made import Made
 
 REFERENCE_PREFIX = "cloud://"
 _KEY = re.compile(r"[0-9A-F]{8}")
@@ -19,12 +21,13 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 class Pilot:
     """One VM that is wanted. ``key``: 8 upper-case hex digits, also the pilot's stamp; ``requested_at``: when it
     was asked for (UTC, whole seconds, by the host's clock); ``submission_id``: the submission it came with;
-    ``id``: of its VM, "" until it is known."""
+    ``id``: of its VM, "" until it is known; ``made``: what the VM is made of."""
 
     key: str
     requested_at: datetime
     submission_id: str
     id: str = ""
+    made: Made = field(default_factory=Made)
 
 
 def scale_text(pilots: Mapping[str, Pilot]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from tfce.model.drain import Drain
 from tfce.model.reconcile import DELETING_LIMIT, LIVING, Case, Clocks, Kind
 from tfce.model.record import Tombstone
 from tfce.model.vm import VM, State
@@ -37,6 +38,7 @@ class Cause(Enum):
     DISMISSED = "dismissed"
     DUPLICATE = "duplicate"
     KILLED = "killed"
+    DRAINED = "drained"
     GONE = "gone"
     NEVER_CREATED = "never created"
 
@@ -132,6 +134,21 @@ def plan(cases: Iterable[Case], decide: Decision, clocks: Clocks) -> list[Action
     """What ``decide`` (``sweep`` or ``settle``) does about the cases; nothing about those that are well."""
     actions = [Action(verb, case, cause) for case in cases for verb, cause in (decide(case, clocks),)]
     return [action for action in actions if action.verb is not Verb.KEEP]
+
+
+def drained(cases: Iterable[Case], drain: Drain | None, clocks: Clocks) -> list[Action]:
+    """The removals that the deadline of ``drain`` asks for, once it has passed by a clock that can be trusted."""
+    if drain is None or drain.deadline is None or not clocks.trusted or clocks.host < drain.deadline:
+        return []
+    return [Action(Verb.DESTROY, case, Cause.DRAINED) for case in cases if _meant(case, drain, clocks)]
+
+
+def _meant(case: Case, drain: Drain, clocks: Clocks) -> bool:
+    if case.kind not in LIVING or case.vm is None or not (case.recorded or case.instance):
+        return False
+    images = {case.vm.made.image, case.pilot.made.image if case.pilot else ""}
+    old = not drain.older_than or clocks.older(drain.older_than, case.requested_at, case.vm.created)
+    return old and (not drain.image or drain.image in images)
 
 
 def within_budget(actions: Iterable[Action], alive: int, share: float) -> tuple[list[Action], list[Action]]:

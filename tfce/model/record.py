@@ -12,6 +12,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from tfce.model.drain import Drain
+from tfce.model.made import NAMES, Made
 from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, moment, timestamp
 from tfce.model.vm import State
@@ -27,7 +29,7 @@ _LAST_YEAR = 9000
 @dataclass(frozen=True)
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
-    shown none of the pilots. Immutable: changes give a new record."""
+    shown none of the pilots; ``drain``: how it is being emptied. Immutable: changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -37,6 +39,7 @@ class Record:
     home: Home | None = None
     unseen_since: datetime | None = None
     generation: int = 0
+    drain: Drain | None = None
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -132,6 +135,7 @@ class Record:
             "pending": _pending_json(self.pending),
             "backoff": _backoff_json(self.backoff),
             "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
+            **({"drain": self.drain.to_json()} if self.drain else {}),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -157,6 +161,7 @@ def _pilot_json(pilot: Pilot) -> dict[str, str]:
         "requested_at": timestamp(pilot.requested_at),
         "submission": pilot.submission_id,
         **({"id": pilot.id} if pilot.id else {}),
+        **pilot.made.to_json(),
     }
 
 
@@ -188,6 +193,9 @@ _FIELDS = frozenset(
 )
 
 
+_OPTIONAL = frozenset(("drain",))  # where there is anything to say
+
+
 def _record(data: Any) -> Record:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
@@ -195,7 +203,7 @@ def _record(data: Any) -> Record:
         raise ValueError(f"a newer tfce wrote it (schema {schema}, this one knows {SCHEMA})")
     if schema < SCHEMA:
         raise ValueError(f"no tfce ever wrote schema {schema}")
-    _fields(data, _FIELDS)
+    _fields({**dict.fromkeys(_OPTIONAL), **data}, _FIELDS | _OPTIONAL)
     return Record(
         installation=_text(data["installation"]),
         pilots=MappingProxyType({key: _pilot(key, entry) for key, entry in _map(data["pilots"]).items()}),
@@ -205,14 +213,24 @@ def _record(data: Any) -> Record:
         home=_home(data["home"]),
         unseen_since=None if data["unseen_since"] is None else _moment(data["unseen_since"]),
         generation=_number(data["generation"]),
+        drain=_drain(data.get("drain")),
     )
 
 
 def _pilot(key: str, entry: Any) -> Pilot:
     if not is_key(key):
         raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
-    _fields({"id": "", **_map(entry)}, ("requested_at", "submission", "id"))
-    return Pilot(key, _moment(entry["requested_at"]), _text(entry["submission"]), _text(entry.get("id", "")))
+    _fields({"id": "", **dict.fromkeys(NAMES, ""), **_map(entry)}, ("requested_at", "submission", "id", *NAMES))
+    when, made = _moment(entry["requested_at"]), Made.from_json(entry)
+    return Pilot(key, when, _text(entry["submission"]), _text(entry.get("id", "")), made)
+
+
+def _drain(entry: Any) -> Drain | None:
+    if entry is None:
+        return None
+    _fields(entry, ("since", "image", "older_than", "deadline"))
+    deadline = None if entry["deadline"] is None else _moment(entry["deadline"])
+    return Drain(_moment(entry["since"]), _text(entry["image"]), _number(entry["older_than"]), deadline)
 
 
 def _home(entry: Any) -> Home | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
+from tfce.model.made import Made
 from tfce.model.pilot import is_key, numbered_key, reference
 from tfce.model.reasons import Reason
 
@@ -37,7 +38,7 @@ OVER = frozenset((State.DELETING, State.DELETED))  # gone, or going
 class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
     not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
-    when the VM failed."""
+    when the VM failed; ``made`` is what the cloud tells of image, flavor and place."""
 
     id: str
     name: str
@@ -47,6 +48,7 @@ class VM:
     tags: Mapping[str, str] = field(default_factory=dict)
     fault: Reason | None = None
     ended: datetime | None = None
+    made: Made = field(default_factory=Made)
 
     @property
     def reference(self) -> str:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
-from tfce.pilots import audit
+from tfce.model.drain import Drain
+from tfce.model.hold import Hold
+from tfce.pilots import audit, drain, gate
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.history import PilotLog, pilot_log
@@ -77,6 +79,15 @@ class Fleet:
     def status(self) -> list[Seen]:
         """Every wanted pilot as the cloud shows it now."""
         return self._poller.status()
+
+    def drain(self, wanted: Drain | None) -> Drain | None:
+        """Start no new pilots (None: start them again); see ``drain.drain``."""
+        return drain.drain(self._services, wanted)
+
+    def held(self) -> Hold | None:
+        """What keeps the queue from starting pilots, as far as its record tells."""
+        workspace = self.workspace
+        return gate.held(self._services, workspace.load()) if workspace.exists else None
 
     def log(self, pilot: str, lines: int = LINES) -> PilotLog:
         """What is known of one pilot, by reference or key; see ``history.pilot_log``."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tfce.model import policy
 from tfce.model.errors import ConfigError
+from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id
 from tfce.model.reconcile import Case, Kind, reconcile
 from tfce.model.record import Record, Tombstone
@@ -24,6 +25,11 @@ class Seen:
     pilot: Pilot
     vm: VM | None
     state: str  # DIRAC's word, or what the case is called where DIRAC has none for it
+
+    @property
+    def made(self) -> Made:
+        """What its VM is made of, as the cloud says it, else as it was asked for."""
+        return self.pilot.made.corrected(self.vm.made) if self.vm else self.pilot.made
 
 
 class Poller:

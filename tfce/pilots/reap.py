@@ -85,7 +85,8 @@ class Reaper:
 
     def _decided(self, view: View) -> tuple[list[Action], list[Action]]:
         actions = policy.plan(view.cases, policy.sweep, view.clocks)
-        share = self._queue.workspace.reap_share
+        share, drain = self._queue.workspace.reap_share, view.snapshot.record.drain
+        actions += policy.drained(view.cases, drain, view.clocks)
         return policy.within_budget([one for one in actions if one.verb is not Verb.LOOK_UP], view.alive, share)
 
     def _told(self, view: View, actions: Sequence[Action], held: Sequence[Action], outcome: Outcome) -> Sweep:
@@ -232,7 +233,13 @@ def _doubted(services: Services, known: Record, view: View) -> View:
             record = services.workspace.save(replace(record, unseen_since=now))
     elif record.unseen_since is not None:
         record = services.workspace.save(replace(record, unseen_since=None))
-    return replace(view, snapshot=replace(view.snapshot, record=record))
+    return replace(view, snapshot=replace(view.snapshot, record=_known_better(view, record)))
+
+
+def _known_better(view: View, record: Record) -> Record:
+    """``record`` with what the cloud itself says its pilots are made of; written with whatever is written next."""
+    pilots = ((case.pilot, case.vm) for case in view.cases)
+    return record.including(replace(one, made=one.made.corrected(vm.made)) for one, vm in pilots if one and vm)
 
 
 def _cause(action: Action) -> str:

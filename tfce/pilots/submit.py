@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 
 from tfce import userdata
 from tfce.config.options import Queue
+from tfce.config.settings import VmShape
 from tfce.model import policy, reasons
 from tfce.model.errors import CloudError, TfceError
+from tfce.model.made import Made
 from tfce.model.pilot import Pilot, reference, timestamp
 from tfce.model.policy import Action, Verb, occupancy
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Instance, Kind
 from tfce.model.record import Operation, Record
-from tfce.pilots import batching
+from tfce.pilots import batching, gate
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
@@ -107,10 +109,9 @@ class Submitter:
 
     def _allowed(self, record: Record, count: int, ignore_limits: bool) -> tuple[Record, int, str]:
         """How many of ``count`` pilots may be started now, and what keeps the others back."""
-        backoff, limits = record.backoff, self._queue.limits
-        if backoff is not None and backoff.resting(self._services.clock()) and not ignore_limits:
-            why = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
-            return record, 0, f"{why}: {backoff.reason}"
+        limits, hold = self._queue.limits, gate.held(self._services, record, by_hand=ignore_limits)
+        if hold is not None:
+            return record, 0, str(hold)
         named = bool(self._queue.workspace.installation)
         is_new = not named and not record.pilots and not record.tombstones
         if limits.total is None and limits.waiting is None and not is_new:
@@ -180,7 +181,10 @@ class Submitter:
         now = self._services.clock().replace(microsecond=0)
         name = f"{timestamp(now)}-{keys[0]}"
         before = record
-        record = record.including(Pilot(key, now, name) for key in keys).begin(Operation.SUBMIT, keys, now)
+        made = asked_for(self._queue.shape)
+        record = record.including(Pilot(key, now, name, made=made) for key in keys).begin(
+            Operation.SUBMIT, keys, now
+        )
         try:
             workspace.write_contexts(contexts)
             record = workspace.save(record)
@@ -324,6 +328,11 @@ def _limit(queue: Queue) -> userdata.Limit:
     limit = queue.endpoint.capabilities.user_data
     # Only tfce's own provider is known to hand on bytes.
     return userdata.EC2_BINARY if limit == userdata.EC2 and queue.terraform.module == "bulk" else limit
+
+
+def asked_for(shape: VmShape) -> Made:
+    """What a VM is made of, as the options say it."""
+    return Made(shape.image, shape.flavor, shape.availability_zone, ", ".join(shape.networks))
 
 
 def failure_kind(failed: Mapping[str, Reason]) -> reasons.Kind:

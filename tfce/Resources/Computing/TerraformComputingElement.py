@@ -457,9 +457,15 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
 
     @_answers("Failed to count pilots", unheard=True)
     def getCEStatus(self) -> Answer:
-        """The queue's own pilots: WaitingJobs are VMs that boot, so that demand is met once."""
+        """The queue's own pilots: WaitingJobs are VMs that boot, so that demand is met once. Where the queue
+        starts no pilots now, AvailableProcessors says so to ``available``, and the log says why."""
         result: Answer = S_OK()
-        result.update(self._fleet().count())
+        fleet = self._fleet()
+        result.update(fleet.count())
+        hold = fleet.held()
+        if hold is not None:
+            result["AvailableProcessors"] = hold.most
+            self.log.info("Starts no pilots now", f"{self.label}: {hold}")
         return result
 
     @_answers("Failed to kill pilots")

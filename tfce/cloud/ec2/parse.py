@@ -14,6 +14,7 @@ from libcloud.utils.xml import findall, findtext
 from tfce.cloud import records
 from tfce.cloud.ec2.errors import reason_of_end
 from tfce.cloud.records import OddError
+from tfce.model.made import Made
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
@@ -26,6 +27,7 @@ STATES = {
     "shutting-down": State.DELETING,
     "terminated": State.DELETED,
 }
+_MADE = ("imageId", "instanceType", "placement/availabilityZone", "subnetId")
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 
@@ -46,6 +48,7 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         tags=with_key(tags, number),
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
+        made=Made(*(records.fact(_text(item, path)) for path in _MADE)),
     )
 
 

@@ -12,6 +12,7 @@ from tfce.cloud import records
 from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.records import OddError
 from tfce.config.capabilities import capabilities_of
+from tfce.model.made import Made
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
@@ -52,12 +53,19 @@ def server(answer: Any) -> VM:
         tags=with_key(tags, _number(tags, name), COLON),
         fault=_fault(answer.get("fault")),
         ended=_ended(answer, state),
+        made=_made(answer),
     )
 
 
 def bearing(vm: VM, tags: Mapping[str, str]) -> VM:
     """``vm`` with the metadata that it got since it was read."""
     return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
+def _made(answer: dict[str, Any]) -> Made:
+    """A server that boots from a volume tells no image; networks stand nowhere by their ids."""
+    image, flavor = (one if isinstance(one, dict) else {} for one in (answer.get("image"), answer.get("flavor")))
+    zone, host = answer.get("OS-EXT-AZ:availability_zone"), answer.get("hostId")
+    facts = (image.get("id"), flavor.get("original_name") or flavor.get("id"), zone, "", host)
+    return Made(*map(records.fact, facts))
 
 
 def _fault(answer: Any) -> Reason | None:

@@ -1,0 +1,62 @@
+"""The commands that tell a queue what to do from now on, without a cloud."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_cli import NAME, cfg
+from tfce.cli.main import main
+from tfce.config.cfg import load_queue
+from tfce.model.pilot import moment
+from tfce.store.workspace import Workspace
+
+__all__ = ["cfg"]
+
+
+def test_a_drain_is_written_down_told_and_undone(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace(load_queue(cfg, NAME))
+    until = "2030-01-31T12:00:00Z"
+    assert main(["drain", NAME, "--image", "ami-7", "--older-than", "2d", "--deadline", until]) == 0
+    said = capsys.readouterr().out
+    assert "drained of image ami-7 since 20" in said and f"removed after {until}" in said and "--undo" in said
+    drain = workspace.load().drain
+    assert drain is not None and (drain.image, drain.older_than, drain.deadline) == (
+        "ami-7",
+        172800,
+        moment(until),
+    )
+    assert main(["drain", NAME, "--undo"]) == 0
+    assert workspace.load().drain is None
+    assert main(["drain", NAME, "--undo"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{NAME}: starts pilots again", f"{NAME}: was not drained"]
+    events = [line for line in workspace.journal.entries() if line["event"] == "drain"]
+    assert [line.get("image", line.get("undone")) for line in events] == ["ami-7", True]
+
+
+def test_a_drain_is_json_too(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drain", NAME, "--deadline", "1h", "--json"]) == 0
+    drain = json.loads(capsys.readouterr().out)["drain"]
+    assert (moment(drain["deadline"]) - moment(drain["since"])).total_seconds() == 3600
+
+
+@pytest.mark.parametrize(
+    ("more", "cure"),
+    [
+        (["--older-than", "2d"], "add --deadline"),
+        (["--undo", "--image", "ami-1"], "give it alone"),
+        (["--deadline", "soon"], "must be a time such as"),
+        (["--older-than", "x"], "must be a time such as"),
+    ],
+)
+def test_what_means_nothing_is_refused(
+    cfg: Path, capsys: pytest.CaptureFixture[str], more: list[str], cure: str
+) -> None:
+    try:
+        code = main(["drain", NAME, *more])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    assert code == 2 and cure in capsys.readouterr().err
+    assert not Workspace(load_queue(cfg, NAME)).exists

@@ -1,0 +1,78 @@
+"""The commands that tell a queue what to do from now on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tfce.app import Parts
+from tfce.config import readers
+from tfce.model.drain import Drain
+from tfce.model.errors import ConfigError
+from tfce.model.hold import Hold
+from tfce.model.pilot import moment
+
+
+def drain_arguments(sub: argparse.ArgumentParser) -> None:
+    """The arguments of ``tfce drain``."""
+    sub.add_argument("--image", default="", metavar="ID", help="only pilots of this image; others are started")
+    sub.add_argument(
+        "--older-than", type=_age, default=0, metavar="AGE", help="with --deadline: only these go (12h, 2d)"
+    )
+    sub.add_argument(
+        "--deadline",
+        type=_deadline,
+        metavar="WHEN",
+        help="remove what still runs after this time (12h, 2d, or 2026-01-31T12:00:00Z)",
+    )
+    sub.add_argument("--undo", action="store_true", help="start pilots again")
+
+
+def _age(text: str) -> int:
+    try:
+        return readers.age(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _deadline(text: str) -> datetime:
+    try:
+        return moment(text)
+    except ValueError:
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=_age(text))
+
+
+def drain(parts: Parts, options: argparse.Namespace) -> int:
+    """Write down what the operator wants, and say it."""
+    if options.undo and (options.image or options.older_than or options.deadline):
+        raise ConfigError("--undo", "", "ends the drain as a whole", "give it alone")
+    if options.older_than and options.deadline is None:
+        raise ConfigError("--older-than", str(options.older_than), "says what a deadline ends", "add --deadline")
+    now = datetime.now(UTC).replace(microsecond=0)
+    wanted = None if options.undo else Drain(now, options.image, options.older_than, options.deadline)
+    before = parts.fleet.drain(wanted)
+    if options.json:
+        print(json.dumps({"drain": wanted.to_json() if wanted else None}, indent=2))
+    else:
+        print(_said(parts.workspace.queue.label, wanted, before))
+    return 0
+
+
+def _said(label: str, wanted: Drain | None, before: Drain | None) -> str:
+    if wanted is None:
+        return f"{label}: starts pilots again" if before else f"{label}: was not drained"
+    return f"{label}: {wanted}; `tfce drain {label} --undo` ends it"
+
+
+def hold_json(hold: Hold | None) -> dict[str, Any] | None:
+    """What keeps a queue from starting pilots, for programs."""
+    if hold is None:
+        return None
+    return {"kind": hold.kind.value, "text": hold.text, "cure": hold.cure, "may_start": hold.most}
+
+
+def hold_lines(hold: Hold | None) -> list[str]:
+    """The same for people; no line where nothing does."""
+    return [] if hold is None else [f"starts {hold.most or 'no'} pilots now: {hold}"]

@@ -1,0 +1,31 @@
+"""What keeps a queue from starting pilots, as one fact. Pure: standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """The word for people and programs."""
+
+    DRAINED = "drained"  # an operator wants no new ones
+    PROTECTED = "protected"  # the last ones all ended badly
+    RESTING = "resting"  # the cloud had no room
+    NO_ROOM = "no room"  # VMs that failed for lack of room were not removed yet
+    LIMIT = "limit"  # as many as the options allow are there
+
+
+@dataclass(frozen=True)
+class Hold:
+    """``text``: why, for people; ``cure``: what ends it; ``most``: how many pilots may be started all the same.
+    ``firm``: an operator's own ``tfce submit`` is held, too."""
+
+    kind: Kind
+    text: str
+    cure: str = ""
+    most: int = 0
+    firm: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.cure}" if self.cure else self.text

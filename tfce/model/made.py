@@ -1,0 +1,45 @@
+"""What a pilot's VM is made of, and where it runs. Pure: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, order=True)
+class Made:
+    """``image``, ``flavor``, ``zone`` and ``network``: as the options say them when the VM is asked for, as the
+    cloud calls them once it is listed; ``host``: the machine it runs on, where the cloud tells. "" for unknown."""
+
+    image: str = ""
+    flavor: str = ""
+    zone: str = ""
+    network: str = ""
+    host: str = ""
+
+    def corrected(self, seen: Made) -> Made:
+        """This, with what the cloud itself says instead where it says anything."""
+        return Made(*(theirs or ours for ours, theirs in zip(_values(self), _values(seen), strict=True)))
+
+    def to_json(self) -> dict[str, str]:
+        """What is known, by name."""
+        return {name: value for name, value in zip(NAMES, _values(self), strict=True) if value}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Made:
+        """The reverse; other names in ``entry`` are left alone. Raises ``ValueError``."""
+        values = [entry.get(name, "") for name in NAMES]
+        if not all(isinstance(value, str) for value in values):
+            raise ValueError(f"{', '.join(NAMES)} must be texts")
+        return cls(*values)
+
+    def __str__(self) -> str:
+        return ", ".join(value for value in (self.flavor, self.zone, self.network) if value)
+
+
+NAMES = tuple(one.name for one in fields(Made))
+
+
+def _values(made: Made) -> tuple[str, ...]:
+    return tuple(getattr(made, name) for name in NAMES)

@@ -1,0 +1,45 @@
+"""Whether a queue may start pilots now, as far as its own record tells: no list, no lock."""
+
+from __future__ import annotations
+
+from tfce.model.errors import CloudError
+from tfce.model.hold import Hold, Kind
+from tfce.model.pilot import timestamp
+from tfce.model.record import Record
+from tfce.pilots.services import Services
+
+_NAMED = "name:"
+
+
+def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
+    """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain holds."""
+    return _drained(services, record) or (None if by_hand else _resting(services, record))
+
+
+def _drained(services: Services, record: Record) -> Hold | None:
+    drain = record.drain
+    if drain is None or not drain.holds(_images(services, drain.image)):
+        return None
+    cure = f"`tfce drain {services.queue.label} --undo` starts pilots again"
+    return Hold(Kind.DRAINED, str(drain), cure, firm=True)
+
+
+def _images(services: Services, meant: str) -> list[str]:
+    """The names of the image that new pilots would get; the cloud is asked only where the option has a name and
+    the drain an id."""
+    option = services.queue.shape.image
+    if not meant or meant == option or not option.startswith(_NAMED):
+        return [option]
+    try:
+        owners = services.queue.shape.image_owners
+        return [option, *services.cloud.find("image", option.removeprefix(_NAMED), owners)]
+    except CloudError:
+        return [option, meant]  # nobody can tell: rather none than one of an image that shall go
+
+
+def _resting(services: Services, record: Record) -> Hold | None:
+    backoff = record.backoff
+    if backoff is None or not backoff.resting(services.clock()):
+        return None
+    text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
+    return Hold(Kind.RESTING, f"{text}: {backoff.reason}")
