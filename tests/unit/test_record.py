@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tfce.model import record as record_module
 from tfce.model.drain import Drain
+from tfce.model.health import End, Health, Verdict
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot
 from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
@@ -39,6 +40,7 @@ stones = st.builds(
     dismissed=st.booleans(),
 )
 mades = st.builds(Made, texts, texts, texts, texts, texts)
+ends = st.builds(End, texts, st.sampled_from(Verdict), times, st.none() | numbers, mades, texts, texts)
 records = st.builds(
     Record,
     texts,
@@ -50,6 +52,7 @@ records = st.builds(
     st.none() | times,
     numbers,
     st.none() | st.builds(Drain, times, texts, numbers, st.none() | times),
+    st.builds(Health, st.lists(ends, max_size=3).map(tuple), st.none() | times),
 )
 
 FULL = Record(

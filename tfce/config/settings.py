@@ -213,6 +213,17 @@ class WorkspaceOptions:
         "seconds without submissions after two in a row met no quota, no capacity or throttling; 0: none",
         "1800",
     )
+    young: int = _option(
+        "Workspace_YoungSeconds", read.count, "600", "seconds after which a pilot has worked", "900"
+    )
+    protect_after: int = _option(
+        "Workspace_ProtectAfter",
+        read.natural,
+        "10",
+        "pilots in a row that end badly before the queue is protected: one pilot each Workspace_Cooldown until "
+        "one works; 0: never",
+        "5",
+    )
     lock_timeout: int = _option(
         "Workspace_LockTimeout", read.natural, "60", "seconds to wait for a busy workspace", "10"
     )

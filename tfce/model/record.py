@@ -12,24 +12,25 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from tfce.model import fields
 from tfce.model.drain import Drain
+from tfce.model.health import Health
 from tfce.model.made import NAMES, Made
 from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
-from tfce.model.pilot import Pilot, is_key, moment, timestamp
+from tfce.model.pilot import Pilot, is_key, timestamp
 from tfce.model.vm import State
 
 __all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
 
 SCHEMA = 1
 _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
-_MOST = 10**9  # more than any number that is remembered, and small enough to reckon with
-_LAST_YEAR = 9000
 
 
 @dataclass(frozen=True)
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
-    shown none of the pilots; ``drain``: how it is being emptied. Immutable: changes give a new record."""
+    shown none of the pilots; ``drain``: how it is being emptied;
+    ``health``: how its pilots end. Immutable: changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -40,6 +41,7 @@ class Record:
     unseen_since: datetime | None = None
     generation: int = 0
     drain: Drain | None = None
+    health: Health = field(default_factory=Health)
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -119,6 +121,7 @@ class Record:
             tombstones=MappingProxyType(stones),
             pending=self.pending and replace(self.pending, since=min(self.pending.since, now)),
             unseen_since=self.unseen_since and min(self.unseen_since, now),
+            health=self.health.not_after(now),
         )
 
     # -- text ----------------------------------------------------------------------------------------------
@@ -136,6 +139,7 @@ class Record:
             "backoff": _backoff_json(self.backoff),
             "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
             **({"drain": self.drain.to_json()} if self.drain else {}),
+            **({"health": self.health.to_json()} if self.health != Health() else {}),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -144,7 +148,7 @@ class Record:
         """The record in ``text``. Raises ``ValueError`` for anything that is not exactly a record: an empty or
         torn file must never be read as "no pilots"."""
         try:
-            return _record(json.loads(text, object_pairs_hook=_unique))
+            return _record(json.loads(text, object_pairs_hook=fields.unique))
         except (TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
 
@@ -193,123 +197,92 @@ _FIELDS = frozenset(
 )
 
 
-_OPTIONAL = frozenset(("drain",))  # where there is anything to say
+_OPTIONAL = frozenset(("drain", "health"))  # where there is anything to say
 
 
 def _record(data: Any) -> Record:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
-    if (schema := _number(data.get("schema"))) > SCHEMA:
+    if (schema := fields.number(data.get("schema"))) > SCHEMA:
         raise ValueError(f"a newer tfce wrote it (schema {schema}, this one knows {SCHEMA})")
     if schema < SCHEMA:
         raise ValueError(f"no tfce ever wrote schema {schema}")
-    _fields({**dict.fromkeys(_OPTIONAL), **data}, _FIELDS | _OPTIONAL)
+    fields.exactly({**dict.fromkeys(_OPTIONAL), **data}, _FIELDS | _OPTIONAL)
     return Record(
-        installation=_text(data["installation"]),
-        pilots=MappingProxyType({key: _pilot(key, entry) for key, entry in _map(data["pilots"]).items()}),
-        tombstones=MappingProxyType({node: _stone(node, one) for node, one in _map(data["tombstones"]).items()}),
+        installation=fields.text(data["installation"]),
+        pilots=MappingProxyType(
+            {key: _pilot(key, entry) for key, entry in fields.mapping(data["pilots"]).items()}
+        ),
+        tombstones=MappingProxyType(
+            {node: _stone(node, one) for node, one in fields.mapping(data["tombstones"]).items()}
+        ),
         pending=_pending(data["pending"]),
         backoff=_backoff(data["backoff"]),
         home=_home(data["home"]),
-        unseen_since=None if data["unseen_since"] is None else _moment(data["unseen_since"]),
-        generation=_number(data["generation"]),
+        unseen_since=None if data["unseen_since"] is None else fields.time(data["unseen_since"]),
+        generation=fields.number(data["generation"]),
         drain=_drain(data.get("drain")),
+        health=Health.from_json(data.get("health")),
     )
 
 
 def _pilot(key: str, entry: Any) -> Pilot:
     if not is_key(key):
         raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
-    _fields({"id": "", **dict.fromkeys(NAMES, ""), **_map(entry)}, ("requested_at", "submission", "id", *NAMES))
-    when, made = _moment(entry["requested_at"]), Made.from_json(entry)
-    return Pilot(key, when, _text(entry["submission"]), _text(entry.get("id", "")), made)
+    fields.exactly(
+        {"id": "", **dict.fromkeys(NAMES, ""), **fields.mapping(entry)},
+        ("requested_at", "submission", "id", *NAMES),
+    )
+    when, made = fields.time(entry["requested_at"]), Made.from_json(entry)
+    return Pilot(key, when, fields.text(entry["submission"]), fields.text(entry.get("id", "")), made)
 
 
 def _drain(entry: Any) -> Drain | None:
     if entry is None:
         return None
-    _fields(entry, ("since", "image", "older_than", "deadline"))
-    deadline = None if entry["deadline"] is None else _moment(entry["deadline"])
-    return Drain(_moment(entry["since"]), _text(entry["image"]), _number(entry["older_than"]), deadline)
+    fields.exactly(entry, ("since", "image", "older_than", "deadline"))
+    deadline = None if entry["deadline"] is None else fields.time(entry["deadline"])
+    return Drain(
+        fields.time(entry["since"]), fields.text(entry["image"]), fields.number(entry["older_than"]), deadline
+    )
 
 
 def _home(entry: Any) -> Home | None:
     if entry is None:
         return None
-    _fields(entry, ("place", "account"))
-    return Home(_text(entry["place"]), _text(entry["account"]))
+    fields.exactly(entry, ("place", "account"))
+    return Home(fields.text(entry["place"]), fields.text(entry["account"]))
 
 
 def _stone(node: str, entry: Any) -> Tombstone:
-    _fields(entry, ("key", "state", "reason", "when", "accepted", "gone", "dismissed"))
+    fields.exactly(entry, ("key", "state", "reason", "when", "accepted", "gone", "dismissed"))
     return Tombstone(
-        id=_text(node),
-        key=_text(entry["key"]),
+        id=fields.text(node),
+        key=fields.text(entry["key"]),
         state=State(entry["state"]),
-        reason=_text(entry["reason"]),
-        when=_moment(entry["when"]),
-        accepted=_flag(entry["accepted"]),
-        gone=_flag(entry["gone"]),
-        dismissed=_flag(entry["dismissed"]),
+        reason=fields.text(entry["reason"]),
+        when=fields.time(entry["when"]),
+        accepted=fields.flag(entry["accepted"]),
+        gone=fields.flag(entry["gone"]),
+        dismissed=fields.flag(entry["dismissed"]),
     )
 
 
 def _pending(entry: Any) -> Pending | None:
     if entry is None:
         return None
-    _fields(entry, ("operation", "keys", "since"))
+    fields.exactly(entry, ("operation", "keys", "since"))
     keys = entry["keys"]
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("the keys of a pending operation are no list of texts")
-    return Pending(Operation(entry["operation"]), frozenset(keys), _moment(entry["since"]))
+    return Pending(Operation(entry["operation"]), frozenset(keys), fields.time(entry["since"]))
 
 
 def _backoff(entry: Any) -> Backoff | None:
     if entry is None:
         return None
-    _fields(entry, ("failures", "reason", "since", "rest"))
-    since = _moment(entry["since"])
-    return Backoff(_number(entry["failures"]), _text(entry["reason"]), since, _number(entry["rest"]))
-
-
-def _fields(value: Any, names: Collection[str]) -> None:
-    if set(_map(value)) != set(names):
-        raise ValueError(f"{value!r:.80} must hold {', '.join(sorted(names))}, nothing else")
-
-
-def _moment(value: Any) -> datetime:
-    when = moment(_text(value))
-    if timestamp(when) != value or when.year > _LAST_YEAR:
-        raise ValueError(f"{value!r} is no time")
-    return when
-
-
-def _map(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{value!r:.80} is no JSON object")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r:.80} is no text")
-    return value
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
-        raise ValueError(f"{value!r:.40} is no number from 0 to {_MOST}")
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither true nor false")
-    return value
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return result
+    fields.exactly(entry, ("failures", "reason", "since", "rest"))
+    since = fields.time(entry["since"])
+    return Backoff(
+        fields.number(entry["failures"]), fields.text(entry["reason"]), since, fields.number(entry["rest"])
+    )

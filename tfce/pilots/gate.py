@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tfce.model.errors import CloudError
 from tfce.model.hold import Hold, Kind
-from tfce.model.pilot import timestamp
+from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
 from tfce.pilots.services import Services
 
@@ -13,7 +13,10 @@ _NAMED = "name:"
 
 def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
     """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain holds."""
-    return _drained(services, record) or (None if by_hand else _resting(services, record))
+    drained = _drained(services, record)
+    if drained is not None or by_hand:
+        return drained
+    return _resting(services, record) or _protected(services, record)
 
 
 def _drained(services: Services, record: Record) -> Hold | None:
@@ -43,3 +46,17 @@ def _resting(services: Services, record: Record) -> Hold | None:
         return None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
     return Hold(Kind.RESTING, f"{text}: {backoff.reason}")
+
+
+def _protected(services: Services, record: Record) -> Hold | None:
+    """After a row of bad ends one pilot is tried each cool-down."""
+    options, health = services.queue.workspace, record.health
+    if not health.protected(options.protect_after):
+        return None
+    asked = (pilot.requested_at for pilot in record.pilots.values())
+    due = health.probe_due(asked, services.clock(), options.cooldown)
+    cure = (
+        f"`tfce log {services.queue.label} {reference(health.row[-1].id)}` shows what the last one did; "
+        f"one pilot is tried every {options.cooldown} s until one lives longer than {options.young} s"
+    )
+    return Hold(Kind.PROTECTED, f"protected: {health}", cure, most=1 if due else 0)

@@ -15,6 +15,7 @@ from tfce.model.policy import Action, Cause, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
+from tfce.pilots import health
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View, no_room
 
@@ -73,7 +74,10 @@ class Reaper:
         actions, held = self._decided(view)
         if any(action.cause is not None for action in actions):
             self._workspace.journal.append("remove", pilots={one.case.key: _cause(one) for one in actions})
+        record = health.learned(services, view, view.snapshot.record)
+        view = replace(view, snapshot=replace(view.snapshot, record=record))
         outcome = execute(services, view, actions, Operation.REMOVE)
+        outcome.record = health.learned(services, view, outcome.record, outcome.consoles)
         sweep = self._told(view, actions, held, outcome)
         self._learn(view, outcome.record)
         if sweep.removed or sweep.failed:

@@ -22,7 +22,7 @@ from tfce.model.policy import Action, Verb, occupancy
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Instance, Kind
 from tfce.model.record import Operation, Record
-from tfce.pilots import batching, gate
+from tfce.pilots import batching, gate, health
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
@@ -110,11 +110,12 @@ class Submitter:
     def _allowed(self, record: Record, count: int, ignore_limits: bool) -> tuple[Record, int, str]:
         """How many of ``count`` pilots may be started now, and what keeps the others back."""
         limits, hold = self._queue.limits, gate.held(self._services, record, by_hand=ignore_limits)
-        if hold is not None:
+        if hold is not None and not hold.most:
             return record, 0, str(hold)
         named = bool(self._queue.workspace.installation)
         is_new = not named and not record.pilots and not record.tombstones
-        if limits.total is None and limits.waiting is None and not is_new:
+        look = health.unproven(record, self._queue.workspace.protect_after) and not ignore_limits
+        if limits.total is None and limits.waiting is None and not is_new and not look:
             return record, count, ""
         view = self._services.view(record, None)
         self._refuse_foreign(view, is_new)
@@ -123,6 +124,11 @@ class Submitter:
         full = _without_room(view.cases)
         if full and not ignore_limits:
             return record, 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
+        record = health.learned(self._services, view, record)
+        hold = gate.held(self._services, record, by_hand=ignore_limits)
+        if hold is not None and hold.most < count:
+            within, why = self._within(view.cases, hold.most, ignore_limits)
+            return record, within, why or str(hold)
         return record, *self._within(view.cases, count, ignore_limits)
 
     def _within(self, cases: Sequence[Case], count: int, ignore_limits: bool) -> tuple[int, str]:

@@ -152,6 +152,13 @@ Workspace_Cooldown:
   (Optional) Seconds without submissions after two in a row met no quota, no capacity or throttling; 0:
   none. Default: 600. Example: ``1800``
 
+Workspace_YoungSeconds:
+  (Optional) Seconds after which a pilot has worked. Default: 600. Example: ``900``
+
+Workspace_ProtectAfter:
+  (Optional) Pilots in a row that end badly before the queue is protected: one pilot each Workspace_Cooldown
+  until one works; 0: never. Default: 10. Example: ``5``
+
 Workspace_LockTimeout:
   (Optional) Seconds to wait for a busy workspace. Default: 60. Example: ``10``
 

@@ -1,0 +1,76 @@
+"""From the cases of a queue to its health. Pure: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tfce.model.case import Case, Clocks, Kind
+from tfce.model.console import Markers
+from tfce.model.health import BAD, End, Health, Verdict, verdict_of_end
+from tfce.model.pilot import Pilot
+from tfce.model.policy import lived
+from tfce.model.reasons import Kind as Why
+from tfce.model.vm import VM
+
+Told = Callable[[str], Markers]  # what the console of a pilot (by key) says, as far as it was kept
+_WIDTH = 300
+
+
+def judged(health: Health, cases: Iterable[Case], clocks: Clocks, young: int, told: Told) -> Health:
+    """``health`` after a look at ``cases``. May be repeated: an end is known by its VM."""
+    ends: list[End] = []
+    good: list[Case] = []
+    known = {end.id: end for end in health.row}
+    for case in cases:
+        verdict, markers = verdict_of(case, clocks, young, told), told(case.key)
+        if case.id in known and not _better(case, verdict, markers):
+            continue
+        if verdict is Verdict.WORKED:
+            good.append(case)
+        elif verdict in BAD and case.pilot is not None and case.vm is not None:
+            ends.append(_end(case, case.pilot, case.vm, verdict, clocks, markers))
+    better = health.without(case.id for case in good)
+    return better.learning(ends, [case.requested_at for case in good if case.requested_at])
+
+
+def _better(case: Case, verdict: Verdict | None, markers: Markers) -> bool:
+    """Whether a second look at an end knows more: where a cloud does not tell when a VM ended, each look finds it
+    older."""
+    return (_lives(case) or markers.job) if verdict is Verdict.WORKED else bool(markers.last)
+
+
+def _lives(case: Case) -> bool:
+    return case.kind in (Kind.HEALTHY, Kind.OVERDUE)
+
+
+def verdict_of(case: Case, clocks: Clocks, young: int, told: Told) -> Verdict | None:
+    """What became of a pilot; None while nobody can tell, or where it says nothing of the pilots to come."""
+    if case.pilot is None or case.vm is None:
+        return None
+    if _lives(case):
+        return Verdict.WORKED if clocks.older(young, case.requested_at, case.vm.created) else None
+    if case.kind is Kind.ENDED and clocks.trusted:
+        age = lived(case.vm, case.requested_at, clocks.host)
+        return verdict_of_end(age, young, told(case.key))
+    if case.kind in (Kind.FAILED, Kind.STUCK):
+        return _failed(case)
+    return None
+
+
+def _failed(case: Case) -> Verdict | None:
+    fault = case.vm.fault if case.vm else None
+    if fault is not None and fault.kind is Why.TAKEN_AWAY:
+        return Verdict.TAKEN_AWAY
+    return None if fault is not None and fault.no_room else Verdict.BOOT_FAILED
+
+
+def _end(case: Case, pilot: Pilot, vm: VM, verdict: Verdict, clocks: Clocks, markers: Markers) -> End:
+    return End(
+        id=case.id,
+        verdict=verdict,
+        requested_at=pilot.requested_at,
+        lived=lived(vm, pilot.requested_at, clocks.host),
+        made=pilot.made.corrected(vm.made),
+        exit_code=markers.exit_code,
+        said=(str(vm.fault) if vm.fault else markers.last)[:_WIDTH],
+    )
