@@ -126,6 +126,7 @@ class Sky:
     quota: int | None = None
     whole: bool = False  # a batch that does not fit is refused as a whole
     down: str = ""
+    offers: dict[tuple[str, str, str], int] | None = None  # room by flavor, zone and network; else none
     vms: dict[str, VM] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
@@ -170,6 +171,16 @@ class Sky:
             return effect
         effect()
         return None
+
+    def room(self, made: Made, quota: int | None) -> int:
+        """How many more VMs made like this there is room for."""
+        living = self.living()
+        left = 10**6 if quota is None else quota - len(living)
+        if self.offers is None:
+            return left
+        place = (made.flavor, made.zone, made.network)
+        there = sum(1 for node in living if (node.made.flavor, node.made.zone, node.made.network) == place)
+        return min(left, self.offers.get(place, 0) - there)
 
     # -- the VMs -------------------------------------------------------------------------------------------
 
@@ -446,9 +457,10 @@ class FakeTerraform(Provisioner):
             return error.reason
         if isinstance(outcome, Refused):
             return heard(outcome.reason)
-        room = batch.size if self.sky.quota is None else max(self.sky.quota - len(self.sky.living()), 0)
+        made_of = self._made(batch.keys[0])
+        room = max(min(self.sky.room(made_of, self.sky.quota), batch.size), 0)
         if room < (batch.size if self.sky.whole else 1):
-            return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
+            return self._full()
         tags = {**self._workspace.owner().tags(), "tfce:batch": batch.name}
         name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"
         made = {
@@ -476,8 +488,8 @@ class FakeTerraform(Provisioner):
             return error.reason
         if isinstance(outcome, Refused):
             return heard(outcome.reason)
-        if self.sky.quota is not None and len(self.sky.living()) >= self.sky.quota:
-            return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
+        if self.sky.room(self._made(key), self.sky.quota) < 1:
+            return self._full()
         owner = self._workspace.owner()
         name = f"{self._workspace.queue.workspace.name_prefix}{key}"
         node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name}, made=self._made(key))
@@ -489,6 +501,11 @@ class FakeTerraform(Provisioner):
             self._record({key: Instance(node.id, outcome is not None)})
         self.sky.step("recorded", key)
         return heard(outcome.reason) if outcome else None
+
+    def _full(self) -> Reason:
+        if self.sky.quota is not None and len(self.sky.living()) >= self.sky.quota:
+            return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
+        return heard("InsufficientInstanceCapacity: none left")
 
     def _made(self, key: str) -> Made:
         return self._workspace.load().pilots[key].made

@@ -110,7 +110,7 @@ def test_all_faults_are_told_at_once() -> None:
         ("Terraform_Unknown", "x"),
         ("Workspace_root", "/x"),
         ("CloudType", "OPENSTACK9"),
-        ("Instance_Networks", "subnet-1, subnet-2"),
+        ("Instance_Flavor", ","),
     ],
 )
 def test_wrong_values_are_refused_by_name_value_and_cure(option: str, value: str) -> None:
@@ -148,7 +148,9 @@ def test_a_slip_of_the_pen_is_recognised() -> None:
         ("Terraform_RootVolume", "0", 0),
         ("Workspace_ReapShare", "1", 1.0),
         ("Instance_Image", 'name:debian 12, "stable" ${x} %', 'name:debian 12, "stable" ${x} %'),
-        ("Terraform_AvailabilityZone", "", ""),
+        ("Terraform_AvailabilityZone", "", ()),
+        ("Terraform_AvailabilityZone", "a, b", ("a", "b")),
+        ("Instance_Flavor", "name:m5.large, name:m5a.large", ("name:m5.large", "name:m5a.large")),
     ],
 )
 def test_values_are_read_as_meant(option: str, given: object, read: object) -> None:

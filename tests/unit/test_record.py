@@ -53,6 +53,7 @@ records = st.builds(
     numbers,
     st.none() | st.builds(Drain, times, texts, numbers, st.none() | times),
     st.builds(Health, st.lists(ends, max_size=3).map(tuple), st.none() | times),
+    st.dictionaries(texts, st.builds(Backoff, numbers, texts, times, numbers), max_size=3),
 )
 
 FULL = Record(

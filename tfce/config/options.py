@@ -75,6 +75,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
         problem = f"VMs live {groups['userdata'].shortest} s or longer, so none would take a job"
         cure = "make it shorter, or Context_MaxLifetime longer"
         faults.append(Fault("Context_DrainMargin", text.get("Context_DrainMargin", ""), problem, cure))
+    _places(groups["shape"], reached.capabilities.networks, faults)
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:
@@ -84,6 +85,16 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     groups["access"] = replace(access, auth_file=access.auth_file or dirac_root / "etc" / "cloud.auth")
     groups["workspace"] = replace(workspace, root=root, files=workspace.files or root / "workspaces")
     return Queue(ce, name, replace(reached, repeats=groups["terraform"].max_retries), **groups)
+
+
+def _places(shape: VmShape, most: int | None, faults: list[Fault]) -> None:
+    """Whether networks and zones can be had together. Several networks where a VM has one are as many places."""
+    shown = ", ".join(shape.networks)
+    if most not in (None, 1) and len(shape.networks) > (most or 0):
+        faults.append(Fault("Instance_Networks", shown, f"a VM has {most} networks there", f"name {most}"))
+    if most == 1 and shape.networks and len(shape.networks) * len(shape.zones) > 1:
+        problem, cure = "a subnet knows its zone", "name several subnets, or several zones, not both"
+        faults.append(Fault("Instance_Networks, Terraform_AvailabilityZone", shown, problem, cure))
 
 
 def _plain(value: Any) -> str:

@@ -19,6 +19,14 @@ def items(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
+def alternatives(value: str) -> tuple[str, ...]:
+    """Items between commas, the preferred one first; at least one where there is any text."""
+    found = items(value)
+    if value and not found:
+        raise ValueError("names nothing")
+    return found
+
+
 def whole(value: str) -> int:
     """A whole number."""
     try:

@@ -62,9 +62,20 @@ class VmShape:
     """What a pilot's VM is made of, as the options say it: ids, or ``name:NAME``."""
 
     image: str = _option("Instance_Image", read.text, "", "image id, or name:NAME", "name:debian-12-amd64", True)
-    flavor: str = _option("Instance_Flavor", read.text, "", "flavor id, or name:NAME", "name:t3.medium", True)
+    flavors: tuple[str, ...] = _option(
+        "Instance_Flavor",
+        read.alternatives,
+        "",
+        "flavor id, or name:NAME; several: the next one where there is no room",
+        "name:t3.medium, name:t3a.medium",
+        True,
+    )
     networks: tuple[str, ...] = _option(
-        "Instance_Networks", read.items, "", "network (EC2: subnet) ids or name:NAME, in order", "name:pilots"
+        "Instance_Networks",
+        read.items,
+        "",
+        "network ids or name:NAME, in order; EC2: subnets, the next one where there is no room",
+        "name:pilots",
     )
     ssh_key: str = _option("Instance_SSHKey", read.text, "", "SSH key pair id, or name:NAME", "operators")
     image_owners: tuple[str, ...] = _option(
@@ -73,8 +84,12 @@ class VmShape:
     security_groups: tuple[str, ...] = _option(
         "Terraform_SecurityGroups", read.items, "", "security group ids or name:NAME", "name:pilots"
     )
-    availability_zone: str = _option(
-        "Terraform_AvailabilityZone", read.text, "", "availability zone of the VMs", "us-east-1a"
+    zones: tuple[str, ...] = _option(
+        "Terraform_AvailabilityZone",
+        read.items,
+        "",
+        "availability zone of the VMs; several: the next one where there is no room",
+        "us-east-1a, us-east-1b",
     )
     root_volume: int = _option(
         "Terraform_RootVolume", read.natural, "0", "root volume in GB; 0: what the image gives", "40"
@@ -82,6 +97,16 @@ class VmShape:
     tags: Mapping[str, str] = _option(
         "Terraform_Tags", read.tags, "", "additional tags of the VMs", "project=lz, owner=grid"
     )
+
+    @property
+    def flavor(self) -> str:
+        """The preferred one."""
+        return self.flavors[0] if self.flavors else ""
+
+    @property
+    def availability_zone(self) -> str:
+        """The preferred one; "" for the cloud's own choice."""
+        return self.zones[0] if self.zones else ""
 
 
 @dataclass(frozen=True)

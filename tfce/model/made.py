@@ -22,6 +22,12 @@ class Made:
         """This, with what the cloud itself says instead where it says anything."""
         return Made(*(theirs or ours for ours, theirs in zip(_values(self), _values(seen), strict=True)))
 
+    def completed(self, seen: Made) -> Made:
+        """This, with the cloud's own id of the image, and what only the cloud knows; flavor, zone and network keep
+        the names that they were asked for by."""
+        better = self.corrected(seen)
+        return Made(better.image, self.flavor or seen.flavor, self.zone or seen.zone, self.network, seen.host)
+
     def to_json(self) -> dict[str, str]:
         """What is known, by name."""
         return {name: value for name, value in zip(NAMES, _values(self), strict=True) if value}

@@ -18,6 +18,7 @@ from tfce.model.health import Health
 from tfce.model.made import NAMES, Made
 from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, timestamp
+from tfce.model.rests import Rests
 from tfce.model.vm import State
 
 __all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
@@ -30,7 +31,7 @@ _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
     shown none of the pilots; ``drain``: how it is being emptied;
-    ``health``: how its pilots end. Immutable: changes give a new record."""
+    ``health``: how its pilots end; ``rests``: offerings without room. Immutable: changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -42,6 +43,7 @@ class Record:
     generation: int = 0
     drain: Drain | None = None
     health: Health = field(default_factory=Health)
+    rests: Rests = field(default_factory=lambda: MappingProxyType({}))
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -140,6 +142,7 @@ class Record:
             "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
             **({"drain": self.drain.to_json()} if self.drain else {}),
             **({"health": self.health.to_json()} if self.health != Health() else {}),
+            **({"rests": {label: _backoff_json(one) for label, one in self.rests.items()}} if self.rests else {}),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -197,7 +200,7 @@ _FIELDS = frozenset(
 )
 
 
-_OPTIONAL = frozenset(("drain", "health"))  # where there is anything to say
+_OPTIONAL = frozenset(("drain", "health", "rests"))  # where there is anything to say
 
 
 def _record(data: Any) -> Record:
@@ -223,6 +226,7 @@ def _record(data: Any) -> Record:
         generation=fields.number(data["generation"]),
         drain=_drain(data.get("drain")),
         health=Health.from_json(data.get("health")),
+        rests=_rests(data.get("rests")),
     )
 
 
@@ -245,6 +249,11 @@ def _drain(entry: Any) -> Drain | None:
     return Drain(
         fields.time(entry["since"]), fields.text(entry["image"]), fields.number(entry["older_than"]), deadline
     )
+
+
+def _rests(entry: Any) -> Rests:
+    found = {label: _backoff(one) for label, one in fields.mapping({} if entry is None else entry).items()}
+    return MappingProxyType({label: one for label, one in found.items() if one is not None})
 
 
 def _home(entry: Any) -> Home | None:

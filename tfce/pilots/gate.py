@@ -6,6 +6,7 @@ from tfce.model.errors import CloudError
 from tfce.model.hold import Hold, Kind
 from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
+from tfce.pilots import choice
 from tfce.pilots.services import Services
 
 _NAMED = "name:"
@@ -43,7 +44,8 @@ def _images(services: Services, meant: str) -> list[str]:
 def _resting(services: Services, record: Record) -> Hold | None:
     backoff = record.backoff
     if backoff is None or not backoff.resting(services.clock()):
-        return None
+        full = choice.all_rest(services.queue, record, services.clock())
+        return Hold(Kind.RESTING, full) if full else None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
     return Hold(Kind.RESTING, f"{text}: {backoff.reason}")
 

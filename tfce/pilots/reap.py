@@ -15,7 +15,7 @@ from tfce.model.policy import Action, Cause, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
-from tfce.pilots import health
+from tfce.pilots import choice, health
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View, no_room
 
@@ -108,7 +108,9 @@ class Reaper:
     def _learn(self, view: View, record: Record) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        failed = [one.vm for one in view.cases if one.kind is Kind.FAILED and one.vm and no_room(one.vm)]
+        found, cases = choice.found_full(self._queue, record, view.cases, self._services.clock())
+        record = self._workspace.save(found) if found != record else record
+        failed = [one.vm for one in cases if one.kind is Kind.FAILED and one.vm and no_room(one.vm)]
         since = min((vm.created for vm in failed if vm.created), default=record.backoff and record.backoff.since)
         found_room = any(
             case.kind in (Kind.BOOTING, Kind.HEALTHY)
@@ -243,7 +245,7 @@ def _doubted(services: Services, known: Record, view: View) -> View:
 def _known_better(view: View, record: Record) -> Record:
     """``record`` with what the cloud itself says its pilots are made of; written with whatever is written next."""
     pilots = ((case.pilot, case.vm) for case in view.cases)
-    return record.including(replace(one, made=one.made.corrected(vm.made)) for one, vm in pilots if one and vm)
+    return record.including(replace(one, made=one.made.completed(vm.made)) for one, vm in pilots if one and vm)
 
 
 def _cause(action: Action) -> str:

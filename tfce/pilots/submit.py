@@ -9,24 +9,25 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tfce import userdata
+from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
-from tfce.config.settings import VmShape
-from tfce.model import policy, reasons
+from tfce.model import policy, reasons, rests
 from tfce.model.errors import CloudError, TfceError
-from tfce.model.made import Made
 from tfce.model.pilot import Pilot, reference, timestamp
 from tfce.model.policy import Action, Verb, occupancy
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Instance, Kind
 from tfce.model.record import Operation, Record
-from tfce.pilots import batching, gate, health
+from tfce.pilots import batching, choice, gate, health
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
 from tfce.terraform.results import Applied
+from tfce.terraform import variables
+from tfce.terraform.runner import Applied
 
 log = logging.getLogger("tfce")
 
@@ -63,6 +64,7 @@ class Order:
     wrapper: bytes
     proxy: bytes | None
     progress: Callable[[str], None]
+    offering: Offering
 
     def user_data(self, rule: str) -> bytes:
         """The user data of a pilot or batch with this stamp."""
@@ -98,7 +100,8 @@ class Submitter:
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record, allowed, why = self._allowed(record, count, ignore_limits)
-            submission, record = self._all_of(record, allowed, Order(recipe, wrapper, proxy, progress))
+            order = Order(recipe, wrapper, proxy, progress, offerings(self._queue)[0])
+            submission, record = self._from_offerings(record, allowed, order, ignore_limits)
             self._learn(record, submission)
             submission.limited = why
         submission.calls += self._cloud.calls - before
@@ -121,7 +124,8 @@ class Submitter:
         self._refuse_foreign(view, is_new)
         if any(case.kind is not Kind.FOREIGN and not case.recorded and case.vm for case in view.cases):
             record = recover(self._services, view.snapshot.record)
-        full = _without_room(view.cases)
+        record, cases = choice.found_full(self._queue, record, view.cases, self._services.clock())
+        full = _without_room(cases)
         if full and not ignore_limits:
             return record, 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
         record = health.learned(self._services, view, record)
@@ -157,6 +161,24 @@ class Submitter:
 
     # -- asking the cloud ----------------------------------------------------------------------------------
 
+    def _from_offerings(
+        self, record: Record, count: int, order: Order, by_hand: bool
+    ) -> tuple[Submission, Record]:
+        """Start ``count`` pilots of the first offering, what it has no room for of the next, and so on."""
+        total, lacking, clock = Submission(), list[str](), self._services.clock
+        for offering in choice.open_ones(self._queue, record, clock(), by_hand) if count else ():
+            variables.choose(self._workspace, offering)
+            submission, record = self._all_of(record, count, replace(order, offering=offering))
+            total, lacking = total.followed_by(submission, lacking), choice.lacking(submission.failed)
+            full = [submission.failed[key] for key in lacking]
+            record = choice.learned(self._queue, record, offering, full, clock())
+            count = len(lacking)
+            if not count or total.stopped or record.pending:
+                break
+        if len(offerings(self._queue)) > 1:
+            total.failed = {key: rests.told_apart(reason) for key, reason in total.failed.items()}
+        return total, record
+
     def _all_of(self, record: Record, count: int, order: Order) -> tuple[Submission, Record]:
         """Start ``count`` pilots, or as many as there is room for. Where the cloud refuses a batch as a whole,
         what it refused is asked for in halves, in the same cycle."""
@@ -177,28 +199,29 @@ class Submitter:
         if not keys:
             return Submission(), record
         contexts = {wish.label: order.user_data(wish.rule) for wish in asked}
-        return self._start(record, keys, contexts, order.progress)
+        return self._start(record, keys, contexts, order)
 
     def _start(
-        self, record: Record, keys: list[str], contexts: Mapping[str, bytes], progress: Callable[[str], None]
+        self, record: Record, keys: list[str], contexts: Mapping[str, bytes], order: Order
     ) -> tuple[Submission, Record]:
         """Write the pilots ``keys`` down, ask for their VMs, and find out what came of it."""
         workspace = self._workspace
         now = self._services.clock().replace(microsecond=0)
         name = f"{timestamp(now)}-{keys[0]}"
         before = record
-        made = asked_for(self._queue.shape)
-        record = record.including(Pilot(key, now, name, made=made) for key in keys).begin(
+        record = record.including(Pilot(key, now, name, made=order.offering.made) for key in keys).begin(
             Operation.SUBMIT, keys, now
         )
         try:
             workspace.write_contexts(contexts)
             record = workspace.save(record)
-            workspace.journal.append("submit", keys=keys, wanted=len(record.pilots))
+            workspace.journal.append(
+                "submit", keys=keys, wanted=len(record.pilots), made=order.offering.made.to_json()
+            )
         except TfceError:
             self._take_back(before)
             raise
-        applied = self._terraform.apply(keys, progress)
+        applied = self._terraform.apply(keys, order.progress)
         submission, record = self._settle(record, keys, applied)
         submission.calls = applied.calls
         return submission, record
@@ -212,13 +235,20 @@ class Submitter:
             log.warning("the workspace is left for the next cycle to mend: %s", error.message)
 
     def _learn(self, record: Record, submission: Submission) -> None:
-        """Whether the cloud had room."""
-        full = [reason for reason in submission.failed.values() if reason.starts_nothing]
+        """Whether the cloud had room. Of several offerings each rests for itself."""
+        several = len(offerings(self._queue)) > 1
+        full = [
+            reason
+            for reason in submission.failed.values()
+            if reason.starts_nothing and not (several and rests.another_helps(reason))
+        ]
         if full and not submission.stamps:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
             self._workspace.save(record.without_room(str(full[0]), now, cooldown))
         elif submission.stamps and self._terraform.waits and record.backoff is not None:
             self._workspace.save(record.with_room())
+        elif several:
+            self._workspace.save(record)
 
     # -- what came of it -----------------------------------------------------------------------------------
 
@@ -334,11 +364,6 @@ def _limit(queue: Queue) -> userdata.Limit:
     limit = queue.endpoint.capabilities.user_data
     # Only tfce's own provider is known to hand on bytes.
     return userdata.EC2_BINARY if limit == userdata.EC2 and queue.terraform.module == "bulk" else limit
-
-
-def asked_for(shape: VmShape) -> Made:
-    """What a VM is made of, as the options say it."""
-    return Made(shape.image, shape.flavor, shape.availability_zone, ", ".join(shape.networks))
 
 
 def failure_kind(failed: Mapping[str, Reason]) -> reasons.Kind:

@@ -52,6 +52,7 @@ class Workspace:
         self.journal = Journal(self.private, clock)
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
+        self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
 
     # -- who and where ------------------------------------------------------------------------------------
 
@@ -177,6 +178,18 @@ class Workspace:
         here = json.dumps({"contexts": str(self.contexts)}) + "\n"
         files.renew(self.private / "here.auto.tfvars.json", here)
         self.publish()
+
+    @property
+    def offering(self) -> str | None:
+        """The variables that go before the shape's, None for none."""
+        return files.believed(self._offering_file)
+
+    def write_offering(self, text: str | None) -> None:
+        """Let ``text`` go before the shape's variables; None: the shape alone counts."""
+        if text is None:
+            files.remove(self._offering_file)
+        else:
+            files.renew(self._offering_file, text)
 
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""

@@ -15,6 +15,7 @@ import hcl
 import jinja2
 
 from tfce.config.data import data_path
+from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
 from tfce.model.vm import Owner
@@ -39,7 +40,7 @@ def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
             "image": queue.shape.image,
             "image_owners": list(queue.shape.image_owners),
             "flavor": queue.shape.flavor,
-            "networks": list(queue.shape.networks),
+            "networks": list(offerings(queue)[0].networks),
             "key_pair": queue.shape.ssh_key or None,
             "security_groups": list(queue.shape.security_groups),
             "availability_zone": queue.shape.availability_zone or None,
@@ -61,8 +62,22 @@ def shape(workspace: Workspace) -> str:
 
 
 def write(workspace: Workspace) -> None:
-    """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers."""
+    """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers. Another offering
+    that the last run was about stays, so that a plan is empty, as long as the options have it."""
     workspace.write_shape(shape(workspace))
+    others = {_chosen(one) for one in offerings(workspace.queue)[1:]}
+    if workspace.offering not in (None, *others):
+        workspace.write_offering(None)
+
+
+def choose(workspace: Workspace, offering: Offering) -> None:
+    """Let the next run be about ``offering``. What runs already is not touched: a VM keeps what it was made of."""
+    first = offering == offerings(workspace.queue)[0]
+    workspace.write_offering(None if first else _chosen(offering))
+
+
+def _chosen(offering: Offering) -> str:
+    return json.dumps(offering.variables, sort_keys=True) + "\n"
 
 
 def render(queue: Queue, owner: Owner) -> str:

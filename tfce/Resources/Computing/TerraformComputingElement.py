@@ -53,10 +53,12 @@ Instance_Image:
   (Required) Image id, or name:NAME. Example: ``name:debian-12-amd64``
 
 Instance_Flavor:
-  (Required) Flavor id, or name:NAME. Example: ``name:t3.medium``
+  (Required) Flavor id, or name:NAME; several: the next one where there is no room. Example:
+  ``name:t3.medium, name:t3a.medium``
 
 Instance_Networks:
-  (Optional) Network (EC2: subnet) ids or name:NAME, in order. Example: ``name:pilots``
+  (Optional) Network ids or name:NAME, in order; EC2: subnets, the next one where there is no room. Example:
+  ``name:pilots``
 
 Instance_SSHKey:
   (Optional) SSH key pair id, or name:NAME. Example: ``operators``
@@ -69,7 +71,8 @@ Terraform_SecurityGroups:
   (Optional) Security group ids or name:NAME. Example: ``name:pilots``
 
 Terraform_AvailabilityZone:
-  (Optional) Availability zone of the VMs. Example: ``us-east-1a``
+  (Optional) Availability zone of the VMs; several: the next one where there is no room. Example:
+  ``us-east-1a, us-east-1b``
 
 Terraform_RootVolume:
   (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``

@@ -1,0 +1,131 @@
+"""Several flavors, zones, subnets: what one has no room for is asked for in the next, in the same cycle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from tests.contract.edges import MINIMAL, WRAPPER, FakeEdge, assert_settled
+from tests.fakes import Refused
+from tfce.config.offerings import offerings
+from tfce.config.options import parse
+from tfce.model.errors import ConfigError
+from tfce.model.reasons import Kind, Reason
+from tfce.model.vm import State
+
+FLAVORS = {"Instance_Flavor": "small, large", "Terraform_AvailabilityZone": "a, b"}
+NOTHING = "small, a", "small, b", "large, a", "large, b"
+
+
+def made(edge: FakeEdge) -> Counter[tuple[str, str]]:
+    return Counter((node.made.flavor, node.made.zone) for node in edge.sky.living())
+
+
+def test_what_is_missing_comes_from_the_next_in_the_same_cycle(edge: FakeEdge) -> None:
+    edge.sky.offers = {("small", "a", ""): 2, ("small", "b", ""): 1, ("large", "b", ""): 9}
+    parts = edge.parts(**FLAVORS)
+    submission = parts.fleet.submit(WRAPPER, 5)
+    assert len(submission.references) == 5 and submission.failed == {}
+    assert made(edge) == {("small", "a"): 2, ("small", "b"): 1, ("large", "b"): 2}
+    assert_settled(parts, edge)
+    record = parts.workspace.load()
+    assert Counter((one.made.flavor, one.made.zone) for one in record.pilots.values()) == made(edge)
+    assert set(record.rests) == {"small, a", "small, b", "large, a"} and record.backoff is None
+    journal = [line["made"] for line in parts.workspace.journal.entries() if line["event"] == "submit"]
+    assert journal[0] == {"image": "ami-1", "flavor": "small", "zone": "a"} and len(journal) == 4
+
+
+def test_one_without_room_is_left_alone_for_a_while_that_doubles(edge: FakeEdge) -> None:
+    edge.sky.offers = {("large", "a", ""): 100}
+    applies = lambda: sum(1 for step, _ in edge.sky.steps if step == "apply")  # noqa: E731
+    seen = []
+    for _ in range(6):
+        before = applies()
+        assert len(edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1).references) == 1
+        seen.append(applies() - before)
+        edge.advance(100)
+    assert seen == [3, 1, 3, 1, 1, 1]  # 180 s, then 360 s
+    for _ in range(8):
+        edge.advance(3601)
+        edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1)
+    assert {one.rest for one in edge.parts(**FLAVORS).workspace.load().rests.values()} == {3600}
+    edge.sky.offers[("small", "a", "")] = 100
+    edge.advance(3601)
+    edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1)
+    assert "small, a" not in edge.parts(**FLAVORS).workspace.load().rests
+
+
+def test_the_queue_rests_when_all_do(edge: FakeEdge) -> None:
+    edge.sky.offers = {}
+    parts = edge.parts(**FLAVORS)
+    submission = parts.fleet.submit(WRAPPER, 2)
+    assert submission.references == [] and {one.kind for one in submission.failed.values()} == {Kind.CAPACITY}
+    assert len(submission.failed) == 2  # what was asked for, not what was tried
+    hold = parts.fleet.held()
+    assert hold is not None and hold.text.startswith("all 4 offerings rest, ") and "none left" in hold.text
+    applies = len(edge.sky.steps)
+    assert parts.fleet.submit(WRAPPER, 2).limited == str(hold)
+    assert not any(step == "apply" for step, _ in edge.sky.steps[applies:])
+    edge.sky.offers = {("large", "b", ""): 5}
+    assert len(edge.parts(**FLAVORS).fleet.submit(WRAPPER, 2, ignore_limits=True).references) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [("VcpuLimitExceeded: no", Kind.QUOTA), ("InvalidAMIID.NotFound: ami-1 does not exist", Kind.IMAGE)],
+)
+def test_a_quota_or_an_image_is_no_lack_of_room_of_one_offering(edge: FakeEdge, said: str, kind: Kind) -> None:
+    edge.sky.at("create", Refused(said), times=9)
+    parts = edge.parts(**FLAVORS)
+    (why,) = set(parts.fleet.submit(WRAPPER, 1).failed.values())
+    assert why.kind is kind and "no lack of room of one offering" in why.text
+    assert sum(1 for step, _ in edge.sky.steps if step == "apply") == 1
+    assert parts.workspace.load().rests == {}
+
+
+def test_a_vm_that_fails_for_lack_of_room_later_rests_its_offering_only(edge: FakeEdge) -> None:
+    parts = edge.parts(**FLAVORS, MaxTotalJobs="9")
+    (node,) = (one.removeprefix("cloud://") for one in parts.fleet.submit(WRAPPER, 1).references)
+    edge.sky.set(node, State.FAILED)
+    edge.sky.vms[node] = replace(edge.sky.vms[node], fault=Reason(Kind.CAPACITY, "No valid host was found"))
+    edge.advance(60)
+    assert len(edge.parts(**FLAVORS, MaxTotalJobs="9").fleet.submit(WRAPPER, 1).references) == 1
+    assert made(edge)["small", "b"] == 1
+    edge.parts(**FLAVORS).fleet.reap()
+    record = edge.parts(**FLAVORS).workspace.load()
+    assert set(record.rests) == {"small, a"} and record.rests["small, a"].failures == 1 and record.backoff is None
+
+
+def test_no_running_pilot_is_touched_by_another_offering(edge: FakeEdge) -> None:
+    edge.sky.offers = {("small", "a", ""): 1, ("large", "a", ""): 1}
+    first = edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1).references
+    second = edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1).references
+    assert len(first) == len(second) == 1
+    gone = [step for step, _ in edge.sky.steps if step in ("destroy", "untaint", "forget")]
+    assert gone == [] and len(edge.sky.living()) == 2
+    parts = edge.parts(Instance_Flavor="tiny")
+    parts.fleet.reap()
+    assert len(edge.sky.living()) == 2 and parts.workspace.load().rests.keys() <= set(NOTHING)
+
+
+def labels(folder: FakeEdge, **options: str) -> list[str]:
+    return [one.label for one in offerings(folder.queue("long", options))]
+
+
+def test_offerings_are_every_combination_that_can_be(edge: FakeEdge) -> None:
+    assert labels(edge, **FLAVORS) == list(NOTHING)
+    assert labels(edge, Instance_Networks="subnet-1, subnet-2") == ["t3.micro, subnet-1", "t3.micro, subnet-2"]
+    assert labels(edge, Instance_Flavor="small, small") == ["small"]
+    one = {"Instance_Networks": "subnet-1", "Terraform_AvailabilityZone": "a"}
+    assert labels(edge, **one) == ["t3.micro, a, subnet-1"]
+    with pytest.raises(ConfigError, match="a subnet knows its zone"):
+        labels(edge, Instance_Networks="subnet-1, subnet-2", Terraform_AvailabilityZone="a")
+
+
+def test_several_networks_of_one_vm_are_one_offering(edge: FakeEdge) -> None:
+    options = {**MINIMAL, "CloudType": "OPENSTACK", "Driver_ex_force_auth_url": "https://k.example.org:5000/v3"}
+    options |= {"Instance_Networks": "one, two", "Driver_ex_tenant_name": "p"}
+    queue = parse("ce", "long", options, edge.folder, edge.folder)
+    assert [one.networks for one in offerings(queue)] == [("one", "two")]

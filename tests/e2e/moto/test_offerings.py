@@ -1,0 +1,32 @@
+"""Two flavors on a real API: what one has no room for comes from the other, and nothing that runs is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.rigs.proxy import ALWAYS, Fault
+from tests.site import WRAPPER, Site
+
+
+@pytest.mark.parametrize("module", ["bulk", "native"])
+def test_what_is_missing_comes_from_the_next_flavor_in_the_same_cycle(together: Site, module: str) -> None:
+    site, wrapper = together, WRAPPER.encode()
+    site.configure(Terraform_Module=module, Instance_Flavor="t3.micro, t3.small")
+    (first,) = site.parts().fleet.submit(wrapper, 1).references
+    full = Fault("RunInstances", "error", times=ALWAYS, code="InsufficientInstanceCapacity", where="t3.micro")
+    site.proxy.add(full)
+    parts = site.parts()
+    submission = parts.fleet.submit(wrapper, 2)
+    assert len(submission.references) == 2 and submission.failed == {}
+    flavors = {row["reference"]: row["flavor"] for row in site.status()}
+    assert flavors == {first: "t3.micro", **dict.fromkeys(submission.references, "t3.small")}
+    record = parts.workspace.load()
+    assert list(record.rests) == ["t3.micro"] and record.backoff is None
+    assert parts.terraform.plan().empty and site.proxy.counts().get("TerminateInstances", 0) == 0
+
+    site.proxy.counts(reset=True)
+    assert len(site.parts().fleet.submit(wrapper, 1).references) == 1
+    assert site.proxy.counts()["RunInstances"] == 1  # the one that rests is not asked for
+    site.configure(Instance_Flavor="t3.nano")
+    site.parts().fleet.submit(wrapper, 1)
+    assert len(site.status()) == 5 and site.proxy.counts().get("TerminateInstances", 0) == 0
