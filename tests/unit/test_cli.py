@@ -62,6 +62,7 @@ COMMANDS = {
     "migrate": [],
     "doctor": [],
     "drain": [],
+    "why": [],
     "path": [],
 }
 

@@ -60,3 +60,15 @@ def test_what_means_nothing_is_refused(
         code = int(ended.code or 0)
     assert code == 2 and cure in capsys.readouterr().err
     assert not Workspace(load_queue(cfg, NAME)).exists
+
+
+def test_why_is_one_line_first(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drain", NAME]) == 0
+    capsys.readouterr()
+    assert main(["why", NAME]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{NAME}: drained since ") and lines[0].endswith("--undo` starts pilots again")
+    assert lines[1].startswith("also: the cloud does not answer: ")
+    assert main(["why", NAME, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cause"]["subject"] == "held" and [one["subject"] for one in found["also"]] == ["cloud", "demand"]

@@ -135,6 +135,10 @@ def status(options: argparse.Namespace) -> int:
     return DONE
 
 
+def why(options: argparse.Namespace) -> int:
+    return operators.why(_parts(options), options)
+
+
 def drain(options: argparse.Namespace) -> int:
     return operators.drain(_parts(options), options)
 

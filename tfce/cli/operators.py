@@ -66,6 +66,19 @@ def _said(label: str, wanted: Drain | None, before: Drain | None) -> str:
     return f"{label}: {wanted}; `tfce drain {label} --undo` ends it"
 
 
+def why(parts: Parts, options: argparse.Namespace) -> int:
+    """Say the first cause with its cure, then what else was found."""
+    found = parts.fleet.why()
+    calls = dict(parts.cloud.calls)
+    if options.json:
+        rows = [{"subject": one.subject.value, "text": one.text, "cure": one.cure} for one in found]
+        print(json.dumps({"cause": rows[0], "also": rows[1:], "calls": calls}, indent=2))
+    else:
+        print(f"{parts.workspace.queue.label}: {found[0]}")
+        print(*(f"also: {one}" for one in found[1:]), sep="\n", end="\n" if found[1:] else "")
+    return 0
+
+
 def hold_json(hold: Hold | None) -> dict[str, Any] | None:
     """What keeps a queue from starting pilots, for programs."""
     if hold is None:

@@ -83,6 +83,7 @@ def _of_pilots(groups: Any) -> None:
     pilot.add_argument(
         "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
     )
+    _command(groups, commands.why, "say why no pilots match, and what to do", json=True)
     drain = _command(groups, commands.drain, "start no new pilots", json=True)
     operators.drain_arguments(drain)
 

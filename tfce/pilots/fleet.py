@@ -11,7 +11,8 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
-from tfce.pilots import audit, drain, gate
+from tfce.model.why import Finding
+from tfce.pilots import audit, drain, gate, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.history import PilotLog, pilot_log
@@ -88,6 +89,10 @@ class Fleet:
         """What keeps the queue from starting pilots, as far as its record tells."""
         workspace = self.workspace
         return gate.held(self._services, workspace.load()) if workspace.exists else None
+
+    def why(self) -> list[Finding]:
+        """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""
+        return why.why(self._services)
 
     def log(self, pilot: str, lines: int = LINES) -> PilotLog:
         """What is known of one pilot, by reference or key; see ``history.pilot_log``."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from tfce import userdata
 from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
+from tfce.config.settings import Limits
 from tfce.model import policy, reasons, rests
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import Pilot, reference, timestamp
@@ -131,22 +132,9 @@ class Submitter:
         record = health.learned(self._services, view, record)
         hold = gate.held(self._services, record, by_hand=ignore_limits)
         if hold is not None and hold.most < count:
-            within, why = self._within(view.cases, hold.most, ignore_limits)
+            within, why = within_limits(limits, view.cases, hold.most, ignore_limits)
             return record, within, why or str(hold)
-        return record, *self._within(view.cases, count, ignore_limits)
-
-    def _within(self, cases: Sequence[Case], count: int, ignore_limits: bool) -> tuple[int, str]:
-        taken, limits = occupancy(cases), self._queue.limits
-        # MaxWaitingJobs is a measure of the SiteDirector's demand, not of the cloud's room.
-        bounds = (
-            ("MaxTotalJobs", limits.total, taken.total),
-            ("MaxWaitingJobs", None if ignore_limits else limits.waiting, taken.waiting),
-        )
-        why = ""
-        for option, most, there in bounds:
-            if most is not None and most - there < count:
-                count, why = max(most - there, 0), f"{option} = {most}, {there} are there"
-        return count, why
+        return record, *within_limits(limits, view.cases, count, ignore_limits)
 
     def _refuse_foreign(self, view: View, is_new: bool) -> None:
         """A queue that this host has never seen, and whose VMs run under another installation's name: the host
@@ -325,6 +313,21 @@ class Submitter:
             if key not in created:
                 result.failed[key] = _later(why[key], f": {error.problem}")
         return record
+
+
+def within_limits(limits: Limits, cases: Collection[Case], count: int, by_hand: bool = False) -> tuple[int, str]:
+    """How many of ``count`` more pilots the options allow beside ``cases``, and what keeps the others back."""
+    taken = occupancy(cases)
+    # MaxWaitingJobs is a measure of the SiteDirector's demand, not of the cloud's room.
+    bounds = (
+        ("MaxTotalJobs", limits.total, taken.total),
+        ("MaxWaitingJobs", None if by_hand else limits.waiting, taken.waiting),
+    )
+    why = ""
+    for option, most, there in bounds:
+        if most is not None and most - there < count:
+            count, why = max(most - there, 0), f"{option} = {most}, {there} are there"
+    return count, why
 
 
 def recover(services: Services, record: Record) -> Record:

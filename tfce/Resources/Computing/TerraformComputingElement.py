@@ -203,8 +203,7 @@ place to begin.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
@@ -219,11 +218,12 @@ from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.redact import guard_logs, redacted
+from tfce.model.why import refusals
 
 if TYPE_CHECKING:
     from tfce.app import Parts
     from tfce.config.options import Queue
-    from tfce.pilots.fleet import Fleet, Submission
+    from tfce.pilots.fleet import Fleet
 
 Answer = Any  # DIRAC's dictionary: S_OK(value) or S_ERROR(message)
 
@@ -439,7 +439,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         cloud_proxy = self._cloudProxyText(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
-            reasons = redacted("; ".join(self._reasons(submission)))
+            reasons = redacted("; ".join(refusals(submission.failed)))
             if not submission.stamps:
                 return S_ERROR(f"{self.label}: {reasons}")
             self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")
@@ -448,12 +448,6 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         result: Answer = S_OK(submission.references)
         result["PilotStampDict"] = dict(submission.stamps)
         return result
-
-    @staticmethod
-    def _reasons(submission: Submission) -> Iterable[str]:
-        """Each reason once, with its kind and how many pilots it kept from starting."""
-        for reason, number in Counter(submission.failed.values()).most_common():
-            yield f"{reason.kind.value}: {number} of {len(submission.failed)} failed: {reason}"
 
     @_answers("Failed to get the status of pilots")
     def getJobStatus(self, jobIDList: list[str] | str) -> Answer:

@@ -1,0 +1,99 @@
+"""Why no pilots match, as one answer: the first cause, with its cure."""
+
+from __future__ import annotations
+
+from tests.contract.edges import WRAPPER, FakeEdge
+from tests.fakes import Refused
+from tfce.model.drain import Drain
+from tfce.model.reasons import Kind, Reason
+from tfce.model.vm import State
+from tfce.model.why import Finding, Subject
+
+
+def first(edge: FakeEdge, **options: str) -> Finding:
+    return edge.parts(**options).fleet.why()[0]
+
+
+def test_a_queue_that_nobody_asks(edge: FakeEdge) -> None:
+    found = first(edge)
+    assert found.subject is Subject.DEMAND and "none ever" in found.text and "mask" in found.cure
+
+
+def test_a_cloud_that_does_not_answer(edge: FakeEdge) -> None:
+    edge.sky.down = "connection refused"
+    found = first(edge)
+    assert found.subject is Subject.CLOUD and "connection refused" in found.text and "tfce doctor" in found.cure
+
+
+def test_a_drain_comes_before_all_else(edge: FakeEdge) -> None:
+    edge.parts().fleet.drain(Drain(edge.now()))
+    edge.sky.down = "connection refused"
+    held = edge.parts().fleet.held()
+    found = first(edge)
+    assert found.subject is Subject.HELD and str(found) == str(held)
+
+
+def test_a_limit(edge: FakeEdge) -> None:
+    edge.parts(MaxTotalJobs="2").fleet.submit(WRAPPER, 2)
+    assert first(edge, MaxTotalJobs="2").text == "MaxTotalJobs = 2, 2 are there"
+    edge.advance(601)
+    found = first(edge, MaxTotalJobs="9")
+    assert found.subject is Subject.DEMAND and found.text.startswith("2 pilots run")
+
+
+def test_vms_that_boot_and_vms_that_failed(edge: FakeEdge) -> None:
+    edge.sky.boot_seconds = 60
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    assert first(edge).subject is Subject.BOOTING
+    edge.sky.set(reference.removeprefix("cloud://"), State.FAILED, Reason(Kind.IMAGE, "no kernel found"))
+    found = first(edge)
+    assert found.text == "1 VMs failed to start: no kernel found" and "tfce reap" in found.cure
+
+
+def test_a_submission_that_started_nothing_is_told_in_the_words_of_its_error(edge: FakeEdge) -> None:
+    edge.sky.at("create", Refused("InvalidAMIID.NotFound: ami-1 does not exist"), times=9)
+    parts = edge.parts()
+    failed = parts.fleet.submit(WRAPPER, 2).failed
+    found = first(edge)
+    assert found.subject is Subject.SUBMISSION
+    assert f"image: 2 of 2 failed: {next(iter(failed.values()))}" in found.text
+    edge.sky._planned.clear()
+    parts.fleet.submit(WRAPPER, 1)
+    assert first(edge).subject is not Subject.SUBMISSION
+
+
+def test_a_console_tells_how_far_a_pilot_got(edge: FakeEdge) -> None:
+    (reference,) = edge.parts().fleet.submit(WRAPPER, 1).references
+    node = reference.removeprefix("cloud://")
+    for console, said in (
+        ("tfce: stage=cvmfs status=start code=0\n", "has got as far as cvmfs"),
+        (
+            "tfce: stage=cvmfs status=failed code=32\nno route to host\n",
+            "failed at cvmfs (failed, code 32): no route",
+        ),
+        ("tfce: pilot AAAAAAAA starts\ntfce: pilot AAAAAAAA ended, exit code 7, after 3 s\n", "exit code 7"),
+    ):
+        edge.sky.consoles[node] = console
+        found = first(edge)
+        assert found.subject is Subject.START_UP and said in found.text and "tfce log" in found.cure
+    edge.sky.consoles[node] = "tfce: pilot AAAAAAAA starts\n"
+    assert first(edge).subject is Subject.DEMAND
+
+
+def test_bad_ends_are_told_before_they_protect(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 2)
+    edge.advance(30)
+    for node in edge.sky.living():
+        edge.sky.stop(node.id)
+    edge.parts().fleet.reap()
+    found = first(edge)
+    assert found.subject is Subject.ENDS and "2 pilots in a row fizzled" in found.text
+
+
+def test_it_costs_little_and_writes_nothing(edge: FakeEdge) -> None:
+    parts = edge.parts()
+    parts.fleet.submit(WRAPPER, 9)
+    before, generation = sum(parts.cloud.calls.values()), parts.workspace.load().generation
+    parts.fleet.why()
+    assert sum(parts.cloud.calls.values()) - before == 4  # a list, three consoles
+    assert parts.workspace.load().generation == generation

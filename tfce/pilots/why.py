@@ -1,0 +1,95 @@
+"""The verb ``why``: everything that is known of a queue, looked at once, for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from tfce.cloud.api import Wish
+from tfce.model.console import Markers, read
+from tfce.model.errors import CloudError, TfceError
+from tfce.model.hold import Hold, Kind
+from tfce.model.pilot import moment
+from tfce.model.reasons import Reason
+from tfce.model.reconcile import Case
+from tfce.model.reconcile import Kind as State
+from tfce.model.record import Record
+from tfce.model.why import CloudTrouble, Facts, Finding, findings
+from tfce.pilots import gate
+from tfce.pilots.services import Services
+from tfce.pilots.submit import within_limits
+
+_CONSOLES = 3  # asked for, the newest pilots' first
+
+
+def why(services: Services) -> list[Finding]:
+    """All that may keep pilots from matching, the first cause first. Takes no lock and writes nothing: one list,
+    at most three consoles, and a preflight where nothing else is found."""
+    workspace = services.workspace
+    record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
+    facts = Facts(services.queue.label, gate.held(services, record), health=record.health)
+    facts = _last_submission(facts, services)
+    try:
+        view = services.view(record, None, look_up=False)
+    except CloudError as error:
+        return list(findings(replace(facts, trouble=CloudTrouble(error.problem, error.cure))))
+    held = facts.held or _full(services, view.cases)
+    facts = replace(facts, held=held, cases=view.cases, markers=_markers(services, view.cases))
+    if held is None and not facts.failed and not facts.health.row:
+        facts = replace(facts, faults=_preflight(services))
+    return list(findings(facts))
+
+
+def _full(services: Services, cases: Sequence[Case]) -> Hold | None:
+    most, text = within_limits(services.queue.limits, cases, 1)
+    return None if most else Hold(Kind.LIMIT, text, "raise it, or wait until pilots have ended")
+
+
+def _last_submission(facts: Facts, services: Services) -> Facts:
+    entries = services.workspace.journal.entries() if services.workspace.exists else []
+    last = next((entry for entry in reversed(entries) if entry.get("event") == "submitted"), None)
+    if last is None:
+        return facts
+    failed = last.get("failed") if not last.get("created") else None
+    return replace(facts, failed=_reasons(failed), submitted=_when(last.get("time")))
+
+
+def _reasons(value: Any) -> dict[str, Reason]:
+    try:
+        return {key: Reason.from_json(one) for key, one in value.items()} if isinstance(value, Mapping) else {}
+    except ValueError:
+        return {}  # a line that somebody else wrote
+
+
+def _when(value: Any) -> datetime | None:
+    try:
+        return moment(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _markers(services: Services, cases: Sequence[Case]) -> dict[str, Markers]:
+    """What the consoles of the newest pilots say that have not lived long enough to have worked."""
+    worked = services.queue.workspace.young
+    running = [case for case in cases if case.kind is State.HEALTHY and case.pilot and case.vm]
+    running.sort(key=lambda case: case.pilot.requested_at if case.pilot else services.clock(), reverse=True)
+    found: dict[str, Markers] = {}
+    for case in running[:_CONSOLES]:
+        age = (services.clock() - case.pilot.requested_at).total_seconds() if case.pilot else 0
+        try:
+            text = services.cloud.console(case.id) if age <= worked else None
+        except CloudError:
+            continue
+        if text:
+            found[case.key] = read(text)
+    return found
+
+
+def _preflight(services: Services) -> list[tuple[str, str]]:
+    try:
+        checks = services.cloud.preflight(Wish.of(services.queue))
+    except TfceError as error:
+        return [(error.problem, error.cure)]
+    return [(f"{check.check}: {check.detail}", check.cure) for check in checks if not check.ok]
