@@ -129,6 +129,7 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "record.previous.json": (_QUEUE, "the record before the last change, for `tfce repair`", "tfce"),
     "terraform.tfstate": (_QUEUE, "Terraform's state, in `terraform.tfstate.d/<workspace>/`", "Terraform"),
     "queue.auto.tfvars": (_QUEUE, "the shape of the pilots, made from the options", "Terraform"),
+    "run.auto.tfvars.json": (_QUEUE, "the offering of the last run, where it was not the first", "Terraform"),
     "scale.auto.tfvars.json": (_QUEUE, "the pilots that shall exist, made from the record", "Terraform"),
     "here.auto.tfvars.json": (_QUEUE, "what only this host knows: folders, endpoint", "Terraform"),
     "journal.jsonl": (_QUEUE, "who was made or removed, when, why, and how long it lived", "operators"),

@@ -26,9 +26,8 @@ from tfce.pilots import batching, choice, gate, health
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
-from tfce.terraform.results import Applied
 from tfce.terraform import variables
-from tfce.terraform.runner import Applied
+from tfce.terraform.results import Applied
 
 log = logging.getLogger("tfce")
 
