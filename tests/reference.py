@@ -129,7 +129,6 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "record.previous.json": (_QUEUE, "the record before the last change, for `tfce repair`", "tfce"),
     "terraform.tfstate": (_QUEUE, "Terraform's state, in `terraform.tfstate.d/<workspace>/`", "Terraform"),
     "queue.auto.tfvars": (_QUEUE, "the shape of the pilots, made from the options", "Terraform"),
-    "run.auto.tfvars.json": (_QUEUE, "the offering of the last run, where it was not the first", "Terraform"),
     "scale.auto.tfvars.json": (_QUEUE, "the pilots that shall exist, made from the record", "Terraform"),
     "here.auto.tfvars.json": (_QUEUE, "what only this host knows: folders, endpoint", "Terraform"),
     "journal.jsonl": (_QUEUE, "who was made or removed, when, why, and how long it lived", "operators"),
@@ -140,7 +139,8 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "scale.tfvars.json": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the list of pilots", "reviewers, git"),
 }
 _FILES_TAIL = """
-The other files of a queue's folder are the root module and Terraform's own. `tfce path CE/QUEUE` prints that
+The other files of a queue's folder are the root module, Terraform's own, and, where the last run was about another
+offering than the first, `run.auto.tfvars.json`, which names it. `tfce path CE/QUEUE` prints that
 folder; folders that hold more than copies for review have rights 700. All but the record, the state, the journal
 and the consoles are made again when they are missing. The reviewers' copies hold no secret, and nothing in them is
 believed: a copy that was reverted or emptied changes no pilot.
