@@ -60,6 +60,8 @@ def server(answer: Any) -> VM:
 def bearing(vm: VM, tags: Mapping[str, str]) -> VM:
     """``vm`` with the metadata that it got since it was read."""
     return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
+
+
 def _made(answer: dict[str, Any]) -> Made:
     """A server that boots from a volume tells no image; networks stand nowhere by their ids."""
     image, flavor = (one if isinstance(one, dict) else {} for one in (answer.get("image"), answer.get("flavor")))
