@@ -90,6 +90,8 @@ def test_jobs_that_the_end_of_a_vm_would_kill_are_said(make_queue: MakeQueue, mi
 
 def test_a_queue_that_does_not_say_how_long_jobs_are_is_not_judged(make_queue: MakeQueue) -> None:
     assert "job length" not in findings(make_queue)
+
+
 def test_a_drain_is_told_and_no_fault(programs: Path, make_queue: MakeQueue) -> None:
     assert "drain" not in findings(make_queue)
     workspace = Workspace(make_queue())

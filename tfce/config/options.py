@@ -67,10 +67,6 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
         for group, cls in GROUPS.items()
     }
     reached = endpoint(groups["access"].cloud_type, text, faults)
-    most = reached.capabilities.networks
-    if most is not None and len(groups["shape"].networks) > most:
-        problem, cure = f"a VM has {most} network there", f"name {most}"
-        faults.append(Fault("Instance_Networks", text["Instance_Networks"], problem, cure))
     if groups["userdata"].margin >= groups["userdata"].shortest:
         problem = f"VMs live {groups['userdata'].shortest} s or longer, so none would take a job"
         cure = "make it shorter, or Context_MaxLifetime longer"
