@@ -11,7 +11,7 @@ import tfce
 SOURCES = Path(tfce.__file__).parent
 MODULE, CLASS, FUNCTION = 300, 200, 40
 ARGUED = {
-    "config/settings.py": "a declaration for each option, which the element's docstring and the reference are made from",
+    "config/settings.py": "a declaration for each option: docstring and reference are made from it",
     "pilots/submit.py": "a submission from the limits to the record, in the order in which it happens",
     "pilots/submit.py Submitter": "as above",
     "provider/resources.py": "Terraform's schema, whose descriptions are the reference page",
