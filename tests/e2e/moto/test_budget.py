@@ -32,7 +32,7 @@ class Meter:
 
 @pytest.fixture
 def meter(together: Site, monkeypatch: pytest.MonkeyPatch) -> Meter:
-    """A queue with two pilots, whose first submission is past."""
+    """A queue with two pilots, whose first submission is past, and whose account a first sweep has learned."""
     made = Meter(together, together.parts())
     real = os.fsync
 
@@ -41,6 +41,7 @@ def meter(together: Site, monkeypatch: pytest.MonkeyPatch) -> Meter:
         real(handle)
 
     made.parts.fleet.submit(WRAPPER.encode(), 2)
+    made.parts.fleet.reap()
     monkeypatch.setattr(os, "fsync", fsync)
     return made
 
