@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
 import html
 import json
@@ -14,7 +15,10 @@ from urllib.parse import quote
 import pytest
 
 from tests.unit.conftest import serving
+from tfce.app import assemble
 from tfce.cli.main import main
+from tfce.cli.parser import parser
+from tfce.config.cfg import load_queue
 
 KEY, SECRET, TOKEN = "AKIACANARYCANARYKEY1", "cAn4ry/Secr3t+Word=9", "cAn4ry-s3ssion/tok3n+=="
 PROXY = "Q0FOQVJZcHJveHk" * 5  # in the wrapper, as a PEM and as base64
@@ -66,6 +70,9 @@ VERBS = {
     "render": [],
     "submit": ["--wrapper", "{folder}/wrapper"],
     "plan": [],
+    "history": [],
+    "why": [],
+    "drain": ["--json"],
     "repair": [],
 }
 
@@ -126,6 +133,11 @@ class EchoStack(Echo):
     do_GET = do_DELETE = do_POST  # noqa: N815
 
 
+def test_every_verb_that_has_a_queue_is_walked() -> None:
+    (groups,) = (one for one in parser()._actions if isinstance(one, argparse._SubParsersAction))
+    assert set(groups.choices) == {*VERBS, "queues", "path", "demo"}
+
+
 def canaries() -> Iterator[str]:
     """Parts of every secret that must be nowhere."""
     for secret in (SECRET, TOKEN):
@@ -172,9 +184,32 @@ def test_no_verb_shows_a_secret_anywhere(
             out, err = capfd.readouterr()
             shown += f"\n{verb}: {out}{err}"
     assert refused >= 6 and word in shown and "****" in shown  # it was heard
+    assert_nowhere(shown + caplog.text, tmp_path / "root")
+
+
+def test_the_long_proxy_of_a_pilot_is_nowhere_either(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What DIRAC's element gives where the wrapper brings no proxy of its own."""
+    (tmp_path / "cloud.auth").touch(0o600)
+    (tmp_path / "cloud.auth").write_text(f"[DEFAULT]\nkey = {KEY}\nsecret = {SECRET}\ntoken = {TOKEN}\n")
+    proxy = f"-----BEGIN CERTIFICATE-----\n{PROXY}\n-----END CERTIFICATE-----\n"
+    with serving(Echo) as port, caplog.at_level(logging.DEBUG):
+        configured = CFG.format(cloud=EC2.format(port=port), folder=tmp_path, module="bulk")
+        (tmp_path / "site.cfg").write_text(configured)
+        parts = assemble(load_queue(tmp_path / "site.cfg", "ce.example.org/long"))
+        refused = parts.fleet.submit(b"#!/bin/sh\ntrue\n", 2, proxy=proxy.encode())
+    reasons = " ".join(str(reason) for reason in refused.failed.values())
+    assert len(refused.failed) == 2 and "InvalidParameterValue" in reasons and "****" in reasons
+    out, err = capfd.readouterr()
+    assert_nowhere(out + err + caplog.text + reasons, tmp_path / "root")
+
+
+def assert_nowhere(shown: str, root: Path) -> None:
+    """No canary is in what was shown, nor in a file below ``root``."""
     # The user data of a pilot that may still come to be waits there for Terraform, private.
     apart = ("/.terraform/providers/", "/unpacked/", "/contexts/")
-    files = [path for path in sorted((tmp_path / "root").rglob("*")) if path.is_file()]
+    files = [path for path in sorted(root.rglob("*")) if path.is_file()]
     kept = {
         path: path.read_bytes().decode(errors="replace")
         for path in files
@@ -182,5 +217,5 @@ def test_no_verb_shows_a_secret_anywhere(
     }
     assert any(path.name == "journal.jsonl" for path in kept)
     for canary in canaries():
-        assert canary not in shown and canary not in caplog.text, canary
+        assert canary not in shown, canary
         assert [path for path, text in kept.items() if canary in text] == [], canary
