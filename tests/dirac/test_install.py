@@ -25,7 +25,9 @@ import json, sys
 from DIRAC.Resources.Computing.ComputingElementFactory import ComputingElementFactory
 parameters, wrapper = json.loads(sys.argv[1]), sys.argv[2]
 element = ComputingElementFactory().getCE("Terraform", "cloud.example.org", parameters)["Value"]
-references = element.submitJob(wrapper, "", 2)["Value"]
+submitted = element.submitJob(wrapper, "", 2)
+assert submitted["OK"], submitted["Message"]
+references = submitted["Value"]
 before = element.getJobStatus(references)["Value"]
 element.killJob(references[:1])
 after = element.getJobStatus(references)["Value"]
@@ -108,6 +110,7 @@ def test_one_life_of_the_wheel(tmp_path: Path) -> None:
             "Instance_Flavor": "t3.micro",
             "MaxTotalJobs": "5",
             "MaxWaitingJobs": "5",
+            "Context_ProxyLifetime": "none",  # no ProxyManager is here to ask
             "Workspace_Root": str(tmp_path / "root"),
         }
         done = _run(PYTHON, "-c", LIFE, json.dumps(parameters), tmp_path / "wrapper.sh")
