@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,40 +25,13 @@ from typing import Any
 from benchmarks.measure import Cost, memory, numbers, under_way
 from benchmarks.results import Results, software
 from tests.checking import state_file
-from tests.rigs import mirror
-from tests.rigs.smallstack import FLAVOR, IMAGE, SmallStack
-from tests.site import WRAPPER, AnySite
+from tests.rigs.smallstack import IMAGE, SmallStack
+from tests.site import WRAPPER
+from tests.smallsite import SmallSite
 from tfce.model.pilot import Pilot, fresh_keys, timestamp
 
 _PAGE = 1000  # servers of one answer
-
-
-@dataclass
-class SmallSite(AnySite):
-    """One (CE, queue) on a small OpenStack."""
-
-    folder: Path
-    cloud: SmallStack
-    ce: str = "cloud.example.org"
-    queue: str = "long"
-    options: dict[str, str] = field(default_factory=dict)
-
-    def login(self) -> tuple[str, str]:
-        return "user", "secret%of-the-small-stack"
-
-    def mirror(self) -> Path:
-        return mirror.ensure()
-
-    def defaults(self) -> dict[str, str]:
-        return {
-            "CloudType": "OPENSTACK",
-            "Driver_ex_force_auth_url": self.cloud.url,
-            "Driver_ex_tenant_name": "project",
-            "Driver_ex_force_service_region": "RegionOne",
-            "Instance_Image": IMAGE,
-            "Instance_Flavor": FLAVOR,
-            "Terraform_Module": "bulk",
-        }
+_BY_ID = {"Instance_Image": IMAGE, "Instance_Networks": "", "Terraform_Module": "bulk"}  # nothing to look up
 
 
 class Worker:
@@ -159,7 +131,7 @@ def populate(site: SmallSite, count: int) -> None:
 def measure(results: Results, count: int, submits: list[int], reap: int) -> None:
     """All verbs beside ``count`` pilots."""
     with SmallStack(page=_PAGE) as cloud, tempfile.TemporaryDirectory() as folder:
-        site = SmallSite(Path(folder) / "site", cloud)
+        site = SmallSite(Path(folder) / "site", cloud, cloud.url, options=dict(_BY_ID))
         worker = Worker(site)
         pages = -(-count // _PAGE)
 

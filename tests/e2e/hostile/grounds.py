@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tests.rigs import mirror
 from tests.rigs.hostile import Hostile
 from tests.rigs.localstack import Emulator
-from tests.rigs.smallstack import FLAVOR, SmallStack
-from tests.site import SECRET, AnySite, Site, keyed
+from tests.rigs.smallstack import SmallStack
+from tests.site import AnySite, Site
+from tests.smallsite import SmallSite
 
 PATIENCE = {
     "Driver_timeout": "2",
@@ -70,44 +70,6 @@ class OnEc2:
 
 
 @dataclass
-class SmallSite(AnySite):
-    """A queue on the small OpenStack."""
-
-    folder: Path
-    cloud: SmallStack
-    proxy: Hostile
-    ce: str = "cloud.example.org"
-    queue: str = "long"
-    options: dict[str, str] = field(default_factory=dict)
-
-    def login(self) -> tuple[str, str]:
-        return "user", SECRET
-
-    def mirror(self) -> Path:
-        return mirror.ensure()
-
-    def defaults(self) -> dict[str, str]:
-        return {
-            "CloudType": "OPENSTACK",
-            "Driver_ex_force_auth_url": self.proxy.url,
-            "Driver_ex_tenant_name": "project",
-            "Driver_ex_force_service_region": "RegionOne",
-            "Instance_Image": f"name:{self.cloud.images[0]['name']}",
-            "Instance_Flavor": FLAVOR,
-            "Instance_Networks": f"name:{self.cloud.networks[0]['name']}",
-        }
-
-    def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
-        found = {}
-        for server_id, server in dict(self.cloud.servers).items():
-            tags = {name.replace("tfce_", "tfce:"): value for name, value in server["metadata"].items()}
-            number = server["name"].rpartition(f"{tags.get('tfce:batch', chr(0))}-")[2]
-            if (tags.get("tfce:ce"), tags.get("tfce:queue")) == (self.ce, self.queue):
-                found[server_id] = (server["status"], keyed(tags, int(number) - 1 if number.isdigit() else 0))
-        return found
-
-
-@dataclass
 class OnOpenStack:
     """On the small OpenStack."""
 
@@ -121,7 +83,7 @@ class OnOpenStack:
         facts = {"id": str(uuid.UUID(int=99)), "name": "tfce-somebody-elses", "status": "ACTIVE"}
         times = dict.fromkeys(("created", "updated"), "2026-01-01T00:00:00Z")
         self.cloud.servers[facts["id"]] = {**facts, **times, "metadata": {}, "OS-EXT-STS:task_state": None}
-        self.site: AnySite = SmallSite(self.folder, self.cloud, self.proxy, ce=self.ce, options=dict(PATIENCE))
+        self.site: AnySite = SmallSite(self.folder, self.cloud, self.proxy.url, ce=self.ce, options=dict(PATIENCE))
 
     def living(self) -> dict[str, Mapping[str, str]]:
         return {server_id: tags for server_id, (_, tags) in self.site.instances().items()}
