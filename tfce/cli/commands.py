@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tfce.app import Parts, assemble
 from tfce.cli import edge, operators, tables
@@ -22,7 +20,7 @@ from tfce.pilots.submit import failure_kind, recipe_for
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 
-DONE, PARTLY, USAGE, UNREACHABLE = 0, 1, 2, 3
+DONE, PARTLY, UNREACHABLE = 0, 1, 3
 _PLAN_HAS_CHANGES = 2
 _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 _STAND_IN = b"#!/bin/bash\n# stands for the pilot wrapper\n"
@@ -41,10 +39,6 @@ def _config(options: argparse.Namespace) -> Path:
 
 def _parts(options: argparse.Namespace) -> Parts:
     return assemble(_queue(options), announce=edge.say)
-
-
-def _json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, indent=2))
 
 
 def render(options: argparse.Namespace) -> int:
@@ -108,7 +102,7 @@ def submit(options: argparse.Namespace) -> int:
     progress = edge.say if not options.json else (lambda text: None)
     submission = parts.fleet.submit(wrapper, options.count, progress=progress, ignore_limits=True)
     if options.json:
-        _json(tables.submission_json(submission))
+        tables.show_json(tables.submission_json(submission))
     else:
         print(tables.submission_table(submission))
     return _submission_code(submission)
@@ -128,7 +122,7 @@ def status(options: argparse.Namespace) -> int:
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
     hold = parts.fleet.held()
     if options.json:
-        _json({"pilots": rows, "held": operators.hold_json(hold), "calls": calls, "seconds": seconds})
+        tables.show_json({"pilots": rows, "held": operators.hold_json(hold), "calls": calls, "seconds": seconds})
     else:
         print(tables.status_table(rows))
         print(*operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")
@@ -155,7 +149,7 @@ def kill(options: argparse.Namespace) -> int:
 
 def _show_sweep(sweep: Sweep, as_json: bool, head: str) -> int:
     if as_json:
-        _json(tables.sweep_json(sweep))
+        tables.show_json(tables.sweep_json(sweep))
     else:
         print(tables.sweep_table(sweep, head))
     return PARTLY if sweep.failed or sweep.absent else DONE
@@ -165,7 +159,7 @@ def log(options: argparse.Namespace) -> int:
     parts = _parts(options)
     found = parts.fleet.log(options.pilot, options.lines)
     if options.json:
-        _json({**vars(found), "calls": dict(parts.cloud.calls)})
+        tables.show_json({**vars(found), "calls": dict(parts.cloud.calls)})
     else:
         print(found.text())
     return PARTLY if found.trouble else DONE
@@ -174,7 +168,7 @@ def log(options: argparse.Namespace) -> int:
 def history(options: argparse.Namespace) -> int:
     found = chronicle(Workspace(_queue(options)), options.since, options.until, options.pilot)
     if options.json:
-        _json({"history": [dict(one.facts) for one in found]})
+        tables.show_json({"history": [dict(one.facts) for one in found]})
     else:
         print(tables.history_table(found))
     return DONE
@@ -188,7 +182,7 @@ def audit(options: argparse.Namespace) -> int:
     label = parts.workspace.queue.label
     if options.json:
         shown = [{**vars(row), "cure": row.cure.replace("CE/QUEUE", label)} for row in rows]
-        _json({"rows": shown, "mismatches": mismatches})
+        tables.show_json({"rows": shown, "mismatches": mismatches})
     else:
         print(tables.audit_table(rows, label))
         print(f"{mismatches} mismatches; {tables.cost(parts.cloud.calls, 0)}")
@@ -214,7 +208,7 @@ def doctor(options: argparse.Namespace) -> int:
 
     checks = examine(_queue(options))
     if options.json:
-        _json({"checks": [vars(check) for check in checks]})
+        tables.show_json({"checks": [vars(check) for check in checks]})
     else:
         rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
         print(tables.table(("", "CHECK", "FOUND", "CURE"), rows))
@@ -228,7 +222,7 @@ def migrate(options: argparse.Namespace) -> int:
     rows = tables.left_over_rows(migration.left_over(parts.workspace, parts.cloud), datetime.now(UTC))
     statement = migration.statement(parts.workspace.queue.ce)
     if options.json:
-        _json({"vms": rows, "statement": statement, "calls": dict(parts.cloud.calls)})
+        tables.show_json({"vms": rows, "statement": statement, "calls": dict(parts.cloud.calls)})
     else:
         print(tables.left_over_table(rows))
         print(f"\nTheir pilots become Terraform's with this, in PilotAgentsDB:\n{statement}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tfce.app import Parts
+from tfce.cli.tables import show_json
 from tfce.config import readers
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError
@@ -54,7 +54,7 @@ def drain(parts: Parts, options: argparse.Namespace) -> int:
     wanted = None if options.undo else Drain(now, options.image, options.older_than, options.deadline)
     before = parts.fleet.drain(wanted)
     if options.json:
-        print(json.dumps({"drain": wanted.to_json() if wanted else None}, indent=2))
+        show_json({"drain": wanted.to_json() if wanted else None})
     else:
         print(_said(parts.workspace.queue.label, wanted, before))
     return 0
@@ -72,7 +72,7 @@ def why(parts: Parts, options: argparse.Namespace) -> int:
     calls = dict(parts.cloud.calls)
     if options.json:
         rows = [{"subject": one.subject.value, "text": one.text, "cure": one.cure} for one in found]
-        print(json.dumps({"cause": rows[0], "also": rows[1:], "calls": calls}, indent=2))
+        show_json({"cause": rows[0], "also": rows[1:], "calls": calls})
     else:
         print(f"{parts.workspace.queue.label}: {found[0]}")
         print(*(f"also: {one}" for one in found[1:]), sep="\n", end="\n" if found[1:] else "")

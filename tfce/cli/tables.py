@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,11 @@ from tfce.model.vm import VM
 from tfce.pilots.chronicle import Happening
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
+
+
+def show_json(value: Mapping[str, Any]) -> None:
+    """Print what a program asked for with ``--json``."""
+    print(json.dumps(value, indent=2))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

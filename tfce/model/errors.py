@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tfce.model.reasons import Kind, Reason
+from tfce.model.reasons import Kind, Reason, with_cure
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TfceError(Exception):
 
     def __init__(self, problem: str, cure: str = "") -> None:
         self.problem, self.cure = problem, cure
-        self.message = f"{problem}; {cure}" if cure else problem
+        self.message = with_cure(problem, cure)
         super().__init__(self.message)
 
 

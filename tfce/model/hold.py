@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from tfce.model.reasons import with_cure
+
 
 class Kind(Enum):
     """The word for people and programs."""
@@ -12,7 +14,6 @@ class Kind(Enum):
     DRAINED = "drained"  # an operator wants no new ones
     PROTECTED = "protected"  # the last ones all ended badly
     RESTING = "resting"  # the cloud had no room
-    NO_ROOM = "no room"  # VMs that failed for lack of room were not removed yet
     LIMIT = "limit"  # as many as the options allow are there
 
 
@@ -28,4 +29,4 @@ class Hold:
     firm: bool = False
 
     def __str__(self) -> str:
-        return f"{self.text}; {self.cure}" if self.cure else self.text
+        return with_cure(self.text, self.cure)

@@ -39,6 +39,11 @@ _NO_ROOM = frozenset({Kind.QUOTA, Kind.CAPACITY, Kind.THROTTLED, Kind.NOT_GRANTE
 _LONGEST = 4000  # characters of one field in a file
 
 
+def with_cure(problem: str, cure: str) -> str:
+    """What is wrong and what to do, where that is known, as people read it."""
+    return f"{problem}; {cure}" if cure else problem
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why. ``text``: the evidence in the cloud's words, for people only; ``code``: the code of the cloud's API;
@@ -50,7 +55,7 @@ class Reason:
     cure: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text}; {self.cure}" if self.cure else self.text
+        return with_cure(self.text, self.cure)
 
     @property
     def no_room(self) -> bool:

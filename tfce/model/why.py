@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from tfce.model.case import Case, Clocks
+from tfce.model.case import Case
 from tfce.model.case import Kind as State
 from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold
-from tfce.model.reasons import Reason
+from tfce.model.reasons import Reason, with_cure
 
 
 class Subject(Enum):
@@ -39,7 +39,7 @@ class Finding:
     cure: str = ""
 
     def __str__(self) -> str:
-        return f"{self.text}; {self.cure}" if self.cure else self.text
+        return with_cure(self.text, self.cure)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ class Facts:
     held: Hold | None = None
     trouble: CloudTrouble | None = None
     cases: Collection[Case] = ()
-    clocks: Clocks | None = None
     markers: Mapping[str, Markers] = field(default_factory=dict)
     health: Health = field(default_factory=Health)
     failed: Mapping[str, Reason] = field(default_factory=dict)
