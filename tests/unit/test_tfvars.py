@@ -158,9 +158,11 @@ def declared(module: str) -> dict[str, tuple[str, bool, bool, bool]]:
 
 
 def test_the_variables_of_all_root_modules_are_the_same() -> None:
-    """One queue.tfvars serves each of them; only the module of our own provider is told which cloud it is. Its
-    pilots have no type: Terraform compares the types of all with all, which ten thousand of them make slow."""
+    """The contract of docs/modules.md: one queue.tfvars serves each of them; only our own module is
+    told which cloud it is. Its pilots have no type: Terraform compares the types of all with all, which ten
+    thousand of them make slow."""
     aws, openstack, bulk = declared("aws"), declared("openstack"), declared("bulk")
     assert len(aws) >= 20 and openstack == aws
+    assert {"pilots", "instance_count", "contexts"} <= set(bulk)
     assert bulk.pop("cloud") and bulk.pop("pilots") == ("any", *aws.pop("pilots")[1:])
     assert bulk == aws

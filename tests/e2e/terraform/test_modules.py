@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -66,18 +65,6 @@ def run(folder: Path, environment: dict[str, str], *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def variables(module: str) -> set[str]:
-    """The names of a root module's variables."""
-    text = (data_path("terraform") / module / "variables.tf").read_text()
-    return set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
-
-
-def test_every_module_takes_the_same_variables() -> None:
-    """The contract of docs/modules.md: tfce sets them without knowing which module serves a queue."""
-    assert variables("aws") == variables("openstack") == variables("bulk") - {"cloud"}
-    assert {"pilots", "instance_count", "contexts"} <= variables("bulk")
 
 
 def test_modules_are_formatted() -> None:
