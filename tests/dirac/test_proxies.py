@@ -15,7 +15,7 @@ from tests.dirac import userdata
 from tests.dirac.conftest import BARE, CE, Site
 from tests.rigs import dirac_x509
 from tfce.config.credentials import Credentials
-from tfce.pilots.submit import recipe_for
+from tfce.pilots.recipes import recipe_for
 from tfce.userdata import brings_proxy, render
 
 GROUP = "dteam_pilot"

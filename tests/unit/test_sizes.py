@@ -12,8 +12,6 @@ SOURCES = Path(tfce.__file__).parent
 MODULE, CLASS, FUNCTION = 300, 200, 40
 ARGUED = {
     "config/settings.py": "a declaration for each option: docstring and reference are made from it",
-    "pilots/submit.py": "a submission from the limits to the record, in the order in which it happens",
-    "pilots/submit.py Submitter": "as above",
     "provider/resources.py": "Terraform's schema, whose descriptions are the reference page",
     "Resources/Computing/TerraformComputingElement.py": "half of it is the docstring that DIRAC's site shows",
     "Resources/Computing/TerraformComputingElement.py TerraformComputingElement": "it is DIRAC's interface",

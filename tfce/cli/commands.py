@@ -16,7 +16,8 @@ from tfce.model.errors import ConfigError
 from tfce.model.reasons import Kind
 from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
-from tfce.pilots.submit import failure_kind, recipe_for
+from tfce.pilots.recipes import recipe_for
+from tfce.pilots.submission import failure_kind
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 

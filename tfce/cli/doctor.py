@@ -14,7 +14,7 @@ from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, shorten
-from tfce.pilots.submit import recipe_for
+from tfce.pilots.recipes import recipe_for
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 from tfce.terraform.programs import find_program

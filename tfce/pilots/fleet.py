@@ -19,7 +19,8 @@ from tfce.pilots.history import PilotLog, pilot_log
 from tfce.pilots.poll import Poller, Seen
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
-from tfce.pilots.submit import Submission, Submitter
+from tfce.pilots.submission import Submission
+from tfce.pilots.submit import Submitter
 from tfce.store.workspace import Workspace
 
 __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]

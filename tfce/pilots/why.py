@@ -18,8 +18,8 @@ from tfce.model.reconcile import Kind as State
 from tfce.model.record import Record
 from tfce.model.why import CloudTrouble, Facts, Finding, findings
 from tfce.pilots import gate
+from tfce.pilots.admission import within_limits
 from tfce.pilots.services import Services
-from tfce.pilots.submit import within_limits
 
 _CONSOLES = 3  # asked for, the newest pilots' first
 

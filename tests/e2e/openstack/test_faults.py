@@ -16,7 +16,7 @@ from tests.e2e.openstack.rig import Rig
 from tests.site import WRAPPER
 from tfce import userdata
 from tfce.model.errors import CloudError, ConfigError
-from tfce.pilots.submit import recipe_for
+from tfce.pilots.recipes import recipe_for
 
 
 def removed(site: OpenStackSite) -> None:

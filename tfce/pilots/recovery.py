@@ -1,0 +1,26 @@
+"""Finishing what an earlier cycle began."""
+
+from __future__ import annotations
+
+import logging
+
+from tfce.model import policy
+from tfce.model.policy import Verb
+from tfce.model.record import Operation, Record
+from tfce.pilots.execute import execute
+from tfce.pilots.services import Services
+
+log = logging.getLogger("tfce")
+
+
+def recover(services: Services, record: Record) -> Record:
+    """Finish what an earlier cycle began and could not settle; the record afterwards."""
+    log.warning("an earlier cycle did not settle: comparing record, state and cloud")
+    # hazard: this waits for a Terraform or provider that is still at work; a list from before would miss its VMs
+    state = services.terraform.instances()
+    view = services.view(record, state)
+    actions = [one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP]
+    outcome = execute(services, view, actions, Operation.REPAIR)
+    never = [one.case.key for one in actions if one.verb is Verb.FORGET]
+    services.workspace.journal.append("recovered", adopted=outcome.adopted, never_created=never)
+    return outcome.record
