@@ -14,8 +14,9 @@ from functools import cache
 from itertools import chain, product
 from typing import NamedTuple
 
+from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot
-from tfce.model.policy import Action, Cause, Verb, plan, sweep, tombstone
+from tfce.model.policy import Action, Verb, plan, sweep, tombstone
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import VM, Listing, Owner, State
@@ -117,7 +118,7 @@ def true_vms(world: World) -> dict[str, VM]:
 def stone(node_id: str, what: str, when: datetime) -> Tombstone:
     """A tombstone: the removal was ``asked`` for, ``accepted``, or the VM was found ``gone`` by itself."""
     accepted, gone = _STONES[what]
-    return Tombstone(node_id, KEY, State.DELETED, what, when, accepted, gone, dismissed=not gone)
+    return Tombstone(node_id, KEY, State.DELETED, Ending(Cause.KILLED), when, accepted, gone, dismissed=not gone)
 
 
 def record(world: World) -> Record:

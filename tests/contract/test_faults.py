@@ -466,7 +466,7 @@ def test_vms_that_are_all_gone_indeed_are_struck_after_a_while_and_not_at_once(e
     edge.advance(601)
     assert edge.parts().fleet.poll(references) == {} and edge.parts().fleet.reap().removed == []
     edge.advance(601)
-    assert [removal.reason for removal in edge.parts().fleet.reap().removed] == ["gone"] * 3
+    assert [str(removal.reason) for removal in edge.parts().fleet.reap().removed] == ["gone"] * 3
     assert_settled(edge.parts(), edge)
 
 
@@ -546,7 +546,7 @@ def test_failed_and_odd_vms(edge: FakeEdge) -> None:
     edge.sky.set(failed.removeprefix("cloud://"), State.FAILED, "no host")
     edge.sky.set(odd.removeprefix("cloud://"), State.UNKNOWN)
     assert edge.parts().fleet.poll([failed, odd]) == {failed: "Failed", odd: "Running"}
-    assert [removal.reason for removal in edge.parts().fleet.reap().removed] == ["failed: no host"]
+    assert [str(removal.reason) for removal in edge.parts().fleet.reap().removed] == ["failed: no host"]
     assert mine(edge) == [odd.removeprefix("cloud://")]
 
 
@@ -569,7 +569,7 @@ def test_two_vms_that_the_state_tells_apart_are_both_kept(edge: FakeEdge) -> Non
     assert edge.parts().fleet.reap().removed == [] and {first, second, third} <= set(mine(edge))
     edge.stop(first)
     (removal,) = edge.parts().fleet.reap().removed
-    assert (removal.reference, removal.reason) == (f"cloud://{first}", "stopped")
+    assert (removal.reference, str(removal.reason)) == (f"cloud://{first}", "stopped")
     assert set(edge.parts().fleet.poll([f"cloud://{one}" for one in (second, third)]).values()) == {"Running"}
     assert_settled(edge.parts(), edge)
 

@@ -30,9 +30,9 @@ def test_from_submission_to_the_last_kill(edge: Edge) -> None:
     edge.stop(ids([first])[0])
     assert parts.fleet.poll(submission.references) == {first: "Done", second: "Running", third: "Running"}
     dry = parts.fleet.reap(dry_run=True)
-    assert [removal.reason for removal in dry.removed] == ["stopped"] and len(edge.living()) == 4
+    assert [str(removal.reason) for removal in dry.removed] == ["stopped"] and len(edge.living()) == 4
     sweep = edge.parts().fleet.reap()
-    assert [(r.reason, r.reference) for r in sweep.removed if r.reference] == [("stopped", first)]
+    assert [(str(r.reason), r.reference) for r in sweep.removed if r.reference] == [("stopped", first)]
     assert (sweep.kept, sweep.failed) == (2, {})
     assert sum(sweep.calls.values()) == 3  # one list, one console of a pilot that ended so soon, one removal
     assert_settled(edge.parts(), edge)
@@ -55,7 +55,7 @@ def test_two_queues_in_one_account_leave_each_other_alone(edge: Edge) -> None:
     assert refused.removed == [] and list(refused.failed) == long
     edge.stop(ids(long)[0])
     assert edge.parts("short").fleet.reap().removed == []
-    assert [r.reason for r in edge.parts("long").fleet.reap().removed] == ["stopped"]
+    assert [str(r.reason) for r in edge.parts("long").fleet.reap().removed] == ["stopped"]
     assert list(edge.living()) == ids(short)
     assert_settled(edge.parts("long"), edge)
     assert_settled(edge.parts("short"), edge)
@@ -90,7 +90,7 @@ def test_an_overdue_pilot_goes_and_a_young_one_stays(edge: Edge) -> None:
     assert edge.parts(**options).fleet.reap().removed == []
     edge.advance(700)
     sweep = edge.parts(**options).fleet.reap()
-    assert [(r.reason.partition(":")[0], r.reference) for r in sweep.removed if r.reference] == [
+    assert [(str(r.reason).partition(":")[0], r.reference) for r in sweep.removed if r.reference] == [
         ("overdue", old[0])
     ]
     assert list(edge.living()) == ids(young)
@@ -106,7 +106,7 @@ def test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew(edge
     rows = {row.verdict for row in edge.parts().fleet.audit()}
     assert rows == {"ok", "vanished"}
     sweep = edge.parts().fleet.reap()
-    assert [(r.reason, r.state) for r in sweep.removed] == [("gone", State.DELETED)]
+    assert [(str(r.reason), r.state) for r in sweep.removed] == [("gone", State.DELETED)]
     more = edge.parts().fleet.submit(WRAPPER, 1)
     assert sorted(edge.living()) == sorted(ids([stays, *more.references]))
     assert_settled(edge.parts(), edge)
@@ -151,13 +151,13 @@ def test_a_drained_queue_starts_nothing_and_its_pilots_end_by_themselves_or_at_t
     assert refused.limited.startswith("drained since ") and "--undo` starts pilots again" in refused.limited
     assert edge.parts().fleet.reap().removed == [] and len(edge.living()) == 2
     edge.stop(ids([first])[0])
-    assert [one.reason for one in edge.parts().fleet.reap().removed] == ["stopped"]
+    assert [str(one.reason) for one in edge.parts().fleet.reap().removed] == ["stopped"]
 
     edge.parts().fleet.drain(Drain(now, deadline=now + timedelta(hours=1)))
     edge.advance(3500)
     assert edge.parts().fleet.reap().removed == []
     edge.advance(200)
-    assert [(r.reason, r.reference) for r in edge.parts().fleet.reap().removed] == [("drained", second)]
+    assert [(str(r.reason), r.reference) for r in edge.parts().fleet.reap().removed] == [("drained", second)]
     assert_settled(edge.parts(), edge)
     before = edge.parts().fleet.drain(None)
     assert before is not None and before.deadline == now + timedelta(hours=1)

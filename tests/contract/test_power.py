@@ -15,8 +15,8 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge, Parts, assert_settled
 from tests.crash.steps import Disk, Watch
 from tests.fakes import Crash, Sky
+from tfce.model.endings import Cause
 from tfce.model.errors import TfceError
-from tfce.model.policy import Cause
 from tfce.model.vm import State
 
 QUEUE = "root/queues/cloud.example.org/long"
@@ -147,7 +147,7 @@ def wrong_after(edge: FakeEdge, verb: Callable[[FakeEdge], object], cycle: str) 
         NEXT[cycle](edge)
     record = parts(edge).workspace.load()
     lost = before - {vm.id for vm in edge.sky.living()}
-    if lost - {node for node, stone in record.tombstones.items() if stone.reason == Cause.KILLED.value}:
+    if lost - {node for node, stone in record.tombstones.items() if stone.reason.cause is Cause.KILLED}:
         return f"the next cycle ended {lost}"
     try:
         assert_settled(parts(edge), edge)

@@ -11,8 +11,10 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, Parts, assert_settled
 from tests.fakes import Clock
+from tfce.model.endings import Cause, Ending
 from tfce.model.errors import TfceError, WorkspaceError
 from tfce.model.pilot import moment
+from tfce.model.reasons import Kind, Reason
 from tfce.model.record import SCHEMA, Backoff, Operation
 from tfce.model.vm import State
 from tfce.store import takeover
@@ -69,7 +71,7 @@ def test_the_record_says_what_the_files_said(old: FakeEdge) -> None:
     assert (record.pending.operation, record.pending.keys) == (Operation.SUBMIT, {INTERRUPTED})
     since = moment("2026-01-01T00:12:00Z")
     reason = "InsufficientInstanceCapacity: no room for t3.micro"
-    assert record.backoff == Backoff(2, reason, since, 600)
+    assert record.backoff == Backoff(2, Reason(Kind.UNCLASSIFIED, reason), since, 600)
     assert record.home is not None and record.home.place == "EC2 us-east-1"
     assert record.installation == (FIXTURE / "root/installation").read_text().strip()
 
@@ -183,6 +185,7 @@ def test_a_record_of_each_schema_is_read(left: Path, tmp_path: Path) -> None:
     record = edge.parts().workspace.load()
     assert set(record.pilots) == set(facts["pilots"]) and len(record.pilots) == 2
     assert set(record.tombstones) == set(facts["tombstones"]) and len(record.tombstones) == 1
+    assert [stone.reason for stone in record.tombstones.values()] == [Ending(Cause.STOPPED)]
 
 
 def test_every_format_that_was_written_has_a_fixture_and_a_row_in_the_notes() -> None:

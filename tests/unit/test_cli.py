@@ -18,6 +18,7 @@ import pytest
 
 from tfce import __version__
 from tfce.cli import commands, main, tables
+from tfce.model.endings import Cause, Ending
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State
 from tfce.pilots.audit import Row
@@ -342,11 +343,11 @@ def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, Kind]
 def test_a_sweep_as_json_and_for_people() -> None:
     sweep = Sweep(
         removed=[
-            Removal("0000000A", "cloud://i-1", "tfce-0000000A", "stopped", State.STOPPED, 312),
-            Removal("0000000B", None, "tfce-0000000B", "gone", State.DELETED, None),
+            Removal("0000000A", "cloud://i-1", "tfce-0000000A", Ending(Cause.STOPPED), State.STOPPED, 312),
+            Removal("0000000B", None, "tfce-0000000B", Ending(Cause.GONE), State.DELETED, None),
         ],
         failed={"cloud://i-3": "denied"},
-        held=[Removal("0000000C", "cloud://i-4", "tfce-0000000C", "overdue", State.DELETED, 9)],
+        held=[Removal("0000000C", "cloud://i-4", "tfce-0000000C", Ending(Cause.OVERDUE), State.DELETED, 9)],
         adopted=["0000000D"],
         absent=["cloud://i-5"],
         later=["cloud://i-6"],
@@ -355,8 +356,14 @@ def test_a_sweep_as_json_and_for_people() -> None:
     shown = tables.sweep_json(sweep)
     assert json.loads(json.dumps(shown)) == shown
     assert shown["removed"] == [
-        {"reference": "cloud://i-1", "name": "tfce-0000000A", "reason": "stopped", "lived_s": 312},
-        {"reference": None, "name": "tfce-0000000B", "reason": "gone", "lived_s": None},
+        {
+            "reference": "cloud://i-1",
+            "name": "tfce-0000000A",
+            "cause": "stopped",
+            "reason": "stopped",
+            "lived_s": 312,
+        },
+        {"reference": None, "name": "tfce-0000000B", "cause": "gone", "reason": "gone", "lived_s": None},
     ]
     assert shown["failed"] == [{"reference": "cloud://i-3", "reason": "denied"}] and shown["kept"] == 4
     assert (shown["absent"], shown["later"]) == (["cloud://i-5"], ["cloud://i-6"])
@@ -372,7 +379,7 @@ def test_a_sweep_as_json_and_for_people() -> None:
 
 def test_a_sweep_that_only_looked_says_so() -> None:
     sweep = Sweep(
-        removed=[Removal("0000000A", "cloud://i-1", "tfce-0000000A", "stopped", State.STOPPED, 312)],
+        removed=[Removal("0000000A", "cloud://i-1", "tfce-0000000A", Ending(Cause.STOPPED), State.STOPPED, 312)],
         looked_only=True,
     )
     assert tables.sweep_json(sweep)["looked_only"] is True

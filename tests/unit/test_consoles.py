@@ -17,8 +17,9 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import START, Crash, FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
+from tfce.model.endings import Cause
 from tfce.model.errors import CloudError
-from tfce.model.policy import Action, Cause, Verb, lived
+from tfce.model.policy import Action, Verb, lived
 from tfce.model.reconcile import Case, Kind
 from tfce.model.redact import suspected
 from tfce.model.vm import VM, State

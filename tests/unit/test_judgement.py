@@ -11,8 +11,9 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tfce.model import policy
+from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot
-from tfce.model.policy import Action, Cause, Verb, within_budget
+from tfce.model.policy import Action, Verb, within_budget
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, Listing, Owner, State
@@ -36,7 +37,7 @@ def pilot(age: int, key: str = KEY, id: str = "i-1") -> Pilot:
 
 
 def stone(id: str = "i-1") -> Tombstone:
-    return Tombstone(id, KEY, State.DELETED, "killed", NOW - timedelta(seconds=60))
+    return Tombstone(id, KEY, State.DELETED, Ending(Cause.KILLED), NOW - timedelta(seconds=60))
 
 
 def judged(one: VM | None, listed: Pilot | None, dismissed: bool = False, in_state: bool = True) -> list[Action]:
@@ -125,7 +126,7 @@ def test_the_reasons_say_more(tmp_path: Path) -> None:
     edge.parts(**options).fleet.submit(WRAPPER, 2)
     edge.sky.set(edge.sky.living()[-1].id, State.FAILED, "no host")
     edge.advance(61)
-    reasons = {removal.reason for removal in edge.parts(**options).fleet.reap().removed}
+    reasons = {str(removal.reason) for removal in edge.parts(**options).fleet.reap().removed}
     assert reasons == {"overdue: older than 3600 s", "failed: no host", "failed: still pending after 60 s"}
 
 

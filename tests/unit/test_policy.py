@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot
 from tfce.model.policy import (
     FREE_REMOVALS,
     Action,
-    Cause,
     Verb,
     lived,
     occupancy,
@@ -57,7 +57,7 @@ def case(kind: Kind, **changes: object) -> Case:
 
 
 def stone(**changes: object) -> Tombstone:
-    made = Tombstone("i-1", "AAAAAAAA", State.DELETED, "killed", NOW - 2 * HOUR)
+    made = Tombstone("i-1", "AAAAAAAA", State.DELETED, Ending(Cause.KILLED), NOW - 2 * HOUR)
     return replace(made, **changes)  # type: ignore[arg-type]  # a test's own names
 
 
@@ -298,13 +298,15 @@ def test_older_by_every_clock(clocks: Clocks, requested: int | None, created: in
 def test_a_tombstone_says_how_a_pilot_ended_whoever_removes_it(kind: Kind) -> None:
     ends = {Kind.ENDED: State.STOPPED, Kind.FAILED: State.FAILED, Kind.STUCK: State.FAILED}
     state = ends.get(kind, State.DELETED)
-    made = tombstone(Action(Verb.DESTROY, case(kind), Cause.KILLED), "why", NOW + timedelta(microseconds=5))
-    assert made == Tombstone("i-1", "AAAAAAAA", state, "why", NOW)
+    made = tombstone(
+        Action(Verb.DESTROY, case(kind), Cause.KILLED), Ending(Cause.KILLED), NOW + timedelta(microseconds=5)
+    )
+    assert made == Tombstone("i-1", "AAAAAAAA", state, Ending(Cause.KILLED), NOW)
     assert made.final is (kind in ends)
 
 
 def test_what_was_only_found_gone_is_not_dismissed() -> None:
-    made = tombstone(Action(Verb.FORGET, case(Kind.VANISHED), Cause.GONE), "gone", NOW)
+    made = tombstone(Action(Verb.FORGET, case(Kind.VANISHED), Cause.GONE), Ending(Cause.GONE), NOW)
     assert (made.gone, made.dismissed, made.final) == (True, False, True)
     killed = Record("here").buried([made]).buried([stone()]).tombstones["i-1"]
     assert killed.dismissed

@@ -13,14 +13,18 @@ from hypothesis import strategies as st
 
 from tfce.model import record as record_module
 from tfce.model.drain import Drain
+from tfce.model.endings import Cause, Ending
 from tfce.model.health import End, Health, Verdict
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot
+from tfce.model.reasons import Kind, Reason
 from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
 from tfce.model.vm import State
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+NO_ROOM = Reason(Kind.CAPACITY, "no room")
+OVERDUE = Ending(Cause.OVERDUE)
 
 texts = st.text(max_size=12)
 keys = st.text("0123456789ABCDEF", min_size=8, max_size=8)
@@ -28,12 +32,14 @@ times = st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.ju
     lambda when: when.replace(microsecond=0)
 )
 numbers = st.integers(0, 10**6)
+reasons = st.builds(Reason, st.sampled_from(Kind), texts, texts, texts)
+endings = st.builds(Ending, st.none() | st.sampled_from(Cause), st.none() | reasons, texts, numbers)
 stones = st.builds(
     Tombstone,
     texts.filter(bool),
     keys,
     st.sampled_from(State),
-    texts,
+    endings,
     times,
     accepted=st.booleans(),
     gone=st.booleans(),
@@ -47,21 +53,21 @@ records = st.builds(
     st.lists(st.builds(Pilot, keys, times, texts, texts, mades)).map(lambda some: {one.key: one for one in some}),
     st.lists(stones).map(lambda some: {one.id: one for one in some}),
     st.none() | st.builds(Pending, st.sampled_from(Operation), st.frozensets(keys), times),
-    st.none() | st.builds(Backoff, numbers, texts, times, numbers),
+    st.none() | st.builds(Backoff, numbers, reasons, times, numbers),
     st.none() | st.builds(Home, texts, texts),
     st.none() | times,
     numbers,
     st.none() | st.builds(Drain, times, texts, numbers, st.none() | times),
     st.builds(Health, st.lists(ends, max_size=3).map(tuple), st.none() | times),
-    st.dictionaries(texts, st.builds(Backoff, numbers, texts, times, numbers), max_size=3),
+    st.dictionaries(texts, st.builds(Backoff, numbers, reasons, times, numbers), max_size=3),
 )
 
 FULL = Record(
     "here",
     {"AAAAAAAA": Pilot("AAAAAAAA", NOW, "s-1", "i-1"), "BBBBBBBB": Pilot("BBBBBBBB", NOW, "s-1")},
-    {"i-0": Tombstone("i-0", "CCCCCCCC", State.STOPPED, "stopped", NOW, accepted=True)},
+    {"i-0": Tombstone("i-0", "CCCCCCCC", State.STOPPED, Ending(Cause.STOPPED), NOW, accepted=True)},
     Pending(Operation.SUBMIT, frozenset({"BBBBBBBB"}), NOW),
-    Backoff(2, "no room", NOW, 600),
+    Backoff(2, NO_ROOM, NOW, 600),
     Home("EC2 eu-west-1", "123456789012"),
     NOW,
     7,
@@ -97,7 +103,7 @@ def unread_or_equal(text: str) -> None:
     except ValueError:
         return
     assert Record.load(record.dump()) == record
-    record.without_room("no room", NOW, 600).not_after(NOW).buried([])
+    record.without_room(NO_ROOM, NOW, 600).not_after(NOW).buried([])
     assert record.backoff is None or record.backoff.until >= record.backoff.since
     assert record.backoff is None or record.backoff.resting(NOW) in (True, False)
 
@@ -221,7 +227,7 @@ def test_what_breaks_a_parser_is_a_value_error(deep: Callable[[], str]) -> None:
 def test_rest_begins_with_the_second_failure_and_doubles_up_to_eight_times() -> None:
     record, rests = Record("here"), []
     for _ in range(7):
-        record = record.without_room("no room", NOW, 600)
+        record = record.without_room(NO_ROOM, NOW, 600)
         assert record.backoff is not None
         rests.append(record.backoff.rest)
     assert rests == [0, 600, 1200, 2400, 4800, 4800, 4800]
@@ -229,7 +235,7 @@ def test_rest_begins_with_the_second_failure_and_doubles_up_to_eight_times() -> 
 
 
 def test_a_first_failure_does_not_rest() -> None:
-    backoff = Record("here").without_room("no room", NOW, 600).backoff
+    backoff = Record("here").without_room(NO_ROOM, NOW, 600).backoff
     assert backoff is not None
     assert not backoff.resting(NOW)
 
@@ -237,13 +243,13 @@ def test_a_first_failure_does_not_rest() -> None:
 @settings(deadline=None)
 @given(times, numbers, st.integers(-(10**8), 10**8))
 def test_nothing_rests_longer_than_its_length(since: datetime, rest: int, offset: int) -> None:
-    backoff = Backoff(3, "no room", since, rest)
+    backoff = Backoff(3, NO_ROOM, since, rest)
     assert backoff.resting(since + timedelta(seconds=offset)) == (0 <= offset < rest)
 
 
 def test_a_rest_that_began_while_the_clock_was_ahead_ends_with_its_correction() -> None:
     ahead = NOW + 30 * DAY
-    backoff = Record("here").without_room("full", ahead, 600).without_room("full", ahead, 600).backoff
+    backoff = Record("here").without_room(NO_ROOM, ahead, 600).without_room(NO_ROOM, ahead, 600).backoff
     assert backoff is not None
     assert backoff.resting(ahead)
     assert not any(backoff.resting(NOW + timedelta(minutes=minutes)) for minutes in range(60))
@@ -264,7 +270,7 @@ def test_nothing_is_remembered_of_the_future(record: Record, now: datetime) -> N
     assert record.not_after(datetime(2300, 1, 1, tzinfo=UTC)) == record
 
 
-def stone(node_id: str = "i-1", when: datetime = NOW, reason: str = "overdue", **flags: bool) -> Tombstone:
+def stone(node_id: str = "i-1", when: datetime = NOW, reason: Ending = OVERDUE, **flags: bool) -> Tombstone:
     return Tombstone(node_id, "AAAAAAAA", State.DELETED, reason, when, **flags)
 
 
@@ -274,9 +280,11 @@ def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bo
     record = Record("here")
     for number, (accepted, gone, dismissed) in enumerate(marks):
         flags = {"accepted": accepted, "gone": gone, "dismissed": dismissed}
-        record = record.buried([stone(when=NOW + number * DAY, reason=str(number), **flags)])
+        record = record.buried(
+            [stone(when=NOW + number * DAY, reason=Ending(Cause.OVERDUE, seconds=number), **flags)]
+        )
     kept = record.tombstones["i-1"]
-    assert (kept.when, kept.reason) == (NOW, "0")
+    assert (kept.when, kept.reason) == (NOW, Ending(Cause.OVERDUE, seconds=0))
     assert (kept.accepted, kept.gone, kept.dismissed) == tuple(any(column) for column in zip(*marks, strict=True))
 
 

@@ -18,8 +18,10 @@ import pytest
 
 from tests.unit.conftest import MakeQueue
 from tfce.model import redact
+from tfce.model.endings import Cause, Ending
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
 from tfce.model.pilot import Pilot, scale_text
+from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import State
 from tfce.store.journal import Journal
@@ -28,7 +30,7 @@ from tfce.terraform import variables
 
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 A, B = Pilot("0000000A", BORN, "b1", "i-a"), Pilot("0000000B", BORN, "b1")
-STONE = Tombstone("i-1", "0000000C", State.STOPPED, "stopped", BORN, accepted=True)
+STONE = Tombstone("i-1", "0000000C", State.STOPPED, Ending(Cause.STOPPED), BORN, accepted=True)
 NAMES = [
     "cloud.example.org",
     "a/b",
@@ -236,7 +238,7 @@ def test_two_processes_that_start_together_agree_on_the_name(make_queue: MakeQue
 
 def test_what_was_saved_is_what_another_process_reads(make_queue: MakeQueue, workspace: Workspace) -> None:
     record = filled(workspace).begin(Operation.SUBMIT, ["B", "A"], BORN)
-    saved = workspace.save(record.without_room("no room", BORN, 60))
+    saved = workspace.save(record.without_room(Reason(Kind.CAPACITY, "no room"), BORN, 60))
     another = Workspace(make_queue()).load()
     assert another == saved
     assert another.pending is not None and another.pending.keys == {"A", "B"}
@@ -379,10 +381,10 @@ def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) 
 
 
 def test_tombstones_keep_their_first_reason_and_their_keys_are_not_used_again(workspace: Workspace) -> None:
-    again = replace(STONE, reason="killed", state=State.DELETED, gone=True)
+    again = replace(STONE, reason=Ending(Cause.KILLED), state=State.DELETED, gone=True)
     record = workspace.save(filled(workspace).buried([again]))
     stone = workspace.load().tombstones["i-1"]
-    assert (stone.state, stone.reason, stone.gone) == (State.STOPPED, "stopped", True)
+    assert (stone.state, stone.reason, stone.gone) == (State.STOPPED, Ending(Cause.STOPPED), True)
     assert record.used_keys == {"0000000A", "0000000B", "0000000C"}
 
 

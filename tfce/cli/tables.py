@@ -109,7 +109,8 @@ def _removal(removal: Removal) -> dict[str, Any]:
     return {
         "reference": removal.reference,
         "name": removal.name,
-        "reason": removal.reason,
+        "cause": removal.reason.cause.value if removal.reason.cause else None,
+        "reason": str(removal.reason),
         "lived_s": removal.lived,
     }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tfce.model import fields
 from tfce.model.pilot import timestamp
 
 
@@ -41,3 +42,11 @@ class Drain:
             "older_than": self.older_than,
             "deadline": deadline,
         }
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Drain:
+        """The reverse. Raises ``ValueError`` for anything else."""
+        fields.exactly(entry, ("since", "image", "older_than", "deadline"))
+        deadline = None if entry["deadline"] is None else fields.time(entry["deadline"])
+        since, older = fields.time(entry["since"]), fields.number(entry["older_than"])
+        return cls(since, fields.text(entry["image"]), older, deadline)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Any
 
+from tfce.model import fields
+from tfce.model.endings import Ending
+from tfce.model.pilot import timestamp
+from tfce.model.reasons import Reason
 from tfce.model.vm import State
 
 
@@ -26,18 +31,32 @@ class Pending:
     keys: frozenset[str]
     since: datetime
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the record."""
+        since = timestamp(self.since)
+        return {"operation": self.operation.value, "keys": sorted(self.keys), "since": since}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Pending:
+        """The reverse. Raises ``ValueError`` for anything else."""
+        fields.exactly(entry, ("operation", "keys", "since"))
+        keys = entry["keys"]
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+            raise ValueError("the keys of a pending operation are no list of texts")
+        return cls(Operation(entry["operation"]), frozenset(keys), fields.time(entry["since"]))
+
 
 @dataclass(frozen=True)
 class Tombstone:
     """A VM that is no longer wanted. ``id``: its instance id; ``state``: the pilot's last state, which later polls
-    answer with; ``reason``: why, for people; ``accepted``: the cloud took the request to destroy it, or it was
+    answer with; ``reason``: why; ``accepted``: the cloud took the request to destroy it, or it was
     gone; ``gone``: the cloud itself said that it does not exist any more; ``dismissed``: somebody decided that it
     ends. One that was only found gone, and is seen again, is not destroyed for that."""
 
     id: str
     key: str
     state: State
-    reason: str
+    reason: Ending
     when: datetime
     accepted: bool = False
     gone: bool = False
@@ -57,6 +76,33 @@ class Tombstone:
             dismissed=self.dismissed or later.dismissed,
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the record, by its ``id``."""
+        return {
+            "key": self.key,
+            "state": self.state.value,
+            "reason": self.reason.to_json(),
+            "when": timestamp(self.when),
+            "accepted": self.accepted,
+            "gone": self.gone,
+            "dismissed": self.dismissed,
+        }
+
+    @classmethod
+    def from_json(cls, node: str, entry: Any) -> Tombstone:
+        """The reverse. Raises ``ValueError`` for anything else."""
+        fields.exactly(entry, ("key", "state", "reason", "when", "accepted", "gone", "dismissed"))
+        return cls(
+            id=fields.text(node),
+            key=fields.text(entry["key"]),
+            state=State(entry["state"]),
+            reason=Ending.from_json(entry["reason"]),
+            when=fields.time(entry["when"]),
+            accepted=fields.flag(entry["accepted"]),
+            gone=fields.flag(entry["gone"]),
+            dismissed=fields.flag(entry["dismissed"]),
+        )
+
 
 @dataclass(frozen=True)
 class Backoff:
@@ -64,7 +110,7 @@ class Backoff:
     ``since`` on; a clock that was wrong can make it no longer than that."""
 
     failures: int
-    reason: str
+    reason: Reason
     since: datetime
     rest: int
 
@@ -76,6 +122,21 @@ class Backoff:
     def until(self) -> datetime:
         """When the next submission may be tried."""
         return self.since + timedelta(seconds=self.rest)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the record."""
+        return {**vars(self), "reason": self.reason.to_json(), "since": timestamp(self.since)}
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Backoff:
+        """The reverse. Raises ``ValueError`` for anything else."""
+        fields.exactly(entry, ("failures", "reason", "since", "rest"))
+        return cls(
+            fields.number(entry["failures"]),
+            Reason.from_json(entry["reason"]),
+            fields.time(entry["since"]),
+            fields.number(entry["rest"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,3 +154,9 @@ class Home:
 
     def __str__(self) -> str:
         return f"{self.place} ({self.account})" if self.account else self.place
+
+    @classmethod
+    def from_json(cls, entry: Any) -> Home:
+        """A home that a record holds. Raises ``ValueError`` for anything else."""
+        fields.exactly(entry, ("place", "account"))
+        return cls(fields.text(entry["place"]), fields.text(entry["account"]))

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 
 from tfce.model.drain import Drain
+from tfce.model.endings import Cause, Ending
 from tfce.model.reconcile import DELETING_LIMIT, LIVING, Case, Clocks, Kind
 from tfce.model.record import Tombstone
 from tfce.model.vm import VM, State
@@ -26,21 +27,6 @@ class Verb(Enum):
     UNTAINT = "untaint"
     FORGET = "forget"  # take it out of the record and the state
     DESTROY = "destroy"  # and forget it
-
-
-class Cause(Enum):
-    """Why a pilot is removed. The value is the word for people."""
-
-    STOPPED = "stopped"
-    FAILED = "failed"
-    STUCK = "stuck"
-    OVERDUE = "overdue"
-    DISMISSED = "dismissed"
-    DUPLICATE = "duplicate"
-    KILLED = "killed"
-    DRAINED = "drained"
-    GONE = "gone"
-    NEVER_CREATED = "never created"
 
 
 @dataclass(frozen=True)
@@ -231,7 +217,7 @@ def lived(vm: VM | None, requested_at: datetime | None, now: datetime) -> int | 
     return max(0, int((end - born).total_seconds())) if born and end else None
 
 
-def tombstone(action: Action, reason: str, now: datetime) -> Tombstone:
+def tombstone(action: Action, reason: Ending, now: datetime) -> Tombstone:
     """What is remembered of a VM that ``action`` removes, or forgets because the cloud says that it is gone."""
     case, when = action.case, now.replace(microsecond=0)
     gone = action.verb is Verb.FORGET

@@ -74,7 +74,8 @@ class Reason:
     def to_json(self) -> dict[str, str]:
         """As it stands in files."""
         more = {"code": self.code, "cure": self.cure}
-        return {"kind": self.kind.value, "text": self.text, **{name: text for name, text in more.items() if text}}
+        said = {"text": self.text, **{name: text for name, text in more.items() if text}}
+        return {"kind": self.kind.value, **{name: text[:_LONGEST] for name, text in said.items()}}
 
     @classmethod
     def from_json(cls, value: Any) -> Reason:

@@ -6,11 +6,11 @@ Terraform."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from tfce.model import fields
 from tfce.model.drain import Drain
@@ -18,12 +18,13 @@ from tfce.model.health import Health
 from tfce.model.made import NAMES, Made
 from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, timestamp
+from tfce.model.reasons import Reason
 from tfce.model.rests import Rests
-from tfce.model.vm import State
 
 __all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
 
 SCHEMA = 1
+_T = TypeVar("_T")
 _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 
 
@@ -98,7 +99,7 @@ class Record:
 
     # -- the cloud's room ----------------------------------------------------------------------------------
 
-    def without_room(self, reason: str, now: datetime, cooldown: int) -> Record:
+    def without_room(self, reason: Reason, now: datetime, cooldown: int) -> Record:
         """One more submission in a row found no room. From the second on, none is tried for ``cooldown`` seconds;
         twice as long after each further one, up to eight times."""
         failures = (self.backoff.failures if self.backoff else 0) + 1
@@ -136,13 +137,13 @@ class Record:
             "installation": self.installation,
             "home": vars(self.home) if self.home else None,
             "pilots": {key: _pilot_json(pilot) for key, pilot in self.pilots.items()},
-            "tombstones": {node: _stone_json(stone) for node, stone in self.tombstones.items()},
-            "pending": _pending_json(self.pending),
-            "backoff": _backoff_json(self.backoff),
+            "tombstones": {node: stone.to_json() for node, stone in self.tombstones.items()},
+            "pending": self.pending and self.pending.to_json(),
+            "backoff": self.backoff and self.backoff.to_json(),
             "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
             **({"drain": self.drain.to_json()} if self.drain else {}),
             **({"health": self.health.to_json()} if self.health != Health() else {}),
-            **({"rests": {label: _backoff_json(one) for label, one in self.rests.items()}} if self.rests else {}),
+            **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
         }
         return json.dumps(document, indent=1, sort_keys=True) + "\n"
 
@@ -172,35 +173,16 @@ def _pilot_json(pilot: Pilot) -> dict[str, str]:
     }
 
 
-def _stone_json(stone: Tombstone) -> dict[str, Any]:
-    return {
-        "key": stone.key,
-        "state": stone.state.value,
-        "reason": stone.reason,
-        "when": timestamp(stone.when),
-        "accepted": stone.accepted,
-        "gone": stone.gone,
-        "dismissed": stone.dismissed,
-    }
-
-
-def _pending_json(pending: Pending | None) -> dict[str, Any] | None:
-    if pending is None:
-        return None
-    since = timestamp(pending.since)
-    return {"operation": pending.operation.value, "keys": sorted(pending.keys), "since": since}
-
-
-def _backoff_json(backoff: Backoff | None) -> dict[str, Any] | None:
-    return None if backoff is None else {**vars(backoff), "since": timestamp(backoff.since)}
-
-
 _FIELDS = frozenset(
     ("schema", "generation", "installation", "home", "pilots", "tombstones", "pending", "backoff", "unseen_since")
 )
 
 
 _OPTIONAL = frozenset(("drain", "health", "rests"))  # where there is anything to say
+
+
+def _unless_none(read: Callable[[Any], _T], value: Any) -> _T | None:
+    return None if value is None else read(value)
 
 
 def _record(data: Any) -> Record:
@@ -217,14 +199,14 @@ def _record(data: Any) -> Record:
             {key: _pilot(key, entry) for key, entry in fields.mapping(data["pilots"]).items()}
         ),
         tombstones=MappingProxyType(
-            {node: _stone(node, one) for node, one in fields.mapping(data["tombstones"]).items()}
+            {node: Tombstone.from_json(node, one) for node, one in fields.mapping(data["tombstones"]).items()}
         ),
-        pending=_pending(data["pending"]),
-        backoff=_backoff(data["backoff"]),
-        home=_home(data["home"]),
-        unseen_since=None if data["unseen_since"] is None else fields.time(data["unseen_since"]),
+        pending=_unless_none(Pending.from_json, data["pending"]),
+        backoff=_unless_none(Backoff.from_json, data["backoff"]),
+        home=_unless_none(Home.from_json, data["home"]),
+        unseen_since=_unless_none(fields.time, data["unseen_since"]),
         generation=fields.number(data["generation"]),
-        drain=_drain(data.get("drain")),
+        drain=_unless_none(Drain.from_json, data.get("drain")),
         health=Health.from_json(data.get("health")),
         rests=_rests(data.get("rests")),
     )
@@ -241,57 +223,6 @@ def _pilot(key: str, entry: Any) -> Pilot:
     return Pilot(key, when, fields.text(entry["submission"]), fields.text(entry.get("id", "")), made)
 
 
-def _drain(entry: Any) -> Drain | None:
-    if entry is None:
-        return None
-    fields.exactly(entry, ("since", "image", "older_than", "deadline"))
-    deadline = None if entry["deadline"] is None else fields.time(entry["deadline"])
-    return Drain(
-        fields.time(entry["since"]), fields.text(entry["image"]), fields.number(entry["older_than"]), deadline
-    )
-
-
 def _rests(entry: Any) -> Rests:
-    found = {label: _backoff(one) for label, one in fields.mapping({} if entry is None else entry).items()}
-    return MappingProxyType({label: one for label, one in found.items() if one is not None})
-
-
-def _home(entry: Any) -> Home | None:
-    if entry is None:
-        return None
-    fields.exactly(entry, ("place", "account"))
-    return Home(fields.text(entry["place"]), fields.text(entry["account"]))
-
-
-def _stone(node: str, entry: Any) -> Tombstone:
-    fields.exactly(entry, ("key", "state", "reason", "when", "accepted", "gone", "dismissed"))
-    return Tombstone(
-        id=fields.text(node),
-        key=fields.text(entry["key"]),
-        state=State(entry["state"]),
-        reason=fields.text(entry["reason"]),
-        when=fields.time(entry["when"]),
-        accepted=fields.flag(entry["accepted"]),
-        gone=fields.flag(entry["gone"]),
-        dismissed=fields.flag(entry["dismissed"]),
-    )
-
-
-def _pending(entry: Any) -> Pending | None:
-    if entry is None:
-        return None
-    fields.exactly(entry, ("operation", "keys", "since"))
-    keys = entry["keys"]
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise ValueError("the keys of a pending operation are no list of texts")
-    return Pending(Operation(entry["operation"]), frozenset(keys), fields.time(entry["since"]))
-
-
-def _backoff(entry: Any) -> Backoff | None:
-    if entry is None:
-        return None
-    fields.exactly(entry, ("failures", "reason", "since", "rest"))
-    since = fields.time(entry["since"])
-    return Backoff(
-        fields.number(entry["failures"]), fields.text(entry["reason"]), since, fields.number(entry["rest"])
-    )
+    found = fields.mapping({} if entry is None else entry)
+    return MappingProxyType({label: Backoff.from_json(one) for label, one in found.items()})

@@ -34,7 +34,7 @@ def resting(rests: Rests, label: str, now: datetime) -> bool:
     return label in rests and rests[label].resting(now)
 
 
-def full(rests: Rests, label: str, reason: str, now: datetime) -> Rests:
+def full(rests: Rests, label: str, reason: Reason, now: datetime) -> Rests:
     """``rests`` after the offering ``label`` had no room once more: three minutes, doubling, at most an hour."""
     failures = (rests[label].failures if label in rests else 0) + 1
     rest = min(_FIRST * 2 ** min(failures - 1, 10), _LONGEST)

@@ -42,7 +42,7 @@ def learned(queue: Queue, record: Record, offering: Offering, failed: Collection
     if len(every) == 1:
         return record
     kept = rests.only(record.rests, {one.label for one in every} - (set() if failed else {offering.label}))
-    kept = rests.full(kept, offering.label, str(next(iter(failed))), now) if failed else kept
+    kept = rests.full(kept, offering.label, next(iter(failed)), now) if failed else kept
     return replace(record, rests=kept)
 
 
@@ -52,10 +52,10 @@ def found_full(queue: Queue, record: Record, cases: Iterable[Case], now: datetim
     every, rest, known = offerings(queue), [], record.rests
     for case in cases:
         mine = _offering(every, case)
-        if mine is None or case.vm is None:
+        if mine is None or case.vm is None or case.vm.fault is None:
             rest.append(case)
         elif mine.label not in known or (case.vm.created or now) > known[mine.label].since:
-            known = rests.full(known, mine.label, str(case.vm.fault), now)
+            known = rests.full(known, mine.label, case.vm.fault, now)
     return replace(record, rests=known), rest
 
 

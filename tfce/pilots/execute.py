@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot, reference
-from tfce.model.policy import Action, Cause, Verb, lived, tombstone
+from tfce.model.policy import Action, Verb, lived, tombstone
 from tfce.model.reconcile import Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import State
@@ -49,9 +50,7 @@ def _begun(
 ) -> Record:
     """The record as it is before the cloud is asked: what is to end is buried, what lives is wanted."""
     now = services.clock()
-    record = view.snapshot.record.buried(
-        tombstone(one, words(services, one), now) for one in ending if one.case.id
-    )
+    record = view.snapshot.record.buried(tombstone(one, why(services, one), now) for one in ending if one.case.id)
     record = record.including(_pilots(services, actions))
     record = record.begin(operation, [action.case.key for action in actions], now)
     return services.workspace.save(record)
@@ -128,16 +127,16 @@ def _settled(services: Services, record: Record) -> Record:
     return services.workspace.save(record.settled()) if record.pending is not None else record
 
 
-def words(services: Services, action: Action) -> str:
-    """Why an action ends a pilot, for people."""
-    case, cause = action.case, action.cause
-    if cause is Cause.FAILED and case.vm is not None and case.vm.fault:
-        return f"failed: {case.vm.fault}"
-    if cause is Cause.OVERDUE:
-        return f"overdue: older than {services.rules.max_lifetime} s"
-    if cause is Cause.STUCK:
-        return f"failed: still {case.vm.raw_state if case.vm else '-'} after {services.rules.create_timeout} s"
-    return cause.value if cause else action.verb.value
+def why(services: Services, action: Action) -> Ending:
+    """Why an action ends a pilot, with what is known of it."""
+    vm, rules = action.case.vm, services.rules
+    if action.cause is Cause.FAILED and vm is not None:
+        return Ending(Cause.FAILED, fault=vm.fault)
+    if action.cause is Cause.OVERDUE:
+        return Ending(Cause.OVERDUE, seconds=rules.max_lifetime)
+    if action.cause is Cause.STUCK:
+        return Ending(Cause.STUCK, state=vm.raw_state if vm else "", seconds=rules.create_timeout)
+    return Ending(action.cause)
 
 
 @dataclass(frozen=True)
@@ -148,20 +147,20 @@ class Removal:
     key: str
     reference: str | None
     name: str
-    reason: str
+    reason: Ending
     state: State
     lived: int | None  # seconds
 
 
-def removal(services: Services, action: Action, reason: str = "") -> Removal:
-    """What ``action`` removes, in words."""
+def removal(services: Services, action: Action) -> Removal:
+    """What ``action`` removes, and why."""
     case = action.case
     name = case.vm.name if case.vm else services.queue.workspace.name_prefix + case.key
     return Removal(
         key=case.key,
         reference=reference(case.id) if case.id else None,
         name=name,
-        reason=reason or words(services, action),
+        reason=why(services, action),
         state=action.last_state,
         lived=lived(case.vm, case.requested_at, services.clock()),
     )

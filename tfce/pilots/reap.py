@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tfce.model import policy
+from tfce.model.endings import Cause, Ending
 from tfce.model.errors import BusyError, CloudError, TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
-from tfce.model.policy import Action, Cause, Verb
+from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
@@ -120,9 +121,10 @@ class Reaper:
             and case.vm.created >= since
             for case in view.cases
         )
-        if failed and not found_room:
+        faults = [vm.fault for vm in failed if vm.fault]
+        if faults and not found_room:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
-            self._workspace.save(record.without_room(str(failed[0].fault), now, cooldown))
+            self._workspace.save(record.without_room(faults[0], now, cooldown))
         elif found_room and not failed and record.backoff is not None:
             self._workspace.save(record.with_room())
 
@@ -171,7 +173,7 @@ class Reaper:
         if not later:
             return view
         now = self._services.clock()
-        stones = [policy.tombstone(one, Cause.KILLED.value, now) for one in later]
+        stones = [policy.tombstone(one, Ending(Cause.KILLED), now) for one in later]
         record = self._workspace.save(view.snapshot.record.buried(stones))
         sweep.later = [reference(one.case.id) for one in later]
         return replace(view, snapshot=replace(view.snapshot, record=record))
@@ -257,7 +259,8 @@ def _journal_line(one: Removal, outcome: Outcome) -> dict[str, object]:
     return {
         "key": one.key,
         "reference": one.reference,
-        "reason": one.reason,
+        "cause": one.reason.cause.value if one.reason.cause else None,
+        "reason": str(one.reason),
         "lived_s": one.lived,
         "console_kept": bool(one.reference) and instance_id(one.reference or "") in outcome.consoles,
     }

@@ -85,7 +85,7 @@ class Submitter:
         ]
         if full and not submission.stamps:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
-            self._workspace.save(record.without_room(str(full[0]), now, cooldown))
+            self._workspace.save(record.without_room(full[0], now, cooldown))
         elif submission.stamps and self._terraform.waits and record.backoff is not None:
             self._workspace.save(record.with_room())
         elif several:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tfce.model.endings import Ending
 from tfce.model.errors import WorkspaceError
 from tfce.model.pilot import Pilot, is_key, moment
+from tfce.model.reasons import Reason
 from tfce.model.record import Backoff, Home, Operation, Pending, Record, Tombstone
 from tfce.model.vm import State
 from tfce.store import files
@@ -72,7 +74,9 @@ def _with_rest(record: Record, folder: Path) -> Record:
 def _stone(node: str, entry: Any) -> Tombstone | None:
     try:
         state, when = State(entry["state"]), moment(entry["when"])
-        return Tombstone(node, str(entry["key"]), state, str(entry["reason"]), when, accepted=True)
+        return Tombstone(
+            node, str(entry["key"]), state, Ending.from_json(str(entry["reason"])), when, accepted=True
+        )
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -90,6 +94,6 @@ def _backoff(entry: dict[str, Any]) -> Backoff | None:
     try:
         since, until = moment(entry["since"]), moment(entry["until"])
         rest = max(0, int((until - since).total_seconds()))
-        return Backoff(int(entry["failures"]), str(entry["reason"]), since, rest)
+        return Backoff(int(entry["failures"]), Reason.from_json(str(entry["reason"])), since, rest)
     except (ValueError, TypeError, KeyError):
         return None

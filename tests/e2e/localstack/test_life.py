@@ -37,7 +37,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
     reaped = site.run("reap", site.name, "--json").json
     (removed,) = reaped["removed"]
     assert 0 <= removed.pop("lived_s") < 300
-    assert removed == {"reference": first, "name": pilots[first]["name"], "reason": "stopped"}
+    assert removed == {"reference": first, "name": pilots[first]["name"], "cause": "stopped", "reason": "stopped"}
     assert reaped["kept"] == 2 and not reaped["failed"]
     # It ended so soon that its console is kept.
     expected = {"DescribeInstances": 1, "GetConsoleOutput": 1, "TerminateInstances": 1}
@@ -76,7 +76,7 @@ def test_overdue_terminated_and_vanished_pilots_are_told_apart(site: Site) -> No
         references[1]: "Deleted",
         references[2]: "Running",
     }
-    removed = {r.name: r.reason for r in soon.reap().removed}
+    removed = {r.name: str(r.reason) for r in soon.reap().removed}
     assert removed[f"tfce-{keys[references[0]]}"].startswith("overdue")
     assert removed[f"tfce-{keys[references[1]]}"] == "gone"
     assert len(removed) == 2

@@ -45,7 +45,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, r
         reaped = site.run("reap", site.name, "--json").json
     (removed,) = reaped["removed"]
     assert 0 <= removed.pop("lived_s") < 300
-    assert removed == {"reference": first, "name": pilots[first]["name"], "reason": "stopped"}
+    assert removed == {"reference": first, "name": pilots[first]["name"], "cause": "stopped", "reason": "stopped"}
     assert reaped["kept"] == 2 and not reaped["failed"]
     expected = {"POST /auth/tokens": 1, "GET /servers/detail": 1, "DELETE /servers/ID": 1}
     expected["POST /servers/ID/action"] = 1  # it ended so soon that its console is kept
@@ -141,7 +141,7 @@ def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -
     site.break_down(references[2])
     until(lambda: node(references[1]) not in site.servers(), "the VM is gone")
     assert soon.poll(references) == dict(zip(references, ("Running", "Deleted", "Failed"), strict=True))
-    removed = {r.name: r.reason for r in soon.reap().removed}
+    removed = {r.name: str(r.reason) for r in soon.reap().removed}
     assert removed.pop(f"tfce-{keys[references[0]]}").startswith("overdue")
     assert removed.pop(f"tfce-{keys[references[2]]}").startswith("failed")
     assert set(removed.values()) <= {"gone"}
