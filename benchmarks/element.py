@@ -13,21 +13,25 @@ from tests.e2e.openstack.cloud import OpenStackSite
 from tests.rigs import dirac
 from tests.site import WRAPPER, mirror_variable
 
+_OURS = {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}  # this tree, whichever was installed last
+
 
 class Element:
-    """A computing element on the rig's cloud: DIRAC's own (``Cloud``), or ours (``Terraform``)."""
+    """A computing element on the rig's cloud: DIRAC's own (``Cloud``), or ours (``Terraform``), which leaves its
+    ``traces`` in a folder."""
 
-    def __init__(self, kind: str, site: OpenStackSite, asked: Asked) -> None:
+    def __init__(self, kind: str, site: OpenStackSite, asked: Asked, traces: Path | None = None) -> None:
         self.kind, self._asked, self.site = kind, asked, site
         parameters = {**site.defaults(), **site.options, "Queue": site.queue, "CEType": kind}
         parameters |= _of_cloudce(site) if kind == "Cloud" else _of_ours(site)
+        parameters |= {"Workspace_Trace": str(traces)} if traces else {}
         authority = parameters.get("Driver_ca_cert", "")
         if kind == "Cloud":
             parameters.pop("Driver_ca_cert")
         certificates = {"SSL_CERT_FILE": authority, "REQUESTS_CA_BUNDLE": authority}
         self._process = subprocess.Popen(
             [str(dirac.ensure("9.1")), str(Path(__file__).resolve().parent / "cloudce.py"), site.ce],
-            env=dirac.environment("9.1") | certificates | {mirror_variable(): str(site.mirror())},
+            env=dirac.environment("9.1") | certificates | _OURS | {mirror_variable(): str(site.mirror())},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -36,14 +36,18 @@ _ROOMY = {"bulk": "clouduser", "native": "demo"}  # projects with room for 2000 
 class Bench:
     """One rig, a site for each module, one CloudCE."""
 
-    def __init__(self, rig: Rig, folder: Path, who: list[str], results: Results) -> None:
+    def __init__(
+        self, rig: Rig, folder: Path, who: list[str], results: Results, traces: Path | None = None
+    ) -> None:
         self.rig, self.results = rig, results
         self._folder = folder
         self.modules = [name for name in MODULES if name in who]
         self.sites = {name: self.site(name) for name in self.modules or ["bulk"]}
         self._reference = next(iter(self.sites.values()))
         self.other = Element("Cloud", self._reference, self.asked) if "cloudce" in who else None
-        self.own = Element("Terraform", self.site("bulk", "element"), self.asked) if "element" in who else None
+        self.own = None
+        if "element" in who:
+            self.own = Element("Terraform", self.site("bulk", "element"), self.asked, traces)
         self.poller: Element | None = None
         self.latency = 0.0
 
@@ -277,12 +281,13 @@ def main() -> None:
     )
     parser.add_argument("--native-up-to", type=int, default=100, help="largest --running for native")
     parser.add_argument("--results", type=Path, help="file for the rows, instead of one named by the day")
+    parser.add_argument("--traces", type=Path, help="folder for the traces of tfce's element")
     given = parser.parse_args()
     who, latencies = given.who.split(","), [float(text) for text in given.latency.split(",")]
     submit, poll, reap, among = map(numbers, (given.submit, given.poll, given.reap, given.running))
     with running() as rig, tempfile.TemporaryDirectory() as folder:
         results = Results("openstack", software("terraform-provider-openstack 3.4.0, DIRAC 9.1"), given.results)
-        bench = Bench(rig, Path(folder), who, results)
+        bench = Bench(rig, Path(folder), who, results, given.traces)
         try:
             if submit:
                 bench.first()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from tfce.cli import edge
 from tfce.cli.parser import parser
 from tfce.model.redact import guard_logs
+from tfce.model.trace import span
+from tfce.store import traces
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,5 +25,6 @@ def _command(arguments: Sequence[str] | None) -> int:
     guard_logs()
     # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code: int = options.run(options)
+    with traces.to_file(getattr(options, "trace", None)), span("verb", f"tfce {options.command}"):
+        code: int = options.run(options)
     return code

@@ -47,6 +47,12 @@ def _command(
     return one
 
 
+def _traced(*commands: argparse.ArgumentParser) -> None:
+    text = "write where the time goes, for Perfetto or chrome://tracing"
+    for one in commands:
+        one.add_argument("--trace", type=Path, metavar="FILE", help=text)
+
+
 def _bare(groups: Any, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = groups.add_parser(
         run.__name__, help=text, description=text[0].upper() + text[1:] + "."
@@ -73,10 +79,11 @@ def _of_pilots(groups: Any) -> None:
     submit = _command(groups, commands.submit, "start pilots", json=True)
     submit.add_argument("--count", type=_at_least_one, default=1, help="how many (default 1)")
     submit.add_argument("--wrapper", type=Path, required=True, metavar="FILE", help="the pilot wrapper to run")
-    _command(groups, commands.status, "show the queue's pilots", json=True)
+    status = _command(groups, commands.status, "show the queue's pilots", json=True)
     reap = _command(groups, commands.reap, "remove ended, failed and overdue VMs", json=True)
     reap.add_argument("--dry-run", action="store_true", help="only say what would go")
     kill = _command(groups, commands.kill, "remove the VMs of these pilots", json=True)
+    _traced(submit, status, reap, kill)
     kill.add_argument("reference", nargs="+", metavar="REFERENCE", help="cloud://<instance id>")
     pilot = _command(groups, commands.log, "show what is known of one pilot, and its VM's console", json=True)
     pilot.add_argument("pilot", metavar="REFERENCE|KEY", help="cloud://<instance id>, or the stamp")

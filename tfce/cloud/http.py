@@ -25,6 +25,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from tfce.cloud import clean
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import PASSING, Budget, pause, retry_after, throttled
+from tfce.model.trace import span
 
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -139,11 +140,11 @@ def bounded(
     limits: Limits,
     budget: Budget,
     heard: Heard,
-    note: Callable[[str, str, Any], None],
+    note: Callable[[str, str, Any], str],
     safe: Callable[[str, str], bool],
 ) -> type[LibcloudConnection]:
     """The class of a libcloud connection that keeps ``limits``. ``note(method, url, body)`` is called for each
-    request that is sent; ``safe(method, url)``: it may be sent again whatever became of it."""
+    request that is sent, and names it; ``safe(method, url)``: it may be sent again whatever became of it."""
 
     class Bounded(LibcloudConnection):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -191,8 +192,9 @@ def bounded(
         def _followed(self, method: str, url: str, body: Any, headers: Any) -> Response:
             target = urljoin(self.host, url)
             for _ in range(_FOLLOWED + 1):
-                note(method, target, body)
-                answer = self._once(method, target, body, headers)
+                with span("request", note(method, target, body)) as facts:
+                    answer = self._once(method, target, body, headers)
+                    facts |= {"status": answer.status_code, "bytes": len(answer.content)}
                 if answer.status_code not in _REDIRECTS or "Location" not in answer.headers:
                     return answer
                 target = _same_host(target, answer.headers["Location"])

@@ -10,6 +10,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from tfce.model import trace
+
 Worker = TypeVar("Worker")
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
@@ -27,7 +29,8 @@ def share_out(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Work
             while do(worker, waiting.get_nowait()):
                 pass
 
-    with ThreadPoolExecutor(max(len(workers), 1)) as pool:
+    mine = (trace.current(),)
+    with ThreadPoolExecutor(max(len(workers), 1), "tfce-cloud", trace.join, mine) as pool:
         for done in [pool.submit(work, worker) for worker in workers]:
             done.result()
     return [waiting.get() for _ in range(waiting.qsize())]
@@ -40,9 +43,10 @@ def within(
     What takes longer is left behind, in threads that hold nothing up and end with their request; so a worker must
     be nobody else's. What ``do`` raises is raised here."""
     waiting, answers = _queue(jobs), SimpleQueue[tuple[Job, Answer] | BaseException]()
-    until = time.monotonic() + seconds
+    until, mine = time.monotonic() + seconds, trace.current()
 
     def work(worker: Worker) -> None:
+        trace.join(mine)
         with suppress(Empty):
             while time.monotonic() < until:
                 job = waiting.get_nowait()

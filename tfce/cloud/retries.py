@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from tfce.model.trace import span
+
 _MOST = 100.0  # repeats that a login has saved up at most; one more each second
 _THROTTLED = re.compile(rb"RequestLimitExceeded|RequestThrottled|Throttling|TooManyRequests|SlowDown")
 PASSING = frozenset({413, 429, 500, 502, 503, 504})
@@ -77,7 +79,8 @@ class Budget:
         with self._lock:
             due = max(self._not_before - self._clock(), seconds)
         if due > 0:
-            self._sleep(due)
+            with span("pause", "the cloud wants a pause"):
+                self._sleep(due)
 
 
 _lock = threading.Lock()

@@ -40,5 +40,7 @@ class CountedSession:
         """The cloud's clock when it last answered."""
         return self._wire.heard.time
 
-    def _note(self, method: str, url: str, body: Any) -> None:
-        self.calls[self._named(method, url, body)] += 1
+    def _note(self, method: str, url: str, body: Any) -> str:
+        name = self._named(method, url, body)
+        self.calls[name] += 1
+        return name

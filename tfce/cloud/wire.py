@@ -20,7 +20,7 @@ class Wire:
         self,
         endpoint: Endpoint,
         credentials: Credentials,
-        note: Callable[[str, str, Any], None],
+        note: Callable[[str, str, Any], str],
         safe: Callable[[str, str], bool],
     ) -> None:
         self.limits, self.heard = limits_of(endpoint), Heard()

@@ -259,6 +259,14 @@ class WorkspaceOptions:
         "seconds for which queues of one login in a SiteDirector share a list of VMs; 0: each has its own",
         "0",
     )
+    trace: Path | None = _option(
+        "Workspace_Trace",
+        read.path,
+        "",
+        "folder for traces of where submissions, sweeps and polls spend their time, the newest 20 of each; unset: "
+        "none",
+        "/var/log/tfce/traces",
+    )
     reap_share: float = _option(
         "Workspace_ReapShare", read.share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"
     )

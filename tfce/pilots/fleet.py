@@ -21,6 +21,7 @@ from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
+from tfce.store import traces
 from tfce.store.workspace import Workspace
 
 __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
@@ -48,6 +49,9 @@ class Fleet:
         """No list from before or meanwhile is good for this queue afterwards."""
         return self._lists.writing(self.workspace.any_installation()) if self._lists else nullcontext()
 
+    def _traced(self, verb: str) -> AbstractContextManager[None]:
+        return traces.to_folder(self.queue.workspace.trace, self.workspace.name, verb)
+
     def submit(
         self,
         wrapper: bytes,
@@ -57,30 +61,33 @@ class Fleet:
         ignore_limits: bool = False,
     ) -> Submission:
         """Start ``count`` pilots that run ``wrapper``; see ``Submitter.submit``."""
-        with self._writing():
+        with self._traced("submit"), self._writing():
             return Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits)
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
-        with self._writing():
+        with self._traced("reap"), self._writing():
             return Reaper(self._services).reap(dry_run)
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
-        with self._writing():
+        with self._traced("kill"), self._writing():
             return Reaper(self._services).kill(references)
 
     def poll(self, references: Iterable[str]) -> dict[str, str]:
         """DIRAC's state of each pilot by reference; see ``Poller.poll``."""
-        return self._poller.poll(references)
+        with self._traced("poll"):
+            return self._poller.poll(references)
 
     def count(self) -> dict[str, int]:
         """How many pilots wait and run; see ``Poller.count``."""
-        return self._poller.count()
+        with self._traced("count"):
+            return self._poller.count()
 
     def status(self) -> list[Seen]:
         """Every wanted pilot as the cloud shows it now."""
-        return self._poller.status()
+        with self._traced("status"):
+            return self._poller.status()
 
     def drain(self, wanted: Drain | None) -> Drain | None:
         """Start no new pilots (None: start them again); see ``drain.drain``."""

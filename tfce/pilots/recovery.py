@@ -7,12 +7,14 @@ import logging
 from tfce.model import policy
 from tfce.model.policy import Verb
 from tfce.model.record import Operation, Record
+from tfce.model.trace import phase
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 
 log = logging.getLogger("tfce")
 
 
+@phase("finish an earlier cycle's work")
 def recover(services: Services, record: Record) -> Record:
     """Finish what an earlier cycle began and could not settle; the record afterwards."""
     log.warning("an earlier cycle did not settle: comparing record, state and cloud")

@@ -14,6 +14,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
 from tfce.model.record import Home, Record
+from tfce.model.trace import phase
 from tfce.model.vm import OVER, VM, Listing, State
 from tfce.store import installation
 from tfce.store.workspace import Workspace
@@ -77,6 +78,7 @@ class Services:
         """The ages that say what a VM is."""
         return Rules(self.queue.userdata.max_lifetime, self.queue.terraform.create_timeout)
 
+    @phase("prepare the workspace")
     def prepare(self) -> Record:
         """Make whatever a writer needs in the workspace, as far as it is not there; the record."""
         self.check_home(self.workspace.prepare())
@@ -109,6 +111,7 @@ class Services:
             "put options and credentials back until they have ended, or configure another queue for the new cloud",
         )
 
+    @phase("compare record, state and cloud")
     def view(self, record: Record, state: Mapping[str, Instance] | None, look_up: bool = True) -> View:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""

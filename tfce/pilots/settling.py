@@ -11,6 +11,7 @@ from tfce.model.policy import Action, Verb
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Instance, Kind
 from tfce.model.record import Operation, Record
+from tfce.model.trace import phase
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 from tfce.pilots.submission import Submission
@@ -24,6 +25,7 @@ class Settler:
         self._services = services
         self._workspace, self._terraform = services.workspace, services.terraform
 
+    @phase("find out what came of it")
     def settle(self, record: Record, keys: list[str], applied: Applied) -> tuple[Submission, Record]:
         """Read from the state what exists, find out about the rest, and let the record say so."""
         result = Submission(stopped=applied.stopped)

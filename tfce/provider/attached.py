@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.model.errors import TerraformError
+from tfce.model.trace import span
 from tfce.provider.run import Run
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
@@ -30,7 +31,8 @@ _LONGEST = 100  # bytes of a socket's path that every kernel takes
 def attached(run: Run) -> Iterator[dict[str, str]]:
     """Serve ``run``; yields what the environment of its Terraform needs. At the end nothing more is begun, and
     what is under way is waited for: then ``run`` knows what came of it, also where Terraform was killed."""
-    from tfce.provider.serve import listen
+    with span("phase", "import grpc"):
+        from tfce.provider.serve import listen
 
     workers = ThreadPoolExecutor(10, thread_name_prefix="tfce-provider")
     with folder() as place, _nobody() as pid:
@@ -87,7 +89,7 @@ def _nobody() -> Iterator[int]:
         )
     except OSError as error:
         raise TerraformError(f"no process can be started ({error.strerror})", "try again later") from None
-    with child:
+    with child, span("process", "cat", pid=child.pid):
         try:
             yield child.pid
         finally:

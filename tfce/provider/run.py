@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfce.cloud.api import Cloud
+from tfce.model import trace
 from tfce.model.reasons import Reason
 from tfce.provider.pilots import Manner, Outcome, about
 
@@ -24,7 +25,7 @@ class Run:
     False: no VM is made, only those that exist are taken over. What came of it: the ``ids`` of pilots that the run
     is about, why others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of
     what Terraform was told of single pilots, whether Terraform was ``met`` at all, and the ``cause`` why nothing
-    was done."""
+    was done. ``trace``: that of whoever wants the run."""
 
     login: Login
     only: frozenset[str] | None = None
@@ -37,6 +38,7 @@ class Run:
     faults: set[str] = field(default_factory=set)
     met: bool = False
     cause: Reason | None = None
+    trace: trace.Trace | None = field(default_factory=trace.current)
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 

@@ -20,6 +20,7 @@ from tf.provider import ProviderServicer
 
 from tfce.model.errors import TerraformError, shorten
 from tfce.model.redact import redacted
+from tfce.model.trace import join, span
 from tfce.provider.resources import TfceProvider
 from tfce.provider.run import Run
 
@@ -37,14 +38,25 @@ class _Servicer(ProviderServicer):  # type: ignore[misc]
 
 
 class _Explained(grpc.ServerInterceptor):  # type: ignore[misc]
-    """An error of ours reaches Terraform as a text without frames; the frames could show user data."""
+    """An error of ours reaches Terraform as a text without frames; the frames could show user data. What is
+    asked is in the trace of the run."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
 
     def intercept_service(self, continuation: Any, details: Any) -> Any:
         handler = continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
+        answer, name = _explained(_silent(handler.unary_unary)), f"provider: {details.method.rpartition('/')[2]}"
+
+        def traced(request: Any, context: Any) -> Any:
+            join(self._run.trace)  # grpc gives each call a context of its own
+            with span("phase", name):
+                return answer(request, context)
+
         return grpc.unary_unary_rpc_method_handler(
-            _explained(_silent(handler.unary_unary)), handler.request_deserializer, handler.response_serializer
+            traced, handler.request_deserializer, handler.response_serializer
         )
 
 
@@ -71,7 +83,7 @@ def _silent(method: Any) -> Callable[[Any, Any], Any]:
 def make(run: Run, workers: ThreadPoolExecutor) -> grpc.Server:
     """A server for one run, not listening yet."""
     limits = [("grpc.max_receive_message_length", _LARGEST), ("grpc.max_send_message_length", _LARGEST)]
-    server = grpc.server(workers, interceptors=[_Explained()], options=limits)
+    server = grpc.server(workers, interceptors=[_Explained(run)], options=limits)
     add_ProviderServicer_to_server(_Servicer(TfceProvider(run)), server)
     return server
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tfce.model.errors import BusyError, WorkspaceError
+from tfce.model.trace import span
 from tfce.store import files
 
 
@@ -23,7 +24,8 @@ def exclusive(path: Path, timeout: float, what: str) -> Iterator[None]:
     files.clear(path)
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
-        lock.acquire()
+        with span("phase", f"wait for {path.name}"):
+            lock.acquire()
     except Timeout as error:
         raise BusyError(
             f"{what} is busy: somebody else held it for {timeout:g} s", "nothing was changed, try again later"
@@ -55,7 +57,8 @@ def slot(folder: Path, count: int, timeout: float) -> Iterator[None]:
                     f"{count} Terraform runs were under way for {timeout:g} s",
                     "nothing was changed, try again later or raise Terraform_MaxProcesses",
                 ) from None
-            time.sleep(0.1)
+            with span("pause", "other queues' Terraforms are at work"):
+                time.sleep(0.1)
             continue
         try:
             yield

@@ -20,6 +20,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
+from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, installation, locks, takeover
 from tfce.store.journal import Journal
@@ -93,6 +94,7 @@ class Workspace:
 
     # -- the record ----------------------------------------------------------------------------------------
 
+    @phase("read the record")
     def load(self) -> Record:
         """What is remembered of the queue. Raises ``WorkspaceError`` where that cannot be believed."""
         if self.file.exists:
@@ -119,6 +121,7 @@ class Workspace:
             )
         return Record(named, tombstones=record.tombstones, generation=record.generation)
 
+    @phase("write the record")
     def save(self, record: Record) -> Record:
         """Write the record, then what is made from it; the record as it was written."""
         written = self.file.save(record)

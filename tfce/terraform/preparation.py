@@ -13,6 +13,7 @@ from pathlib import Path
 from tfce.model.errors import TerraformError
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
+from tfce.model.trace import phase
 from tfce.store import files, locks
 from tfce.terraform import pins, state, variables
 from tfce.terraform.modules import strangers
@@ -118,6 +119,7 @@ class Prepared(Runs):
             log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
         left.rename(left.with_suffix(".pushed" if whole else ".damaged"))
 
+    @phase("read the state")
     def _state(self) -> state.State:
         """The state, while no Terraform is at work. Without a process where it is a file of the workspace."""
         path = state.file(self._folder, self._workspace.name)

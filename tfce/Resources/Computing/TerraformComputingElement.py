@@ -169,6 +169,10 @@ Workspace_ListAge:
   (Optional) Seconds for which queues of one login in a SiteDirector share a list of VMs; 0: each has its
   own. Default: 5. Example: ``0``
 
+Workspace_Trace:
+  (Optional) Folder for traces of where submissions, sweeps and polls spend their time, the newest 20 of
+  each; unset: none. Example: ``/var/log/tfce/traces``
+
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
 

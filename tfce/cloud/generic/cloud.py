@@ -15,6 +15,7 @@ from libcloud.http import LibcloudConnection
 
 from tfce.cloud import records
 from tfce.cloud.api import Check, Wish
+from tfce.cloud.calls import plain_call
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
 from tfce.cloud.generic.abilities import abilities, driver_class, login_of, user_data_argument
@@ -57,11 +58,12 @@ class Generic:
         self._wire = Wire(endpoint, credentials, self._note, lambda method, url: self._reading)
         self._reading, self._asked = False, 0
 
-    def _note(self, method: str, url: str, body: Any) -> None:
+    def _note(self, method: str, url: str, body: Any) -> str:
         """One request of what the driver was asked to do: drivers read page after page by themselves."""
         self._asked += 1
         if self._asked > self._wire.limits.pages:
             raise BoundaryError(f"{self._asked} requests have brought no end")
+        return plain_call(method, url)
 
     @property
     def _driver(self) -> Any:
