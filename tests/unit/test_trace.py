@@ -28,10 +28,14 @@ def test_without_a_trace_a_span_is_nothing() -> None:
 
 
 def test_spans_nest_and_end_also_where_something_is_raised() -> None:
-    with trace.recording() as made, pytest.raises(ValueError, match="no"):
-        with trace.span("verb", "outer"), trace.span("phase", "inner", number=1) as facts:
-            facts["found"] = "x"
-            raise ValueError("no")
+    with (
+        trace.recording() as made,
+        pytest.raises(ValueError, match="no"),
+        trace.span("verb", "outer"),
+        trace.span("phase", "inner", number=1) as facts,
+    ):
+        facts["found"] = "x"
+        raise ValueError("no")
     inner, outer = made.spans
     assert (inner.name, outer.name, inner.facts) == ("inner", "outer", {"number": 1, "found": "x"})
     assert outer.start <= inner.start and inner.start + inner.seconds <= outer.start + outer.seconds

@@ -48,7 +48,7 @@ class _Explained(grpc.ServerInterceptor):  # type: ignore[misc]
         handler = continuation(details)
         if handler is None or handler.unary_unary is None:
             return handler
-        answer, name = _explained(_silent(handler.unary_unary)), f"provider: {details.method.rpartition('/')[2]}"
+        answer, name = _explained(_silent(handler.unary_unary)), details.method.rpartition("/")[2]
 
         def traced(request: Any, context: Any) -> Any:
             join(self._run.trace)  # grpc gives each call a context of its own
