@@ -76,7 +76,8 @@ def svg(trace: dict[str, Any], title: str) -> str:
 
 def _page(marks: Sequence[str], height: float, title: str) -> str:
     width = _LEFT + _WIDTH + 8
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" width="{width}" height="{height:g}"'
+    box = f'viewBox="0 0 {width} {height:g}" width="{width}" height="{height:g}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box}'
     return "\n".join(
         [f'{head} role="img">', f"<title>{escape(title)}</title>", f"<style>{_STYLE}</style>", *marks, "</svg>\n"]
     )
