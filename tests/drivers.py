@@ -7,7 +7,7 @@ from pathlib import Path
 
 from libcloud.compute.providers import DRIVERS
 
-from tfce.cloud.generic.abilities import OWN, Abilities, abilities, driver_class
+from tfce.cloud.generic.signature import OWN, Signature, driver_class, signature_of
 from tfce.model.errors import ConfigError
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "drivers.md"
@@ -71,11 +71,11 @@ def page() -> str:
 
 def _row(name: str) -> str:
     try:
-        able = abilities(driver_class(name))
+        able = signature_of(driver_class(name))
     except ConfigError as error:
         return f"| `{name.upper()}` | no: {error.faults[0].problem} | | | | | | | |\n"
     if name in OWN:
-        able = Abilities(True, True, True, "user_data", metadata=True, bulk=True)
+        able = Signature(True, True, True, "user_data", metadata=True, bulk=True)
     cells = (
         f"`{name.upper()}`",
         "no" if able.refusal else "yes",

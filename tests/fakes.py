@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tfce.cloud.api import Check, Cloud, Wish
+from tfce.cloud.api import Check, Cloud, Spec
 from tfce.cloud.ec2 import errors as ec2_errors
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import errors as openstack_errors
@@ -330,9 +330,9 @@ class FakeCloud(Cloud):
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [name]
 
-    def preflight(self, wish: Wish) -> list[Check]:
+    def preflight(self, spec: Spec) -> list[Check]:
         self.sky.step("preflight")
-        return [Check("image", True, wish.shape.image)]
+        return [Check("image", True, spec.shape.image)]
 
     def token(self) -> str:
         return ""

@@ -277,7 +277,7 @@ class Toy:
     def apply(self, actions: list[Action], now: datetime) -> None:
         """Do what a policy decided; the cloud does what it is asked."""
         ends = [one for one in actions if one.verb is Verb.DESTROY]
-        self.record = self.record.buried(tombstone(one, "", now) for one in ends)
+        self.record = self.record.buried(tombstone(one, Ending(one.cause), now) for one in ends)
         for one in actions:
             self._do(one, now)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.rigs.smallstack import FLAVOR, IMAGE, SmallStack, flavor, image
 from tests.unit.conftest import MakeQueue
-from tfce.cloud.api import Check, Cloud, Wish
+from tfce.cloud.api import Check, Cloud, Spec
 from tfce.cloud.factory import connect
 from tfce.cloud.openstack.endpoints import fitting
 from tfce.cloud.shape import Shape
@@ -29,9 +29,9 @@ def stack() -> Iterator[SmallStack]:
 
 @pytest.fixture
 def reach(stack: SmallStack, make_queue: MakeQueue) -> Any:
-    """Makes the cloud, and what the queue's options wish."""
+    """Makes the cloud, and what the queue's options spec."""
 
-    def make(**options: str) -> tuple[Cloud, Wish]:
+    def make(**options: str) -> tuple[Cloud, Spec]:
         given = {
             "CloudType": "OPENSTACK",
             "Driver_ex_force_auth_url": stack.url,
@@ -43,22 +43,22 @@ def reach(stack: SmallStack, make_queue: MakeQueue) -> Any:
             "Terraform_MaxRetries": "0",
         }
         queue = make_queue(**given | options)
-        return connect(queue.endpoint, Credentials("user", "secret")), Wish.of(queue)
+        return connect(queue.endpoint, Credentials("user", "secret")), Spec.of(queue)
 
     return make
 
 
-def check(cloud: Cloud, wish: Wish, name: str) -> Check:
-    (found,) = [one for one in cloud.preflight(wish) if one.check == name]
+def check(cloud: Cloud, spec: Spec, name: str) -> Check:
+    (found,) = [one for one in cloud.preflight(spec) if one.check == name]
     return found
 
 
 @pytest.mark.parametrize("name", ["debian", EGI, "a,b", 'with "quotes"', "back\\slash", "in:", "ü & 1=2"])
 def test_an_image_is_found_whatever_its_name(stack: SmallStack, reach: Any, name: str) -> None:
     stack.images = [image("1", name), image("2", "other")]
-    cloud, wish = reach(Instance_Image=f"name:{name}")
+    cloud, spec = reach(Instance_Image=f"name:{name}")
     assert cloud.find("image", name) == ["1"]
-    found = check(cloud, wish, "image")
+    found = check(cloud, spec, "image")
     assert found.ok and found.detail.endswith("is 1")
 
 
@@ -70,10 +70,10 @@ def test_a_glance_without_operators_is_asked_for_all(stack: SmallStack, reach: A
 @pytest.mark.parametrize("state", ["queued", "deactivated", "killed"])
 def test_a_twin_that_cannot_boot_blocks_none_that_can(stack: SmallStack, reach: Any, state: str) -> None:
     stack.images = [image("1", "debian", status=state), image("2", "debian")]
-    cloud, wish = reach(Instance_Image="name:debian")
-    assert cloud.find("image", "debian") == ["2"] and check(cloud, wish, "image").ok
+    cloud, spec = reach(Instance_Image="name:debian")
+    assert cloud.find("image", "debian") == ["2"] and check(cloud, spec, "image").ok
     stack.images.pop()
-    found = check(cloud, wish, "image")
+    found = check(cloud, spec, "image")
     assert not found.ok and state in found.detail
 
 
@@ -82,19 +82,19 @@ def test_a_twin_that_cannot_boot_blocks_none_that_can(stack: SmallStack, reach: 
 )
 def test_an_image_that_lists_do_not_show_is_there_by_its_id(stack: SmallStack, reach: Any, more: Any) -> None:
     stack.images = [image("1", "debian", **more)]
-    cloud, wish = reach(Instance_Image="1")
-    assert check(cloud, wish, "image").ok
+    cloud, spec = reach(Instance_Image="1")
+    assert check(cloud, spec, "image").ok
 
 
 def test_a_hidden_image_is_found_by_name_and_one_that_others_publish_is_named_only(
     stack: SmallStack, reach: Any
 ) -> None:
     stack.images = [image("1", "debian", os_hidden=True), image("2", "debian", visibility="community")]
-    cloud, wish = reach(Instance_Image="name:debian")
-    assert cloud.find("image", "debian") == ["1"] and check(cloud, wish, "image").ok
+    cloud, spec = reach(Instance_Image="name:debian")
+    assert cloud.find("image", "debian") == ["1"] and check(cloud, spec, "image").ok
     stack.images.pop(0)
     assert cloud.find("image", "debian") == []
-    found = check(cloud, wish, "image")
+    found = check(cloud, spec, "image")
     assert not found.ok and "others publish: 2" in found.detail and "trust" in found.cure
 
 
@@ -103,28 +103,28 @@ def test_pages_end_where_there_is_no_next_one(stack: SmallStack, reach: Any) -> 
     stack.images = [image(f"i{n}", f"image {n}") for n in range(8)]
     stack.flavors = [flavor(f"f{n}", f"flavor {n}") for n in range(8)]
     stack.networks = [{"id": f"n{n}", "name": f"net {n}", "subnets": ["s"]} for n in range(8)]
-    cloud, wish = reach(
+    cloud, spec = reach(
         Instance_Image="name:image 7", Instance_Flavor="name:flavor 7", Instance_Networks="name:net 7"
     )
     assert [
         cloud.find(kind, f"{name} 7")
         for kind, name in (("image", "image"), ("flavor", "flavor"), ("network", "net"))
     ] == [["i7"], ["f7"], ["n7"]]
-    assert all(check(cloud, wish, name).ok for name in ("image", "flavor", "network"))
-    cloud, wish = reach(Instance_Flavor="name:flavour 7")
-    assert "name:flavor 7" in check(cloud, wish, "flavor").cure
+    assert all(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
+    cloud, spec = reach(Instance_Flavor="name:flavour 7")
+    assert "name:flavor 7" in check(cloud, spec, "flavor").cure
 
 
 def test_a_flavor_without_a_disk_wants_a_root_volume(stack: SmallStack, reach: Any) -> None:
     stack.flavors = [flavor(FLAVOR, "small", disk=0)]
-    cloud, wish = reach()
-    found = check(cloud, wish, "size")
+    cloud, spec = reach()
+    found = check(cloud, spec, "size")
     assert not found.ok and "Terraform_RootVolume" in found.cure
     shape = Shape(owner=Owner("i", "c", "q"), name_prefix="tfce-", image=IMAGE, flavor=FLAVOR)
     with pytest.raises(CloudError, match="set Terraform_RootVolume"):
         cloud.create(shape, "0000000A", "")
-    cloud, wish = reach(Terraform_RootVolume="10")
-    assert check(cloud, wish, "size").ok
+    cloud, spec = reach(Terraform_RootVolume="10")
+    assert check(cloud, spec, "size").ok
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_catalogs_urls_are_made_to_fit(service: str, given: str, used: str) ->
 
 def test_a_catalog_with_versions_everywhere_works(stack: SmallStack, reach: Any) -> None:
     stack.endpoints = {"compute": "", "image": "/v2", "network": "/v2.0"}
-    cloud, wish = reach(Instance_Image="name:debian", Instance_Flavor="name:small")
+    cloud, spec = reach(Instance_Image="name:debian", Instance_Flavor="name:small")
     assert cloud.find("image", "debian") == [IMAGE] and cloud.find("network", "net")
-    assert all(check(cloud, wish, name).ok for name in ("image", "flavor", "network"))
+    assert all(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
 
 
 def test_urls_that_options_force_win_over_the_catalog_each_for_its_service(stack: SmallStack, reach: Any) -> None:
@@ -184,15 +184,15 @@ def test_an_auth_url_in_any_of_its_spellings(stack: SmallStack, reach: Any, tail
 )
 def test_an_odd_flavor_is_said_and_stops_no_other_check(stack: SmallStack, reach: Any, change: Any) -> None:
     stack.flavors = [{**flavor(FLAVOR, "small"), **change}]
-    cloud, wish = reach()
-    checks = cloud.preflight(wish)
+    cloud, spec = reach()
+    checks = cloud.preflight(spec)
     assert {one.check for one in checks} >= {"flavor", "quota", "clock"}
-    assert change == {"ram": None} or "its " in check(cloud, wish, "flavor").detail
+    assert change == {"ram": None} or "its " in check(cloud, spec, "flavor").detail
 
 
 def test_what_the_cloud_calls_its_things_moves_no_terminal(stack: SmallStack, reach: Any) -> None:
     stack.flavors = [flavor("1", "evil\x1b[2J\nname"), flavor("2", "other")]
     stack.images = [image("3", "\u202ebad"), {**image("4", "odd"), "size": "large"}]
-    cloud, wish = reach(Instance_Flavor="name:none", Instance_Image="name:none")
-    shown = "".join(one.detail + one.cure for one in cloud.preflight(wish))
+    cloud, spec = reach(Instance_Flavor="name:none", Instance_Image="name:none")
+    shown = "".join(one.detail + one.cure for one in cloud.preflight(spec))
     assert "evil name" in shown and "name:?bad" in shown and shown.isprintable() and "odd" not in shown

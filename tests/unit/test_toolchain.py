@@ -344,7 +344,7 @@ def test_a_damaged_record_of_the_choice_is_named(
     queue = make_queue(Terraform_Mirror=str(mirror))
     decide(queue, AWS)
     record = tmp_path / "root" / "terraform" / "aws.json"
-    record.write_text(json.dumps({"wish": json.loads(record.read_text())["wish"]}))
+    record.write_text(json.dumps({"asked": json.loads(record.read_text())["asked"]}))
     assert decide(queue, AWS)[1]  # what it does not say is chosen anew
 
 

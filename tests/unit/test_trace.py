@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tfce.cloud.pool import share_out, within
+from tfce.cloud.pool import run_pool, within
 from tfce.model import trace
 from tfce.model.redact import learn
 from tfce.store import traces
@@ -48,7 +48,7 @@ def test_two_verbs_in_threads_of_one_process_do_not_mix() -> None:
     def verb(name: str) -> list[str]:
         with trace.recording() as made:
             both.wait(10)
-            share_out([1, 2], [f"{name}{number}" for number in range(5)], lambda _, job: _note(job))
+            run_pool([1, 2], [f"{name}{number}" for number in range(5)], lambda _, job: _note(job))
             list(within(10, [1], [f"{name}w"], lambda _, job: _note(job)))
         return sorted(names(made))
 

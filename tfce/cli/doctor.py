@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tfce import userdata
 from tfce.app import assemble
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.options import Queue
@@ -42,7 +42,7 @@ def examine(queue: Queue) -> list[Check]:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))
         if checks[-1].ok:
-            checks += cloud.preflight(Wish.of(queue))
+            checks += cloud.preflight(Spec.of(queue))
     return checks
 
 

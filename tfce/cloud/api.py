@@ -40,7 +40,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Wish:
+class Spec:
     """What a preflight looks for: what VMs are made of, how many (None: nobody says), and for how many seconds a
     token that is handed over has to last."""
 
@@ -49,8 +49,8 @@ class Wish:
     patience: int = 900
 
     @classmethod
-    def of(cls, queue: Queue) -> Wish:
-        """What the options of ``queue`` wish."""
+    def of(cls, queue: Queue) -> Spec:
+        """What the options of ``queue`` ask for."""
         return cls(queue.shape, queue.limits.total, queue.terraform.timeout)
 
 
@@ -101,8 +101,8 @@ class Cloud(Protocol):
         """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an
         image, where everybody can publish some."""
 
-    def preflight(self, wish: Wish) -> list[Check]:
-        """Look, without creating anything, whether the image, flavor, networks … of ``wish`` are there."""
+    def preflight(self, spec: Spec) -> list[Check]:
+        """Look, without creating anything, whether the image, flavor, networks … of ``spec`` are there."""
 
     def account(self) -> str:
         """The cloud's own id of the account or project that is asked, "" where it does not tell. One request at

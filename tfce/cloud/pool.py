@@ -19,7 +19,7 @@ Answer = TypeVar("Answer")
 AT_ONCE = 10  # requests of one kind to one cloud, of one sweep
 
 
-def share_out(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
+def run_pool(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
     """``do`` each job once, with whichever worker is free, each in a thread of its own. A worker for which ``do``
     is false takes no more; returned are the jobs that nobody took. What ``do`` raises is raised at the end."""
     waiting = _queue(jobs)

@@ -42,9 +42,9 @@ def load_queue(path: Path, name: str) -> Queue:
     kind = merged.get("CEType", "Terraform")
     if kind != "Terraform":
         raise ConfigError("CEType", kind, f"{name} is not served by tfce", "set CEType = Terraform")
-    wish = clouds_yaml.expanded(merged)
-    state_root = paths.state_root(wish.get("Workspace_Root"))
-    return host.admitted(options.parse(ce, queue, wish, paths.auth_root(), state_root))
+    values = clouds_yaml.expanded(merged)
+    state_root = paths.state_root(values.get("Workspace_Root"))
+    return host.admitted(options.parse(ce, queue, values, paths.auth_root(), state_root))
 
 
 def queue_names(path: Path) -> list[str]:

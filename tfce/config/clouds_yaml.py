@@ -84,7 +84,7 @@ def _refuse_other_words(entry: _Entry) -> None:
 
 
 class _Entry:
-    """One cloud of the file, completed by its twin in ``secure.yaml``."""
+    """One cloud of the file, completed by its counterpart in ``secure.yaml``."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -108,8 +108,8 @@ def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -
 def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
     """The ``driver`` options, completed by a region and an API's URL where they say nothing of it."""
     if cloud_type.upper() == "OPENSTACK":
-        wish = {"ex_force_service_region": region, "ex_force_auth_url": url}
-        return {**{name: value for name, value in wish.items() if value}, **driver}
+        extra = {"ex_force_service_region": region, "ex_force_auth_url": url}
+        return {**{name: value for name, value in extra.items() if value}, **driver}
     options = {**({"region": region} if region else {}), **driver}
     if url and not options.get("host"):
         parts = urlsplit(url)

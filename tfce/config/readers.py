@@ -118,7 +118,7 @@ def path(value: str) -> Path | None:
     """An absolute path; ~ and environment variables expand."""
     if not value:
         return None
-    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111  expandvars has no Path twin
+    expanded = os.path.expanduser(os.path.expandvars(value))  # noqa: PTH111  expandvars pathlib has none
     if "$" in expanded:
         raise ValueError("names an environment variable that is not set")
     if not os.path.isabs(expanded):  # noqa: PTH117

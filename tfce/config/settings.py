@@ -235,7 +235,7 @@ class WorkspaceOptions:
         "Workspace_Cooldown",
         read.natural,
         "600",
-        "seconds without submissions after two in a row met no quota, no capacity or throttling; 0: none",
+        "seconds without submissions after two in a row found no room (quota, capacity, throttling); 0: none",
         "1800",
     )
     young: int = _option(

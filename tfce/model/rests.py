@@ -22,7 +22,7 @@ def another_helps(reason: Reason) -> bool:
     return reason.kind in _OF_ONE
 
 
-def told_apart(reason: Reason) -> Reason:
+def without_alternative(reason: Reason) -> Reason:
     """``reason``, which also says so where it is no lack of room of one offering."""
     if reason.kind not in _OF_ALL:
         return reason

@@ -58,10 +58,10 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     """
     workspace = services.workspace
     journal = workspace.journal.entries() if workspace.exists else []
-    ledger = workspace.load().tombstones if workspace.exists else {}
-    key, node_id = named(workspace, text, journal, ledger)
+    stones = workspace.load().tombstones if workspace.exists else {}
+    key, node_id = named(workspace, text, journal, stones)
     node, console, trouble = None, None, ""
-    if node_id not in ledger:
+    if node_id not in stones:
         try:
             node = _find(services, key, node_id)
             console = services.cloud.console(node.id) if node and node.state not in OVER else None
@@ -71,7 +71,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
         key, node_id = key or node.key or node.name, node.id
     kept = ConsoleStore(workspace).read(key) if key and workspace.exists else None
     events = [event for event in (about(line, key, node_id) for line in journal) if event]
-    if node is None and not events and kept is None and node_id not in ledger:
+    if node is None and not events and kept is None and node_id not in stones:
         if trouble:
             raise CloudError(trouble)
         label = workspace.queue.label
@@ -81,7 +81,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     return PilotLog(
         key,
         reference(node_id) if node_id else "",
-        node.raw_state if node else _fate(node_id, ledger, trouble),
+        node.raw_state if node else _fate(node_id, stones, trouble),
         found if found is not None else kept,
         "cloud" if found is not None else "kept" if kept is not None else "",
         events,
@@ -90,13 +90,13 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
 
 
 def named(
-    workspace: Workspace, text: str, journal: Iterable[Mapping[str, Any]], ledger: Mapping[str, Tombstone]
+    workspace: Workspace, text: str, journal: Iterable[Mapping[str, Any]], stones: Mapping[str, Tombstone]
 ) -> tuple[str, str]:
     """Key and instance id of the pilot that ``text`` names by reference, stamp or its VM's name, as far as the
     workspace knows them; else empty."""
-    ids = {entry.key: node_id for node_id, entry in ledger.items()}
-    keys = {node_id: entry.key for node_id, entry in ledger.items()}
-    for line in journal:  # goes before the ledger, which may have a second VM of the same key
+    ids = {entry.key: node_id for node_id, entry in stones.items()}
+    keys = {node_id: entry.key for node_id, entry in stones.items()}
+    for line in journal:  # goes before the stones, which may have a second VM of the same key
         created = line.get("created") or {} if line.get("event") == "submitted" else {}
         ids |= created
         keys |= {known: key for key, known in created.items()}
@@ -116,9 +116,9 @@ def _find(services: Services, key: str, node_id: str) -> VM | None:
     return by_key(nodes).get(key)
 
 
-def _fate(node_id: str, ledger: Mapping[str, Tombstone], trouble: str) -> str:
-    if node_id in ledger:
-        return f"removed ({ledger[node_id].state.value})"
+def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:
+    if node_id in stones:
+        return f"removed ({stones[node_id].state.value})"
     return "nothing is known" if trouble else "the cloud lists no such VM"
 
 

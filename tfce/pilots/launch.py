@@ -60,10 +60,10 @@ class Launcher:
         return submission.followed_by(more, instead_of=again), record
 
     def _ask(self, record: Record, asked: Sequence[batching.Asked], order: Order) -> tuple[Submission, Record]:
-        keys = [key for wish in asked for key in wish.keys]
+        keys = [key for one in asked for key in one.keys]
         if not keys:
             return Submission(), record
-        contexts = {wish.label: order.user_data(wish.rule) for wish in asked}
+        contexts = {one.label: order.user_data(one.rule) for one in asked}
         return self._start(record, keys, contexts, order)
 
     def _start(

@@ -72,7 +72,7 @@ class Submitter:
             if not count or total.stopped or record.pending:
                 break
         if len(offerings(self._queue)) > 1:
-            total.failed = {key: rests.told_apart(reason) for key, reason in total.failed.items()}
+            total.failed = {key: rests.without_alternative(reason) for key, reason in total.failed.items()}
         return total, record
 
     def _learn(self, record: Record, submission: Submission) -> None:

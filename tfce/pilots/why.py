@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from tfce.cloud.api import Wish
+from tfce.cloud.api import Spec
 from tfce.model.console import Markers, read
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.hold import Hold, Kind
@@ -89,7 +89,7 @@ def _markers(services: Services, cases: Sequence[Case]) -> dict[str, Markers]:
 
 def _preflight(services: Services) -> list[tuple[str, str]]:
     try:
-        checks = services.cloud.preflight(Wish.of(services.queue))
+        checks = services.cloud.preflight(Spec.of(services.queue))
     except TfceError as error:
         return [(error.problem, error.cure)]
     return [(f"{check.check}: {check.detail}", check.cure) for check in checks if not check.ok]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfce.cloud.api import Cloud
-from tfce.cloud.pool import share_out
+from tfce.cloud.pool import run_pool
 from tfce.cloud.shape import Shape
 from tfce.model.batches import are_halves
 from tfce.model.errors import CloudError
@@ -29,7 +29,7 @@ _ECHO = re.compile(r"[A-Za-z0-9+/=]{60,}")
 
 
 @dataclass(frozen=True)
-class Manner:
+class ApplyOptions:
     """How VMs are asked for: so many at once, so many repeats while the cloud throttles. ``only``: the run is
     about these pilots, all others stay as they are; None: about all. ``make`` False: no VM is made, only those
     that exist are taken over. ``stop`` is set when Terraform wants the run to end."""
@@ -51,21 +51,26 @@ class Outcome:
     kept: dict[str, str] = field(default_factory=dict)
 
 
-def bring_about(
-    cloud: Cloud, shape: Shape, wanted: Collection[str], known: Mapping[str, str], contexts: Path, manner: Manner
+def reconcile(
+    cloud: Cloud,
+    shape: Shape,
+    wanted: Collection[str],
+    known: Mapping[str, str],
+    contexts: Path,
+    options: ApplyOptions,
 ) -> Outcome:
     """Let exactly the ``wanted`` pilots have a VM; ``known`` are the ids of those that had one. The user data of
     new pilots is read from ``contexts``, a file each. Nothing is ever destroyed. Raises ``CloudError`` when the
     list cannot be had: then nothing was done."""
-    some = manner.only is not None
-    missing = [key for key in wanted if key not in known and about(key, manner.only)]
+    some = options.only is not None
+    missing = [key for key in wanted if key not in known and about(key, options.only)]
     dropped = [key for key in known if key not in wanted and not some]
     outcome = Outcome({key: known[key] for key in known if key not in dropped})
     if not missing and not dropped:
         return outcome
     requests = list(needed(missing, contexts))
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
-    search = manner.make and not dropped
+    search = options.make and not dropped
     nodes = _existing(cloud, shape, missing, requests) if search else cloud.vms(shape.owner)
     found = by_key(filter(shape.owner.owns, nodes))
     for key in dropped:
@@ -76,9 +81,9 @@ def bring_about(
     for key in missing:
         if key in found:
             _take(key, found[key], outcome)
-        elif not manner.make:
+        elif not options.make:
             outcome.refused[key] = Reason(Kind.GONE, "the cloud lists no VM of it, and none is to be made")
-    lost = _make(cloud, shape, [one for one in requests if _due(one, found, contexts, outcome)], manner, outcome)
+    lost = _make(cloud, shape, [one for one in requests if _due(one, found, contexts, outcome)], options, outcome)
     if lost:
         _look_again(cloud, shape, lost, outcome)
     return outcome
@@ -124,7 +129,7 @@ def _once(text: str) -> Reason:
 
 
 def _make(
-    cloud: Cloud, shape: Shape, new: Collection[Request], manner: Manner, outcome: Outcome
+    cloud: Cloud, shape: Shape, new: Collection[Request], options: ApplyOptions, outcome: Outcome
 ) -> dict[Request, Reason]:
     """Make all the ``new`` calls, several at once; batches that halve one another one after the other, so that
     each finds what the larger ones left. Returns those of which nobody knows what they did, and why."""
@@ -132,7 +137,7 @@ def _make(
 
     def make(own: Cloud, one: Request) -> bool:
         try:
-            _started(one, _ask(own, shape, one, manner), outcome)
+            _started(one, _ask(own, shape, one, options), outcome)
         except CloudError as error:
             reason = error.reason.saying(_ECHO.sub("…", error.reason.text))
             if reason.kind is Kind.UNREACHABLE:
@@ -142,16 +147,16 @@ def _make(
         return True
 
     halved = are_halves([one.asked.size for one in new if isinstance(one.asked, Batch)])
-    workers = [cloud.clone() for _ in range(1 if halved else min(manner.parallelism, len(new)))]
-    share_out(workers, new, make)
+    workers = [cloud.clone() for _ in range(1 if halved else min(options.parallelism, len(new)))]
+    run_pool(workers, new, make)
     for own in workers:
         cloud.calls.update(own.calls)
     return lost
 
 
-def _ask(cloud: Cloud, shape: Shape, one: Request, manner: Manner) -> str | list[VM]:
-    for attempt in range(manner.retries + 1):
-        if manner.stop.is_set():
+def _ask(cloud: Cloud, shape: Shape, one: Request, options: ApplyOptions) -> str | list[VM]:
+    for attempt in range(options.retries + 1):
+        if options.stop.is_set():
             break
         try:
             if isinstance(one.asked, Batch):
@@ -159,9 +164,9 @@ def _ask(cloud: Cloud, shape: Shape, one: Request, manner: Manner) -> str | list
             return cloud.create(shape, one.asked, one.text or "")
         except CloudError as error:
             # Only a refusal for being asked too often is repeated: after any other failure a VM may exist.
-            if error.reason.kind is not Kind.THROTTLED or attempt == manner.retries:
+            if error.reason.kind is not Kind.THROTTLED or attempt == options.retries:
                 raise
-        manner.stop.wait(min(2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+        options.stop.wait(min(2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0))  # noqa: S311  no secret
     raise CloudError("Terraform was stopped before it was asked for", Kind.STOPPED)
 
 

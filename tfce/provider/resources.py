@@ -18,7 +18,8 @@ from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reasons import Reason
 from tfce.model.vm import Owner
-from tfce.provider import pilots, sight
+from tfce.provider import pilots
+from tfce.provider.refresh import refresh
 from tfce.provider.run import Run
 
 State = dict[str, Any]
@@ -158,7 +159,7 @@ class Pilots(Resource):  # type: ignore[misc]
         ids = current["ids"] or {}
         try:
             with self._provider.cloud() as cloud:
-                seen = sight.look(cloud, _owner(current), ids)
+                seen = refresh(cloud, _owner(current), ids)
         except (CloudError, ConfigError) as error:
             ctx.diagnostics.add_error("The pilots cannot be listed", error.message)
             return current
@@ -213,9 +214,9 @@ class Pilots(Resource):  # type: ignore[misc]
     def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.Outcome | None:
         try:
             run, folder = self._provider.run, Path(planned["contexts"])
-            manner = run.manner(int(_given(planned, "max_retries", 5)))
+            options = run.options(int(_given(planned, "max_retries", 5)))
             with self._provider.cloud() as cloud:
-                outcome = pilots.bring_about(cloud, shape_of(planned), planned["pilots"], known, folder, manner)
+                outcome = pilots.reconcile(cloud, shape_of(planned), planned["pilots"], known, folder, options)
                 run.note(outcome)  # before the run may end
                 return outcome
         except (CloudError, ConfigError) as error:

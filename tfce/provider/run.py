@@ -13,7 +13,7 @@ from typing import Any
 from tfce.cloud.api import Cloud
 from tfce.model import trace
 from tfce.model.reasons import Reason
-from tfce.provider.pilots import Manner, Outcome, about
+from tfce.provider.pilots import ApplyOptions, Outcome, about
 
 # Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
 Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
@@ -42,9 +42,9 @@ class Run:
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def manner(self, retries: int) -> Manner:
+    def options(self, retries: int) -> ApplyOptions:
         """How VMs are asked for in this run."""
-        return Manner(self.parallelism, retries, self.only, self.make, self.stop)
+        return ApplyOptions(self.parallelism, retries, self.only, self.make, self.stop)
 
     def is_about(self, keys: Collection[str]) -> list[str]:
         """Those of the ``keys`` that this run is about."""

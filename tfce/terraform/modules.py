@@ -41,7 +41,7 @@ class Module:
         """The addresses that an apply for ``keys`` is about, and nothing else."""
         return [self.address(key) for key in keys]
 
-    def culprit(self, diagnostic: Mapping[str, Any]) -> str | None:
+    def failed_key(self, diagnostic: Mapping[str, Any]) -> str | None:
         """The pilot that a diagnostic of ``apply -json`` is about, or None where it is no pilot's failure."""
         return self.key(diagnostic.get("address") or "") if diagnostic.get("severity") == "error" else None
 
@@ -117,10 +117,10 @@ _NATIVE = {module.name: module for module in (AWS, OPENSTACK)}
 def module_for(queue: Queue) -> Module:
     """The root module that serves ``queue``: the one that Terraform_Module asks for. Clouds for which there is
     no ready-made provider are always served in bulk."""
-    wish = queue.terraform.module
-    if isinstance(wish, Path):
-        return _own(wish)
-    return BULK if wish == "bulk" else _NATIVE.get(queue.endpoint.capabilities.native, BULK)
+    named = queue.terraform.module
+    if isinstance(named, Path):
+        return _own(named)
+    return BULK if named == "bulk" else _NATIVE.get(queue.endpoint.capabilities.native, BULK)
 
 
 def _own(place: Path) -> Module:

@@ -95,7 +95,7 @@ class Terraform(Prepared):
             if diagnostic.get("summary") in known:
                 return
             text = self._clean(self.module.reason(diagnostic))
-            key = self.module.culprit(diagnostic)
+            key = self.module.failed_key(diagnostic)
             if key:
                 applied.failed.setdefault(key, self._explain(text))
             elif event.get("@level") == "error" and not applied.trouble:

@@ -54,14 +54,14 @@ def decide(queue: Queue, module: Module) -> tuple[Toolchain, list[str]]:
 
 def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list[str]]:
     kept_file = folder / f"{module.name}.json"
-    wish = [
+    asked = [
         str(queue.terraform.binary or ""),
         str(queue.terraform.mirror or ""),
         os.environ.get(MIRROR_VARIABLE, ""),
     ]
     kept = _remembered(kept_file)
     news: list[str] = []
-    if kept.get("wish") == wish and _still_there(kept) and _current(kept, module):
+    if kept.get("asked") == asked and _still_there(kept) and _current(kept, module):
         program = Program(tuple(kept["argv"]), kept["version"], kept["program_origin"])
         place = Path(kept["folder"]) if kept["folder"] else None
         provider = Provider(
@@ -71,7 +71,7 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         program = find_program(queue.terraform.binary)
         provider = find_provider(module, queue.terraform.mirror, folder / "unpacked")
         news = [f"using {program}", f"using {provider}"]
-        _keep(kept_file, wish, program, provider)
+        _keep(kept_file, asked, program, provider)
     return Toolchain(program, provider, _configure(folder, provider, module, queue.terraform.mirror)), news
 
 
@@ -86,9 +86,9 @@ def _remembered(path: Path) -> dict[str, Any]:
     return kept if named and all(isinstance(kept.get(name), str) for name in _TEXTS) else {}
 
 
-def _keep(path: Path, wish: list[str], program: Program, provider: Provider) -> None:
+def _keep(path: Path, asked: list[str], program: Program, provider: Provider) -> None:
     kept = {
-        "wish": wish,
+        "asked": asked,
         "argv": list(program.argv),
         "version": program.version,
         "program_origin": program.origin,

@@ -12,7 +12,7 @@ from tests import drivers
 from tests.e2e.moto.filecloud import FileNodeDriver
 from tests.site import WRAPPER, AnySite, Result
 from tfce.cloud.factory import connect
-from tfce.cloud.generic.abilities import abilities, driver_class, login_of, takes_a_token
+from tfce.cloud.generic.signature import driver_class, login_of, signature_of, takes_a_token
 from tfce.cloud.shape import Shape
 from tfce.config import endpoint
 from tfce.config.capabilities import capabilities_of
@@ -43,11 +43,11 @@ def test_the_table_is_up_to_date() -> None:
 
 
 def test_abilities_are_those_of_the_class() -> None:
-    assert abilities(driver_class("CLOUDSTACK")).user_data == "ex_userdata"
-    assert abilities(driver_class("GCE")).user_data == "ex_metadata"
-    assert abilities(driver_class("DIGITALOCEAN")).user_data == "ex_user_data"  # a class chosen by API version
-    assert abilities(driver_class("OUTSCALE")).bulk and not abilities(driver_class("VULTR")).bulk
-    assert abilities(FileNodeDriver).refusal == ""
+    assert signature_of(driver_class("CLOUDSTACK")).user_data == "ex_userdata"
+    assert signature_of(driver_class("GCE")).user_data == "ex_metadata"
+    assert signature_of(driver_class("DIGITALOCEAN")).user_data == "ex_user_data"  # a class chosen by API version
+    assert signature_of(driver_class("OUTSCALE")).bulk and not signature_of(driver_class("VULTR")).bulk
+    assert signature_of(FileNodeDriver).refusal == ""
 
 
 def test_a_login_is_what_the_class_takes() -> None:
@@ -63,7 +63,7 @@ def test_a_login_is_what_the_class_takes() -> None:
 
 def test_the_options_know_whose_login_is_a_token() -> None:
     classes = {name.upper(): driver_class(name) for name in OWN_NAMES}
-    able = [name for name, cls in classes.items() if not abilities(cls).refusal]
+    able = [name for name, cls in classes.items() if not signature_of(cls).refusal]
     tokens = {name for name in able if takes_a_token(classes[name])}
     assert len(tokens) >= 4 and {name for name in able if not capabilities_of(name).key} == tokens
 

@@ -16,13 +16,13 @@ from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
-from tfce.provider.pilots import Manner, Outcome, bring_about
-from tfce.provider.sight import look
+from tfce.provider.pilots import ApplyOptions, Outcome, reconcile
+from tfce.provider.refresh import refresh
 
 OWNER = Owner("site", "cloud.example.org", "long")
 SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
 KEYS = [f"{n:08X}" for n in range(1, 6)]
-ONE = Manner(parallelism=1)
+ONE = ApplyOptions(parallelism=1)
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def run(
     contexts: Path,
     wanted: list[str] = KEYS,
     known: dict[str, str] | None = None,
-    manner: Manner = ONE,
+    options: ApplyOptions = ONE,
 ) -> Outcome:
-    return bring_about(cloud, SHAPE, wanted, known or {}, contexts, manner)
+    return reconcile(cloud, SHAPE, wanted, known or {}, contexts, options)
 
 
 def living(cloud: FakeCloud) -> dict[str, str]:
@@ -52,7 +52,7 @@ def living(cloud: FakeCloud) -> dict[str, str]:
 
 
 def test_each_wanted_pilot_gets_one_vm_with_its_own_user_data(cloud: FakeCloud, contexts: Path) -> None:
-    outcome = run(cloud, contexts, manner=Manner(parallelism=3))
+    outcome = run(cloud, contexts, options=ApplyOptions(parallelism=3))
     assert outcome.ids == living(cloud) and set(outcome.ids) == set(KEYS) and not outcome.refused
     assert {cloud.sky.user_data[outcome.ids[key]] for key in KEYS} == {f"user data of {key}" for key in KEYS}
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 5}
@@ -93,18 +93,18 @@ def test_a_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeCloud, cont
 
 def test_throttling_is_waited_for_but_not_for_ever(cloud: FakeCloud, contexts: Path) -> None:
     cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"))
-    assert set(run(cloud, contexts, manner=Manner(1, retries=1)).ids) == set(KEYS)
+    assert set(run(cloud, contexts, options=ApplyOptions(1, retries=1)).ids) == set(KEYS)
     assert cloud.calls["RunInstances"] == 6
     cloud.sky.at("create", Refused("RequestLimitExceeded: slow down"), times=9)
     (contexts / "0000000A").write_text("x")
-    outcome = run(cloud, contexts, ["0000000A"], manner=Manner(1, retries=0))
+    outcome = run(cloud, contexts, ["0000000A"], options=ApplyOptions(1, retries=0))
     assert "slow down" in str(outcome.refused["0000000A"])
 
 
 def test_a_stop_ends_the_asking_and_keeps_what_is_there(cloud: FakeCloud, contexts: Path) -> None:
-    manner = Manner(parallelism=1)
-    cloud.sky.at("created", manner.stop.set, nth=2)
-    outcome = run(cloud, contexts, manner=manner)
+    options = ApplyOptions(parallelism=1)
+    cloud.sky.at("created", options.stop.set, nth=2)
+    outcome = run(cloud, contexts, options=options)
     assert outcome.ids == living(cloud) and len(outcome.ids) == 2
     assert {reason.kind for reason in outcome.refused.values()} == {Kind.STOPPED} and len(outcome.refused) == 3
 
@@ -148,13 +148,13 @@ def test_a_dismissed_pilot_is_kept_while_its_vm_lives(cloud: FakeCloud, contexts
 
 def test_a_run_about_some_leaves_all_others_alone(cloud: FakeCloud, contexts: Path) -> None:
     known = run(cloud, contexts, KEYS[:2]).ids
-    outcome = run(cloud, contexts, KEYS[1:], known, Manner(1, only=frozenset(KEYS[2:3])))
+    outcome = run(cloud, contexts, KEYS[1:], known, ApplyOptions(1, only=frozenset(KEYS[2:3])))
     assert set(outcome.ids) == set(KEYS[:3]) and not outcome.refused and not outcome.kept
 
 
 def test_an_adoption_makes_nothing(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts, KEYS[:2]).ids
-    outcome = run(cloud, contexts, KEYS[:3], manner=Manner(make=False))
+    outcome = run(cloud, contexts, KEYS[:3], options=ApplyOptions(make=False))
     assert outcome.ids == ids and set(outcome.refused) == {KEYS[2]}
 
 
@@ -174,7 +174,7 @@ def test_whatever_kills_a_run_the_next_ends_with_exactly_the_wanted(
         step = chance.choice(["create", "created", "list"])
         cloud.sky.at(step, chance.choice([Crash(), ReplyLost(), Refused("quota")]), nth=chance.randint(1, 5))
         with contextlib.suppress(Crash, CloudError):
-            run(cloud, contexts, manner=Manner(1, retries=0))
+            run(cloud, contexts, options=ApplyOptions(1, retries=0))
         cloud.sky._planned.clear()
     outcome = run(cloud, contexts)
     assert outcome.ids == living(cloud) and len(cloud.sky.vms) == len(KEYS)
@@ -199,7 +199,7 @@ def test_a_batch_is_one_call(cloud: FakeCloud, together: Path) -> None:
 
 
 def test_batches_and_single_pilots_in_one_run(cloud: FakeCloud, contexts: Path, together: Path) -> None:
-    outcome = run(cloud, together, [*BATCH.keys, *KEYS], manner=Manner(parallelism=3))
+    outcome = run(cloud, together, [*BATCH.keys, *KEYS], options=ApplyOptions(parallelism=3))
     assert outcome.ids == living(cloud) and len(outcome.ids) == 10
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 6}
 
@@ -239,7 +239,7 @@ def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: Fa
     with pytest.raises(Crash):
         run(cloud, together, [*BATCH.keys])
     (together / BATCH.label).unlink()
-    assert run(cloud, together, [*BATCH.keys], manner=Manner(make=False)).ids == living(cloud)
+    assert run(cloud, together, [*BATCH.keys], options=ApplyOptions(make=False)).ids == living(cloud)
     assert len(cloud.sky.vms) == 5
 
 
@@ -255,7 +255,7 @@ def test_batches_that_halve_one_another_use_all_the_room(cloud: FakeCloud, tmp_p
         (tmp_path / batch.label).write_text(f"user data of {batch.name}")
     cloud.sky.quota, cloud.sky.whole = room, True
     wanted = [key for batch in batches for key in batch.keys]
-    outcome = run(cloud, tmp_path, wanted, manner=Manner(parallelism=10, retries=0))
+    outcome = run(cloud, tmp_path, wanted, options=ApplyOptions(parallelism=10, retries=0))
     assert len(outcome.ids) == room and outcome.ids == living(cloud)
     assert len(outcome.refused) == 100 - room and all(reason.no_room for reason in outcome.refused.values())
     assert cloud.calls["RunInstances"] == len(batches) <= 7
@@ -270,25 +270,25 @@ def test_batches_that_halve_one_another_use_all_the_room(cloud: FakeCloud, tmp_p
 def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.calls.clear()
-    assert look(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
+    assert refresh(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
     cloud.sky.stop(ids[KEYS[0]])
     cloud.sky.set(ids[KEYS[1]], State.FAILED, "disk full")
     cloud.sky.set(ids[KEYS[2]], State.DELETED)
     cloud.sky.vanish(ids[KEYS[3]])
-    sight = look(cloud, OWNER, ids)
-    assert sorted(sight.gone) == KEYS[2:4] and set(sight.notes) == set(KEYS[:4])
-    assert "stopped" in sight.notes[KEYS[0]] and "disk full" in sight.notes[KEYS[1]]
-    assert "vanished" in sight.notes[KEYS[3]]
+    seen = refresh(cloud, OWNER, ids)
+    assert sorted(seen.gone) == KEYS[2:4] and set(seen.notes) == set(KEYS[:4])
+    assert "stopped" in seen.notes[KEYS[0]] and "disk full" in seen.notes[KEYS[1]]
+    assert "vanished" in seen.notes[KEYS[3]]
 
 
 def test_an_empty_list_is_not_believed(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.sky.at("list", Empty())
-    sight = look(cloud, OWNER, ids)
-    assert sight.gone == [] and "not believed" in sight.notes["*"]
+    seen = refresh(cloud, OWNER, ids)
+    assert seen.gone == [] and "not believed" in seen.notes["*"]
 
 
 def test_a_refresh_of_a_cloud_that_is_away_raises(cloud: FakeCloud) -> None:
     cloud.sky.down = "no route"
     with pytest.raises(CloudError):
-        look(cloud, OWNER, {KEYS[0]: "i-1"})
+        refresh(cloud, OWNER, {KEYS[0]: "i-1"})

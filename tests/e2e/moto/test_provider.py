@@ -45,10 +45,10 @@ def test_block_and_environment_make_one_login() -> None:
 
 
 def test_a_pipeline_says_how_to_go_about_it() -> None:
-    manner = settings.run({settings.PARALLELISM: "7"}).manner(3)
-    assert (manner.parallelism, manner.retries, manner.only, manner.make) == (7, 3, None, True)
-    manner = settings.run({settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}).manner(3)
-    assert (manner.parallelism, manner.only, manner.make) == (10, {"0000000A", "0000000B"}, False)
+    options = settings.run({settings.PARALLELISM: "7"}).options(3)
+    assert (options.parallelism, options.retries, options.only, options.make) == (7, 3, None, True)
+    options = settings.run({settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}).options(3)
+    assert (options.parallelism, options.only, options.make) == (10, {"0000000A", "0000000B"}, False)
     assert settings.only({settings.KEYS: ""}) == frozenset()
 
 

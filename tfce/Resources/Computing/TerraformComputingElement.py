@@ -152,7 +152,7 @@ Workspace_AdoptPrefix:
   gone. Example: ``VMDIRAC3_``
 
 Workspace_Cooldown:
-  (Optional) Seconds without submissions after two in a row met no quota, no capacity or throttling; 0:
+  (Optional) Seconds without submissions after two in a row found no room (quota, capacity, throttling); 0:
   none. Default: 600. Example: ``1800``
 
 Workspace_YoungSeconds:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.ec2 import preflight, vms
 from tfce.cloud.ec2.create import Launcher
 from tfce.cloud.ec2.session import Session
@@ -55,8 +55,8 @@ class Ec2:
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return preflight.find(self._session, kind, name, owners)
 
-    def preflight(self, wish: Wish) -> list[Check]:
-        return preflight.preflight(self._session, wish)
+    def preflight(self, spec: Spec) -> list[Check]:
+        return preflight.preflight(self._session, spec)
 
     def account(self) -> str:
         return vms.account(self._session)

@@ -9,7 +9,7 @@ from typing import Any
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.ec2.session import Session, filters
 from tfce.model.errors import CloudError
 
@@ -51,9 +51,9 @@ def find(session: Session, kind: str, name: str, owners: tuple[str, ...]) -> lis
     return _ids(_KINDS[kind], _items(session, kind, f"name:{name}", owners))
 
 
-def preflight(session: Session, wish: Wish) -> list[Check]:
+def preflight(session: Session, spec: Spec) -> list[Check]:
     """Every check of what VMs are made of, and of the clock."""
-    shape = wish.shape
+    shape = spec.shape
     wishes = [
         ("image", shape.image),
         ("flavor", shape.flavor),
@@ -64,16 +64,16 @@ def preflight(session: Session, wish: Wish) -> list[Check]:
     return [*(_exists(session, kind, text, shape.image_owners) for kind, text in wishes), _clock(session)]
 
 
-def _items(session: Session, kind: str, wish: str, owners: tuple[str, ...]) -> list[Any]:
+def _items(session: Session, kind: str, wanted: str, owners: tuple[str, ...]) -> list[Any]:
     asked = _KINDS[kind]
     params = {"Action": asked.action}
-    if asked.named and wish.startswith("name:"):
-        params |= filters({asked.named: wish.removeprefix("name:")})
+    if asked.named and wanted.startswith("name:"):
+        params |= filters({asked.named: wanted.removeprefix("name:")})
         if kind == "image":
             params |= {f"Owner.{n}": owner for n, owner in enumerate(owners, 1)}
     else:
-        params[f"{asked.ids}.1"] = wish.removeprefix("name:")
-    answer = session.ask(f"looking for the {kind.replace('_', ' ')} {wish.removeprefix('name:')}", params)
+        params[f"{asked.ids}.1"] = wanted.removeprefix("name:")
+    answer = session.ask(f"looking for the {kind.replace('_', ' ')} {wanted.removeprefix('name:')}", params)
     found: list[Any] = findall(answer, f"{asked.items}/item", NAMESPACE)
     return found
 
@@ -82,17 +82,17 @@ def _ids(kind: _Kind, items: list[Any]) -> list[str]:
     return [str(findtext(item, kind.identity, NAMESPACE) or "?") for item in items]
 
 
-def _exists(session: Session, kind: str, wish: str, owners: tuple[str, ...]) -> Check:
+def _exists(session: Session, kind: str, wanted: str, owners: tuple[str, ...]) -> Check:
     what, option = kind.replace("_", " "), _KINDS[kind].option
     try:
-        ids = _ids(_KINDS[kind], _items(session, kind, wish, owners))
+        ids = _ids(_KINDS[kind], _items(session, kind, wanted, owners))
     except CloudError as error:
         return Check(what, False, error.message, f"correct {option}, or the credentials' rights")
     if len(ids) == 1:
-        return Check(what, True, wish)
+        return Check(what, True, wanted)
     if not ids:
-        return Check(what, False, f"{wish}: there is none", f"set {option} to one that exists")
-    return Check(what, False, f"{wish} matches {len(ids)}: {', '.join(ids)}", f"set {option} to an id")
+        return Check(what, False, f"{wanted}: there is none", f"set {option} to one that exists")
+    return Check(what, False, f"{wanted} matches {len(ids)}: {', '.join(ids)}", f"set {option} to an id")
 
 
 def _clock(session: Session) -> Check:

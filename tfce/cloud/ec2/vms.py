@@ -17,7 +17,7 @@ from tfce.cloud.ec2.parse import instance
 from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.edge import translated
 from tfce.cloud.listing import Listing, collect, pages
-from tfce.cloud.pool import AT_ONCE, share_out
+from tfce.cloud.pool import AT_ONCE, run_pool
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
@@ -157,7 +157,7 @@ def _terminated(session: Session, requests: Sequence[Sequence[str]], refused: di
         return True
 
     workers = [session, *(session.clone() for _ in range(min(len(requests), AT_ONCE) - 1))]
-    for some in share_out(workers, requests, terminate) if requests else ():
+    for some in run_pool(workers, requests, terminate) if requests else ():
         refused.update(dict.fromkeys(some, silent[0]))
     for own in workers[1:]:
         session.calls.update(own.calls)

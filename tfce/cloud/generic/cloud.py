@@ -14,16 +14,16 @@ from libcloud.compute.base import NodeImage, NodeSize
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud import records
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.calls import plain_call
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
-from tfce.cloud.generic.abilities import abilities, driver_class, login_of, user_data_argument
 from tfce.cloud.generic.errors import reason_of_message
 from tfce.cloud.generic.nodes import name_of, vm_of
+from tfce.cloud.generic.signature import driver_class, login_of, signature_of, user_data_argument
 from tfce.cloud.http import BoundaryError
 from tfce.cloud.listing import Listing, collect
-from tfce.cloud.pool import AT_ONCE, share_out
+from tfce.cloud.pool import AT_ONCE, run_pool
 from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
 from tfce.cloud.wire import Wire
@@ -50,7 +50,7 @@ class Generic:
         self._endpoint, self._credentials = endpoint, credentials
         self._secrets = credentials.secrets()
         self._class = driver_class(endpoint.cloud)
-        refusal = abilities(self._class).refusal
+        refusal = signature_of(self._class).refusal
         if refusal:
             raise ConfigError("CloudType", endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots")
         self._known: Any = None
@@ -134,17 +134,17 @@ class Generic:
     def token(self) -> str:
         return ""
 
-    def preflight(self, wish: Wish) -> list[Check]:
+    def preflight(self, spec: Spec) -> list[Check]:
         wishes = [
-            ("image", "Instance_Image", wish.shape.image),
-            ("flavor", "Instance_Flavor", wish.shape.flavor),
-            *(("network", "Instance_Networks", network) for network in wish.shape.networks),
+            ("image", "Instance_Image", spec.shape.image),
+            ("flavor", "Instance_Flavor", spec.shape.flavor),
+            *(("network", "Instance_Networks", network) for network in spec.shape.networks),
         ]
-        zone = wish.shape.availability_zone
+        zone = spec.shape.availability_zone
         return [*(self._check(*one) for one in wishes), *([self._place_check(zone)] if self._needs(zone) else [])]
 
     def _needs(self, zone: str) -> bool:
-        return bool(zone) or "location" in abilities(type(self._driver)).needs
+        return bool(zone) or "location" in signature_of(type(self._driver)).needs
 
     def _place_check(self, zone: str) -> Check:
         if not zone:
@@ -155,16 +155,16 @@ class Generic:
             return Check("location", False, error.message, _LOCATION)
         return Check("location", True, zone)
 
-    def _check(self, kind: str, option: str, wish: str) -> Check:
+    def _check(self, kind: str, option: str, wanted: str) -> Check:
         try:
-            name = wish.removeprefix("name:")
-            field = "name" if wish.startswith("name:") else "id"
+            name = wanted.removeprefix("name:")
+            field = "name" if wanted.startswith("name:") else "id"
             ids = [str(item.id) for item in self._items(kind) if str(getattr(item, field)) == name]
         except CloudError as error:
             return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
         if len(ids) == 1:
-            return Check(kind, True, wish)
-        return Check(kind, False, f"{wish} matches {len(ids)}", f"set {option} to the id of one that exists")
+            return Check(kind, True, wanted)
+        return Check(kind, False, f"{wanted} matches {len(ids)}", f"set {option} to the id of one that exists")
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         with translated(f"starting pilot {key}", self._secrets):
@@ -177,7 +177,7 @@ class Generic:
 
     def _arguments(self, shape: Shape, key: str, user_data: str) -> dict[str, Any]:
         parameters = inspect.signature(self._driver.create_node).parameters
-        able = abilities(type(self._driver))
+        able = signature_of(type(self._driver))
         values: dict[str, Any] = {_START: True} if _START in parameters else {}
         values |= shape.options
         values |= {
@@ -202,12 +202,12 @@ class Generic:
             raise CloudError(f"libcloud's create_node needs {', '.join(missing)}: name it in the module's options")
         return values
 
-    def _location(self, wish: str) -> Any:
+    def _location(self, wanted: str) -> Any:
         found = self._catalogue.get("location", partial(self._do, "listing locations", "list_locations"))
         for location in found:
-            if wish in (str(location.id), location.name):
+            if wanted in (str(location.id), location.name):
                 return location
-        raise CloudError(f"there is no location {wish}")
+        raise CloudError(f"there is no location {wanted}")
 
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         raise CloudError("libcloud's drivers start VMs one by one")
@@ -256,7 +256,7 @@ def _removed(workers: Sequence[Generic], nodes: Iterable[Any]) -> dict[str, str]
                 return False
         return True
 
-    for node in share_out(workers, nodes, remove):
+    for node in run_pool(workers, nodes, remove):
         refused[str(node.id)] = f"not asked for, since the cloud did not answer before ({silent[0]})"
     return refused
 

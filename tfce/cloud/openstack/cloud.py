@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import create, vms
 from tfce.cloud.openstack.lookup import find
@@ -55,8 +55,8 @@ class OpenStack:
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return find(self._session, kind, name)
 
-    def preflight(self, wish: Wish) -> list[Check]:
-        return Preflight(wish, self._session).all()
+    def preflight(self, spec: Spec) -> list[Check]:
+        return Preflight(spec, self._session).all()
 
     def account(self) -> str:
         return ""  # the project of the options is part of the queue's home; a list of servers names it, too

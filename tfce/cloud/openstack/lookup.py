@@ -15,7 +15,7 @@ from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
 
 Record = dict[str, Any]
-NAME = "name:"  # what a wish starts with that is no id
+NAME = "name:"  # what a wanted starts with that is no id
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def find(session: Session, kind: str, name: str) -> list[str]:
     return [str(record["id"]) for record in matching(session, kind, NAME + name)]
 
 
-def matching(session: Session, kind: str, wish: str) -> list[Record]:
-    """Everything of a kind that ``wish`` (an id, or name:NAME) names and that VMs can be made with. Where nothing
+def matching(session: Session, kind: str, wanted: str) -> list[Record]:
+    """All of a kind that ``wanted`` (an id, or name:NAME) names and that VMs can be made with. Where nothing
     of that name can be used, what cannot be."""
-    if not wish.startswith(NAME):
-        return _by_id(session, kind, wish)
-    name = wish.removeprefix(NAME)
+    if not wanted.startswith(NAME):
+        return _by_id(session, kind, wanted)
+    name = wanted.removeprefix(NAME)
     found = _named(session, kind, name, {})
     if kind != "image":
         return found

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tfce.cloud.api import Check, Wish
+from tfce.cloud.api import Check, Spec
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import lookup
 from tfce.cloud.openstack.lookup import NAME, Record
@@ -26,15 +26,15 @@ _SHOWN = 8  # candidates that are named
 class Preflight:
     """The questions, each answered with one ``Check``."""
 
-    def __init__(self, wish: Wish, session: Session) -> None:
-        self._wish, self._endpoint, self._session = wish, session.endpoint, session
+    def __init__(self, spec: Spec, session: Session) -> None:
+        self._spec, self._endpoint, self._session = spec, session.endpoint, session
         self._driver, self._secrets = session.driver, session.secrets
         self._image: dict[str, Any] | None = None
         self._flavor: dict[str, Any] | None = None
 
     def all(self) -> list[Check]:
         """Every check. One that cannot be answered says so and does not stop the others."""
-        shape = self._wish.shape
+        shape = self._spec.shape
         checks = [
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
@@ -71,7 +71,7 @@ class Preflight:
         left = (expires - datetime.now(UTC)).total_seconds()
         handed_over = openstack_logins.METHODS[openstack_logins.version(self._endpoint.driver)].handed_over
         # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
-        enough = left > (self._wish.patience if handed_over else _BRIEF)
+        enough = left > (self._spec.patience if handed_over else _BRIEF)
         cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
         return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
 
@@ -89,35 +89,37 @@ class Preflight:
         cure = "" if left > _EXPIRY else "make a new one: openstack application credential create"
         return Check("credential", left > _EXPIRY, f"ends in {left / 86400:.1f} days", cure)
 
-    def _wanted(self, kind: str, option: str, wish: str) -> tuple[Check, Record | None]:
-        """The one thing that ``wish`` (id or name:NAME) names."""
-        found = lookup.matching(self._session, kind, wish)
+    def _wanted(self, kind: str, option: str, wanted: str) -> tuple[Check, list[Record]]:
+        """What ``wanted`` (id or name:NAME) names: well, where that is one thing."""
+        found = lookup.matching(self._session, kind, wanted)
         if found:
-            return _chosen(kind, option, wish, found)
-        near = _near(wish.removeprefix(NAME), lookup.everything(self._session, kind))
-        return Check(_words(kind), False, f"{wish}: there is none", f"set {option} to one of: {near}"), None
+            return _chosen(kind, option, wanted, found), found
+        near = _near(wanted.removeprefix(NAME), lookup.everything(self._session, kind))
+        return Check(_words(kind), False, f"{wanted}: there is none", f"set {option} to one of: {near}"), []
 
     def _image_check(self) -> Check:
-        wish = self._wish.shape.image
-        check, self._image = self._wanted("image", "Instance_Image", wish)
+        wanted = self._spec.shape.image
+        check, found = self._wanted("image", "Instance_Image", wanted)
+        self._image = _only(found)
         if self._image and self._image.get("status") != "active":
             detail = f"{check.detail}, but it is {self._image.get('status')}"
             return Check("image", False, detail, "use an active image")
-        offered = (
-            lookup.foreign(self._session, wish.removeprefix(NAME)) if not self._image and not check.ok else []
-        )
-        if offered and wish.startswith(NAME) and "there is none" in check.detail:
+        named = wanted.startswith(NAME) and not found
+        offered = lookup.foreign(self._session, wanted.removeprefix(NAME)) if named else []
+        if offered:
             ids = ", ".join(str(image["id"]) for image in offered[:_SHOWN])
-            detail = f"{wish}: there is none but what others publish: {ids}"
+            detail = f"{wanted}: there is none but what others publish: {ids}"
             return Check("image", False, detail, "set Instance_Image to that id, if you trust its owner")
         return check
 
     def _flavor_check(self) -> Check:
-        check, self._flavor = self._wanted("flavor", "Instance_Flavor", self._wish.shape.flavor)
+        check, found = self._wanted("flavor", "Instance_Flavor", self._spec.shape.flavor)
+        self._flavor = _only(found)
         return check
 
-    def _network(self, wish: str) -> Check:
-        check, network = self._wanted("network", "Instance_Networks", wish)
+    def _network(self, wanted: str) -> Check:
+        check, found = self._wanted("network", "Instance_Networks", wanted)
+        network = _only(found)
         if network and not network.get("subnets"):
             return Check("network", False, f"{check.detail}, which has no subnet", "use a network with a subnet")
         if network and not network.get("admin_state_up", True):
@@ -136,31 +138,33 @@ class Preflight:
         detail = f"the project has {len(found)}, and nova wants to be told which"
         return Check("network", False, detail, f"set Instance_Networks to one of: {names or 'none at all'}")
 
-    def _group(self, wish: str) -> Check:
+    def _group(self, wanted: str) -> Check:
         option = "Terraform_SecurityGroups"
-        check, _ = self._wanted("security_group", option, wish)
-        if check.ok or wish.startswith(NAME):
+        check, _ = self._wanted("security_group", option, wanted)
+        if check.ok or wanted.startswith(NAME):
             return check
-        return self._wanted("security_group", option, f"{NAME}{wish}")[0]  # nova takes both
+        return self._wanted("security_group", option, f"{NAME}{wanted}")[0]  # nova takes both
 
     def _zone(self) -> Check:
-        wish = self._wish.shape.availability_zone
+        wanted = self._spec.shape.availability_zone
         zones = self._get("/os-availability-zone")["availabilityZoneInfo"]
         names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
-        cure = "" if wish in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
-        return Check("availability zone", wish in names, wish if wish in names else f"{wish}: there is none", cure)
+        cure = "" if wanted in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
+        return Check(
+            "availability zone", wanted in names, wanted if wanted in names else f"{wanted}: there is none", cure
+        )
 
     def _key_pair(self) -> Check:
-        wish = self._wish.shape.ssh_key.removeprefix("name:")
+        wanted = self._spec.shape.ssh_key.removeprefix("name:")
         pairs = [item["keypair"] for item in self._get("/os-keypairs")["keypairs"]]
-        if any(pair["name"] == wish for pair in pairs):
-            return Check("key pair", True, wish)
+        if any(pair["name"] == wanted for pair in pairs):
+            return Check("key pair", True, wanted)
         return Check(
-            "key pair", False, f"{wish}: there is none", f"set Instance_SSHKey to one of: {_near(wish, pairs)}"
+            "key pair", False, f"{wanted}: there is none", f"set Instance_SSHKey to one of: {_near(wanted, pairs)}"
         )
 
     def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
-        disk = self._wish.shape.root_volume or flavor["disk"]
+        disk = self._spec.shape.root_volume or flavor["disk"]
         needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
         if not disk:
             detail = f"{flavor.get('name')} has no disk, and nova wants a root volume for such a flavor"
@@ -179,7 +183,7 @@ class Preflight:
 
     def _quota(self) -> Check:
         limits = self._get("/limits")["limits"]["absolute"]
-        wanted = self._wish.total or 1
+        wanted = self._spec.total or 1
         flavor = self._flavor or {"vcpus": 1, "ram": 1}
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),
@@ -214,13 +218,16 @@ def _words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def _chosen(kind: str, option: str, wish: str, found: list[Record]) -> tuple[Check, Record | None]:
+def _only(found: list[Record]) -> Record | None:
+    return found[0] if len(found) == 1 else None
+
+
+def _chosen(kind: str, option: str, wanted: str, found: list[Record]) -> Check:
     if len(found) == 1:
-        return Check(_words(kind), True, f"{wish} is {found[0]['id']}"), found[0]
+        return Check(_words(kind), True, f"{wanted} is {found[0]['id']}")
     ids = ", ".join(str(one["id"]) for one in found)
-    return Check(
-        _words(kind), False, f"{wish} names {len(found)}: {ids}", f"set {option} to one of these ids"
-    ), None
+    detail = f"{wanted} names {len(found)}: {ids}"
+    return Check(_words(kind), False, detail, f"set {option} to one of these ids")
 
 
 def _near(name: str | None, found: list[dict[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from tfce.cloud.listing import Listing, collect, listed, pages
 from tfce.cloud.openstack.lookup import next_marker
 from tfce.cloud.openstack.parse import server
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.pool import AT_ONCE, share_out
+from tfce.cloud.pool import AT_ONCE, run_pool
 from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
@@ -113,7 +113,7 @@ def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
 
     # A cloud that does not answer costs each worker one wait, however many VMs are to go.
     workers = [session, *(session.clone() for _ in range(min(len(ids), AT_ONCE) - 1))]
-    for vm_id in share_out(workers, ids, remove):
+    for vm_id in run_pool(workers, ids, remove):
         refused[vm_id] = f"not asked for, since the cloud did not answer before ({silent[0]})"
     for own in workers[1:]:
         session.calls.update(own.calls)

@@ -36,7 +36,7 @@ _SUPPLIED = {"self", "name", "size", "image"}
 
 
 @dataclass(frozen=True)
-class Abilities:
+class Signature:
     """What one driver class can do. ``user_data``: the parameter of create_node that takes it, "" for none;
     ``needs``: parameters without a default that an operator has to name in ``options``."""
 
@@ -83,12 +83,12 @@ def family(cls: type[Any]) -> Iterator[type[Any]]:
             yield from family(sub)
 
 
-def abilities(cls: type[Any]) -> Abilities:
+def signature_of(cls: type[Any]) -> Signature:
     """What ``cls``, or the most able class that it may turn into, can do."""
-    return max((_abilities(member) for member in family(cls)), key=lambda a: (not a.refusal, a.create, a.list))
+    return max((_signature(member) for member in family(cls)), key=lambda a: (not a.refusal, a.create, a.list))
 
 
-def _abilities(cls: type[Any]) -> Abilities:
+def _signature(cls: type[Any]) -> Signature:
     parameters = inspect.signature(cls.create_node).parameters if _has(cls, "create_node") else {}
     metadata = any(name in parameters for name in _METADATA)
     user_data = next((name for name in _USER_DATA if name in parameters), "")
@@ -102,7 +102,7 @@ def _abilities(cls: type[Any]) -> Abilities:
         for name, parameter in parameters.items()
         if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     }
-    return Abilities(
+    return Signature(
         list=_has(cls, "list_nodes"),
         create=_has(cls, "create_node"),
         destroy=_has(cls, "destroy_node"),
