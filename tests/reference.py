@@ -134,7 +134,9 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "journal.jsonl": (_QUEUE, "who was made or removed, when, why, and how long it lived", "operators"),
     "<key>.log": (_QUEUE, "in `consoles/`: the end of a console, secrets masked; the newest 200", "operators"),
     "<key>": (_QUEUE, "in `contexts/`: user data, only while VMs are being created", "tfce's provider"),
-    "lock": (_QUEUE, "who works on the queue", "tfce"),
+    "lock": (_QUEUE, "held by who works on the queue", "tfce"),
+    "metrics.json": (_QUEUE, "what was measured: counters and gauges; may be deleted", "`tfce metrics`, `status`"),
+    "metrics.lock": (_QUEUE, "held while that is written", "tfce"),
     "queue.tfvars": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the shape", "reviewers, git"),
     "scale.tfvars.json": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the list of pilots", "reviewers, git"),
 }

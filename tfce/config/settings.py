@@ -267,6 +267,14 @@ class WorkspaceOptions:
         "none",
         "/var/log/tfce/traces",
     )
+    metrics: Path | None = _option(
+        "Workspace_Metrics",
+        read.path,
+        "",
+        "textfile for node_exporter with the metrics of all queues of the Workspace_Root that name it, written after "
+        "each cycle; unset: none",
+        "/var/lib/node_exporter/textfile/tfce.prom",
+    )
     reap_share: float = _option(
         "Workspace_ReapShare", read.share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"
     )

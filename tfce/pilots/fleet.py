@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from tfce.pilots import audit, drain, gate, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.history import PilotLog, pilot_log
+from tfce.pilots.meter import Meter, Run
 from tfce.pilots.poll import Poller, Seen
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
@@ -44,13 +45,17 @@ class Fleet:
         self._lists, age = lists, self.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
         self._poller = Poller(shared, set())
+        self._meter = Meter(workspace, cloud, clock)
 
     def _writing(self) -> AbstractContextManager[None]:
         """No list from before or meanwhile is good for this queue afterwards."""
         return self._lists.writing(self.workspace.any_installation()) if self._lists else nullcontext()
 
-    def _traced(self, verb: str) -> AbstractContextManager[None]:
-        return traces.to_folder(self.queue.workspace.trace, self.workspace.name, verb)
+    @contextmanager
+    def _verb(self, name: str) -> Iterator[Run]:
+        """Trace and measure a verb."""
+        with traces.to_folder(self.queue.workspace.trace, self.workspace.name, name), self._meter.run(name) as run:
+            yield run
 
     def submit(
         self,
@@ -61,37 +66,40 @@ class Fleet:
         ignore_limits: bool = False,
     ) -> Submission:
         """Start ``count`` pilots that run ``wrapper``; see ``Submitter.submit``."""
-        with self._traced("submit"), self._writing():
-            return Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits)
+        with self._verb("submit") as run, self._writing():
+            return run.of(Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits))
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
-        with self._traced("reap"), self._writing():
+        if dry_run:
             return Reaper(self._services).reap(dry_run)
+        with self._verb("reap") as run, self._writing():
+            return run.of(Reaper(self._services).reap())
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
-        with self._traced("kill"), self._writing():
-            return Reaper(self._services).kill(references)
+        with self._verb("kill") as run, self._writing():
+            return run.of(Reaper(self._services).kill(references))
 
     def poll(self, references: Iterable[str]) -> dict[str, str]:
         """DIRAC's state of each pilot by reference; see ``Poller.poll``."""
-        with self._traced("poll"):
+        with self._verb("poll"):
             return self._poller.poll(references)
 
     def count(self) -> dict[str, int]:
         """How many pilots wait and run; see ``Poller.count``."""
-        with self._traced("count"):
+        with self._verb("count"):
             return self._poller.count()
 
     def status(self) -> list[Seen]:
         """Every wanted pilot as the cloud shows it now."""
-        with self._traced("status"):
+        with self._verb("status"):
             return self._poller.status()
 
     def drain(self, wanted: Drain | None) -> Drain | None:
         """Start no new pilots (None: start them again); see ``drain.drain``."""
-        return drain.drain(self._services, wanted)
+        with self._verb("drain"):
+            return drain.drain(self._services, wanted)
 
     def held(self) -> Hold | None:
         """What keeps the queue from starting pilots, as far as its record tells."""

@@ -16,6 +16,7 @@ from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, 
 from tfce.model.record import Home, Record
 from tfce.model.trace import phase
 from tfce.model.vm import OVER, VM, Listing, State
+from tfce.pilots import meter
 from tfce.store import installation
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
@@ -128,7 +129,9 @@ class Services:
         if absent:
             snapshot = replace(snapshot, looked_up=self.look_up(absent))
             cases = reconcile(snapshot)
-        return View(snapshot, cases)
+        view = View(snapshot, cases)
+        meter.seen(view)
+        return view
 
     def _account(self, record: Record, listing: Listing) -> str:
         """Whose the credentials are, where no VM says so: asked for only if a pilot should be listed."""

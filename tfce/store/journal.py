@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,14 @@ _SIZE = 4_000_000  # bytes; one older journal of this size is kept
 
 
 class Journal:
-    """``journal.jsonl`` in a queue's private folder. ``clock`` gives the time of each line."""
+    """``journal.jsonl`` in a queue's private folder. ``clock`` gives the time of each line; ``listener`` hears
+    them."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
         self._path = folder / "journal.jsonl"
         self._older = folder / "journal.old.jsonl"
         self._clock = clock
+        self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None
 
     def append(self, event: str, **facts: Any) -> None:
         """Add one line: what was done to which pilots, and why."""
@@ -36,6 +38,7 @@ class Journal:
             self._path.touch(files.PRIVATE_FILE)
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(line + "\n")
+        self.listener(entry)
 
     def entries(self) -> list[dict[str, Any]]:
         """What was recorded, the oldest first, as far as it was kept; a torn line costs that line only."""

@@ -24,6 +24,7 @@ from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, installation, locks, takeover
 from tfce.store.journal import Journal
+from tfce.store.meters import MeterFile
 from tfce.store.record_file import RecordFile
 
 
@@ -51,6 +52,8 @@ class Workspace:
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
         self.file = RecordFile(self.private, queue.label)
         self.journal = Journal(self.private, clock)
+        self.meters = MeterFile(self.private)
+        self.latest: Record | None = None  # as this process wrote it last
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
         self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
@@ -125,6 +128,7 @@ class Workspace:
     def save(self, record: Record) -> Record:
         """Write the record, then what is made from it; the record as it was written."""
         written = self.file.save(record)
+        self.latest = written
         self.derive(written)
         return written
 

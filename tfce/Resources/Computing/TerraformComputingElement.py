@@ -173,6 +173,10 @@ Workspace_Trace:
   (Optional) Folder for traces of where submissions, sweeps and polls spend their time, the newest 20 of
   each; unset: none. Example: ``/var/log/tfce/traces``
 
+Workspace_Metrics:
+  (Optional) Textfile for node_exporter with the metrics of all queues of the Workspace_Root that name it,
+  written after each cycle; unset: none. Example: ``/var/lib/node_exporter/textfile/tfce.prom``
+
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
 

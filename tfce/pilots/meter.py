@@ -1,0 +1,190 @@
+"""Measuring the verbs: what each asked, got and cost goes into the queue's metrics, whichever process runs it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from tfce.cloud.api import Cloud
+from tfce.config.options import Queue
+from tfce.model.errors import TfceError
+from tfce.model.metrics import Meters, Reading
+from tfce.model.record import Record
+from tfce.model.redact import redacted
+from tfce.store.workspace import Workspace
+
+log = logging.getLogger("tfce")
+Result = TypeVar("Result")
+
+
+class Seen(Protocol):
+    """What a look at a queue shows (``services.View``)."""
+
+    @property
+    def cases(self) -> Any: ...
+    @property
+    def clocks(self) -> Any: ...
+    @property
+    def snapshot(self) -> Any: ...
+
+
+@dataclass
+class Run:
+    """One verb under way. ``good``: whether it did what it should, as far as is known."""
+
+    verb: str
+    reading: Reading = field(default_factory=Reading)
+    calls: Mapping[str, int] | None = None
+    record: Record | None = None
+    good: bool = True
+    error: str = ""
+    _offerings: dict[str, str] = field(default_factory=dict)
+    _causes: dict[str, str] = field(default_factory=dict)
+
+    def of(self, result: Result) -> Result:
+        """The verb's result, which may know better what it cost and whether it was in vain."""
+        self.calls = getattr(result, "calls", self.calls)
+        failed = getattr(result, "failed", None)
+        if self.verb == "submit" and failed and not getattr(result, "stamps", None):
+            self.good, self.error = False, str(next(iter(failed.values())))
+        return result
+
+    def hear(self, line: Mapping[str, Any]) -> None:
+        """A line that the verb wrote into the journal."""
+        {"submit": self._asked, "submitted": self._made, "remove": self._meant, "removed": self._gone}.get(
+            str(line["event"]), self._other
+        )(line)
+
+    def _asked(self, line: Mapping[str, Any]) -> None:
+        made = line.get("made", {})
+        label = ", ".join(made[name] for name in ("flavor", "zone", "network") if made.get(name))
+        self._offerings |= dict.fromkeys(line["keys"], label)
+        self.reading.count("tfce_pilots_asked_total", label, by=len(line["keys"]))
+
+    def _made(self, line: Mapping[str, Any]) -> None:
+        for key in line["created"]:
+            self.reading.count("tfce_pilots_created_total", self._offerings.get(key, ""))
+        for key, reason in line["failed"].items():
+            self.reading.count("tfce_pilots_refused_total", self._offerings.get(key, ""), reason["kind"])
+
+    def _meant(self, line: Mapping[str, Any]) -> None:
+        self._causes |= line["pilots"]
+
+    def _gone(self, line: Mapping[str, Any]) -> None:
+        for one in line["vms"]:
+            self.reading.count("tfce_pilots_removed_total", self._causes.get(one["key"], "unknown"))
+        if line["failed"]:
+            self.reading.count("tfce_removals_refused_total", by=len(line["failed"]))
+
+    def _other(self, line: Mapping[str, Any]) -> None:
+        if line["event"] == "recovered" and line["adopted"]:
+            self.reading.count("tfce_pilots_recovered_total", by=len(line["adopted"]))
+
+
+_run: ContextVar[Run | None] = ContextVar("run", default=None)
+
+
+def heard(line: Mapping[str, Any]) -> None:
+    """A line went into a journal; the verb that wrote it, if any, counts it."""
+    run = _run.get()
+    if run is not None:
+        run.hear(line)
+
+
+def seen(view: Seen) -> None:
+    """A verb looked at its queue."""
+    run = _run.get()
+    if run is None:
+        return
+    run.record = view.snapshot.record
+    run.reading.whole("tfce_pilots", Counter(case.kind.value for case in view.cases))
+    run.reading.gauge("tfce_clock_skew_seconds", view.clocks.skew.total_seconds())
+
+
+class Meter:
+    """Measures the verbs of one queue."""
+
+    def __init__(self, workspace: Workspace, cloud: Cloud, clock: Callable[[], datetime]) -> None:
+        self._workspace, self._cloud, self._clock = workspace, cloud, clock
+        workspace.journal.listener = heard
+
+    @contextmanager
+    def run(self, verb: str) -> Iterator[Run]:
+        """Measure what goes on in here. What goes wrong with the measuring stops no verb."""
+        run, started, before = Run(verb), time.monotonic(), Counter(self._cloud.calls)
+        token = _run.set(run)
+        try:
+            yield run
+        except TfceError as error:
+            run.reading.count("tfce_operation_errors_total", verb, error.kind)
+            run.good, run.error = False, error.message
+            raise
+        except Exception as error:
+            run.reading.count("tfce_operation_errors_total", verb, "unexpected")
+            run.good, run.error = False, type(error).__name__
+            raise
+        finally:
+            _run.reset(token)
+            calls = run.calls if run.calls is not None else Counter(self._cloud.calls) - before
+            self._end(run, calls, time.monotonic() - started)
+
+    def _end(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
+        try:
+            now = self._clock().timestamp()
+            _cost(run, calls, seconds, now)
+            record = self._workspace.latest or run.record
+            if record is not None:
+                _remember(run.reading, record, self._workspace.queue)
+            self._keep(run)
+        except (TfceError, OSError, ValueError, TypeError, KeyError) as error:
+            log.debug("metrics are lost: %s", error)
+
+    def _keep(self, run: Run) -> None:
+        workspace = self._workspace
+        if not workspace.file.exists:
+            return  # an older tfce's, or none: who only looks changes nothing
+        queue = workspace.queue
+        of = (queue.ce, queue.name, queue.endpoint.home)
+        file = str(queue.workspace.metrics or "")
+        error = redacted(run.error)[:400]
+        workspace.meters.change(lambda old: Meters(of, file, old.values, error).after(run.reading))
+        if queue.workspace.metrics is not None:
+            from tfce.pilots import exposition
+
+            exposition.publish(queue.workspace.metrics, workspace.root)
+
+
+def _cost(run: Run, calls: Mapping[str, int], seconds: float, now: float) -> None:
+    reading = run.reading
+    reading.count("tfce_operations_total", run.verb)
+    reading.count("tfce_operation_seconds_total", run.verb, by=round(seconds, 3))
+    for call, number in calls.items():
+        reading.count("tfce_api_calls_total", run.verb, call, by=number)
+    reading.gauge("tfce_last_run_timestamp_seconds", now, run.verb)
+    if run.good:
+        reading.gauge("tfce_last_success_timestamp_seconds", now, run.verb)
+
+
+def _remember(reading: Reading, record: Record, queue: Queue) -> None:
+    """What the record tells."""
+    backoff, rests, limits = record.backoff, record.rests, queue.limits
+    reading.gauge("tfce_pilots_wanted", len(record.pilots))
+    bounds = {"total": limits.total, "waiting": limits.waiting}
+    reading.whole("tfce_pilots_limit", {name: most for name, most in bounds.items() if most is not None})
+    reading.gauge("tfce_backoff_until_timestamp_seconds", backoff.until.timestamp() if backoff else 0)
+    reading.gauge("tfce_backoff_failures", backoff.failures if backoff else 0)
+    until = {label: rest.until.timestamp() for label, rest in rests.items()}
+    reading.whole("tfce_offering_rests_until_timestamp_seconds", until)
+    reading.gauge("tfce_protected", record.health.protected(queue.workspace.protect_after))
+    reading.gauge("tfce_bad_ends", len(record.health.row))
+    reading.gauge("tfce_drained", record.drain is not None)
+    reading.gauge(
+        "tfce_pending_since_timestamp_seconds", record.pending.since.timestamp() if record.pending else 0
+    )
