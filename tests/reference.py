@@ -135,6 +135,7 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "<key>.log": (_QUEUE, "in `consoles/`: the end of a console, secrets masked; the newest 200", "operators"),
     "<key>": (_QUEUE, "in `contexts/`: user data, only while VMs are being created", "tfce's provider"),
     "lock": (_QUEUE, "held by who works on the queue", "tfce"),
+    "lock.json": (_QUEUE, "who that is, what they do and since when; gone with them", "operators"),
     "metrics.json": (_QUEUE, "what was measured: counters and gauges; may be deleted", "`tfce metrics`, `status`"),
     "metrics.lock": (_QUEUE, "held while that is written", "tfce"),
     "queue.tfvars": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the shape", "reviewers, git"),
@@ -183,8 +184,9 @@ def _life() -> dict[str, int]:
         site.stop(submission.references[0].removeprefix("cloud://"))
         site.parts().fleet.reap()
         site.parts().workspace.write_contexts({"0000000A": WRAPPER})
-        left = [path for path in Path(folder).rglob("*") if path.is_file()]
-        return {re.sub(r"^[0-9A-F]{8}\b", "<key>", path.name): path.stat().st_mode & 0o777 for path in left}
+        with site.parts().workspace.locked():
+            left = [path for path in Path(folder).rglob("*") if path.is_file()]
+            return {re.sub(r"^[0-9A-F]{8}\b", "<key>", path.name): path.stat().st_mode & 0o777 for path in left}
 
 
 _EXAMPLE = """\

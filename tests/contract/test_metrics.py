@@ -50,7 +50,10 @@ def test_what_fails_is_counted_by_its_kind_and_is_no_success(edge: FakeEdge) -> 
             edge.parts().fleet.count()
     assert value(edge, "tfce_operation_errors_total", "count", "unreachable") == 2
     assert value(edge, "tfce_last_success_timestamp_seconds", "count") is None
-    assert "connection refused" in edge.parts().workspace.meters.read().error
+    assert edge.parts().workspace.meters.read().errors["count"] == ("unreachable", "connection refused")
+    edge.sky.down = ""
+    edge.parts().fleet.count()
+    assert edge.parts().workspace.meters.read().errors == {}
 
 
 def test_the_textfile_has_all_queues_that_name_it_and_is_valid(edge: FakeEdge) -> None:
@@ -85,9 +88,7 @@ def test_a_damaged_file_starts_anew(edge: FakeEdge, text: str) -> None:
 
 
 def test_a_hostile_name_is_a_label_and_nothing_else() -> None:
-    meters = Meters.from_json(
-        {"of": ["ce", 'q"} 1\ntfce_evil 7', "c"], "values": [["tfce_pilots_wanted", [], 3]], "file": "", "error": ""}
-    )
+    meters = Meters.from_json({"of": ["ce", 'q"} 1\ntfce_evil 7', "c"], "values": [["tfce_pilots_wanted", [], 3]]})
     families = {one.name: one for one in text_string_to_metric_families(exposition.text([meters]))}
     assert "tfce_evil" not in families
     assert families["tfce_pilots_wanted"].samples[0].labels["queue"] == 'q"} 1\ntfce_evil 7'

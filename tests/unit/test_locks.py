@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tfce.model.errors import BusyError, WorkspaceError
+from tfce.store.holder import holder
 from tfce.store.locks import exclusive, slot
 
 HOLDER = """
@@ -134,3 +136,38 @@ def test_many_threads_share_two_slots(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(30)
     assert (inside, most) == (0, 2)
+
+
+def test_who_is_busy_is_named_and_a_killed_holder_is_nobody(tmp_path: Path) -> None:
+    lock, note = tmp_path / "lock", tmp_path / "lock.json"
+    code = (
+        "import sys; from pathlib import Path; from tfce.store import actor, locks\n"
+        "actor.doing.set('reap')\n"
+        "with locks.exclusive(Path(sys.argv[1]), 0, 'x', Path(sys.argv[2])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock), str(note)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    with (
+        pytest.raises(BusyError, match=rf"x is busy: \S+ \(-c reap, process {process.pid}\), since 20"),
+        exclusive(lock, 0, "x", note),
+    ):
+        pass
+    process.kill()
+    process.wait(timeout=10)
+    assert note.exists() and holder(note) is None
+    with exclusive(lock, 0, "x", note):
+        mine = holder(note)
+        assert mine is not None and mine.pid == os.getpid()
+    assert not note.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"pid": "x"}'])
+def test_a_note_that_nobody_understands_names_nobody(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lock.json").write_text(text)
+    assert holder(tmp_path / "lock.json") is None

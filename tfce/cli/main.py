@@ -12,6 +12,7 @@ from tfce.cli.parser import parser
 from tfce.model.redact import guard_logs
 from tfce.model.trace import span
 from tfce.store import traces
+from tfce.store.actor import doing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +26,7 @@ def _command(arguments: Sequence[str] | None) -> int:
     guard_logs()
     # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    doing.set(options.command)
     with traces.to_file(getattr(options, "trace", None)), span("verb", f"tfce {options.command}"):
         code: int = options.run(options)
     return code

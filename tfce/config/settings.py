@@ -271,8 +271,8 @@ class WorkspaceOptions:
         "Workspace_Metrics",
         read.path,
         "",
-        "textfile for node_exporter with the metrics of all queues of the Workspace_Root that name it, written after "
-        "each cycle; unset: none",
+        "textfile for node_exporter with the metrics of all queues of this Workspace_Root that name it, written "
+        "after each cycle; unset: none",
         "/var/lib/node_exporter/textfile/tfce.prom",
     )
     reap_share: float = _option(

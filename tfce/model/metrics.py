@@ -107,12 +107,17 @@ def _key(name: str, labels: tuple[str, ...]) -> Key:
 @dataclass(frozen=True)
 class Meters:
     """The values of one queue: ``of`` are ce, queue and cloud; ``file``: the textfile that they are also written
-    to, "" for none; ``error``: what went wrong last, for people, "" where the last verb was well."""
+    to, "" for none; ``errors``: by verb, kind and words of why it failed when it ran last."""
 
     of: tuple[str, str, str] = ("", "", "")
     file: str = ""
     values: Mapping[Key, float] = field(default_factory=dict)
-    error: str = ""
+    errors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def ended(self, verb: str, error: tuple[str, str] | None) -> Meters:
+        """These, after a verb failed, or did not (None)."""
+        kept = {name: one for name, one in self.errors.items() if name != verb}
+        return replace(self, errors=kept | ({verb: error} if error else {}))
 
     def after(self, reading: Reading) -> Meters:
         """These, and what one more verb measured."""
@@ -135,7 +140,7 @@ class Meters:
     def to_json(self) -> dict[str, Any]:
         """As it stands in the file."""
         values = [[name, list(labels), value] for (name, labels), value in sorted(self.values.items())]
-        return {"of": list(self.of), "file": self.file, "error": self.error, "values": values}
+        return {"of": list(self.of), "file": self.file, "errors": dict(self.errors), "values": values}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meters:
@@ -143,8 +148,15 @@ class Meters:
         of, values = data.get("of"), data.get("values")
         known = tuple(map(str, of)) if isinstance(of, list) and len(of) == len(SHARED_LABELS) else ("", "", "")
         pairs = (_value(entry) for entry in (values if isinstance(values, list) else []))
-        texts = [one if isinstance(one, str) else "" for one in (data.get("file"), data.get("error"))]
-        return cls((known[0], known[1], known[2]), texts[0], dict(pair for pair in pairs if pair), texts[1])
+        file, errors = data.get("file"), data.get("errors")
+        told = {str(verb): _texts(one) for verb, one in (errors if isinstance(errors, dict) else {}).items()}
+        values = dict(pair for pair in pairs if pair)
+        return cls((known[0], known[1], known[2]), file if isinstance(file, str) else "", values, told)
+
+
+def _texts(error: Any) -> tuple[str, str]:
+    kind, words = map(str, error) if isinstance(error, list) and len(error) == 2 else ("?", str(error))
+    return kind, words
 
 
 def _value(entry: Any) -> tuple[Key, float] | None:

@@ -52,9 +52,10 @@ class Fleet:
         return self._lists.writing(self.workspace.any_installation()) if self._lists else nullcontext()
 
     @contextmanager
-    def _verb(self, name: str) -> Iterator[Run]:
-        """Trace and measure a verb."""
-        with traces.to_folder(self.queue.workspace.trace, self.workspace.name, name), self._meter.run(name) as run:
+    def _verb(self, name: str, keep: bool = True) -> Iterator[Run]:
+        """Trace and measure a verb; what only looks for a person leaves (``keep``) no measurement."""
+        folder = self.queue.workspace.trace
+        with traces.to_folder(folder, self.workspace.name, name), self._meter.run(name, keep) as run:
             yield run
 
     def submit(
@@ -71,10 +72,8 @@ class Fleet:
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
-        if dry_run:
-            return Reaper(self._services).reap(dry_run)
-        with self._verb("reap") as run, self._writing():
-            return run.of(Reaper(self._services).reap())
+        with self._verb("reap", keep=not dry_run) as run, self._writing():
+            return run.of(Reaper(self._services).reap(dry_run))
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
@@ -93,7 +92,7 @@ class Fleet:
 
     def status(self) -> list[Seen]:
         """Every wanted pilot as the cloud shows it now."""
-        with self._verb("status"):
+        with self._verb("status", keep=False):
             return self._poller.status()
 
     def drain(self, wanted: Drain | None) -> Drain | None:

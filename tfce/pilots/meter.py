@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from tfce.model.errors import TfceError
 from tfce.model.metrics import Meters, Reading
 from tfce.model.record import Record
 from tfce.model.redact import redacted
+from tfce.store import actor
 from tfce.store.workspace import Workspace
 
 log = logging.getLogger("tfce")
@@ -44,7 +46,7 @@ class Run:
     calls: Mapping[str, int] | None = None
     record: Record | None = None
     good: bool = True
-    error: str = ""
+    error: tuple[str, str] = ("", "")  # kind, and words
     _offerings: dict[str, str] = field(default_factory=dict)
     _causes: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +55,8 @@ class Run:
         self.calls = getattr(result, "calls", self.calls)
         failed = getattr(result, "failed", None)
         if self.verb == "submit" and failed and not getattr(result, "stamps", None):
-            self.good, self.error = False, str(next(iter(failed.values())))
+            first = next(iter(failed.values()))
+            self.good, self.error = False, (first.kind.value, str(first))
         return result
 
     def hear(self, line: Mapping[str, Any]) -> None:
@@ -116,24 +119,26 @@ class Meter:
         workspace.journal.listener = heard
 
     @contextmanager
-    def run(self, verb: str) -> Iterator[Run]:
-        """Measure what goes on in here. What goes wrong with the measuring stops no verb."""
+    def run(self, verb: str, keep: bool = True) -> Iterator[Run]:
+        """Measure what goes on in here, and ``keep`` it. What goes wrong with the measuring stops no verb."""
         run, started, before = Run(verb), time.monotonic(), Counter(self._cloud.calls)
-        token = _run.set(run)
+        token, doing = _run.set(run), actor.doing.set(verb)
         try:
             yield run
         except TfceError as error:
             run.reading.count("tfce_operation_errors_total", verb, error.kind)
-            run.good, run.error = False, error.message
+            run.good, run.error = False, (error.kind, error.message)
             raise
         except Exception as error:
             run.reading.count("tfce_operation_errors_total", verb, "unexpected")
-            run.good, run.error = False, type(error).__name__
+            run.good, run.error = False, ("unexpected", type(error).__name__)
             raise
         finally:
             _run.reset(token)
+            actor.doing.reset(doing)
             calls = run.calls if run.calls is not None else Counter(self._cloud.calls) - before
-            self._end(run, calls, time.monotonic() - started)
+            if keep:
+                self._end(run, calls, time.monotonic() - started)
 
     def _end(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
         try:
@@ -148,13 +153,16 @@ class Meter:
 
     def _keep(self, run: Run) -> None:
         workspace = self._workspace
-        if not workspace.file.exists:
-            return  # an older tfce's, or none: who only looks changes nothing
+        if not workspace.file.exists or workspace.private.stat().st_uid != os.geteuid():
+            return  # an older tfce's, none, or another user's: who only looks changes nothing
         queue = workspace.queue
         of = (queue.ce, queue.name, queue.endpoint.home)
         file = str(queue.workspace.metrics or "")
-        error = redacted(run.error)[:400]
-        workspace.meters.change(lambda old: Meters(of, file, old.values, error).after(run.reading))
+        kind, words = run.error
+        error = None if run.good else (kind, redacted(words)[:400])
+        workspace.meters.change(
+            lambda old: Meters(of, file, old.values, old.errors).after(run.reading).ended(run.verb, error)
+        )
         if queue.workspace.metrics is not None:
             from tfce.pilots import exposition
 

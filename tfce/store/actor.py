@@ -7,7 +7,10 @@ import os
 import pwd
 import socket
 import sys
+from contextvars import ContextVar
 from pathlib import Path
+
+doing: ContextVar[str] = ContextVar("doing", default="")  # the verb or command that is under way
 
 
 @functools.cache

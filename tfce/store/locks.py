@@ -5,19 +5,20 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tfce.model.errors import BusyError, WorkspaceError
 from tfce.model.trace import span
-from tfce.store import files
+from tfce.store import files, holder
 
 
 @contextmanager
-def exclusive(path: Path, timeout: float, what: str) -> Iterator[None]:
-    """Hold the lock file ``path``; wait at most ``timeout`` seconds, then raise ``BusyError``.
+def exclusive(path: Path, timeout: float, what: str, note: Path | None = None) -> Iterator[None]:
+    """Hold the lock file ``path``; wait at most ``timeout`` seconds, then raise ``BusyError``, which names
+    who holds it where that is noted in ``note``.
 
     The kernel drops the lock when its process dies, so no stale lock is ever left.
     """
@@ -27,15 +28,17 @@ def exclusive(path: Path, timeout: float, what: str) -> Iterator[None]:
         with span("phase", f"wait for {path.name}"):
             lock.acquire()
     except Timeout as error:
+        who = (holder.holder(note) if note else None) or "somebody else"
         raise BusyError(
-            f"{what} is busy: somebody else held it for {timeout:g} s", "nothing was changed, try again later"
+            f"{what} is busy: {who} held it for {timeout:g} s", "nothing was changed, try again later"
         ) from error
     except OSError as error:
         raise WorkspaceError(
             f"{path}: cannot be locked ({error.strerror})", "check the folder's rights"
         ) from error
     try:
-        yield
+        with holder.noted(note) if note else nullcontext():
+            yield
     finally:
         lock.release()
 

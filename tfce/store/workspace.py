@@ -22,7 +22,8 @@ from tfce.model.pilot import scale_text
 from tfce.model.record import Record
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
-from tfce.store import files, installation, locks, takeover
+from tfce.store import files, holder, installation, locks, takeover
+from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
 from tfce.store.record_file import RecordFile
@@ -53,6 +54,7 @@ class Workspace:
         self.file = RecordFile(self.private, queue.label)
         self.journal = Journal(self.private, clock)
         self.meters = MeterFile(self.private)
+        self._holder_file = self.private / "lock.json"
         self.latest: Record | None = None  # as this process wrote it last
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
@@ -161,8 +163,14 @@ class Workspace:
     def locked(self) -> Iterator[None]:
         """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds."""
         self.make_folders()
-        with locks.exclusive(self.private / "lock", self.queue.workspace.lock_timeout, self.queue.label):
+        patience, label = self.queue.workspace.lock_timeout, self.queue.label
+        with locks.exclusive(self.private / "lock", patience, label, self._holder_file):
             yield
+
+    @property
+    def holder(self) -> Holder | None:
+        """Who works on the queue now."""
+        return holder.holder(self._holder_file)
 
     # -- user data -----------------------------------------------------------------------------------------
 

@@ -174,7 +174,7 @@ Workspace_Trace:
   each; unset: none. Example: ``/var/log/tfce/traces``
 
 Workspace_Metrics:
-  (Optional) Textfile for node_exporter with the metrics of all queues of the Workspace_Root that name it,
+  (Optional) Textfile for node_exporter with the metrics of all queues of this Workspace_Root that name it,
   written after each cycle; unset: none. Example: ``/var/lib/node_exporter/textfile/tfce.prom``
 
 Workspace_ReapShare:
