@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tfce.cloud import shared
 from tfce.cloud.api import Cloud
@@ -13,11 +15,17 @@ from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
+from tfce.model.errors import ConfigError, TfceError
+from tfce.model.overview import Line
+from tfce.model.record import Record
+from tfce.pilots import overview
 from tfce.pilots.fleet import Fleet
 from tfce.store.workspace import Workspace
 from tfce.terraform.bulk import Bulk
 from tfce.terraform.modules import module_for
 from tfce.terraform.runner import Terraform
+
+_AT_ONCE = 16  # queues that are looked at side by side
 
 log = logging.getLogger("tfce")
 
@@ -55,6 +63,33 @@ def assemble(
         terraform = Terraform(workspace, secrets, announce, cloud.token)
     lists = shared.lists(queue.endpoint, secrets) if sharing else None
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock, lists))
+
+
+def survey(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Line]:
+    """All queues of a configuration at a glance, the worst first. One list of VMs for each login; a queue that is
+    broken is a line, too. Raises ``ConfigError`` where the configuration cannot be read."""
+    from tfce.config.cfg import load_queues  # DIRAC's processes need no diraccfg of ours
+
+    lines: list[Line] = []
+    ready: list[tuple[Fleet, Record]] = []
+    for label, queue in load_queues(path).items():
+        try:
+            if isinstance(queue, ConfigError):
+                raise queue
+            fleet = assemble(queue, log.debug, clock, sharing=True).fleet
+            ready.append((fleet, fleet.announce()))
+        except TfceError as error:
+            lines.append(overview.broken(label, error, clock()))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        lines += pool.map(lambda one: _glance(one[0], one[1], clock()), ready)
+    return sorted(lines, key=lambda line: line.order)
+
+
+def _glance(fleet: Fleet, record: Record, now: datetime) -> Line:
+    try:
+        return fleet.glance(record)
+    except TfceError as error:
+        return overview.broken(fleet.queue.label, error, now)
 
 
 def open_fleet(queue: Queue) -> Fleet:

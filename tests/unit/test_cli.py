@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tfce import __version__
-from tfce.cli import commands, main, tables
+from tfce.cli import commands, main, show, tables
 from tfce.model.endings import Cause, Ending
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State
@@ -111,7 +111,8 @@ def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     [
         ([], "usage"),
         (["frobnicate"], "invalid choice"),
-        (["status"], "CE/QUEUE"),
+        (["audit"], "CE/QUEUE"),
+        (["status", NAME, "--watch"], "is for all queues"),
         (["submit", NAME], "--wrapper"),
         (["submit", NAME, "--wrapper", "x", "--count", "0"], "at least 1"),
         (["submit", NAME, "--wrapper", "x", "--count", "-3"], "at least 1"),
@@ -433,9 +434,9 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
 
 
 def test_columns_line_up() -> None:
-    lines = tables.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
+    lines = show.table(("A", "LONGER"), [("longer than a", 1), ("x", None)]).splitlines()
     assert len({line.index(cell) for line, cell in zip(lines, ("LONGER", "1", "None"), strict=True)}) == 1
-    assert tables.table(("A",), []) == "A"
+    assert show.table(("A",), []) == "A"
     assert tables.status_table([]).startswith("REFERENCE")
 
 

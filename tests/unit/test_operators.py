@@ -72,3 +72,39 @@ def test_why_is_one_line_first(cfg: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["why", NAME, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["cause"]["subject"] == "held" and [one["subject"] for one in found["also"]] == ["cloud", "demand"]
+
+
+# -- all queues --------------------------------------------------------------------------------------------
+
+
+def queues(cfg: Path, **options: str) -> None:
+    """The site's queues, each with an option of its own."""
+    text = cfg.read_text()
+    made = "".join(f"      {name}\n      {{\n        {option}\n      }}\n" for name, option in options.items())
+    cfg.write_text(text.replace("      long\n      {\n      }\n", made))
+
+
+def test_broken_queues_are_lines_and_not_the_end(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    queues(cfg, long="", torn="", odd="MaxTotalJobs = many", other="CEType = Cloud")
+    folder = Workspace(load_queue(cfg, "cloud.example.org/torn")).private
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "record.json").write_text("{")
+    assert main(["status", "--json"]) == 1
+    shown = {one["queue"]: one for one in json.loads(capsys.readouterr().out)["queues"]}
+    assert set(shown) == {f"cloud.example.org/{name}" for name in ("long", "torn", "odd")}
+    words = {name.partition("/")[2]: one["troubles"][0]["text"] for name, one in shown.items()}
+    assert "MaxTotalJobs = many" in words["odd"] and "is not a record" in words["torn"]
+    assert "does not answer" in words["long"] and all(one["need"] == "needs you" for one in shown.values())
+
+
+def test_all_queues_are_a_table_for_people(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    queues(cfg, long="", odd="MaxTotalJobs = many")
+    assert main(["status"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["QUEUE", "PILOTS", "OF"] and "2 queues, 2 need you" in lines[-1]
+    assert [line.split()[2] for line in lines[1:-1]] == ["cloud.example.org/long", "cloud.example.org/odd"]
+
+
+def test_a_configuration_that_cannot_be_read_is_two(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cfg.write_text("CEs {")
+    assert main(["status"]) == 2 and "is no DIRAC CFG" in capsys.readouterr().err

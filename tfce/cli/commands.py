@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce.app import Parts, assemble
-from tfce.cli import edge, operators, tables
+from tfce.cli import edge, operators, overview, show, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -100,13 +101,17 @@ def plan(options: argparse.Namespace) -> int:
 def submit(options: argparse.Namespace) -> int:
     wrapper = _wrapper(options.wrapper)
     parts = _parts(options)
-    progress = edge.say if not options.json else (lambda text: None)
-    submission = parts.fleet.submit(wrapper, options.count, progress=progress, ignore_limits=True)
+    with nullcontext(_ignore) if options.json else show.progress(f"asking for {options.count} pilots") as say:
+        submission = parts.fleet.submit(wrapper, options.count, progress=say, ignore_limits=True)
     if options.json:
         tables.show_json(tables.submission_json(submission))
     else:
         print(tables.submission_table(submission))
     return _submission_code(submission)
+
+
+def _ignore(text: str) -> None:
+    """Progress that nobody watches."""
 
 
 def _submission_code(submission: Submission) -> int:
@@ -117,6 +122,10 @@ def _submission_code(submission: Submission) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
+    if options.queue is None:
+        return overview.status(options, _config(options))
+    if options.watch:
+        raise ConfigError("--watch", str(options.watch), "is for all queues", "leave CE/QUEUE out")
     parts = _parts(options)
     start = time.monotonic()
     rows = tables.status_rows(parts)
@@ -212,7 +221,7 @@ def doctor(options: argparse.Namespace) -> int:
         tables.show_json({"checks": [vars(check) for check in checks]})
     else:
         rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
-        print(tables.table(("", "CHECK", "FOUND", "CURE"), rows))
+        print(show.table(("", "CHECK", "FOUND", "CURE"), rows))
     return DONE if all(check.ok for check in checks) else PARTLY
 
 

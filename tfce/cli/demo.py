@@ -15,7 +15,8 @@ from pathlib import Path
 
 from tfce.app import Parts, assemble
 from tfce.cli.emulator import Emulator, started
-from tfce.cli.tables import audit_table, cost, status_rows, status_table, submission_table, sweep_table, table
+from tfce.cli.show import table
+from tfce.cli.tables import audit_table, cost, status_rows, status_table, submission_table, sweep_table
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tfce import __version__
 from tfce.cli import commands, operators
@@ -35,12 +35,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    groups: Any, run: Callable[[argparse.Namespace], int], text: str, *, json: bool = False, queue: bool = True
+    groups: Any,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    *,
+    json: bool = False,
+    queue: Literal["one", "maybe", "none"] = "one",
 ) -> argparse.ArgumentParser:
     """Add the command that is called as its function is."""
     one: argparse.ArgumentParser = _bare(groups, run, text)
-    if queue:
+    if queue == "one":
         one.add_argument("queue", metavar="CE/QUEUE", help="the queue, as in DIRAC's configuration")
+    elif queue == "maybe":
+        one.add_argument("queue", metavar="CE/QUEUE", nargs="?", help="this queue only; default: all of them")
     one.add_argument("--config", metavar="FILE", help="DIRAC CFG file; default: the variable TFCE_CONFIG")
     if json:
         one.add_argument("--json", action="store_true", help="print JSON")
@@ -62,7 +69,7 @@ def _bare(groups: Any, run: Callable[[argparse.Namespace], int], text: str) -> a
 
 
 def _of_workspaces(groups: Any) -> None:
-    _command(groups, commands.queues, "list the queues in the configuration", queue=False)
+    _command(groups, commands.queues, "list the queues in the configuration", queue="none")
     _command(groups, commands.path, "print the queue's private workspace folder")
     render = _command(groups, commands.render, "write the workspace's reviewable files")
     instead = render.add_mutually_exclusive_group()
@@ -79,7 +86,15 @@ def _of_pilots(groups: Any) -> None:
     submit = _command(groups, commands.submit, "start pilots", json=True)
     submit.add_argument("--count", type=_at_least_one, default=1, help="how many (default 1)")
     submit.add_argument("--wrapper", type=Path, required=True, metavar="FILE", help="the pilot wrapper to run")
-    status = _command(groups, commands.status, "show the queue's pilots", json=True)
+    status = _command(groups, commands.status, "show all queues, or one queue's pilots", json=True, queue="maybe")
+    status.add_argument(
+        "--watch",
+        type=_at_least_one,
+        nargs="?",
+        const=10,
+        metavar="SECONDS",
+        help="all queues: show them again every so many seconds (default 10)",
+    )
     reap = _command(groups, commands.reap, "remove ended, failed and overdue VMs", json=True)
     reap.add_argument("--dry-run", action="store_true", help="only say what would go")
     kill = _command(groups, commands.kill, "remove the VMs of these pilots", json=True)

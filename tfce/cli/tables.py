@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tfce.app import Parts
+from tfce.cli.show import ago, span, table
 from tfce.model import made
 from tfce.model.pilot import timestamp
 from tfce.model.vm import VM
@@ -19,15 +20,6 @@ from tfce.pilots.fleet import Seen, Submission, Sweep
 def show_json(value: Mapping[str, Any]) -> None:
     """Print what a program asked for with ``--json``."""
     print(json.dumps(value, indent=2))
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """``rows`` under ``heads``, in columns."""
-    lines = [[str(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
 
 
 def cost(calls: dict[str, int], seconds: float) -> str:
@@ -85,8 +77,9 @@ def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]
 
 def status_table(rows: Iterable[dict[str, Any]]) -> str:
     """A status for people."""
-    names = ("reference", "stamp", "name", "state", "node_state", "born", "age_s", "flavor", "zone")
-    return table([name.upper() for name in names], [[row.get(name) or "-" for name in names] for row in rows])
+    names = ("reference", "stamp", "name", "state", "node_state", "born", "flavor", "zone")
+    shown = [{**row, "born": f"{row['born']} ({span(row['age_s'])} ago)"} for row in rows]
+    return table([name.upper() for name in names], [[row.get(name) or "-" for name in names] for row in shown])
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:
@@ -177,5 +170,6 @@ def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
 
 def history_table(found: Sequence[Happening]) -> str:
     """A queue's history for people."""
-    rows = [(timestamp(one.time), one.event, one.pilots or "-", one.what, one.who or "-") for one in found]
+    now = datetime.now(UTC)
+    rows = [(ago(one.time, now), one.event, one.pilots or "-", one.what, one.who or "-") for one in found]
     return table(("TIME", "EVENT", "PILOTS", "WHAT", "BY"), rows) if rows else "nothing is recorded of that"

@@ -63,6 +63,11 @@ class Lists:
                 self._writers[queue] -= 1
                 self._wrote[queue] = self._clock()
 
+    def expect(self, owner: Owner) -> None:
+        """The queue will ask: the next list is for it, too."""
+        with self._lock:
+            self._asked[owner] = self._clock()
+
     def vms(self, cloud: Cloud, owner: Owner, seconds: float) -> Listing:
         """What ``cloud.vms`` answers for ``owner``, or answered anyone for it not longer than ``seconds`` ago. Who
         asks while a list is on its way gets that one, or its error."""

@@ -32,14 +32,42 @@ def load_queue(path: Path, name: str) -> Queue:
     The CE may stand anywhere in the file, with a ``Queues`` section below it. Options merge as in DIRAC:
     /Resources/Computing/Terraform, then the CE's, then the queue's own. Raises ``ConfigError``.
     """
-    ce, _, queue = name.partition("/")
+    return _queue(_read(path), path, name)
+
+
+def load_queues(path: Path) -> dict[str, Queue | ConfigError]:
+    """Every queue of a CFG file that tfce serves, or what is wrong with it. Raises ``ConfigError`` where the file
+    cannot be read."""
     tree = _read(path)
+    return {name: _or_fault(tree, path, name) for name in _names(tree) if _served(tree, name)}
+
+
+def _or_fault(tree: dict[str, Any], path: Path, name: str) -> Queue | ConfigError:
+    try:
+        return _queue(tree, path, name)
+    except ConfigError as error:
+        return error
+
+
+def _served(tree: dict[str, Any], name: str) -> bool:
+    """Whether a queue is tfce's; of one that stands twice, whether any is."""
+    ce, _, queue = name.partition("/")
+    found = (entry for entry in _elements(tree, "") if entry.ce == ce and queue in entry.queues)
+    return any(_kind({**entry.options, **entry.queues[queue]}) == "Terraform" for entry in found)
+
+
+def _kind(options: dict[str, str]) -> str:
+    return options.get("CEType", "Terraform")
+
+
+def _queue(tree: dict[str, Any], path: Path, name: str) -> Queue:
+    ce, _, queue = name.partition("/")
     found = [entry for entry in _elements(tree, "") if entry.ce == ce and queue in entry.queues]
     if len(found) != 1:
         raise _not_one(path, name, tree, found)
     defaults = _defaults(tree)
     merged = {**defaults, **found[0].options, **found[0].queues[queue]}
-    kind = merged.get("CEType", "Terraform")
+    kind = _kind(merged)
     if kind != "Terraform":
         raise ConfigError("CEType", kind, f"{name} is not served by tfce", "set CEType = Terraform")
     values = clouds_yaml.expanded(merged)
@@ -49,7 +77,11 @@ def load_queue(path: Path, name: str) -> Queue:
 
 def queue_names(path: Path) -> list[str]:
     """All ``CE/QUEUE`` names in a CFG file."""
-    return [f"{entry.ce}/{queue}" for entry in _elements(_read(path), "") for queue in entry.queues]
+    return _names(_read(path))
+
+
+def _names(tree: dict[str, Any]) -> list[str]:
+    return [f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
+from tfce.model.overview import Line
+from tfce.model.record import Record
 from tfce.model.why import Finding
-from tfce.pilots import audit, drain, gate, why
+from tfce.pilots import audit, drain, gate, overview, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.history import PilotLog, pilot_log
@@ -24,6 +26,8 @@ from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
 from tfce.store import traces
 from tfce.store.workspace import Workspace
+
+_GLANCE = 30  # seconds that a list may be old
 
 __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
 
@@ -94,6 +98,19 @@ class Fleet:
         """Every wanted pilot as the cloud shows it now."""
         with self._verb("status", keep=False):
             return self._poller.status()
+
+    def announce(self) -> Record:
+        """What is remembered; the login's next list will be for this queue, too. Raises ``WorkspaceError``."""
+        record = overview.record_of(self._services)
+        if self._lists:
+            self._lists.expect(self.workspace.owner_of(record.installation))
+        return record
+
+    def glance(self, record: Record) -> Line:
+        """The queue in one line; its list may be some seconds old, and another queue's."""
+        cloud = self._services.cloud
+        services = replace(self._services, cloud=Sharing(cloud, self._lists, _GLANCE)) if self._lists else None
+        return overview.sight(services or self._services, record)
 
     def drain(self, wanted: Drain | None) -> Drain | None:
         """Start no new pilots (None: start them again); see ``drain.drain``."""

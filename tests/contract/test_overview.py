@@ -1,0 +1,132 @@
+"""All queues in one line each: what is known, what is wrong, and who must do something."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.contract.edges import WRAPPER, FakeEdge, Parts
+from tests.fakes import Refused
+from tfce.cloud.shared import Lists
+from tfce.model.drain import Drain
+from tfce.model.overview import Holding, Line, Need, Sight, judged
+from tfce.model.record import Operation
+from tfce.pilots.fleet import Fleet
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> FakeEdge:
+    return FakeEdge(tmp_path)
+
+
+def glance(edge: FakeEdge, queue: str = "long", **options: str) -> Line:
+    fleet = edge.parts(queue, **options).fleet
+    return fleet.glance(fleet.announce())
+
+
+def worked(edge: FakeEdge) -> Parts:
+    parts = edge.parts()
+    parts.fleet.submit(WRAPPER, 2)
+    parts.fleet.reap()
+    return parts
+
+
+def test_a_queue_that_works_is_well_and_says_how_many_run(edge: FakeEdge) -> None:
+    worked(edge)
+    line = glance(edge)
+    assert (line.need, line.troubles, dict(line.sight.pilots)) == (Need.WELL, (), {"healthy": 2})
+    assert line.sight.succeeded == edge.now() and line.sight.swept == edge.now()
+
+
+def test_a_queue_that_never_was_is_well_and_nothing_is_made_for_it(edge: FakeEdge) -> None:
+    assert glance(edge).need is Need.WELL
+    assert not (edge.folder / "root").exists()
+
+
+def test_what_holds_a_queue_is_no_persons_work_unless_it_is_protected(edge: FakeEdge) -> None:
+    parts = worked(edge)
+    line = glance(edge, MaxTotalJobs="2")
+    assert line.need is Need.HELD and "MaxTotalJobs = 2" in line.troubles[0].text
+    parts.fleet.drain(Drain(edge.now(), deadline=edge.now() + HOUR))
+    assert glance(edge).need is Need.HELD
+    edge.advance(2.5 * 3600)
+    line = glance(edge)
+    assert line.need is Need.PERSON and "outlived the drain's deadline" in line.troubles[0].text
+
+
+def test_what_no_cycle_cures_wants_a_person(edge: FakeEdge) -> None:
+    worked(edge)
+    edge.sky.at("create", Refused("InvalidAMIID.NotFound: no such image"))
+    edge.parts().fleet.submit(WRAPPER, 1)
+    line = glance(edge)
+    assert line.need is Need.PERSON and "no such image" in str(line.troubles[0])
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert glance(edge).need is Need.WELL
+
+
+def test_a_lack_of_room_passes(edge: FakeEdge) -> None:
+    worked(edge)
+    edge.sky.at("create", Refused("InsufficientInstanceCapacity: none left"))
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert glance(edge).need is Need.HELD
+
+
+def test_nobody_sweeps_or_settles(edge: FakeEdge) -> None:
+    parts = worked(edge)
+    edge.advance(25 * 3600)
+    assert "not swept for a day" in str(glance(edge).troubles[0])
+    record = parts.workspace.load()
+    parts.workspace.save(record.begin(Operation.SUBMIT, ["0A0B0C0D"], edge.now() - 2 * HOUR))
+    assert any("never settled" in one.text and one.person for one in glance(edge).troubles)
+
+
+def test_a_lock_that_is_held_for_hours_is_named_with_its_holder(edge: FakeEdge) -> None:
+    sight = Sight("ce/long", holding=Holding("dirac@host (tfce reap, process 7)", edge.now()))
+    assert judged(sight, edge.now() + HOUR).need is Need.WELL
+    line = judged(sight, edge.now() + 4 * HOUR)
+    assert line.need is Need.PERSON and "dirac@host (tfce reap, process 7)" in line.troubles[0].text
+
+
+def test_the_holder_is_shown_while_it_works(edge: FakeEdge) -> None:
+    parts = worked(edge)
+    with parts.workspace.locked():
+        holding = glance(edge).sight.holding
+    assert holding is not None and "process" in holding.who
+
+
+def test_a_cloud_that_is_down_is_a_line(edge: FakeEdge) -> None:
+    worked(edge)
+    edge.sky.down = "connection refused"
+    line = glance(edge)
+    assert line.need is Need.PERSON and "tfce doctor cloud.example.org/long" in line.troubles[0].cure
+    assert line.sight.wanted == 2
+
+
+def test_twenty_queues_of_a_login_take_one_list_and_less_than_a_second(edge: FakeEdge) -> None:
+    """The second is for tfce's own work; the fake's cloud takes no time."""
+    names = [f"queue-{number}" for number in range(20)]
+    for name in names:
+        edge.parts(name).fleet.submit(WRAPPER, 3)
+    lists, cloud = Lists(), edge.parts().cloud
+    start = time.monotonic()
+    parts = [edge.parts(name) for name in names]
+    fleets = [Fleet(one.workspace, one.terraform, cloud, edge.sky.clock, lists) for one in parts]
+    records = [fleet.announce() for fleet in fleets]
+    with ThreadPoolExecutor(16) as pool:
+        lines = list(pool.map(Fleet.glance, fleets, records))
+    assert time.monotonic() - start < 1
+    assert all(dict(line.sight.pilots) == {"healthy": 3} for line in lines)
+    assert cloud.calls["DescribeInstances"] == 1
+
+
+def test_the_worst_comes_first(edge: FakeEdge) -> None:
+    well = judged(Sight("a/well"), edge.now())
+    ill = replace(well, sight=Sight("z/ill"), troubles=judged(Sight("z/ill", skewed=True), edge.now()).troubles)
+    assert sorted([well, ill], key=lambda line: line.order) == [ill, well]

@@ -1,0 +1,93 @@
+"""``tfce status`` without a queue: all of them, the worst first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfce.app import survey
+from tfce.cli import show
+from tfce.model.case import Kind
+from tfce.model.overview import Line, Need, Trouble
+from tfce.model.pilot import timestamp
+
+_HEADS = ("", "QUEUE", "PILOTS", "OF", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
+_NAMES = {Kind.HEALTHY.value: "running"}
+
+
+def status(options: argparse.Namespace, path: Path) -> int:
+    """Show all queues, once or again and again; 1 when one needs a person."""
+    while True:
+        start = time.monotonic()
+        lines = survey(path)
+        code = int(any(line.need is Need.PERSON for line in lines))
+        _show(lines, options, time.monotonic() - start)
+        if not options.watch:
+            return code
+        time.sleep(options.watch)
+
+
+def _show(lines: Sequence[Line], options: argparse.Namespace, seconds: float) -> None:
+    from tfce.cli.tables import show_json
+
+    now = datetime.now(UTC)
+    if options.json:
+        show_json({"queues": [line_json(line) for line in lines], "seconds": round(seconds, 3)})
+        return
+    if options.watch and sys.stdout.isatty():
+        print("\x1b[2J\x1b[H", end="")
+    print(show.table(_HEADS, [_row(line, now) for line in lines]))
+    ill = sum(1 for line in lines if line.need is Need.PERSON)
+    print(f"{len(lines)} queues, {ill} need you; {timestamp(now)}, {seconds:.1f} s", flush=True)
+
+
+def _row(line: Line, now: datetime) -> tuple[str, ...]:
+    sight = line.sight
+    bounds = [str(most) if most is not None else "-" for most in (sight.total, sight.waiting)]
+    pilots = ", ".join(f"{number} {_NAMES.get(kind, kind)}" for kind, number in sight.pilots.items())
+    return (
+        line.need.value,
+        sight.label,
+        pilots or (f"{sight.wanted} in the record" if sight.wanted else "none"),
+        "/".join(bounds),
+        _age(sight.succeeded, now),
+        _age(sight.swept, now),
+        f"{sight.holding.who}" if sight.holding else "-",
+        "; also: ".join(str(one) for one in line.troubles) or "-",
+    )
+
+
+def _age(when: datetime | None, now: datetime) -> str:
+    return "-" if when is None else f"{show.span(int((now - when).total_seconds()))} ago"
+
+
+def line_json(line: Line) -> dict[str, Any]:
+    """A queue as ``tfce status --json`` prints it."""
+    sight, backoff, pending, holding = line.sight, line.sight.backoff, line.sight.pending, line.sight.holding
+    return {
+        "queue": sight.label,
+        "need": line.need.value,
+        "cloud": sight.cloud,
+        "pilots": dict(sight.pilots),
+        "wanted": sight.wanted,
+        "limits": {"total": sight.total, "waiting": sight.waiting},
+        "held": sight.hold and {"kind": sight.hold.kind.value, "text": sight.hold.text, "cure": sight.hold.cure},
+        "backoff": backoff and {"failures": backoff.failures, "until": timestamp(backoff.until)},
+        "protected": sight.protected,
+        "drain": sight.drain and sight.drain.to_json(),
+        "pending": pending
+        and {"operation": pending.operation.value, "pilots": len(pending.keys), "since": timestamp(pending.since)},
+        "lock": holding and {"holder": holding.who, "since": timestamp(holding.since)},
+        "last_success": show.moment_json(sight.succeeded),
+        "last_sweep": show.moment_json(sight.swept),
+        "troubles": [_trouble(one) for one in line.troubles],
+    }
+
+
+def _trouble(one: Trouble) -> dict[str, Any]:
+    return {"text": one.text, "cure": one.cure, "person": one.person}

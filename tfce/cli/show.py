@@ -1,0 +1,89 @@
+"""How things look in a terminal: tables, colours, progress, ages. In a pipe it is plain text, a row a line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from tfce.cli import edge
+from tfce.model.pilot import timestamp
+from tfce.model.redact import redacted
+
+_TONES = {
+    "bold red": ("FAULT", "needs you", "Failed", "error", "vanished", "duplicate", "doubtful"),
+    "yellow": ("held", "Waiting", "booting", "overdue", "stuck", "unrecorded", "never created"),
+    "green": ("ok", "Running", "yes"),
+}
+_TONE = {word: tone for tone, words in _TONES.items() for word in words}
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """``rows`` under ``heads``, in columns; in a terminal as wide as it is, in colours unless NO_COLOR is set."""
+    cells = [[redacted(str(cell)) for cell in row] for row in rows]
+    return _drawn(heads, cells) if sys.stdout.isatty() else plain(heads, cells)
+
+
+def plain(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The same for programs: nothing is wrapped or coloured."""
+    lines = [list(heads), *map(list, rows)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for number, head in enumerate(heads):
+        longest = max((len(row[number]) for row in rows), default=0)
+        made.add_column(head, overflow="fold", no_wrap=longest <= _SHORT)
+    for row in rows:
+        made.add_row(*(Text(cell, style=_TONE.get(cell, "")) for cell in row))
+    console = Console(file=sys.stdout, highlight=False)
+    with console.capture() as captured:
+        console.print(made)
+    return captured.get().rstrip("\n")
+
+
+_SHORT = 24  # characters that a terminal of a usual width has room for in each of its columns
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Show what goes on: a line that changes in a terminal, else a line each."""
+    if not sys.stderr.isatty():
+        yield edge.say
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(file=sys.stderr).status(Text(what)) as status:
+        yield lambda text: status.update(Text(redacted(text)))
+
+
+def ago(when: datetime | None, now: datetime) -> str:
+    """A time in UTC, and how long ago it was; "-" for none."""
+    if when is None:
+        return "-"
+    seconds = int((now - when).total_seconds())
+    return f"{timestamp(when)} ({span(abs(seconds))} {'ago' if seconds >= 0 else 'ahead'})"
+
+
+def span(seconds: int) -> str:
+    """A length of time in its largest unit."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def moment_json(when: datetime | None) -> Any:
+    """A time for ``--json``."""
+    return timestamp(when) if when else None

@@ -1,0 +1,141 @@
+"""One queue at a glance, and whether it needs a person. Pure: standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from tfce.model.drain import Drain
+from tfce.model.hold import Hold, Kind
+from tfce.model.memory import Backoff, Pending
+from tfce.model.reasons import with_cure
+
+_SWEEPS = timedelta(hours=24)  # a SiteDirector sweeps every few minutes
+_UNSETTLED = timedelta(hours=1)
+_HELD = timedelta(hours=3)  # no verb takes that long
+_FAILURES = 5  # submissions in a row without room
+# Why a submission fails, and the next one need not: everything else wants a person.
+_PASSING = frozenset(("quota", "capacity", "throttled", "not granted", "unreachable", "busy", "timed out"))
+
+
+class Need(Enum):
+    """How urgent a queue is, the worst first. The value is the word for people and programs."""
+
+    PERSON = "needs you"
+    HELD = "held"  # by a rest, a limit or an operator: it goes on by itself, or somebody wanted it
+    WELL = "ok"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst."""
+        return list(Need).index(self)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is not as it should be; ``person``: it does not pass by itself."""
+
+    text: str
+    cure: str = ""
+    person: bool = True
+
+    def __str__(self) -> str:
+        return with_cure(self.text, self.cure)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Who holds the queue's lock: in words, and since when."""
+
+    who: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What is known of a queue. ``pilots``: how many are what; ``error``: why no more is known; ``errors``: by
+    verb, kind and words of why it failed last; ``succeeded`` and ``swept``: when pilots were last submitted and
+    removed as they should; ``more``: what other parts find (allocations, reviews)."""
+
+    label: str
+    cloud: str = ""
+    pilots: Mapping[str, int] = field(default_factory=dict)
+    wanted: int = 0
+    total: int | None = None
+    waiting: int | None = None
+    hold: Hold | None = None
+    backoff: Backoff | None = None
+    protected: bool = False
+    drain: Drain | None = None
+    pending: Pending | None = None
+    holding: Holding | None = None
+    skewed: bool = False
+    succeeded: datetime | None = None
+    swept: datetime | None = None
+    error: Trouble | None = None
+    errors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    more: tuple[Trouble, ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """A queue with its troubles, the worst first."""
+
+    sight: Sight
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def need(self) -> Need:
+        """How urgent it is."""
+        if any(one.person for one in self.troubles):
+            return Need.PERSON
+        return Need.HELD if self.troubles else Need.WELL
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Where it stands among the others."""
+        return self.need.rank, self.sight.label
+
+
+def judged(sight: Sight, now: datetime) -> Line:
+    """What a person should know of a queue."""
+    found = [*_errors(sight), *_holds(sight, now), *_neglect(sight, now), *sight.more]
+    return Line(sight, tuple(sorted(found, key=lambda one: not one.person)))
+
+
+def _errors(sight: Sight) -> Iterator[Trouble]:
+    if sight.error is not None:
+        yield sight.error
+    if sight.skewed:
+        yield Trouble(
+            "the host's clock and the cloud's disagree: nothing is removed for its age", "synchronise it"
+        )
+    for verb, (kind, words) in sorted(sight.errors.items()):
+        if verb == "submit" or (sight.error is None and verb in ("reap", "kill")):
+            yield Trouble(f"the last {verb} failed ({kind}): {words}", person=kind not in _PASSING)
+
+
+def _holds(sight: Sight, now: datetime) -> Iterator[Trouble]:
+    label, hold, drain = sight.label, sight.hold, sight.drain
+    if hold is not None:
+        endless = sight.backoff is not None and sight.backoff.failures >= _FAILURES
+        person = hold.kind is Kind.PROTECTED or (hold.kind is Kind.RESTING and endless)
+        yield Trouble(hold.text, hold.cure, person)
+    left = sum(number for kind, number in sight.pilots.items() if kind in ("healthy", "booting"))
+    if drain and drain.deadline and drain.deadline + _UNSETTLED < now and left and not drain.image:
+        yield Trouble(f"{left} VMs outlived the drain's deadline", f"`tfce reap {label}` removes them")
+
+
+def _neglect(sight: Sight, now: datetime) -> Iterator[Trouble]:
+    label, pending, holding = sight.label, sight.pending, sight.holding
+    if holding is not None and holding.since + _HELD < now:
+        yield Trouble(f"{holding.who} holds the queue's lock", "look whether that process is stuck")
+    elif pending is not None and holding is None and pending.since + _UNSETTLED < now:
+        what = f"a {pending.operation.value} of {len(pending.keys)} pilots was begun and never settled"
+        yield Trouble(what, f"`tfce reap {label}` settles it")
+    if sight.wanted and (sight.swept is None or sight.swept + _SWEEPS < now) and sight.error is None:
+        when = "was never swept" if sight.swept is None else "was not swept for a day"
+        cure = f"look whether SiteDirector runs; `tfce reap {label}` does it now"
+        yield Trouble(f"{when}: VMs that ended stay", cure, person=sight.swept is not None)

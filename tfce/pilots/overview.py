@@ -1,0 +1,79 @@
+"""One queue at a glance: what its record, its metrics and one list of VMs tell. No lock, no Terraform."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tfce.model.errors import CloudError, ConfigError, TfceError
+from tfce.model.hold import Hold, Kind
+from tfce.model.metrics import Meters
+from tfce.model.overview import Holding, Line, Sight, Trouble, judged
+from tfce.model.record import Record
+from tfce.pilots import admission, gate
+from tfce.pilots.services import Services, View
+
+
+def sight(services: Services, record: Record) -> Line:
+    """The queue with this ``record`` as it is now. A cloud that does not answer is a trouble, not an error."""
+    seen = _remembered(services, record)
+    try:
+        view = services.view(record, None, look_up=False)
+    except (CloudError, ConfigError) as error:
+        return judged(replace(seen, error=_trouble(error, services)), services.clock())
+    return judged(_with(seen, services, view), services.clock())
+
+
+def broken(label: str, error: TfceError, now: datetime) -> Line:
+    """A queue of which nothing can be known."""
+    return judged(Sight(label, error=Trouble(error.problem, error.cure)), now)
+
+
+def record_of(services: Services) -> Record:
+    """What is remembered, also of a queue that has no workspace yet: nothing is made for it. Raises
+    ``WorkspaceError``."""
+    workspace = services.workspace
+    return workspace.load() if workspace.exists else Record(services.queue.workspace.installation)
+
+
+def _trouble(error: TfceError, services: Services) -> Trouble:
+    if isinstance(error, CloudError):
+        cure = error.cure or f"`tfce doctor {services.queue.label}` looks at login, network and cloud"
+        return Trouble(f"the cloud does not answer: {error.problem}", cure)
+    return Trouble(error.problem, error.cure)
+
+
+def _remembered(services: Services, record: Record) -> Sight:
+    workspace, queue = services.workspace, services.queue
+    meters, holder = workspace.meters.read(), workspace.holder
+    return Sight(
+        queue.label,
+        queue.endpoint.home,
+        wanted=len(record.pilots),
+        total=queue.limits.total,
+        waiting=queue.limits.waiting,
+        hold=gate.held(services, record),
+        backoff=record.backoff,
+        protected=record.health.protected(queue.workspace.protect_after),
+        drain=record.drain,
+        pending=record.pending,
+        holding=Holding(str(holder).removesuffix(","), holder.since) if holder else None,
+        succeeded=_when(meters, "submit"),
+        swept=_when(meters, "reap"),
+        errors=meters.errors,
+    )
+
+
+def _with(seen: Sight, services: Services, view: View) -> Sight:
+    hold = seen.hold
+    if hold is None:
+        most, text = admission.within_limits(services.queue.limits, view.cases, 1)
+        hold = None if most else Hold(Kind.LIMIT, text, "raise it, or wait until pilots have ended")
+    kinds = Counter(case.kind.value for case in view.cases)
+    return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted)
+
+
+def _when(meters: Meters, verb: str) -> datetime | None:
+    when = meters.value("tfce_last_success_timestamp_seconds", verb)
+    return None if when is None else datetime.fromtimestamp(int(when), UTC)
