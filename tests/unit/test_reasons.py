@@ -40,7 +40,6 @@ EC2_NO_ROOM = {
     "AddressLimitExceeded: The maximum number of addresses has been reached": Kind.QUOTA,
     "PrivateIpAddressLimitExceeded: Number of private addresses will exceed limit": Kind.QUOTA,
     "HostLimitExceeded: You have reached the limit on the number of Dedicated Hosts": Kind.QUOTA,
-    "DedicatedHostLimitExceeded: too many": Kind.QUOTA,
     "RequestLimitExceeded: Request limit exceeded.": Kind.THROTTLED,
     "RequestLimitExceeded: Request limit exceeded.\n\tstatus code: 503, request id: 1": Kind.THROTTLED,
     "Throttling: Rate exceeded": Kind.THROTTLED,
@@ -94,6 +93,8 @@ OPENSTACK_NO_ROOM = {
     '409 Conflict {"NeutronError": {"type": "OverQuota", "message": "no", "detail": ""}}': Kind.QUOTA,
     "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota.": Kind.QUOTA,
     "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded for quota 'volumes'.": Kind.QUOTA,
+    "403 Forbidden Project 1a2b is over a limit for [Resource servers is over limit of 10 due to current usage 10 "
+    "and delta 1]": Kind.QUOTA,
     "400 Bad Request No more IP addresses available on network 1a2b.": Kind.CAPACITY,
     '409 Conflict {"NeutronError": {"type": "IpAddressGenerationFailure", "message": "No more", "detail": ""}}': (
         Kind.CAPACITY
@@ -119,6 +120,8 @@ OPENSTACK_OTHER = {
     "400 Bad Request Image 1a2b is unacceptable: its status is queued": Kind.IMAGE,
     "404 Not Found Flavor m1.huge could not be found.": Kind.FLAVOR,
     "403 Forbidden Only volume-backed servers are allowed for flavors with zero disk.": Kind.FLAVOR,
+    '409 Conflict {"NeutronError": {"type": "IpAddressGenerationFailureNoMatchingSubnet", "message": "No valid '
+    'service subnet for the given device owner", "detail": ""}}': Kind.NETWORK,
     "400 Bad Request Network 1a2b could not be found.": Kind.NETWORK,
     "Error trying to get network information from the Network API: Could not find any matching network for id 1a2b"
     "": Kind.NETWORK,

@@ -1,8 +1,18 @@
 """What EC2's error codes mean.
 
-Source: "Error codes for the Amazon EC2 API" (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html),
-and for instances that EC2 ends itself "StateReason" of the same reference. Codes are compared, not words; the few
-codes that mean several things are told apart by the parameter that their text names.
+Sources, read in November 2026:
+
+- most codes: "Error codes for the Amazon EC2 API"
+  (docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html);
+- UnfulfillableCapacity, VcpuLimitExceeded, InvalidUserData: karpenter-provider-aws, pkg/errors/errors.go;
+- InsufficientCapacityOnOutpost: "Troubleshoot problems with Amazon EKS clusters and nodes";
+- SpotMaxPriceTooLow: RunInstances' answer to a price below today's, as its users report it;
+- codes by which any API of AWS throttles: botocore, retries/standard.py; expired tokens and denials: "Common
+  errors" of the API references; InvalidCreds: libcloud, which has no code for a 401;
+- ends of instances: "StateReason" of the EC2 reference.
+
+Codes are compared, not words; the few codes that mean several things are told apart by the parameter that their
+text names.
 """
 
 from __future__ import annotations
@@ -22,21 +32,19 @@ _CODES: Mapping[Kind, str] = {
     Kind.QUOTA: "InstanceLimitExceeded VcpuLimitExceeded MaxSpotInstanceCountExceeded "
     "MaxSpotFleetRequestCountExceeded ResourceCountExceeded ResourceCountLimitExceeded ResourceLimitExceeded "
     "RequestResourceCountExceeded VolumeLimitExceeded MaxIOPSLimitExceeded NetworkInterfaceLimitExceeded "
-    "AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded DedicatedHostLimitExceeded "
-    "InstanceQuotaExceeded SpotInstanceCountExceeded",
+    "AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded SpotInstanceCountExceeded",
     Kind.THROTTLED: "RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException "
     "RequestThrottled RequestThrottledException TooManyRequestsException TooManyRequests SlowDown "
     "BandwidthLimitExceeded PriorRequestNotComplete",
     Kind.AUTHENTICATION: "AuthFailure UnauthorizedOperation InvalidClientTokenId SignatureDoesNotMatch "
     "IncompleteSignature MissingAuthenticationToken OptInRequired Blocked PendingVerification RequestExpired "
     "ExpiredToken ExpiredTokenException AccessDenied AccessDeniedException UnrecognizedClientException "
-    "NotAuthorized InvalidCreds",
-    Kind.IMAGE: "InvalidAMIID InvalidAMIName InvalidAMIAttributeItemValue InvalidSnapshot UnknownImage "
-    "InvalidManifest",
+    "InvalidCreds",
+    Kind.IMAGE: "InvalidAMIID InvalidAMIName InvalidAMIAttributeItemValue InvalidSnapshot InvalidManifest",
     Kind.FLAVOR: "InvalidInstanceType InvalidInstanceAttributeValue",
     Kind.NETWORK: "InvalidSubnet InvalidSubnetID InvalidGroup InvalidGroupId InvalidSecurityGroupID "
     "InvalidNetworkInterfaceID InvalidVpcID VPCIdNotSpecified VPCResourceNotSpecified InvalidSecurity "
-    "DefaultVpcDoesNotExist DefaultSubnetDoesNotExist",
+    "DefaultVpcDoesNotExist",
     Kind.KEY_PAIR: "InvalidKeyPair InvalidKey",
     Kind.USER_DATA: "InvalidUserData",
     Kind.CONFIGURATION: "InvalidParameter InvalidParameterValue InvalidParameterCombination MissingParameter "

@@ -1,9 +1,14 @@
 """What OpenStack's refusals and nova's faults mean.
 
 The HTTP status and neutron's error type are codes. Nova has none in the ``fault`` of a server, and one status for
-many things: so a bounded table of its messages, each as the service's source has it (nova/exception.py,
-neutron_lib/exceptions, cinder/exception.py, glance/common/exception.py; the formats have not changed since 2014),
-and of what terraform-provider-openstack says itself (compute_instance_v2_networking.go).
+many things: so a bounded table of messages, each as a service's source has it. Sources, read in November 2026:
+
+- nova: exception.py, compute/api.py and manager.py, conductor/manager.py, scheduler; unified limits speak in
+  the words of oslo.limit (exception.py);
+- neutron: ipam/exceptions.py, and neutron_lib/exceptions; cinder: exception.py; glance: common/exception.py;
+- what only old services say: rate limits, nova-network's addresses; hosts that an
+  aggregate does not allow, as operators report it;
+- what terraform-provider-openstack says itself: compute_instance_v2_networking.go.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ _TYPES: Mapping[str, Kind] = {
     "OverLimit": Kind.THROTTLED,
     "IpAddressGenerationFailure": Kind.CAPACITY,
     "IpAddressGenerationFailureAllSubnets": Kind.CAPACITY,
+    "IpAddressGenerationFailureNoMatchingSubnet": Kind.NETWORK,
     "MacAddressGenerationFailure": Kind.CAPACITY,
     "ExternalIpAddressExhausted": Kind.CAPACITY,
     "NoMoreFixedIps": Kind.CAPACITY,
@@ -37,6 +43,7 @@ _TYPE = re.compile(rf"\b({'|'.join(_TYPES)})\b")
 _MESSAGES: tuple[tuple[Kind, str, str], ...] = (
     (Kind.QUOTA, r"Quota exceeded|[Qq]uota limit exceeded|Quota .* exceeded|exceeds? .*\bquota\b", ""),
     (Kind.QUOTA, r"Maximum number of (?:ports|volumes|fixed ips|volume gigabytes).* exceeded", ""),
+    (Kind.QUOTA, r"Project \S+ is over a limit for|is over limit of \d+", ""),
     (Kind.THROTTLED, r"This request was rate-limited|Only \d+ \S+ request\(s\) can be made", ""),
     (Kind.CAPACITY, r"No valid host was found|There are not enough hosts available", ""),
     (Kind.CAPACITY, r"Exhausted all hosts available for retrying", ""),
