@@ -135,6 +135,7 @@ class Sky:
     _ended: dict[str, datetime] = field(default_factory=dict)
     _planned: list[_Planned] = field(default_factory=list)
     account: str = ""  # whose the credentials are
+    tells_time: bool = True
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
 
@@ -259,7 +260,8 @@ class FakeCloud(Cloud):
             return Listing()
         shown = [vm for vm in self.sky.look() if any(one.same_queue(vm) for one in owners)]
         shown = [vm for vm in shown if vm.id not in self.sky.hidden]
-        return Listing(shown, account=self.sky.account if shown else "")
+        account = self.sky.account if shown else ""
+        return Listing(shown, cloud_time=self.sky.clock() if self.sky.tells_time else None, account=account)
 
     def account(self) -> str:
         return self.sky.account
@@ -305,7 +307,8 @@ class FakeCloud(Cloud):
 
     def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         wanted = {*keys, *(key for batch in batches for key in batch.keys)}
-        return [node for node in self.vms(shape.owner) if pilot_key(node) in wanted]
+        found = self.vms(shape.owner)
+        return found.of(node for node in found if pilot_key(node) in wanted)
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         refused: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -216,6 +217,13 @@ def test_a_vm_that_is_listed_twice_is_one_and_it_lives_if_one_record_says_so() -
         found = collect("listing VMs", several, server)
         assert [vm.state for vm in found] == [State.STOPPED] and found.duplicates == len(several) - 1
     assert found.complete
+
+
+@pytest.mark.parametrize("words", list(itertools.permutations(("ACTIVE", "SHUTOFF", "ERROR", "BUILD"), 2)))
+def test_of_two_records_of_one_vm_the_livelier_counts_whichever_comes_first(words: tuple[str, str]) -> None:
+    found = collect("listing VMs", [{**NOVA, "status": word} for word in words], server)
+    livelier = next(word for word in ("ACTIVE", "BUILD", "SHUTOFF", "ERROR") if word in words)
+    assert [vm.raw_state for vm in found] == [livelier]
 
 
 def test_some_of_a_list_are_as_trustworthy() -> None:

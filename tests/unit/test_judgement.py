@@ -45,7 +45,7 @@ def judged(one: VM | None, listed: Pilot | None, dismissed: bool = False, in_sta
     snapshot = Snapshot(
         record,
         Listing((one,) if one else ()),
-        Clocks(NOW),
+        Clocks(NOW, NOW),
         OWNER,
         RULES,
         {KEY: Instance("i-1")} if in_state and listed else {},
@@ -90,6 +90,19 @@ def test_who_goes_and_why(
     assert [(one.cause, one.last_state) for one in ends] == ([verdict] if verdict else [])
     gone = state is State.DELETED  # and is not destroyed again
     assert [one.verb for one in ends] == ([Verb.FORGET if gone else Verb.DESTROY] if verdict else [])
+
+
+def test_one_clock_alone_ends_nothing_that_runs() -> None:
+    def kinds(state: State, clocks: Clocks) -> list[Kind]:
+        record = Record("site").including([pilot(3 * DAY)])
+        return [
+            case.kind for case in reconcile(Snapshot(record, Listing((vm(state, 3 * DAY),)), clocks, OWNER, RULES))
+        ]
+
+    alone, both = Clocks(NOW), Clocks(NOW, NOW)
+    assert (kinds(State.RUNNING, alone), kinds(State.RUNNING, both)) == ([Kind.HEALTHY], [Kind.OVERDUE])
+    assert (kinds(State.UNKNOWN, alone), kinds(State.UNKNOWN, both)) == ([Kind.UNKNOWN], [Kind.OVERDUE])
+    assert kinds(State.BOOTING, alone) == [Kind.STUCK]  # it never ran: a queue must not wait for it for ever
 
 
 def test_another_installations_vm_that_is_gone_is_no_sign_of_it() -> None:

@@ -70,7 +70,8 @@ def older(seen: Seen, node_id: str, seconds: int) -> bool:
 def rightly_ended(seen: Seen, node_id: str) -> bool:
     """Whether a VM that lives may be destroyed."""
     world = seen.world
-    if dismissed(world, node_id) or older(seen, node_id, RULES.max_lifetime):
+    confirmed = world.clocks != "unknown"  # one clock alone ends nothing that runs
+    if dismissed(world, node_id) or (confirmed and older(seen, node_id, RULES.max_lifetime)):
         return True
     if truth(world, node_id) is State.BOOTING and older(seen, node_id, RULES.create_timeout):
         return True
@@ -119,7 +120,7 @@ def law_b_nothing_goes_because_a_list_lacks_it(seen: Seen) -> Iterator[str]:
                 yield f"the pilot of {case.pilot.id} is forgotten because of {case.id}"
             if case.id and not said_gone(world, case.id):
                 yield f"{case.id} is forgotten, and the cloud did not say that it is gone"
-            if not case.id and not world.complete:
+            if not case.id and not world.complete and not grown(world):
                 yield "a pilot without an id is forgotten because a partial list lacks it"
 
 
@@ -226,7 +227,9 @@ def afterwards(seen: Seen, lives: set[str]) -> Iterator[tuple[str, str]]:
     if toy.fingerprint in lives:
         return
     lives.add(toy.fingerprint)
-    if well(world) and world.complete and not world.hidden and world.answer != "denied":
+    # Whether the next look knows more: another clock, or what no list showed.
+    same = world.clocks == "agree" and world.complete and not world.hidden and world.answer != "denied"
+    if same:
         yield from (("law_g_once_is_enough", why) for why in repeats(seen, toy))
     if world.tags == "elsewhere":
         return  # somebody else gave the pilot's VM other tags: that is not tfce's to put right

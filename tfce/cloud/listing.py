@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tfce.cloud.limits import Limits
 from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
-from tfce.model.vm import OVER, VM
+from tfce.model.vm import LIVELINESS, VM
 
 log = logging.getLogger("tfce.cloud")
 Raw = TypeVar("Raw")
@@ -48,7 +48,7 @@ def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Lis
     duplicates = 0
     for vm in sound(asking, raws, parse, odd):
         duplicates += vm.id in found
-        found[vm.id] = max(found.get(vm.id, vm), vm, key=_worth)
+        found[vm.id] = min(found.get(vm.id, vm), vm, key=_rank)
     return Listing(found.values(), complete=not odd, duplicates=duplicates)
 
 
@@ -67,9 +67,9 @@ def sound(
         log.warning("%s: %d odd record(s) left out; of the first, %s", asking, len(odd), odd[0])
 
 
-def _worth(vm: VM) -> tuple[bool, int]:
-    """Of two records of one VM, the one that says that it lives, then the one that says more."""
-    return vm.state not in OVER, len(vm.tags)
+def _rank(vm: VM) -> tuple[int, int]:
+    """Of two records of one VM, the livelier goes first, then the one that says more."""
+    return LIVELINESS[vm.state], -len(vm.tags)
 
 
 def pages(

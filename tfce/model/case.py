@@ -61,6 +61,11 @@ class Clocks:
         ages += [min(self.host, self.cloud or self.host) - created] if created else []
         return self.trusted and bool(ages) and all(age > timedelta(seconds=seconds) for age in ages)
 
+    @property
+    def confirmed(self) -> bool:
+        """Whether the cloud's clock confirms the host's. One clock alone ends nothing that runs."""
+        return self.cloud is not None and self.trusted
+
 
 class Kind(Enum):
     """What a pilot or VM is. The value is the word for people."""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from tfce.model.case import ALIVE, LIVING, Case, Clocks, Instance, Kind, Rules
 from tfce.model.pilot import Pilot
 from tfce.model.record import Record, Tombstone
-from tfce.model.vm import VM, Listing, Owner, State, precedence
+from tfce.model.vm import LIVELINESS, VM, Listing, Owner, State, precedence
 
 __all__ = [
     "DELETING_LIMIT",
@@ -69,7 +69,7 @@ class _Join:
         best: dict[str, VM] = {}
         asked = [vm for vm in self._snapshot.looked_up.values() if vm is not None]
         for vm in (*self._snapshot.listing.vms, *asked):
-            if vm.id not in best or _LIVELINESS[vm.state] < _LIVELINESS[best[vm.id].state]:
+            if vm.id not in best or LIVELINESS[vm.state] < LIVELINESS[best[vm.id].state]:
                 best[vm.id] = vm
         return best.values()
 
@@ -118,12 +118,13 @@ class _Join:
 
     def _own(self, bearers: list[VM], pilot: Pilot | None, instance: Instance | None) -> VM | None:
         """The VM that is the pilot's own, among those that bear its key; None where that one is not seen. The
-        state's word goes before the record's. Where neither has an id, the best takes it."""
+        state's word goes before the record's. Where neither has an id, the best takes it, be it gone."""
         known = instance.id if instance else pilot.id if pilot else ""
         if known:
             return next((vm for vm in bearers if vm.id == known), None)
         fit = (vm for vm in bearers if vm.state is not State.DELETED and not self._dismissed(vm.id))
-        return next(fit, None)
+        was = pilot is not None and all(vm.state is State.DELETED for vm in bearers)
+        return next(fit, None) or next((vm for vm in bearers if was), None)
 
     def _first(self, key: str, own: VM | None, pilot: Pilot | None, instance: Instance | None) -> Case | None:
         """The case of the VM that the state holds, else of the pilot's own."""
@@ -157,7 +158,7 @@ class _Join:
     def _aged(self, vm: VM, pilot: Pilot | None) -> Kind:
         clocks, rules = self._snapshot.clocks, self._snapshot.rules
         asked = pilot.requested_at if pilot else None
-        if clocks.older(rules.max_lifetime, asked, vm.created):
+        if clocks.confirmed and clocks.older(rules.max_lifetime, asked, vm.created):
             return Kind.OVERDUE
         if vm.state is State.BOOTING:
             return Kind.STUCK if clocks.older(rules.create_timeout, asked, vm.created) else Kind.BOOTING
@@ -182,8 +183,10 @@ class _Join:
     def _absence(self, key: str, node_id: str, stone: Tombstone | None) -> Kind:
         snapshot, pilot = self._snapshot, self._record.pilots.get(key)
         if not node_id:
-            # Nobody has a reference of it: should its VM appear after all, it is taken back in.
-            return Kind.NEVER_CREATED if snapshot.listing.complete else Kind.NOT_LISTED
+            # Nobody has a reference of it: should its VM appear after all, it is taken back in. A list that never
+            # is complete must not keep it for ever.
+            sure = snapshot.listing.complete or not self._young(pilot)
+            return Kind.NEVER_CREATED if sure else Kind.NOT_LISTED
         young = self._young(pilot)
         if node_id not in snapshot.looked_up:
             return Kind.NOT_LISTED if young else Kind.ABSENT
@@ -213,5 +216,3 @@ class _Join:
 
 
 _ENDS = {State.STOPPED: Kind.ENDED, State.FAILED: Kind.FAILED}
-_ORDER = ("RUNNING", "UNKNOWN", "BOOTING", "STOPPED", "FAILED", "DELETING", "DELETED")
-_LIVELINESS = {State[name]: place for place, name in enumerate(_ORDER)}

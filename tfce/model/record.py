@@ -97,6 +97,12 @@ class Record:
         newest = sorted(merged.values(), key=_worth, reverse=True)[:_TOMBSTONES]
         return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
 
+    def risen(self, ids: Iterable[str]) -> Record:
+        """This record without the tombstones of VMs that were only found gone, and are there after all."""
+        found = {node for node in ids if node in self.tombstones and not self.tombstones[node].dismissed}
+        kept = {node: stone for node, stone in self.tombstones.items() if node not in found}
+        return replace(self, tombstones=MappingProxyType(kept)) if found else self
+
     # -- the cloud's room ----------------------------------------------------------------------------------
 
     def without_room(self, reason: Reason, now: datetime, cooldown: int) -> Record:

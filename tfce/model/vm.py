@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -32,6 +32,9 @@ class State(Enum):
 
 
 OVER = frozenset((State.DELETING, State.DELETED))  # gone, or going
+# Of a VM that is shown in two states the liveliest counts: nobody is ended by the older of two answers.
+_LIVELIEST_FIRST = ("RUNNING", "UNKNOWN", "BOOTING", "STOPPED", "FAILED", "DELETING", "DELETED")
+LIVELINESS = {State[name]: place for place, name in enumerate(_LIVELIEST_FIRST)}
 
 
 @dataclass(frozen=True)
@@ -140,16 +143,6 @@ def pilot_key(vm: VM) -> str | None:
     """The key of the pilot that ``vm`` runs, or None for a VM that is no pilot of tfce's."""
     key = _tag(vm, "tfce:key") or ""
     return key if is_key(key) else None
-
-
-def by_key(vms: Iterable[VM]) -> dict[str, VM]:
-    """One VM for each key: one that lives before one that is gone, the older before the younger."""
-    best: dict[str, VM] = {}
-    for vm in sorted(vms, key=precedence):
-        key = pilot_key(vm)
-        if key is not None:
-            best.setdefault(key, vm)
-    return best
 
 
 def precedence(vm: VM) -> tuple[bool, datetime, str]:

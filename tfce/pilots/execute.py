@@ -35,7 +35,7 @@ def execute(services: Services, view: View, actions: Sequence[Action], operation
     if not actions:
         return Outcome(_settled(services, record))
     ending = [action for action in actions if action.verb is Verb.DESTROY]
-    outcome = Outcome(_begun(services, view, actions, ending, operation))
+    outcome = Outcome(_begun(services, view, actions, operation))
     if ending:
         _destroy(services, view, ending, outcome)
     _taint_off(services, actions)
@@ -45,12 +45,13 @@ def execute(services: Services, view: View, actions: Sequence[Action], operation
     return outcome
 
 
-def _begun(
-    services: Services, view: View, actions: Sequence[Action], ending: Sequence[Action], operation: Operation
-) -> Record:
-    """The record as it is before the cloud is asked: what is to end is buried, what lives is wanted."""
+def _begun(services: Services, view: View, actions: Sequence[Action], operation: Operation) -> Record:
+    """The record as it is before the cloud is asked: what is to end, or is gone, is buried; what lives is
+    wanted."""
     now = services.clock()
-    record = view.snapshot.record.buried(tombstone(one, why(services, one), now) for one in ending if one.case.id)
+    over = [one for one in actions if one.verb in (Verb.DESTROY, Verb.FORGET) and one.case.id]
+    record = view.snapshot.record.buried(tombstone(one, why(services, one), now) for one in over)
+    record = record.risen(one.case.id for one in actions if one.verb is Verb.ADOPT)
     record = record.including(_pilots(services, actions))
     record = record.begin(operation, [action.case.key for action in actions], now)
     return services.workspace.save(record)

@@ -10,7 +10,7 @@ from tfce.model.errors import CloudError, TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
 from tfce.model.reasons import Reason
 from tfce.model.record import Tombstone
-from tfce.model.vm import OVER, VM, by_key
+from tfce.model.vm import OVER, VM, precedence
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
 from tfce.pilots.services import Services
 from tfce.store.workspace import Workspace
@@ -113,7 +113,7 @@ def _find(services: Services, key: str, node_id: str) -> VM | None:
     nodes = services.cloud.vms(services.workspace.any_installation())
     if node_id:
         return next((node for node in nodes if node.id == node_id), None)
-    return by_key(nodes).get(key)
+    return min((node for node in nodes if node.key == key), key=precedence, default=None)
 
 
 def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:

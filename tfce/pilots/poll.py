@@ -44,7 +44,9 @@ class Poller:
         keeps its state. Raises ``CloudError`` when the list cannot be had. One call, whatever the number."""
         wanted = {instance_id(text): text for text in references}
         record = self._record()
-        done = {node: stone for node in wanted if (stone := record.tombstones.get(node)) and stone.final}
+        living = {pilot.id for pilot in record.pilots.values()}  # found gone once, and taken back in since
+        stones = {node: record.tombstones.get(node) for node in wanted if node not in living}
+        done = {node: stone for node, stone in stones.items() if stone and stone.final}
         states = {wanted[node]: stone.state.value for node, stone in done.items()}
         rest = {node: text for node, text in wanted.items() if node not in done}
         view = self._view(record) if rest else None

@@ -4,12 +4,13 @@ all."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from tfce.cloud.api import LOOK_UPS, Cloud
+from tfce.cloud import looks
+from tfce.cloud.api import Cloud
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
@@ -117,7 +118,7 @@ class Services:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
-        listing = _listing(self.cloud.vms(owner))
+        listing = looks.listing(self.cloud.vms(owner))
         record = _placed(record, state or {})
         record = self.check_home(record, listing.account or self._account(record, listing))
         clocks = Clocks(self.clock(), listing.cloud_time)
@@ -141,13 +142,7 @@ class Services:
     def look_up(self, ids: Collection[str]) -> dict[str, VM | None]:
         """Each VM by its id, None where the cloud says that there is none. One that it says nothing of is left
         out."""
-        found: dict[str, VM | None] = {}
-        for node_id in list(ids)[:LOOK_UPS]:
-            try:
-                found[node_id] = self.cloud.vm(node_id)
-            except CloudError as error:
-                log.warning("nothing is known of %s, its state is kept: %s", node_id, error.message)
-        return found
+        return looks.look_up(self.cloud, ids)
 
     def _warn(self, clocks: Clocks, listing: Listing, cases: Collection[Case]) -> None:
         if clocks.worth_saying:
@@ -165,12 +160,6 @@ def _placed(record: Record, state: Mapping[str, Instance]) -> Record:
     """``record`` with the ids that only the state knows: version 0.1 did not write them down."""
     ids = {key: one.id for key, one in state.items() if key in record.pilots and not record.pilots[key].id}
     return record.placed(ids) if ids else record
-
-
-def _listing(found: Sequence[VM]) -> Listing:
-    """What a cloud listed, with what it says of its list."""
-    complete, account = getattr(found, "complete", True), getattr(found, "account", "")
-    return Listing(tuple(found), complete, getattr(found, "cloud_time", None), account)
 
 
 def no_room(vm: VM) -> bool:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.pool import run_pool
 from tfce.cloud.shape import Shape
 from tfce.model.batches import are_halves
+from tfce.model.case import Case
+from tfce.model.case import Kind as Is
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
-from tfce.model.vm import OVER, VM, State, by_key, pilot_key
+from tfce.model.vm import OVER, VM, State
+from tfce.provider.refresh import judged
 from tfce.provider.requests import Request, needed
 
 _LONGEST_PAUSE = 30.0  # seconds between two tries while the cloud throttles
@@ -39,6 +43,10 @@ class ApplyOptions:
     only: frozenset[str] | None = None
     make: bool = True
     stop: threading.Event = field(default_factory=threading.Event)
+
+
+_ANY = ApplyOptions()
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
@@ -72,18 +80,13 @@ def reconcile(
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
     search = options.make and not dropped
     nodes = _existing(cloud, shape, missing, requests) if search else cloud.vms(shape.owner)
-    found = by_key(filter(shape.owner.owns, nodes))
-    for key in dropped:
-        node = found.get(key)
-        if node is not None and node.state is not State.DELETED:
-            outcome.ids[key] = known[key]
-            outcome.kept[key] = f"its VM {node.id} still exists ({node.raw_state})"
-    for key in missing:
-        if key in found:
-            _take(key, found[key], outcome)
-        elif not options.make:
-            outcome.refused[key] = Reason(Kind.GONE, "the cloud lists no VM of it, and none is to be made")
-    lost = _make(cloud, shape, [one for one in requests if _due(one, found, contexts, outcome)], options, outcome)
+    for case in _judged(cloud, shape, missing, nodes, {key: known[key] for key in dropped}):
+        if case.recorded:
+            _take(case, options, outcome)
+        elif case.occupies:
+            outcome.ids[case.key] = case.id
+            outcome.kept[case.key] = _there(case)
+    lost = _make(cloud, shape, [one for one in requests if _due(one, contexts, outcome)], options, outcome)
     if lost:
         _look_again(cloud, shape, lost, outcome)
     return outcome
@@ -100,20 +103,45 @@ def _existing(cloud: Cloud, shape: Shape, keys: Collection[str], requests: Colle
     return cloud.find_existing(shape, [key for key in keys if key not in of_batches], batches)
 
 
-def _take(key: str, node: VM, outcome: Outcome) -> None:
-    """Take a VM that exists over, if it is of use."""
-    if node.state in OVER:
-        outcome.refused[key] = _once(f"its VM {node.id} is gone")
-    elif node.state is State.FAILED:
-        vague = Reason(Kind.UNCLASSIFIED, f"its VM {node.id} is in state {node.raw_state}", node.raw_state)
-        outcome.refused[key] = node.fault or vague
-    else:
-        outcome.ids[key] = node.id
+def _judged(
+    cloud: Cloud, shape: Shape, keys: Collection[str], nodes: Sequence[VM], known: Mapping[str, str] = _NONE
+) -> list[Case]:
+    """The cases of the pilots ``keys``, in that order, which have no VM yet as far as the state knows; then those
+    of the ``known``."""
+    cases = judged(cloud, shape.owner, dict.fromkeys(keys, ""), known, nodes)
+    own = {case.key: case for case in cases if case.recorded}
+    return [own[key] for key in keys] + [case for case in cases if case.instance is not None]
 
 
-def _due(one: Request, found: Mapping[str, VM], contexts: Path, outcome: Outcome) -> bool:
+def _take(case: Case, options: ApplyOptions, outcome: Outcome) -> None:
+    """What becomes of a pilot without a VM, before any is made: one that exists is taken over, if it is of use."""
+    if case.kind in (Is.VANISHED, Is.DELETING):
+        outcome.refused[case.key] = _once(f"its VM {case.id} is gone")
+    elif case.vm is not None and case.kind is Is.FAILED:
+        outcome.refused[case.key] = case.vm.fault or _vague(case.vm)
+    elif case.vm is not None:
+        outcome.ids[case.key] = case.id
+    elif not options.make:
+        outcome.refused[case.key] = Reason(Kind.GONE, "the cloud lists no VM of it, and none is to be made")
+    elif case.kind is not Is.NEVER_CREATED and options.only is None:
+        # Whoever applies by hand may ask for one that was asked for before: tfce's own runs are about new ones.
+        text = "the cloud's list is not complete: it may have a VM already"
+        outcome.refused[case.key] = Reason(Kind.UNREACHABLE, text)
+
+
+def _vague(vm: VM) -> Reason:
+    return Reason(Kind.UNCLASSIFIED, f"its VM {vm.id} is in state {vm.raw_state}", vm.raw_state)
+
+
+def _there(case: Case) -> str:
+    if case.vm is None:
+        return f"nobody knows whether its VM {case.id} still exists"
+    return f"its VM {case.id} still exists ({case.vm.raw_state})"
+
+
+def _due(one: Request, contexts: Path, outcome: Outcome) -> bool:
     """Whether the call is to be made; if not, its pilots without a VM are refused."""
-    open_ = [key for key in one.keys if key not in found and key not in outcome.refused]
+    open_ = [key for key in one.keys if key not in outcome.ids and key not in outcome.refused]
     why: Reason | None = None
     if one.text is None:
         cure = "new pilots are started by `tfce submit`"
@@ -137,7 +165,7 @@ def _make(
 
     def make(own: Cloud, one: Request) -> bool:
         try:
-            _started(one, _ask(own, shape, one, options), outcome)
+            _started(own, shape, one, _ask(own, shape, one, options), outcome)
         except CloudError as error:
             reason = error.reason.saying(_ECHO.sub("…", error.reason.text))
             if reason.kind is Kind.UNREACHABLE:
@@ -170,28 +198,28 @@ def _ask(cloud: Cloud, shape: Shape, one: Request, options: ApplyOptions) -> str
     raise CloudError("Terraform was stopped before it was asked for", Kind.STOPPED)
 
 
-def _started(one: Request, answer: str | list[VM], outcome: Outcome) -> None:
+def _started(cloud: Cloud, shape: Shape, one: Request, answer: str | list[VM], outcome: Outcome) -> None:
     """Record what a call that was granted gave."""
     if isinstance(answer, str):
         outcome.ids[one.keys[0]] = answer
         return
-    nodes = {pilot_key(node): node for node in answer}
-    text = f"the cloud granted {len(nodes)} of {len(one.keys)} VMs: quota or capacity allow no more now"
+    text = f"the cloud granted {len(answer)} of {len(one.keys)} VMs: quota or capacity allow no more now"
     few = Reason(Kind.NOT_GRANTED, text)
-    for key in one.keys:
-        if key in nodes:
-            _take(key, nodes[key], outcome)
+    for case in _judged(cloud, shape, one.keys, answer):
+        if case.vm is not None:
+            _take(case, _ANY, outcome)
         else:
-            outcome.refused[key] = few
+            outcome.refused[case.key] = few
 
 
 def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, Reason], outcome: Outcome) -> None:
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:
-        found = by_key(filter(shape.owner.owns, _existing(cloud, shape, keys, lost)))
+        cases = _judged(cloud, shape, keys, _existing(cloud, shape, keys, lost))
     except CloudError:
-        found = {}
+        cases = []
+    found = {case.key: case.vm for case in cases if case.vm}
     for one, reason in lost.items():
         for key in one.keys:
             if key in found and found[key].state not in (*OVER, State.FAILED):

@@ -1,13 +1,18 @@
-"""What a refresh sees: what became of the pilots that the state knows."""
+"""What the provider sees of its pilots: their cases, as ``reconcile`` has them, and what a refresh says."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from tfce.cloud.api import LOOK_UPS, Cloud
-from tfce.model.errors import CloudError
-from tfce.model.vm import VM, Owner, State
+from tfce.cloud.api import Cloud
+from tfce.cloud.looks import listing, look_up
+from tfce.model.case import Case, Clocks, Instance, Kind
+from tfce.model.pilot import Pilot, moment
+from tfce.model.reconcile import Snapshot, reconcile
+from tfce.model.record import Record
+from tfce.model.vm import VM, Owner
 
 
 @dataclass
@@ -18,39 +23,59 @@ class Refresh:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def refresh(cloud: Cloud, owner: Owner, known: Mapping[str, str]) -> Refresh:
+def judged(
+    cloud: Cloud, owner: Owner, wanted: Mapping[str, str], known: Mapping[str, str], found: Sequence[VM]
+) -> list[Case]:
+    """The cases of the ``wanted`` pilots (key to when they were asked for) and of those that the state knows by
+    the ids ``known``, where the cloud listed ``found``. What it does not show is asked for by its id."""
+    now = datetime.now(UTC)
+    seen = listing(found)
+    pilots = (Pilot(key, _time(text, now), "", known.get(key, "")) for key, text in wanted.items())
+    state = {key: Instance(node_id) for key, node_id in known.items()}
+    record = Record(owner.installation).including(pilots)
+    snapshot = Snapshot(record, seen, Clocks(now, seen.cloud_time), owner, state=state)
+    cases = reconcile(snapshot)
+    absent = [case.id for case in cases if case.kind is Kind.ABSENT]
+    return reconcile(replace(snapshot, looked_up=look_up(cloud, absent))) if absent else cases
+
+
+def _time(text: str, now: datetime) -> datetime:
+    try:
+        return moment(text)
+    except ValueError:
+        return now  # somebody else's pilots: of no age that decides anything
+
+
+def refresh(cloud: Cloud, owner: Owner, wanted: Mapping[str, str], known: Mapping[str, str]) -> Refresh:
     """What became of the ``known`` pilots, in one list call. Raises ``CloudError`` when it cannot be had; an
     empty list is not believed."""
-    found = Refresh()
+    result = Refresh()
     if not known:
-        return found
-    nodes = {node.id: node for node in cloud.vms(owner)}
-    absent = {key: node_id for key, node_id in known.items() if node_id not in nodes}
-    if len(absent) == len(known) > 1:
-        found.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
-        return found
-    for key, node_id in list(absent.items())[:LOOK_UPS]:
-        try:
-            node = cloud.vm(node_id)
-        except CloudError as error:
-            found.notes[key] = f"the list does not show its VM {node_id}: {error.message}"
-            continue
-        if node is None:
-            found.gone.append(key)
-            found.notes[key] = f"its VM {node_id} has vanished; `tfce reap` forgets it"
-        else:
-            nodes[node_id] = node
-    for key, node_id in known.items():
-        if node_id in nodes:
-            _note(key, nodes[node_id], found)
-    return found
+        return result
+    found = cloud.vms(owner)
+    listed = {vm.id for vm in found}
+    if len(known) > 1 and listed.isdisjoint(known.values()):
+        result.notes["*"] = f"the cloud lists none of {len(known)} pilots, which is not believed"
+        return result
+    born = {key: text for key, text in wanted.items() if key in known}
+    for case in judged(cloud, owner, born, known, found):
+        if case.instance is not None:
+            _note(case, result)
+    return result
 
 
-def _note(key: str, node: VM, found: Refresh) -> None:
-    if node.state is State.DELETED:
-        found.gone.append(key)
-        found.notes[key] = f"its VM {node.id} was removed ({node.raw_state}); `tfce reap` forgets it"
-    elif node.state is State.STOPPED:
-        found.notes[key] = f"its VM {node.id} has stopped; `tfce reap` removes it"
-    elif node.state is State.FAILED:
-        found.notes[key] = f"its VM {node.id} has failed: {node.fault or node.raw_state}; `tfce reap` removes it"
+def _note(case: Case, result: Refresh) -> None:
+    word = case.vm.raw_state if case.vm else ""
+    if case.kind in (Kind.VANISHED, Kind.STALE):
+        result.gone.append(case.key)
+        what = f"was removed ({word})" if word else "has vanished"
+        result.notes[case.key] = f"its VM {case.id} {what}; `tfce reap` forgets it"
+    elif case.kind is Kind.ENDED:
+        result.notes[case.key] = f"its VM {case.id} has stopped; `tfce reap` removes it"
+    elif case.kind is Kind.FAILED:
+        fault = case.vm.fault if case.vm else None
+        result.notes[case.key] = f"its VM {case.id} has failed: {fault or word}; `tfce reap` removes it"
+    elif case.kind in (Kind.ABSENT, Kind.NOT_LISTED):
+        result.notes[case.key] = (
+            f"the list does not show its VM {case.id}, and the cloud did not say that it is gone"
+        )

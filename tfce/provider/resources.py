@@ -19,7 +19,6 @@ from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reasons import Reason
 from tfce.model.vm import Owner
 from tfce.provider import pilots
-from tfce.provider.refresh import refresh
 from tfce.provider.run import Run
 
 State = dict[str, Any]
@@ -159,7 +158,7 @@ class Pilots(Resource):  # type: ignore[misc]
         ids = current["ids"] or {}
         try:
             with self._provider.cloud() as cloud:
-                seen = refresh(cloud, _owner(current), ids)
+                seen = refresh(cloud, _owner(current), current["pilots"] or {}, ids)
         except (CloudError, ConfigError) as error:
             ctx.diagnostics.add_error("The pilots cannot be listed", error.message)
             return current

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import contextlib
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
+from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
 from tfce.model.batches import halves
 from tfce.model.errors import CloudError
-from tfce.model.pilot import Batch
+from tfce.model.pilot import Batch, timestamp
 from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
 from tfce.provider.pilots import ApplyOptions, Outcome, reconcile
@@ -22,12 +24,13 @@ from tfce.provider.refresh import refresh
 OWNER = Owner("site", "cloud.example.org", "long")
 SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
 KEYS = [f"{n:08X}" for n in range(1, 6)]
+OLD = dict.fromkeys(KEYS, "2026-01-01T00:00:00Z")  # when they were asked for
 ONE = ApplyOptions(parallelism=1)
 
 
 @pytest.fixture
 def cloud() -> FakeCloud:
-    return FakeCloud(Sky())
+    return FakeCloud(Sky(tells_time=False))  # its clock is not the host's
 
 
 @pytest.fixture
@@ -270,25 +273,58 @@ def test_batches_that_halve_one_another_use_all_the_room(cloud: FakeCloud, tmp_p
 def test_a_refresh_is_one_list_and_tells_each_end_apart(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.calls.clear()
-    assert refresh(cloud, OWNER, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
+    assert refresh(cloud, OWNER, OLD, ids).notes == {} and dict(cloud.calls) == {"DescribeInstances": 1}
     cloud.sky.stop(ids[KEYS[0]])
     cloud.sky.set(ids[KEYS[1]], State.FAILED, "disk full")
     cloud.sky.set(ids[KEYS[2]], State.DELETED)
     cloud.sky.vanish(ids[KEYS[3]])
-    seen = refresh(cloud, OWNER, ids)
+    seen = refresh(cloud, OWNER, OLD, ids)
     assert sorted(seen.gone) == KEYS[2:4] and set(seen.notes) == set(KEYS[:4])
     assert "stopped" in seen.notes[KEYS[0]] and "disk full" in seen.notes[KEYS[1]]
     assert "vanished" in seen.notes[KEYS[3]]
 
 
+@pytest.mark.parametrize("why", ["young", "clocks", "silent"])
+def test_a_refresh_forgets_nobody_of_whom_the_cloud_cannot_know(
+    cloud: FakeCloud, contexts: Path, why: str
+) -> None:
+    ids = run(cloud, contexts).ids
+    cloud.sky.vanish(ids[KEYS[0]])  # a list and a look-up lag behind a creation
+    cloud.sky.tells_time = why == "clocks"
+    if why == "silent":
+        cloud.sky.at("node", CloudError("no answer", "unreachable"))
+    young = dict.fromkeys(KEYS, timestamp(datetime.now(UTC)))
+    seen = refresh(cloud, OWNER, young if why == "young" else OLD, ids)
+    assert seen.gone == [] and "did not say that it is gone" in seen.notes[KEYS[0]]
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_dismissed_pilot_that_no_list_shows_is_not_forgotten(
+    cloud: FakeCloud, contexts: Path, shown: bool
+) -> None:
+    known = run(cloud, contexts).ids
+    cloud.sky.hidden = {known[KEYS[0]]}
+    if not shown:
+        cloud.sky.at("node", CloudError("no answer", "unreachable"))
+    outcome = run(cloud, contexts, KEYS[1:], known)
+    assert outcome.ids == known and set(outcome.kept) == {KEYS[0]}
+
+
+def test_an_apply_by_hand_makes_nothing_beside_a_list_with_gaps(cloud: FakeCloud, contexts: Path) -> None:
+    cloud.vms = lambda *owners: Listing(complete=False)
+    assert "not complete" in str(run(cloud, contexts, KEYS[:1]).refused[KEYS[0]])
+    outcome = run(cloud, contexts, KEYS[:1], options=ApplyOptions(1, only=frozenset(KEYS[:1])))
+    assert set(outcome.ids) == set(KEYS[:1])  # it is new: no VM can bear it yet
+
+
 def test_an_empty_list_is_not_believed(cloud: FakeCloud, contexts: Path) -> None:
     ids = run(cloud, contexts).ids
     cloud.sky.at("list", Empty())
-    seen = refresh(cloud, OWNER, ids)
+    seen = refresh(cloud, OWNER, OLD, ids)
     assert seen.gone == [] and "not believed" in seen.notes["*"]
 
 
 def test_a_refresh_of_a_cloud_that_is_away_raises(cloud: FakeCloud) -> None:
     cloud.sky.down = "no route"
     with pytest.raises(CloudError):
-        refresh(cloud, OWNER, {KEYS[0]: "i-1"})
+        refresh(cloud, OWNER, OLD, {KEYS[0]: "i-1"})
