@@ -19,7 +19,7 @@ from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.history import PilotLog, pilot_log
 from tfce.pilots.meter import Meter, Run
-from tfce.pilots.poll import Poller, Seen
+from tfce.pilots.poll import Memory, Poller, Seen
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
@@ -48,8 +48,8 @@ class Fleet:
         self._services = Services(workspace, provisioner, cloud, clock)
         self._lists, age = lists, self.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
-        self._poller = Poller(shared, set())
         self._meter = Meter(workspace, cloud, clock)
+        self._poller = Poller(shared, Memory())
 
     def _writing(self) -> AbstractContextManager[None]:
         """No list from before or meanwhile is good for this queue afterwards."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from tfce.model import policy
 from tfce.model.errors import ConfigError
@@ -32,12 +33,20 @@ class Seen:
         return self.pilot.made.corrected(self.vm.made) if self.vm else self.pilot.made
 
 
+@dataclass
+class Memory:
+    """What this process saw before: VMs that had ``stopped``, and since when the cloud has known none of the
+    pilots ``absent``, which no record knows either."""
+
+    stopped: set[str] = field(default_factory=set)
+    absent: dict[str, datetime] = field(default_factory=dict)
+
+
 class Poller:
     """The verbs ``poll``, ``count`` and ``status`` of one queue. They take no lock and write nothing."""
 
-    def __init__(self, services: Services, stopped_once: set[str]) -> None:
-        self._services = services
-        self._stopped_once = stopped_once
+    def __init__(self, services: Services, memory: Memory) -> None:
+        self._services, self._memory = services, memory
 
     def poll(self, references: Iterable[str]) -> dict[str, str]:
         """DIRAC's state of each pilot by reference. A pilot that nobody can speak for now is left out: it
@@ -52,7 +61,7 @@ class Poller:
         view = self._view(record) if rest else None
         if view is None:
             return states
-        self._stopped_once |= {case.id for case in view.cases if case.vm and case.vm.state is State.STOPPED}
+        self._memory.stopped |= {case.id for case in view.cases if case.vm and case.vm.state is State.STOPPED}
         found = self._found(view, rest)
         words = {text: self._word(node, found.get(node), record) for node, text in rest.items()}
         return states | {text: word for text, word in words.items() if word is not None}
@@ -83,10 +92,21 @@ class Poller:
         return cases | {node: self._stranger(node, vm, view) for node, vm in unknown.items()}
 
     def _stranger(self, node: str, vm: VM | None, view: View) -> Case:
-        """A pilot that the record does not know: another host's, or from before it was lost."""
-        if vm is not None and not view.snapshot.owner.same_queue(vm):
+        """A pilot that the record does not want: another host's, from before it was lost, or a removed one."""
+        if vm is None:
+            return Case("", node, Kind.VANISHED if self._long_absent(node, view) else Kind.NOT_LISTED)
+        if not view.snapshot.owner.same_queue(vm):
             return Case("", node, Kind.NOT_LISTED)  # nobody of ours: nothing is said of it
-        return Case("", node, Kind.VANISHED if vm is None else Kind.FOREIGN, vm=vm)
+        return Case("", node, Kind.FOREIGN, vm=vm)
+
+    def _long_absent(self, node: str, view: View) -> bool:
+        """Whether a VM that the cloud does not know cannot be one that it does not know yet: its removal was
+        asked for, or it has been asked after for longer than a new one needs to appear."""
+        if node in view.snapshot.record.tombstones:
+            return True
+        now = self._services.clock()
+        since = self._memory.absent.setdefault(node, now)
+        return now - since >= timedelta(seconds=self._services.rules.grace)
 
     def _word(self, node: str, case: Case | None, record: Record) -> str | None:
         stone = record.tombstones.get(node)
@@ -94,10 +114,10 @@ class Poller:
             return _removed(stone)
         if case.kind is Kind.FOREIGN and case.vm is not None:
             return case.vm.state.word
-        if case.kind is Kind.VANISHED and node in self._stopped_once:
+        if case.kind is Kind.VANISHED and node in self._memory.stopped:
             return State.STOPPED.value
         word = policy.word(case)
-        return _removed(stone) if word is None or case.kind is Kind.DELETING else word
+        return (_removed(stone) or word) if word is None or case.kind is Kind.DELETING else word
 
     def count(self) -> dict[str, int]:
         """How many of the queue's own pilots wait and run, by DIRAC's names."""
@@ -119,5 +139,6 @@ class Poller:
 
 
 def _removed(stone: Tombstone | None) -> str | None:
-    """The word for a pilot that the cloud does not show, by what is remembered of its removal."""
-    return stone.state.value if stone is not None and stone.accepted else None
+    """The word for a pilot that the cloud does not show, or still removes, by what is remembered of its removal.
+    That a cloud took the request is no word that the VM is gone: it may go on for hours, or come back."""
+    return stone.state.value if stone is not None and stone.final else None
