@@ -43,6 +43,7 @@ RAW = {
     State.RUNNING: "running",
     State.STOPPED: "stopped",
     State.FAILED: "error",
+    State.DELETING: "shutting-down",
     State.DELETED: "terminated",
     State.UNKNOWN: "rescued",
 }

@@ -13,6 +13,7 @@ from tests.worlds import ALIVE, KEY, RULES, STRANGERS, Toy, World, snapshot, tol
 from tfce.model.policy import Action, Verb, occupancy, plan, settle, sweep, word
 from tfce.model.reconcile import Case, Kind, Snapshot, reconcile
 from tfce.model.vm import State
+from tfce.pilots import audit
 
 LEAST = 100_000  # worlds: the walk cannot become an empty one unseen
 
@@ -183,6 +184,18 @@ def law_h_a_dismissed_vm_ends_when_it_is_seen(seen: Seen) -> Iterator[str]:
     for node_id, state, _ in seen.world.vms if seen.world.tags != "elsewhere" else ():
         if dismissed(seen.world, node_id) and state in ALIVE and seen.world.shown(node_id) and node_id not in ends:
             yield f"{node_id} was dismissed, is seen, and goes on"
+
+
+def law_i_an_audit_shows_what_a_sweep_acts_on(seen: Seen) -> Iterator[str]:
+    acts = {id(action.case): action for action in seen.swept}
+    for case in seen.cases:
+        if case.kind is Kind.FOREIGN:
+            continue
+        row = audit._row(case, acts.get(id(case)))
+        if id(case) in acts and not row.cure:
+            yield f"{case.id} is acted on, and an audit says that it is well: {row.verdict}"
+        if "tfce reap" in row.cure and id(case) not in acts:
+            yield f"{case.id} is {row.verdict} ({row.cure}), and no sweep does anything"
 
 
 LAWS = tuple(value for name, value in list(globals().items()) if name.startswith("law_"))

@@ -122,6 +122,11 @@ def plan(cases: Iterable[Case], decide: Decision, clocks: Clocks) -> list[Action
     return [action for action in actions if action.verb is not Verb.KEEP]
 
 
+def due(cases: Collection[Case], drain: Drain | None, clocks: Clocks) -> list[Action]:
+    """All that a sweep acts on, and an audit shows."""
+    return plan(cases, sweep, clocks) + drained(cases, drain, clocks)
+
+
 def drained(cases: Iterable[Case], drain: Drain | None, clocks: Clocks) -> list[Action]:
     """The removals that the deadline of ``drain`` asks for, once it has passed by a clock that can be trusted."""
     if drain is None or drain.deadline is None or not clocks.trusted or clocks.host < drain.deadline:

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tfce.model import policy
+from tfce.model.endings import Cause
 from tfce.model.errors import TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
-from tfce.model.policy import Verb
+from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import LIVING, Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.pilots.execute import execute
@@ -55,7 +56,7 @@ _VERDICTS: Mapping[Kind, tuple[str, str]] = {
     Kind.NEVER_CREATED: ("never created", _NEXT),
     Kind.STALE: ("stale", _NEXT),
     Kind.DUPLICATE: ("duplicate", _REAP),
-    Kind.DOUBTFUL: ("doubtful", _NEXT),
+    Kind.DOUBTFUL: ("doubtful", "ask again: which of two VMs is the pilot's is not known yet"),
 }
 
 
@@ -66,7 +67,9 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
     services.check_home(record)
     view = services.view(record, services.terraform.instances())
-    rows = [_row(case) for case in view.cases if case.kind is not Kind.FOREIGN and not _left_over(case)]
+    actions = {id(one.case): one for one in policy.due(view.cases, record.drain, view.clocks)}
+    shown = [(case, actions.get(id(case))) for case in view.cases if case.kind is not Kind.FOREIGN]
+    rows = [_row(case, action) for case, action in shown if action or not _left_over(case)]
     return rows if known is None else _against(rows, known, record.tombstones)
 
 
@@ -75,19 +78,24 @@ def _left_over(case: Case) -> bool:
     return case.vm is not None and not case.vm.claimed and case.pilot is None and case.instance is None
 
 
-def _row(case: Case) -> Row:
-    verdict, cure = _verdict(case)
+def _row(case: Case, action: Action | None = None) -> Row:
+    """The row of a case; ``action``: what the next sweep does about it."""
+    verdict, cure = _verdict(case, action)
     found = reference(case.id) if case.id else "-"
     in_state = case.instance is not None and (case.instance.id == case.id or case.vm is None)
     return Row(case.key, found, case.recorded, in_state, case.vm.raw_state if case.vm else "-", verdict, cure)
 
 
-def _verdict(case: Case) -> tuple[str, str]:
+def _verdict(case: Case, action: Action | None) -> tuple[str, str]:
+    if action is not None and action.cause is Cause.DRAINED:
+        return "drained", _REAP
+    if action is not None and case.kind is Kind.DELETING:
+        return "deleting for too long", "tfce reap CE/QUEUE asks for it again"
     if case.kind not in _OK:
         return _VERDICTS[case.kind]
-    if not case.recorded:
+    if case.pilot is None:
         return ("orphan" if case.instance is None else "unlisted"), _NEXT
-    if case.instance is None or case.instance.id != case.id:
+    if case.instance is None or not case.instance.id == case.pilot.id == case.id:
         return "unrecorded", _NEXT
     return ("tainted", _NEXT) if case.instance.tainted else ("ok", "")
 

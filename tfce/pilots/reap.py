@@ -89,9 +89,8 @@ class Reaper:
         return sweep
 
     def _decided(self, view: View) -> tuple[list[Action], list[Action]]:
-        actions = policy.plan(view.cases, policy.sweep, view.clocks)
-        share, drain = self._queue.workspace.reap_share, view.snapshot.record.drain
-        actions += policy.drained(view.cases, drain, view.clocks)
+        actions = policy.due(view.cases, view.snapshot.record.drain, view.clocks)
+        share = self._queue.workspace.reap_share
         return policy.within_budget([one for one in actions if one.verb is not Verb.LOOK_UP], view.alive, share)
 
     def _told(self, view: View, actions: Sequence[Action], held: Sequence[Action], outcome: Outcome) -> Sweep:
@@ -211,8 +210,10 @@ class Reaper:
         are."""
         services, sweep = self._services, Sweep()
         known = self._workspace.file.salvaged() if self._workspace.exists else None
-        view = services.view(Record(known.installation if known else ""), None, look_up=False)
-        cases = [one.case for node in wanted if (one := self._claimed(node, view, sweep))]
+        view = services.view(known or Record(""), None, look_up=False)
+        claimed = [one.case for node in wanted if (one := self._claimed(node, view, sweep))]
+        cases = [case for case in claimed if case.vm is not None]
+        sweep.failed |= {reference(case.id): _LATER for case in claimed if case.vm is None}
         refused = self._cloud.destroy([case.id for case in cases])
         sweep.failed |= {reference(node_id): reason for node_id, reason in refused.items()}
         done = [Action(Verb.DESTROY, case, Cause.KILLED) for case in cases if case.id not in refused]
@@ -220,6 +221,9 @@ class Reaper:
         alive = sum(1 for case in view.cases if case.vm and case.vm.state is not State.DELETED)
         sweep.kept = max(0, alive - len(done))
         return sweep
+
+
+_LATER = "is not listed yet, and its removal cannot be remembered now: ask again"
 
 
 def _stands(case: Case) -> bool:
@@ -233,7 +237,7 @@ def _doubted(services: Services, known: Record, view: View) -> View:
     seen = any(_stands(case) for case in view.cases)
     placed = sum(1 for pilot in record.pilots.values() if pilot.id)
     now = view.clocks.host.replace(microsecond=0)
-    if record.home != known.home:  # the list says whose account it is
+    if record != known:  # whose account it is, ids, times that were ahead of the clock
         record = services.workspace.save(record)
     if not seen and placed > 1:
         if view.clocks.trusted and (record.unseen_since is None or record.unseen_since > now):

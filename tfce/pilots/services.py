@@ -12,7 +12,7 @@ from typing import Protocol
 from tfce.cloud import looks
 from tfce.cloud.api import Cloud
 from tfce.config.options import Queue
-from tfce.model.errors import CloudError, ConfigError
+from tfce.model.errors import ConfigError, TfceError
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
 from tfce.model.record import Home, Record
 from tfce.model.trace import phase
@@ -102,7 +102,7 @@ class Services:
     def _placed(self) -> bool:
         try:
             return bool(self.terraform.instances())
-        except CloudError:
+        except TfceError:
             return True
 
     def _elsewhere(self, home: Home, here: Home, record: Record) -> ConfigError:

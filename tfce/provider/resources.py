@@ -19,6 +19,7 @@ from tfce.model.errors import CloudError, ConfigError
 from tfce.model.reasons import Reason
 from tfce.model.vm import Owner
 from tfce.provider import pilots
+from tfce.provider.refresh import refresh
 from tfce.provider.run import Run
 
 State = dict[str, Any]
