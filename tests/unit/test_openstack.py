@@ -62,6 +62,7 @@ def test_a_server_on_its_way_out_is_being_deleted_and_a_fault_is_the_reason() ->
     [
         ({"status": "SHUTOFF"}, "2026-01-02T03:09:05+00:00"),
         ({"status": "ERROR"}, "2026-01-02T03:09:05+00:00"),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "deleting"}, "2026-01-02T03:09:05+00:00"),
         ({"status": "ACTIVE"}, None),
         ({"status": "PAUSED"}, None),
         ({"status": "SHUTOFF", "updated": None}, None),

@@ -37,6 +37,7 @@ class Nova:
     now: int = 0
     most: int = 0
     url: str = ""
+    whose: dict[str, object] = field(default_factory=lambda: {"project": {"id": "0a1b", "name": "p"}})
     over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,7 +51,7 @@ class Nova:
             }
             for kind, name, path in kinds
         ]
-        return {"catalog": services, "expires_at": self.expires, "user": {"id": "u", "name": "u"}}
+        return {"catalog": services, "expires_at": self.expires, "user": {"id": "u", "name": "u"}, **self.whose}
 
     def delete(self, node_id: str) -> int:
         with self.lock:
@@ -125,6 +126,20 @@ def another(nova: Nova, make_queue: MakeQueue) -> Callable[..., Cloud]:
 def cloud(another: Callable[..., Cloud]) -> Cloud:
     """A cloud that has listed its VMs, as it has before anything is removed."""
     return another()
+
+
+def test_the_account_is_the_project_of_the_login_and_costs_nothing(nova: Nova, cloud: Cloud) -> None:
+    asked = dict(nova.asked)
+    assert cloud.account() == "0a1b" == cloud.clone().account()
+    assert cloud.vms(OWNER).account == "0a1b" and nova.asked == asked
+
+
+@pytest.mark.parametrize("whose", [{}, {"project": None}, {"project": {"id": 7}}, {"project": {"id": "a\nb"}}])
+def test_a_login_that_does_not_say_whose_it_is(
+    nova: Nova, another: Callable[..., Cloud], whose: dict[str, object]
+) -> None:
+    nova.whose = whose
+    assert another().account() == ""
 
 
 def test_many_are_removed_side_by_side_with_one_login(nova: Nova, cloud: Cloud) -> None:

@@ -59,7 +59,8 @@ class OpenStack:
         return Preflight(spec, self._session).all()
 
     def account(self) -> str:
-        return ""  # the project of the options is part of the queue's home; a list of servers names it, too
+        self._session.token()
+        return self._session.login.project
 
     def token(self) -> str:
         return self._session.token()

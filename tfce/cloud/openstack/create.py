@@ -7,11 +7,12 @@ from typing import Any
 
 from tfce.cloud.openstack.parse import COLON, bearing
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.openstack.vms import bare, destroy, existing
+from tfce.cloud.openstack.vms import bare, destroy, existing, one
 from tfce.cloud.records import OddError, identity
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.userdata import as_base64
 from tfce.model.vm import VM
 
@@ -20,7 +21,24 @@ log = logging.getLogger("tfce.cloud")
 
 def create(session: Session, shape: Shape, key: str, user_data: str) -> str:
     """Ask for the VM of pilot ``key``; its id."""
-    return _post(session, f"starting pilot {key}", shape, _server(shape, key, user_data))
+    made = _post(session, f"starting pilot {key}", shape, _server(shape, key, user_data))
+    if session.login.first_server():
+        _looked_at(session, made, _metadata(shape, key))
+    return made
+
+
+def _looked_at(session: Session, made: str, tags: dict[str, str]) -> None:
+    """Nova's answer does not show a server's metadata: the first of a login is looked at. Of one that bears none
+    each server is. Raises ``CloudError`` where it takes none, and was removed again."""
+    try:
+        vm = one(session, made)
+    except CloudError:
+        vm = None  # it was made, and its id is known: that is not in doubt
+    if vm is None or vm.claimed:
+        return
+    session.login.dropped_metadata()
+    if _tagged(session, vm, tags) is None:
+        raise CloudError(f"{made}: the cloud takes no metadata; it was removed again", Kind.CONFIGURATION)
 
 
 def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
@@ -40,15 +58,21 @@ def _claimed(session: Session, shape: Shape, batch: Batch) -> list[VM]:
     tags = _metadata(shape, batch)
     found: list[VM] = []
     for vm in bare(session, shape, batch):
-        try:
-            session.ask(f"tagging {vm.id}", f"/servers/{vm.id}/metadata", method="POST", data={"metadata": tags})
-        except CloudError as error:
-            if not destroy(session, [vm.id]):
-                log.warning("%s bore no metadata (%s) and was removed again", vm.id, error.message)
-                continue
-            log.warning("%s bears no metadata, and nova does not remove it: %s", vm.id, error.message)
-        found.append(bearing(vm, tags))
+        claimed = _tagged(session, vm, tags)
+        found += [claimed] if claimed else []
     return found
+
+
+def _tagged(session: Session, vm: VM, tags: dict[str, str]) -> VM | None:
+    """A server with its metadata, given again; None for one that takes none, and was removed again."""
+    try:
+        session.ask(f"tagging {vm.id}", f"/servers/{vm.id}/metadata", method="POST", data={"metadata": tags})
+    except CloudError as error:
+        if not destroy(session, [vm.id]):
+            log.warning("%s bore no metadata (%s) and was removed again", vm.id, error.message)
+            return None
+        log.warning("%s bears no metadata, and nova does not remove it: %s", vm.id, error.message)
+    return bearing(vm, tags)
 
 
 def _metadata(shape: Shape, asked: str | Batch) -> dict[str, str]:

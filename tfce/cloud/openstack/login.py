@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +13,7 @@ from libcloud.common.openstack_identity import OpenStackServiceCatalog
 
 from tfce.model.redact import learn
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _BRIEF = 10  # seconds: a token that ends as soon is not shared any more
 
 
@@ -30,6 +34,23 @@ class SharedLogin:
 
     def __init__(self) -> None:
         self._known: _Known | None = None
+        self.project = ""  # its id, as keystone says it
+        self._untried = threading.Lock()
+
+    def heard(self, answer: Any) -> None:
+        """What keystone answered to a login: whose project it is."""
+        with suppress(ValueError, KeyError, TypeError):
+            project = answer.json()["token"]["project"]["id"]
+            if isinstance(project, str) and _ID.fullmatch(project):
+                self.project = project
+
+    def first_server(self) -> bool:
+        """Whether nobody has looked yet whether nova keeps the metadata of a server; true once."""
+        return self._untried.acquire(blocking=False)
+
+    def dropped_metadata(self) -> None:
+        """Nova does not: the next server is to be looked at, too."""
+        self._untried.release()
 
     def lend(self, connection: Any) -> None:
         """Let a connection of libcloud's that has no valid token use the one that is here."""

@@ -76,8 +76,8 @@ def _fault(answer: Any) -> Reason | None:
 
 
 def _ended(answer: dict[str, Any], state: State) -> datetime | None:
-    # The last thing that happened to a VM that is off, or failed, is that.
-    over = state in (State.STOPPED, State.FAILED)
+    # The last thing that happened to a VM that is off, failed, or is on its way out, is that.
+    over = state in (State.STOPPED, State.FAILED, State.DELETING)
     return records.moment(answer.get("OS-SRV-USG:terminated_at") or (answer.get("updated") if over else None))
 
 

@@ -57,6 +57,18 @@ class _Authority(LibcloudConnection):  # type: ignore[misc]
             self.ca_cert = self.shared.authority
 
 
+class _Listening:
+    """Hears what keystone says of a login besides what libcloud keeps."""
+
+    shared: _Shared
+
+    def _once(self, method: str, url: str, body: Any, headers: Any) -> Any:
+        answer = super()._once(method, url, body, headers)  # type: ignore[misc]
+        if url.endswith("/auth/tokens"):
+            self.shared.login.heard(answer)
+        return answer
+
+
 class _ProjectById(OpenStackIdentity_3_0_Connection):  # type: ignore[misc]
     """A login to a project that an id names; libcloud knows names only."""
 
@@ -113,7 +125,7 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
 
 def _classes(shared: _Shared) -> dict[str, type[Any]]:
     """libcloud's connection classes, made ours."""
-    http = type("Http", (shared.wire.connection, _Authority), {"shared": shared})
+    http = type("Http", (_Listening, shared.wire.connection, _Authority), {"shared": shared})
     facts = {"shared": shared, "conn_class": http}
     return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
 
@@ -123,7 +135,7 @@ class Session(CountedSession):
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials, login: SharedLogin | None = None) -> None:
         super().__init__(endpoint, credentials, lambda method, url, body: plain_call(method, url), _safe)
-        self._login = login or SharedLogin()
+        self.login = login or SharedLogin()
         self._lock = threading.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
 
@@ -147,7 +159,7 @@ class Session(CountedSession):
         if project:
             options.setdefault("ex_tenant_name", str(project))
         authority = given.get("ca_cert") or os.environ.get("OS_CACERT")
-        connections = _classes(_Shared(self._wire, authority, project, self._login))
+        connections = _classes(_Shared(self._wire, authority, project, self.login))
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
         made = driver(self._credentials.key, secret=self._credentials.secret, **options)
         for service, name in _CONNECTIONS.items():
@@ -164,7 +176,7 @@ class Session(CountedSession):
 
     def clone(self) -> Session:
         """Another connection with the same login."""
-        return Session(self.endpoint, self._credentials, self._login)
+        return Session(self.endpoint, self._credentials, self.login)
 
     def ask(
         self,

@@ -29,7 +29,7 @@ def owned(session: Session, owners: Sequence[Owner], search: dict[str, str] | No
     projects: set[str] = set()
     found = collect("listing VMs", _noted(_servers(session, search or {}), projects), server)
     found.cloud_time = session.cloud_time
-    found.account = projects.pop() if len(projects) == 1 else ""
+    found.account = projects.pop() if len(projects) == 1 else session.login.project
     mine = [vm for vm in found if any(owner.same_queue(vm) for owner in owners)]
     # Nova's list leaves out why some servers failed; only the server itself says it.
     mute = [vm.id for vm in mine if vm.state is State.FAILED and not vm.fault][:_EXPLAINED]
