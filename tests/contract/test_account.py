@@ -26,6 +26,17 @@ def test_the_record_knows_whose_account_it_is(tmp_path: Path) -> None:
     assert home is not None and home.account == "111111111111"
 
 
+def test_the_first_submission_learns_whose_account_it_is(edge: FakeEdge) -> None:
+    edge.sky.account = "111111111111"
+    references = edge.parts().fleet.submit(WRAPPER, 2).references
+    home = edge.parts().workspace.load().home
+    assert home is not None and home.account == "111111111111"
+    edge.sky.account, edge.sky.hidden = "222222222222", set(edge.sky.vms)
+    edge.advance(5000)
+    edge.sky.vms.clear()
+    assert edge.parts().fleet.poll(references) == {} and edge.parts().fleet.count()["RunningJobs"] == 2
+
+
 def test_those_who_look_keep_the_states(tmp_path: Path) -> None:
     edge, references = elsewhere(tmp_path)
     edge.sky.vms.clear()  # a look-up by id says "no such VM" there, too

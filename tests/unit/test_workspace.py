@@ -166,6 +166,37 @@ def test_the_installations_name_is_made_once_and_shared_by_all_queues(make_queue
     assert Workspace(make_queue(Workspace_Installation="lz-prod")).owner().installation == "lz-prod"
 
 
+@pytest.mark.parametrize("left", [None, "", "no name at all"])
+def test_a_name_that_was_lost_is_known_by_the_other_queues(make_queue: MakeQueue, left: str | None) -> None:
+    first = Workspace(make_queue(name="long"))
+    record = first.prepare()
+    path = first.root / "installation"
+    path.unlink()
+    if left is not None:
+        path.write_text(left)
+    second = Workspace(make_queue(name="short"))
+    assert second.prepare().installation == record.installation == path.read_text().strip()
+
+
+def test_two_names_are_asked_about(make_queue: MakeQueue) -> None:
+    Workspace(make_queue(name="a", Workspace_Installation="one")).prepare()
+    other = Workspace(make_queue(name="b", Workspace_Installation="two"))
+    other.prepare()
+    (other.root / "installation").unlink()
+    with pytest.raises(ConfigError, match="one and two"):
+        Workspace(make_queue(name="c")).prepare()
+
+
+def test_a_lost_root_is_known_by_the_copies_of_any_queue(make_queue: MakeQueue) -> None:
+    first = Workspace(make_queue(name="long"))
+    name = first.prepare().installation
+    first.write_shape(f'installation = "{name}"\n')
+    shutil.rmtree(first.root / "queues")
+    (first.root / "installation").unlink()
+    with pytest.raises(ConfigError, match=name):
+        Workspace(make_queue(name="short")).prepare()
+
+
 @pytest.mark.parametrize("text", ["two words", "a/b"])
 def test_a_damaged_installation_name_is_never_made_anew(make_queue: MakeQueue, text: str) -> None:
     workspace = Workspace(make_queue())

@@ -19,15 +19,17 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     limits, hold = services.queue.limits, gate.held(services, record, by_hand=by_hand)
     if hold is not None and not hold.most:
         return record, 0, str(hold)
-    named = bool(services.queue.workspace.installation)
-    is_new = not named and not record.pilots and not record.tombstones
+    named, empty = bool(services.queue.workspace.installation), not record.pilots and not record.tombstones
+    record = services.at_home(record) if empty else record
+    is_new = not named and empty
     look = health.unproven(record, services.queue.workspace.protect_after) and not by_hand
     if limits.total is None and limits.waiting is None and not is_new and not look:
         return record, count, ""
     view = services.view(record, None)
+    record = view.snapshot.record
     _refuse_foreign(view, services.queue.label, is_new)
     if any(case.kind is not Kind.FOREIGN and not case.recorded and case.vm for case in view.cases):
-        record = recover(services, view.snapshot.record)
+        record = recover(services, record)
     record, cases = choice.found_full(services.queue, record, view.cases, services.clock())
     full = _without_room(cases)
     if full and not by_hand:

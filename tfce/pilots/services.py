@@ -99,6 +99,11 @@ class Services:
             here = replace(here, account=account)
         return replace(record, home=here)
 
+    def at_home(self, record: Record) -> Record:
+        """``record``, which knows whose account its first pilots will be in: asked for once in a queue's life."""
+        known = record.home is not None and record.home.account
+        return record if known else self.check_home(record, self.cloud.account())
+
     def _placed(self) -> bool:
         try:
             return bool(self.terraform.instances())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tfce.model.errors import ConfigError, WorkspaceError
 from tfce.store import files, locks
+from tfce.store.record_file import RecordFile
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _REVIEWED = re.compile(r'^\s*installation\s*=\s*"([A-Za-z0-9._-]+)"\s*$', re.MULTILINE)
@@ -34,18 +35,31 @@ def keep(root: Path, name: str) -> None:
 
 
 def made(root: Path, review: Path, label: str) -> str:
-    """The name that ``root`` has; a new one for a host that has none, and whose reviewers' copies know none."""
+    """The name that ``root`` has; a new one for a host that has none, and whose queues and reviewers' copies know
+    none."""
     name = known(root)
     if name:
         return name
-    path = root / "installation"
+    path, others = root / "installation", recorded(root)
+    if len(others) == 1:  # the file was lost, the host's other queues know what was in it
+        keep(root, others[0])
+        return others[0]
+    if others:
+        raise lost(others[0], f"queues in {root} bear {' and '.join(others)}, and {path} is not there", label)
     if path.exists() and (files.believed(path) or "").strip():
         raise WorkspaceError(f"{path}: holds no installation name", "put it back, the tags of running VMs have it")
-    before = reviewed(review)
-    if before:
-        raise lost(before, f"{review / 'queue.tfvars'} names it, and {root} has none", label)
+    for folder in (review, *sorted(review.parent.parent.glob("*/*"))):
+        before = reviewed(folder)
+        if before:
+            raise lost(before, f"{folder / 'queue.tfvars'} names it, and {root} has none", label)
     keep(root, secrets.token_hex(6))
     return known(root)
+
+
+def recorded(root: Path) -> list[str]:
+    """The names in the records of the host's queues."""
+    found = (RecordFile(path.parent, "").salvaged() for path in (root / "queues").glob("*/*/record*.json"))
+    return sorted({record.installation for record in found if record})
 
 
 def lost(name: str, problem: str, label: str) -> ConfigError:
