@@ -1,0 +1,103 @@
+"""Who may act for a queue that several hosts serve. Pure: standard library only.
+
+Whoever is about to ask something of the cloud writes its intent and a lease into the shared document, in one
+write that replaces exactly the document it has read. Nobody else writes while the lease stands, and nobody
+compares clocks: a lease is over for another host once it has seen the very same document for the lease's seconds
+by its own clock, which began later than the holder's."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from tfce.model import fields
+
+FORMAT = 1
+MARGIN = 60  # seconds before the end of its lease from which on a holder begins nothing more
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Somebody is at work. ``holder``: its folder's own random name; ``host``: the machine's, for people;
+    ``seconds``: how long it lasts from when it is first seen; ``doing``: what was begun."""
+
+    holder: str
+    host: str
+    seconds: int
+    doing: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """What hosts share of a queue: its record's text, who is at work on it, and a mark that no two writes have
+    in common. ``generation`` counts leases; ``moved``: the backend that has the record now, "" for this one."""
+
+    queue: str
+    record: str
+    mark: str
+    generation: int = 0
+    lease: Lease | None = None
+    moved: str = ""
+
+    def dump(self) -> str:
+        """The document as JSON."""
+        lease = vars(self.lease) if self.lease else None
+        return json.dumps({"format": FORMAT, **vars(self), "lease": lease}, sort_keys=True)
+
+    @classmethod
+    def load(cls, text: str) -> Document:
+        """The document in ``text``; raises ``ValueError`` for anything else."""
+        try:
+            return _document(json.loads(text, object_pairs_hook=fields.unique))
+        except (TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Since when this host has seen one document. ``boot``: which start of the machine ``since`` counts from."""
+
+    mark: str
+    boot: str
+    since: float
+
+
+def seen(before: Sighting | None, document: Document, boot: str, now: float) -> Sighting:
+    """What is known after a look at ``document``: when it was first seen, by the seconds since the machine
+    started."""
+    if before is not None and (before.mark, before.boot) == (document.mark, boot) and before.since <= now:
+        return before
+    return Sighting(document.mark, boot, now)
+
+
+def over(lease: Lease, sighting: Sighting, now: float) -> bool:
+    """Whether another host may take over from the holder of ``lease``."""
+    return now - sighting.since >= lease.seconds
+
+
+def may_begin(lease: Lease, written: float, now: float) -> bool:
+    """Whether the holder may still begin something; ``written``: a moment before its lease was written."""
+    return now - written < max(lease.seconds - MARGIN, 0)
+
+
+def _document(data: Any) -> Document:
+    fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved"))
+    if data["format"] != FORMAT:
+        raise ValueError(f"its format is {data['format']!r}, this tfce knows {FORMAT}")
+    return Document(
+        queue=fields.text(data["queue"]),
+        record=fields.text(data["record"]),
+        mark=fields.text(data["mark"]),
+        generation=fields.number(data["generation"]),
+        lease=_lease(data["lease"]),
+        moved=fields.text(data["moved"]),
+    )
+
+
+def _lease(entry: Any) -> Lease | None:
+    if entry is None:
+        return None
+    fields.exactly(entry, ("holder", "host", "seconds", "doing"))
+    texts = {name: fields.text(entry[name]) for name in ("holder", "host", "doing")}
+    return Lease(seconds=fields.number(entry["seconds"]), **texts)
