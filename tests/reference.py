@@ -122,6 +122,8 @@ def _need(attribute: Any) -> str:
 
 
 _QUEUE = "`<Workspace_Root>/queues/<ce>/<queue>/`"
+_SHAPE = "`<Workspace_Files>/shape/<ce>/<queue>/`"
+_SCALE = "`<Workspace_Files>/scale/<ce>/<queue>/`"
 _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "installation": ("`<Workspace_Root>/`", "the installation's name, which its VMs bear", "tfce"),
     "installation.lock": ("`<Workspace_Root>/`", "held while that name is made", "tfce"),
@@ -138,15 +140,17 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "lock.json": (_QUEUE, "who that is, what they do and since when; gone with them", "operators"),
     "metrics.json": (_QUEUE, "what was measured: counters and gauges; may be deleted", "`tfce metrics`, `status`"),
     "metrics.lock": (_QUEUE, "held while that is written", "tfce"),
-    "queue.tfvars": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the shape", "reviewers, git"),
-    "scale.tfvars.json": ("`<Workspace_Files>/<ce>/<queue>/`", "a copy of the list of pilots", "reviewers, git"),
+    "pilot.json": (_SHAPE, "the rest of the shape: alternatives, user data, digests", "reviewers, git"),
+    "queue.tfvars": (_SHAPE, "a copy of the shape", "reviewers, git"),
+    "scale.tfvars.json": (_SCALE, "a copy of the list of pilots", "reviewers, git"),
 }
 _FILES_TAIL = """
 The other files of a queue's folder are the root module, Terraform's own, and, where the last run was about another
 offering than the first, `run.auto.tfvars.json`, which names it. `tfce path CE/QUEUE` prints that
 folder; folders that hold more than copies for review have rights 700. All but the record, the state, the journal
 and the consoles are made again when they are missing. The reviewers' copies hold no secret, and nothing in them is
-believed: a copy that was reverted or emptied changes no pilot.
+believed: a copy that was reverted or emptied changes no pilot. Shape and scale lie apart, so that `CODEOWNERS` can
+name who answers for each; copies that an older version left in one folder are moved.
 
 You write one file: `CloudAuth`, by default `<DIRAC root>/etc/cloud.auth`, with key and secret, readable by its
 owner only.

@@ -87,9 +87,9 @@ class AnySite:
         return self.folder / "root" / "queues" / self.ce / self.queue
 
     @property
-    def review(self) -> Path:
-        """The reviewers' copies."""
-        return self.folder / "root" / "workspaces" / self.ce / self.queue
+    def scale_copy(self) -> Path:
+        """The reviewers' copy of the list of pilots."""
+        return self.folder / "root" / "workspaces" / "scale" / self.ce / self.queue / "scale.tfvars.json"
 
     def configure(self, **changes: str) -> None:
         """Write the CFG file, with ``changes`` to its options from now on."""

@@ -35,8 +35,10 @@ FILES = {
     "consoles": f"{QUEUE}/consoles",
     "state": STATE,
     "installation": "root/installation",
-    "reviewed variables": "root/workspaces/cloud.example.org/long/queue.tfvars",
-    "reviewed roster": "root/workspaces/cloud.example.org/long/scale.tfvars.json",
+    "reviewed variables": "root/workspaces/shape/cloud.example.org/long/queue.tfvars",
+    "reviewed rest": "root/workspaces/shape/cloud.example.org/long/pilot.json",
+    "rest of the shape": f"{QUEUE}/pilot.json",
+    "reviewed roster": "root/workspaces/scale/cloud.example.org/long/scale.tfvars.json",
 }
 OTHER_SHAPE = '{"schema": 1, "pilots": [], "version": 4, "resources": {"a": 1}}\n'
 NEWER = '{"schema": 99, "version": 99, "pilots": {}, "resources": []}\n'

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -211,21 +212,38 @@ def test_a_busy_queue_is_four(tfce: Shell, cfg: Path) -> None:
 
 def test_rendering_needs_no_credentials_and_checking_writes_nothing(tfce: Shell, cfg: Path) -> None:
     (cfg.parent / "cloud.auth").unlink()
-    more(cfg, "Workspace_Installation = lz-prod")
     code, diff, _ = tfce("render", NAME, "--check")
-    assert code == 1 and '+installation      = "lz-prod"' in diff
+    assert code == 1 and '+flavor            = "t3.micro"' in diff
     assert not (cfg.parent / "root").exists()
     code, out, _ = tfce("render", NAME)
     assert code == 0 and "(unchanged)" not in out
     assert tfce("render", NAME, "--check") == (0, "", "")
     assert "(unchanged)" in tfce("render", NAME)[1]
-    more(cfg, "Workspace_Installation = lz-prod\n    Instance_Flavor = m5.large")
+    more(cfg, "Instance_Flavor = m5.large")
     code, diff, _ = tfce("render", NAME, "--check")
     assert (
         code == 1
         and re.search(r'^-flavor .*t3.micro"$', diff, re.M)
         and re.search(r'^\+flavor .*m5.large"$', diff, re.M)
     )
+
+
+def test_another_clone_on_another_host_is_judged_by_its_shape_alone(
+    tfce: Shell, cfg: Path, tmp_path: Path
+) -> None:
+    """What CI has: the configuration and a clone; no root, no login, no record of pilots."""
+    assert tfce("render", NAME)[0] == 0
+    clone = tmp_path / "clone"
+    (cfg.parent / "root" / "workspaces").rename(clone)
+    (clone / "scale" / "cloud.example.org" / "long" / "scale.tfvars.json").write_text("another's")
+    shutil.rmtree(cfg.parent / "root")
+    (cfg.parent / "cloud.auth").unlink()
+    assert tfce("render", NAME, "--check", "--files", str(clone)) == (0, "", "")
+    copy = clone / "shape" / "cloud.example.org" / "long" / "pilot.json"
+    copy.write_text(copy.read_text().replace("1209600", "3600"))
+    code, diff, _ = tfce("render", NAME, "--check", "--files", str(clone))
+    assert code == 1 and '-    "max_lifetime": 3600' in diff and "queue.tfvars" not in diff
+    assert not (cfg.parent / "root").exists()
 
 
 def test_a_context_is_shown_masked_without_credentials_cloud_or_workspace(

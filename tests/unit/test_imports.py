@@ -23,6 +23,7 @@ FLOORS = (
     ("store", "userdata", "cloud"),
     ("provider",),
     ("terraform",),
+    ("review",),
     ("pilots",),
     ("app",),
     ("cli", "Resources"),

@@ -28,7 +28,7 @@ A, B = Pilot("0000000A", BORN, "b1"), Pilot("0000000B", BORN, "b1", "i-b")
 
 
 def text_of(*pilots: Pilot) -> str:
-    return scale_text({pilot.key: pilot for pilot in pilots})
+    return scale_text({pilot.key: pilot for pilot in pilots}, "lz-prod")
 
 
 # -- the text that is read -------------------------------------------------------------------------------------
@@ -36,11 +36,11 @@ def text_of(*pilots: Pilot) -> str:
 
 def test_the_text_reads_well_in_a_review_and_holds_no_id() -> None:
     assert text_of(B, A) == (
-        '{\n  "instance_count": 2,\n  "pilots": {\n'
+        '{\n  "installation": "lz-prod",\n  "instance_count": 2,\n  "pilots": {\n'
         '    "0000000A": {"born": "2026-01-31T12:00:00Z", "submission": "b1"},\n'
         '    "0000000B": {"born": "2026-01-31T12:00:00Z", "submission": "b1"}\n  }\n}\n'
     )
-    assert text_of() == '{\n  "instance_count": 0,\n  "pilots": {}\n}\n'
+    assert text_of() == '{\n  "installation": "lz-prod",\n  "instance_count": 0,\n  "pilots": {}\n}\n'
 
 
 def test_one_pilot_more_is_two_lines_of_diff_and_the_order_of_arrival_does_not_show() -> None:

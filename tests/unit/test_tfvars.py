@@ -9,10 +9,8 @@ import pytest
 
 from tests.unit.conftest import MakeQueue
 from tfce.config.data import data_path
-from tfce.model.vm import Owner
 from tfce.terraform.variables import render, to_hcl, variables
 
-OWNER = Owner("site-1", "cloud.example.org", "long")
 HOSTILE = [
     "%",
     "100%",
@@ -80,20 +78,25 @@ def test_a_queue_with_hostile_options_renders_one_line_for_each_variable(
     image = f"x{value}y"
     tags = "a=" + value.replace(",", "").strip()
     queue = make_queue(
-        Instance_Image=image, Instance_SSHKey=image, Terraform_Tags=tags, Workspace_NamePrefix=image
+        ce=image,
+        name=image,
+        Instance_Image=image,
+        Instance_SSHKey=image,
+        Terraform_Tags=tags,
+        Workspace_NamePrefix=image,
     )
-    text = render(queue, Owner(image, image, image))
+    text = render(queue)
     lines = [line for line in text.split("\n") if line and not line.startswith("#")]
-    wanted = {name for group in variables(queue, OWNER).values() for name in group}
+    wanted = {name for group in variables(queue).values() for name in group}
     assert sorted(line.split(" ", 1)[0] for line in lines) == sorted(wanted)
     read = {line.split("=", 1)[0].strip(): line.split("=", 1)[1].strip() for line in lines}
-    for name in ("image", "key_pair", "installation", "ce", "queue", "name_prefix"):
+    for name in ("image", "key_pair", "ce", "queue", "name_prefix"):
         assert decoded(read[name]) == image
 
 
 @pytest.mark.parametrize("label", ["a\nimage = 1", "a\r\nb", "*/", "a b"])
 def test_a_name_cannot_break_out_of_its_comment(make_queue: MakeQueue, label: str) -> None:
-    text = render(make_queue(ce=f"x{label}x", name="q"), OWNER)
+    text = render(make_queue(ce=f"x{label}x", name="q"))
     assert sum(line.startswith("image ") for line in text.splitlines()) == 1
 
 
@@ -108,8 +111,8 @@ def test_the_shape_says_what_the_options_say(make_queue: MakeQueue) -> None:
         Driver_port="4566",
         Driver_secure="no",
     )
-    found = hcl.loads(render(queue, OWNER))
-    assert found["installation"] == "site-1" and found["ce"] == OWNER.ce and found["queue"] == "long"
+    found = hcl.loads(render(queue))
+    assert found["ce"] == queue.ce and found["queue"] == "long"
     assert found["networks"] == ["name:pilots"] and found["security_groups"] == ["sg-1", "name:two"]
     assert found["tags"] == {"a": "1", "b": "2"}
     assert (found["root_volume_gb"], found["create_timeout"]) == (40, "300s")
@@ -118,13 +121,13 @@ def test_the_shape_says_what_the_options_say(make_queue: MakeQueue) -> None:
 
 
 def test_the_same_options_give_the_same_bytes(make_queue: MakeQueue) -> None:
-    one = render(make_queue(Terraform_Tags="b=2, a=1"), OWNER)
-    assert one == render(make_queue(Terraform_Tags="a=1, b=2"), OWNER)
-    assert one != render(make_queue(Terraform_Tags="a=1"), OWNER)
+    one = render(make_queue(Terraform_Tags="b=2, a=1"))
+    assert one == render(make_queue(Terraform_Tags="a=1, b=2"))
+    assert one != render(make_queue(Terraform_Tags="a=1"))
 
 
 def test_neither_token_nor_path_of_the_auth_file_gets_into_it(make_queue: MakeQueue) -> None:
-    text = render(make_queue(Driver_token="hush-hush", CloudAuth="/secret/place"), OWNER)
+    text = render(make_queue(Driver_token="hush-hush", CloudAuth="/secret/place"))
     assert "hush" not in text and "/secret/place" not in text
 
 

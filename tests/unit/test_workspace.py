@@ -24,10 +24,12 @@ from tfce.model.pilot import Pilot, scale_text
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import State
+from tfce.store.copies import SCALE, SHAPE
 from tfce.store.journal import Journal
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform import variables
 
+ALL = (*SHAPE, SCALE)
 BORN = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 A, B = Pilot("0000000A", BORN, "b1", "i-a"), Pilot("0000000B", BORN, "b1")
 STONE = Tombstone("i-1", "0000000C", State.STOPPED, Ending(Cause.STOPPED), BORN, accepted=True)
@@ -86,13 +88,13 @@ def test_no_queue_leaves_its_root(make_queue: MakeQueue, tmp_path: Path, name: s
     workspace = Workspace(make_queue(ce=name, name=name))
     assert workspace.private.resolve().is_relative_to(tmp_path / "root" / "queues")
     assert len(workspace.private.resolve().relative_to(tmp_path / "root" / "queues").parts) == 2
-    assert workspace.review.resolve().is_relative_to(tmp_path / "root" / "workspaces")
+    assert all(workspace.copies.path(name).resolve().is_relative_to(tmp_path / "root/workspaces") for name in ALL)
     assert "/" not in workspace.name
 
 
 def test_queues_whose_names_run_together_are_kept_apart(make_queue: MakeQueue) -> None:
     one, two = Workspace(make_queue(ce="a.b", name="c")), Workspace(make_queue(ce="a", name="b.c"))
-    assert one.private != two.private and one.review != two.review
+    assert one.private != two.private and one.copies.shape != two.copies.shape
 
 
 @contextmanager
@@ -126,7 +128,7 @@ def test_everything_private_is_private_whatever_the_umask(make_queue: MakeQueue)
             filled(workspace)
             workspace.write_contexts({"0000000A": b"secret"})
             workspace.journal.append("submit")
-    paths = [path for path in workspace.private.rglob("*") if not path.is_relative_to(workspace.review)]
+    paths = [path for path in workspace.private.rglob("*") if not path.is_relative_to(workspace.copies.root)]
     assert len(paths) == 9
     modes = {path.name: path.stat().st_mode & 0o777 for path in paths}
     assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
@@ -292,7 +294,7 @@ def test_options_that_are_not_about_the_cloud_may_change_while_pilots_run(
     changed = Workspace(make_queue(Instance_Image="ami-2", Instance_Flavor="m5.large"))
     assert changed.prepare() == record
     variables.write(changed)
-    assert changed.load() == record and "m5.large" in (changed.review / "queue.tfvars").read_text()
+    assert changed.load() == record and "m5.large" in (changed.copies.shape / "queue.tfvars").read_text()
 
 
 def test_a_missing_record_beside_a_state_is_an_error_not_an_empty_one(workspace: Workspace) -> None:
@@ -310,7 +312,7 @@ def test_a_torn_record_stops_everything_and_stays(workspace: Workspace, text: st
     filled(workspace)
     path = workspace.file.path
     path.write_text(text)
-    for act in (workspace.load, workspace.prepare, lambda: workspace.outdated("")):
+    for act in (workspace.load, workspace.prepare):
         with pytest.raises(WorkspaceError, match="tfce repair") as caught:
             act()
         assert str(path) in caught.value.message and "no pilot was touched" in caught.value.message
@@ -335,7 +337,7 @@ def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> Non
     roster.mkdir()
     (roster / "keep").touch()
     workspace.prepare()
-    assert roster.read_text() == scale_text({})
+    assert roster.read_text() == scale_text({}, workspace.owner().installation)
     endings = (".auto.tfvars", ".auto.tfvars.json", ".tf", ".tf.json")
     read = [path.name for path in workspace.private.iterdir() if path.name.endswith(endings)]
     assert read == ["scale.auto.tfvars.json"]
@@ -346,21 +348,24 @@ def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> Non
 # -- what is made from it ----------------------------------------------------------------------------------
 
 
-def shape(workspace: Workspace) -> str:
-    return variables.shape(workspace)
+def outdated(workspace: Workspace) -> str:
+    record = workspace.load()
+    texts = {"queue.tfvars": variables.render(workspace.queue)}
+    return workspace.copies.difference(texts | {SCALE: scale_text(record.pilots, record.installation)})
 
 
 def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> None:
     record = filled(workspace)
-    copy, private = workspace.review / "scale.tfvars.json", workspace.private / "scale.auto.tfvars.json"
-    assert copy.read_text() == private.read_text() == scale_text(record.pilots)
+    copy, private = workspace.copies.scale, workspace.private / "scale.auto.tfvars.json"
+    good = scale_text(record.pilots, record.installation)
+    assert copy.read_text() == private.read_text() == good
     for path in (copy, private):
         path.write_text('{"instance_count": 0, "pilots": {}}')
-    assert "0000000A" in workspace.outdated(shape(workspace))
+    assert "0000000A" in outdated(workspace)
     assert workspace.prepare() == record
     variables.write(workspace)
-    assert copy.read_text() == private.read_text() == scale_text(record.pilots)
-    assert workspace.outdated(shape(workspace)) == "" and workspace.publish() == []
+    assert copy.read_text() == private.read_text() == good
+    assert outdated(workspace) == "" and workspace.publish() == []
     copy.write_text("")
     assert workspace.publish() == [copy]
 
@@ -368,25 +373,47 @@ def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> No
 def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> None:
     variables.write(workspace)
     filled(workspace)
-    copy = workspace.review / "scale.tfvars.json"
-    copy.write_text(scale_text({}))
-    diff = workspace.outdated(shape(workspace))
+    copy = workspace.copies.scale
+    copy.write_text(scale_text({}, "x"))
+    diff = outdated(workspace)
     assert '+    "0000000A"' in diff and str(copy) in diff and "queue.tfvars" not in diff
 
 
-@pytest.mark.parametrize("link", ["queue.tfvars", "."])
+@pytest.mark.parametrize("link", ["queue.tfvars", ".", "..", "../.."])
 def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_path: Path, link: str) -> None:
     hidden = tmp_path / "hidden"
-    hidden.mkdir()
-    (hidden / "queue.tfvars").write_text("hush-hush\n")
+    below = hidden / {"..": "long", "../..": "cloud.example.org/long"}.get(link, "")
+    below.mkdir(parents=True)
+    (below / "queue.tfvars").write_text("hush-hush\n")
     variables.write(workspace)
-    place = workspace.review / link if link != "." else workspace.review
-    shutil.rmtree(place) if link == "." else place.unlink()
-    place.symlink_to(hidden if link == "." else hidden / "queue.tfvars")
-    assert "hush" not in workspace.outdated(variables.shape(workspace))
+    folder = workspace.copies.shape
+    place = {".": folder, "..": folder.parent, "../..": folder.parent.parent}.get(link, folder / link)
+    place.unlink() if place.is_file() else shutil.rmtree(place)
+    place.symlink_to(hidden / "queue.tfvars" if link == "queue.tfvars" else hidden)
+    assert "hush" not in outdated(workspace)
     workspace.publish()
-    assert (hidden / "queue.tfvars").read_text() == "hush-hush\n" and len(list(hidden.iterdir())) == 1
-    assert not place.is_symlink() and workspace.outdated(variables.shape(workspace)) == ""
+    assert [path.read_text() for path in hidden.rglob("*") if path.is_file()] == ["hush-hush\n"]
+    assert not place.is_symlink() and outdated(workspace) == ""
+
+
+def test_copies_of_an_older_version_move_and_what_else_lies_there_stays(workspace: Workspace) -> None:
+    old = workspace.copies.root / "cloud.example.org" / "long"
+    old.mkdir(parents=True)
+    for name in ("queue.tfvars", SCALE):
+        (old / name).write_text("of an older version")
+    (old.parent / "README").write_text("ours")
+    variables.write(workspace)
+    assert not old.exists() and (old.parent / "README").read_text() == "ours"
+    assert sorted(path.name for path in workspace.copies.root.iterdir()) == ["cloud.example.org", "scale", "shape"]
+
+
+def test_a_lost_root_beside_copies_of_an_older_version_makes_no_new_name(make_queue: MakeQueue) -> None:
+    fresh = Workspace(make_queue())
+    old = fresh.copies.root / "cloud.example.org" / "long" / "queue.tfvars"
+    old.parent.mkdir(parents=True)
+    old.write_text('# x\ninstallation      = "0123456789ab"\n')
+    with pytest.raises(ConfigError, match="Workspace_Installation = 0123456789ab"):
+        fresh.prepare()
 
 
 def test_the_journal_holds_no_secret(workspace: Workspace) -> None:
@@ -401,7 +428,7 @@ def test_the_journal_holds_no_secret(workspace: Workspace) -> None:
 
 def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) -> None:
     variables.write(workspace)
-    copies = list(workspace.review.iterdir())
+    copies = [path for path in workspace.copies.root.rglob("*") if path.is_file()]
     assert sorted(path.name for path in copies) == ["queue.tfvars", "scale.tfvars.json"]
     for path in copies:
         assert path.stat().st_mode & 0o444 == 0o444

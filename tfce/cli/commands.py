@@ -6,6 +6,7 @@ import argparse
 import os
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.recipes import recipe_for
 from tfce.pilots.submission import failure_kind
+from tfce.review import shape
+from tfce.store.copies import SCALE, SHAPE
+from tfce.store.files import believed
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 
@@ -48,17 +52,27 @@ def render(options: argparse.Namespace) -> int:
         return _context(options)
     if options.wrapper:
         raise ConfigError("--wrapper", str(options.wrapper), "is for --context only", "add --context")
-    workspace = Workspace(_queue(options))  # no credentials: a reviewer's checkout has none
-    if options.check:
-        diff = workspace.outdated(variables.shape(workspace))
+    queue = _queue(options)
+    files = options.files and replace(queue.workspace, files=options.files.absolute())
+    workspace = Workspace(replace(queue, workspace=files) if files else queue)
+    if options.check:  # needs no credentials, no workspace and no cloud: a reviewer's checkout has none
+        diff = workspace.copies.difference(shape.texts(queue))
         print(diff, end="")
         return PARTLY if diff else DONE
+    return _rendered(workspace)
+
+
+def _rendered(workspace: Workspace) -> int:
+    copies = workspace.copies
+    names = (*SHAPE, SCALE)
     with workspace.locked():
-        before = workspace.outdated(variables.shape(workspace))
+        before = {name: believed(copies.path(name)) for name in names}
         workspace.prepare()
+        workspace.write_rest(shape.rest(workspace.queue))
         variables.write(workspace)
-    for name in ("queue.tfvars", "scale.tfvars.json"):
-        print(workspace.review / name, "" if str(workspace.review / name) in before else "(unchanged)")
+    for name in names:
+        same = believed(copies.path(name)) == before[name]
+        print(copies.path(name), "(unchanged)" if same else "")
     return DONE
 
 

@@ -74,9 +74,14 @@ def _of_workspaces(groups: Any) -> None:
     render = _command(groups, commands.render, "write the workspace's reviewable files")
     instead = render.add_mutually_exclusive_group()
     instead.add_argument(
-        "--check", action="store_true", help="only show what is out of date; exit 1 if anything is"
+        "--check",
+        action="store_true",
+        help="only show what of the shape is out of date, and exit 1; needs no login",
     )
     instead.add_argument("--context", action="store_true", help="only show what a VM would get, secrets masked")
+    render.add_argument(
+        "--files", type=Path, metavar="DIR", help="the reviewable files are here, not in Workspace_Files"
+    )
     render.add_argument("--wrapper", type=Path, metavar="FILE", help="with --context: the pilot wrapper")
     plan = _command(groups, commands.plan, "show Terraform's plan")
     plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")

@@ -30,15 +30,16 @@ class Pilot:
     made: Made = field(default_factory=Made)
 
 
-def scale_text(pilots: Mapping[str, Pilot]) -> str:
-    """The text of ``scale.tfvars.json``, which Terraform and reviewers read: sorted, one pilot a line."""
+def scale_text(pilots: Mapping[str, Pilot], installation: str) -> str:
+    """The text of ``scale.tfvars.json``, which Terraform and reviewers read: whose pilots, sorted, one a line."""
     lines = [
         f"    {json.dumps(key)}: "
         + json.dumps({"born": timestamp(pilot.requested_at), "submission": pilot.submission_id}, sort_keys=True)
         for key, pilot in sorted(pilots.items())
     ]
     body = "{\n" + ",\n".join(lines) + "\n  }" if lines else "{}"
-    return f'{{\n  "instance_count": {len(pilots)},\n  "pilots": {body}\n}}\n'
+    head = f'"installation": {json.dumps(installation)},\n  "instance_count": {len(pilots)}'
+    return f'{{\n  {head},\n  "pilots": {body}\n}}\n'
 
 
 def moment(text: str) -> datetime:

@@ -17,6 +17,7 @@ from tfce.pilots.recipes import recipe_for
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services
 from tfce.pilots.submission import Submission
+from tfce.review import shape
 from tfce.terraform import variables
 
 
@@ -46,6 +47,7 @@ class Submitter:
         recipe = recipe_for(self._queue)
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
         with self._workspace.locked():
+            self._workspace.write_rest(shape.rest(self._queue))
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record, allowed, why = admission.allowed(self._services, record, count, ignore_limits)

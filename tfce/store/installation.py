@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from tfce.model.errors import ConfigError, WorkspaceError
@@ -11,7 +12,8 @@ from tfce.store import files, locks
 from tfce.store.record_file import RecordFile
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_REVIEWED = re.compile(r'^\s*installation\s*=\s*"([A-Za-z0-9._-]+)"\s*$', re.MULTILINE)
+# In JSON, and in the variables of older versions.
+_REVIEWED = re.compile(r'^\s*(?:"installation":|installation\s*=)\s*"([A-Za-z0-9._-]+)",?\s*$', re.MULTILINE)
 
 
 def known(root: Path) -> str:
@@ -20,10 +22,13 @@ def known(root: Path) -> str:
     return text if _NAME.fullmatch(text) else ""
 
 
-def reviewed(folder: Path) -> str:
-    """The name in the reviewers' copy of a queue's variables, "" where there is none."""
-    found = _REVIEWED.search(files.believed(folder / "queue.tfvars") or "")
-    return found.group(1) if found else ""
+def reviewed(copies: Iterable[Path]) -> str:
+    """The name in the reviewers' ``copies`` of a queue's files, "" where there is none."""
+    for path in copies:
+        found = _REVIEWED.search(files.believed(path) or "")
+        if found:
+            return found.group(1)
+    return ""
 
 
 def keep(root: Path, name: str) -> None:
@@ -34,9 +39,9 @@ def keep(root: Path, name: str) -> None:
             files.write(root / "installation", name + "\n")
 
 
-def made(root: Path, review: Path, label: str) -> str:
-    """The name that ``root`` has; a new one for a host that has none, and whose queues and reviewers' copies know
-    none."""
+def made(root: Path, copies: Collection[Path], label: str) -> str:
+    """The name that ``root`` has; a new one for a host that has none, and whose queues and reviewers' ``copies``
+    know none."""
     name = known(root)
     if name:
         return name
@@ -48,10 +53,10 @@ def made(root: Path, review: Path, label: str) -> str:
         raise lost(others[0], f"queues in {root} bear {' and '.join(others)}, and {path} is not there", label)
     if path.exists() and (files.believed(path) or "").strip():
         raise WorkspaceError(f"{path}: holds no installation name", "put it back, the tags of running VMs have it")
-    for folder in (review, *sorted(review.parent.parent.glob("*/*"))):
-        before = reviewed(folder)
+    for copy in copies:
+        before = reviewed([copy])
         if before:
-            raise lost(before, f"{folder / 'queue.tfvars'} names it, and {root} has none", label)
+            raise lost(before, f"{copy} names it, and {root} has none", label)
     keep(root, secrets.token_hex(6))
     return known(root)
 

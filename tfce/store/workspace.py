@@ -1,12 +1,11 @@
 """The folder of one queue: its record, its journal, user data, what Terraform reads, and the reviewers' copies.
 
-``private`` (rights 0700) is what tfce believes; ``review`` holds copies for people and git. Only the record is
+``private`` (rights 0700) is what tfce believes; ``copies`` are for people and git. Only the record is
 memory: everything else is made from it, from the options, or by Terraform, and is made again where it is absent or
 damaged."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -15,14 +14,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tfce.config import trust
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, TfceError, WorkspaceError
+from tfce.model.errors import ConfigError, WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
+from tfce.store.copies import REST, SCALE, VARIABLES, Copies
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
@@ -48,7 +47,7 @@ class Workspace:
         self.queue = queue
         self.root = queue.workspace.root
         self.private = self.root / "queues" / slug(queue.ce) / slug(queue.name)
-        self.review = queue.workspace.files / slug(queue.ce) / slug(queue.name)
+        self.copies = Copies(queue.workspace.files, slug(queue.ce), slug(queue.name))
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
         self.file = RecordFile(self.private, queue.label)
@@ -95,7 +94,7 @@ class Workspace:
 
     def _installation(self) -> str:
         named = self.queue.workspace.installation
-        return named or installation.made(self.root, self.review, self.queue.label)
+        return named or installation.made(self.root, self.copies.named(), self.queue.label)
 
     # -- the record ----------------------------------------------------------------------------------------
 
@@ -136,7 +135,7 @@ class Workspace:
 
     def derive(self, record: Record) -> None:
         """Make the files that follow from the record, where they say something else."""
-        files.renew(self._scale_file, scale_text(record.pilots))
+        files.renew(self._scale_file, scale_text(record.pilots, record.installation))
         for name in takeover.REMAINS:
             files.remove(self.private / name)
         self.publish()
@@ -206,35 +205,11 @@ class Workspace:
         else:
             files.renew(self._offering_file, text)
 
+    def write_rest(self, text: str) -> None:
+        """Write what else a pilot's VM is made of, for reviewers; see ``tfce.review.shape``."""
+        files.renew(self.private / REST, text)
+
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""
-        for folder in (self.review.parent, self.review):
-            if folder.is_symlink():  # it may have come with somebody's commit
-                files.put_aside(folder)
-        copies = {path: files.believed(source) for path, source in self._reviewed().items()}
-        return [path for path, text in copies.items() if text is not None and files.renew(path, text, 0o644)]
-
-    def _copy(self, path: Path) -> str | None:
-        """What a reviewers' file says. A link there may have come with somebody's commit: it is not followed."""
-        try:
-            return trust.read_beneath(self.queue.workspace.files, path)
-        except (OSError, ValueError, TfceError):
-            return None
-
-    def _reviewed(self) -> dict[Path, Path]:
-        """The reviewers' files, and what each is a copy of."""
-        return {
-            self.review / "queue.tfvars": self._shape_file,
-            self.review / "scale.tfvars.json": self._scale_file,
-        }
-
-    def outdated(self, shape: str) -> str:
-        """A unified diff from the reviewers' files to what they should say; empty when up to date. ``shape``: the
-        variables that the options decide."""
-        wanted = dict(zip(self._reviewed(), (shape, scale_text(self.load().pilots)), strict=True))
-        lines: list[str] = []
-        for path, text in wanted.items():
-            old = (self._copy(path) or "").splitlines(keepends=True)
-            new = text.splitlines(keepends=True)
-            lines += difflib.unified_diff(old, new, str(path), f"{path} (as it should be)")
-        return "".join(lines)
+        sources = {VARIABLES: self._shape_file, REST: self.private / REST, SCALE: self._scale_file}
+        return self.copies.publish({name: files.believed(path) for name, path in sources.items()})

@@ -18,7 +18,6 @@ from tfce.config.data import data_path
 from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
-from tfce.model.vm import Owner
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 
@@ -26,13 +25,12 @@ from tfce.terraform.modules import module_for
 _SPECIAL = re.compile(r"[\\\"\x00-\x1f\x7f]|[$%](?=\{)")
 
 
-def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
+def variables(queue: Queue) -> dict[str, dict[str, Any]]:
     """The root module's variables that a queue's options decide, in sections (comment -> variables)."""
     return {
         "Whose pilots these are: the VMs' tags": {
-            "installation": owner.installation,
-            "ce": owner.ce,
-            "queue": owner.queue,
+            "ce": queue.ce,
+            "queue": queue.name,
             "name_prefix": queue.workspace.name_prefix,
             "tags": queue.shape.tags,
         },
@@ -56,15 +54,10 @@ def variables(queue: Queue, owner: Owner) -> dict[str, dict[str, Any]]:
     }
 
 
-def shape(workspace: Workspace) -> str:
-    """The text of ``queue.tfvars`` of a workspace's queue."""
-    return render(workspace.queue, workspace.owner())
-
-
 def write(workspace: Workspace) -> None:
     """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers. Another offering
     that the last run was about stays, so that a plan is empty, as long as the options have it."""
-    workspace.write_shape(shape(workspace))
+    workspace.write_shape(render(workspace.queue))
     others = {_chosen(one) for one in offerings(workspace.queue)[1:]}
     if workspace.offering not in (None, *others):
         workspace.write_offering(None)
@@ -80,9 +73,9 @@ def _chosen(offering: Offering) -> str:
     return json.dumps(offering.variables, sort_keys=True) + "\n"
 
 
-def render(queue: Queue, owner: Owner) -> str:
+def render(queue: Queue) -> str:
     """The text of ``queue.tfvars``; the same options give the same bytes."""
-    sections = variables(queue, owner)
+    sections = variables(queue)
     flat = {name: value for section in sections.values() for name, value in section.items()}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(data_path("templates")),
@@ -95,8 +88,7 @@ def render(queue: Queue, owner: Owner) -> str:
     environment.filters["hcl"] = to_hcl
     text = environment.get_template("queue.tfvars.j2").render(
         label=" ".join(queue.label.split()),
-        sections=[(comment, list(section.items())) for comment, section in sections.items()],
-        width=max(map(len, flat)),
+        sections=[(one, max(map(len, section)), list(section.items())) for one, section in sections.items()],
     )
     _verify(text, flat)
     return text

@@ -221,7 +221,7 @@ def test_a_corrupt_record_stops_everything_and_touches_nothing(site: Site, text:
 
 def test_a_roster_reverted_in_git_changes_nothing(site: Site) -> None:
     site.submit(1)
-    (site.review / "scale.tfvars.json").write_text('{"instance_count": 0, "pilots": {}}')
+    site.scale_copy.write_text('{"instance_count": 0, "pilots": {}}')
     check = site.run("render", site.name, "--check")
     assert check.code == 1 and "instance_count" in check.out
     assert site.run("reap", site.name).code == 0

@@ -1,12 +1,12 @@
 # cloudprov.mysite.example/long: the shape of its pilots. Rendered from DIRAC's configuration by `tfce render`; changes here are
-# overwritten. How many pilots exist, and which, stands in scale.tfvars.json. No secret belongs in this file.
+# overwritten, unless Workspace_Approved names this file. How many pilots exist, and which, stands in scale.tfvars.json.
+# No secret belongs in this file.
 
 # Whose pilots these are: the VMs' tags
-installation      = "3f9a1c07be52"
-ce                = "cloudprov.mysite.example"
-queue             = "long"
-name_prefix       = "tfce-"
-tags              = {}
+ce          = "cloudprov.mysite.example"
+queue       = "long"
+name_prefix = "tfce-"
+tags        = {}
 
 # What a pilot's VM is made of
 image             = "name:debian-12-amd64-20250814-2204"
@@ -19,8 +19,8 @@ availability_zone = null
 root_volume_gb    = 0
 
 # Which cloud, and how patiently
-cloud             = "EC2"
-region            = "eu-west-1"
-endpoint          = null
-create_timeout    = "600s"
-max_retries       = 5
+cloud          = "EC2"
+region         = "eu-west-1"
+endpoint       = null
+create_timeout = "600s"
+max_retries    = 5

@@ -1,0 +1,1 @@
+"""What people decide of a queue in git: its shape, read from there, compared, proposed, published."""

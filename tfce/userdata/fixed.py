@@ -1,0 +1,23 @@
+"""A template as one value: what it says with all its pieces, so that it can be compared and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import yaml
+
+from tfce.userdata.template import JINJA, load
+
+
+def digest(path: Path | None) -> str:
+    """Of what the template at ``path`` (None: tfce's own) says. Raises ``ConfigError`` where it says nothing."""
+    template = load(path)
+    return hashlib.sha256(repr((template.jinja, template.document)).encode()).hexdigest()
+
+
+def whole(path: Path | None) -> str:
+    """The template at ``path`` as one file, which says the same."""
+    template = load(path)
+    head = f"{JINJA}\n" if template.jinja else ""
+    return f"{head}#cloud-config\n{yaml.safe_dump(template.document, allow_unicode=True, sort_keys=False)}"
