@@ -32,7 +32,16 @@ FLOORS = (
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}
 PURE = tuple(
     f"config/{name}.py"
-    for name in ("capabilities", "ec2_regions", "endpoint", "openstack_logins", "options", "readers", "settings")
+    for name in (
+        "approved",
+        "capabilities",
+        "ec2_regions",
+        "endpoint",
+        "openstack_logins",
+        "options",
+        "readers",
+        "settings",
+    )
 )
 # What may be imported where; the rest of the world nowhere.
 OUTSIDERS = {

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce.app import Parts, assemble
-from tfce.cli import edge, operators, overview, show, tables
+from tfce.cli import edge, operators, overview, reviewing, show, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -20,7 +20,7 @@ from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.recipes import recipe_for
 from tfce.pilots.submission import failure_kind
-from tfce.review import shape
+from tfce.review import shape, standing
 from tfce.store.copies import SCALE, SHAPE
 from tfce.store.files import believed
 from tfce.store.workspace import Workspace
@@ -44,7 +44,10 @@ def _config(options: argparse.Namespace) -> Path:
 
 
 def _parts(options: argparse.Namespace) -> Parts:
-    return assemble(_queue(options), announce=edge.say)
+    parts = assemble(_queue(options), announce=edge.say)
+    for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
+        edge.say(line)
+    return parts
 
 
 def render(options: argparse.Namespace) -> int:
@@ -63,6 +66,7 @@ def render(options: argparse.Namespace) -> int:
 
 
 def _rendered(workspace: Workspace) -> int:
+    standing.resume(workspace)
     copies = workspace.copies
     names = (*SHAPE, SCALE)
     with workspace.locked():
@@ -146,7 +150,15 @@ def status(options: argparse.Namespace) -> int:
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
     hold = parts.fleet.held()
     if options.json:
-        tables.show_json({"pilots": rows, "held": operators.hold_json(hold), "calls": calls, "seconds": seconds})
+        tables.show_json(
+            {
+                "pilots": rows,
+                "held": operators.hold_json(hold),
+                "review": reviewing.json(parts),
+                "calls": calls,
+                "seconds": seconds,
+            }
+        )
     else:
         print(tables.status_table(rows))
         print(*operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")

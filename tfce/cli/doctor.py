@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tfce import userdata
 from tfce.app import assemble
+from tfce.cli import reviewing
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
 from tfce.config import credentials
@@ -31,6 +32,7 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
     checks += _drained(queue)
+    checks += reviewing.checks(queue)
     checks.append(_guarded("user data", lambda: _user_data(queue)))
     if checks[-1].ok:
         checks.append(_guarded("cloud-init's schema", lambda: _schema(queue)))

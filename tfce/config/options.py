@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tfce.config.settings import (
     Access,
     Limits,
     Option,
+    ReviewOptions,
     TerraformOptions,
     UserData,
     VmShape,
@@ -39,6 +40,7 @@ class Queue:
     userdata: UserData
     terraform: TerraformOptions
     workspace: WorkspaceOptions
+    review: ReviewOptions
     limits: Limits
 
     @property
@@ -67,11 +69,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
         for group, cls in GROUPS.items()
     }
     reached = endpoint(groups["access"].cloud_type, text, faults)
-    if groups["userdata"].margin >= groups["userdata"].shortest:
-        problem = f"VMs live {groups['userdata'].shortest} s or longer, so none would take a job"
-        cure = "make it shorter, or Context_MaxLifetime longer"
-        faults.append(Fault("Context_DrainMargin", text.get("Context_DrainMargin", ""), problem, cure))
-    _places(groups["shape"], reached.capabilities.networks, faults)
+    faults += conflicts(groups["shape"], groups["userdata"], reached.capabilities.networks)
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:
@@ -80,17 +78,35 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     root = workspace.root or state_root
     groups["access"] = replace(access, auth_file=access.auth_file or dirac_root / "etc" / "cloud.auth")
     groups["workspace"] = replace(workspace, root=root, files=workspace.files or root / "workspaces")
+    _approved(groups["review"], groups["workspace"], faults)
+    if faults:
+        raise ConfigError.of(faults)
     return Queue(ce, name, replace(reached, repeats=groups["terraform"].max_retries), **groups)
 
 
-def _places(shape: VmShape, most: int | None, faults: list[Fault]) -> None:
-    """Whether networks and zones can be had together. Several networks where a VM has one are as many places."""
+def conflicts(shape: VmShape, userdata: UserData, most: int | None) -> Iterator[Fault]:
+    """What of a shape cannot be had together; ``most``: networks of a VM. Several where it has one are as many
+    places."""
+    if userdata.margin >= userdata.shortest:
+        problem = f"VMs live {userdata.shortest} s or longer, so none would take a job"
+        cure = "make it shorter, or Context_MaxLifetime longer"
+        yield Fault("Context_DrainMargin", str(userdata.margin), problem, cure)
     shown = ", ".join(shape.networks)
     if most not in (None, 1) and len(shape.networks) > (most or 0):
-        faults.append(Fault("Instance_Networks", shown, f"a VM has {most} networks there", f"name {most}"))
+        yield Fault("Instance_Networks", shown, f"a VM has {most} networks there", f"name {most}")
     if most == 1 and shape.networks and len(shape.networks) * len(shape.zones) > 1:
         problem, cure = "a subnet knows its zone", "name several subnets, or several zones, not both"
-        faults.append(Fault("Instance_Networks, Terraform_AvailabilityZone", shown, problem, cure))
+        yield Fault("Instance_Networks, Terraform_AvailabilityZone", shown, problem, cure)
+
+
+def _approved(review: ReviewOptions, workspace: WorkspaceOptions, faults: list[Fault]) -> None:
+    """Whether a queue that is reviewed has a place where that is done, and one that tfce does not write itself."""
+    if review.shape and review.approved is None:
+        problem, cure = "is missing, and Workspace_Review = shape", "name where approved shapes are merged"
+        faults.append(Fault("Workspace_Approved", "", problem, cure))
+    elif review.approved and review.approved.folder == workspace.files:
+        problem, cure = "is Workspace_Files, which tfce writes itself", "name another folder, or a repository"
+        faults.append(Fault("Workspace_Approved", str(review.approved), problem, cure))
 
 
 def _plain(value: Any) -> str:

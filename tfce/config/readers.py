@@ -131,6 +131,13 @@ def module(value: str) -> str | Path:
     return value if value in ("native", "bulk") else path(value) or "bulk"
 
 
+def review(value: str) -> str:
+    """What people approve."""
+    if value not in ("off", "shape"):
+        raise ValueError("must be off or shape")
+    return value
+
+
 def tags(value: str) -> dict[str, str]:
     """NAME=VALUE, NAME=VALUE."""
     pairs = [item.partition("=") for item in items(value)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.config import readers as read
+from tfce.config.approved import Source, source
 from tfce.model.proxy import ProxyRule
 
 _DAY = 86400
@@ -281,6 +282,35 @@ class WorkspaceOptions:
 
 
 @dataclass(frozen=True)
+class ReviewOptions:
+    """Whether people approve the shape of new pilots, and where. Times in seconds."""
+
+    mode: str = _option(
+        "Workspace_Review",
+        read.review,
+        "off",
+        "shape: new pilots have the shape that was merged at Workspace_Approved, what the options ask beyond it "
+        "waits; off: the options count at once",
+        "shape",
+    )
+    approved: Source | None = _option(
+        "Workspace_Approved",
+        source,
+        "",
+        "what was merged: a folder, or a git repository and its branch, REPOSITORY[//FOLDER]@REF",
+        "https://git.example.org/site.git@main",
+    )
+    age: int = _option(
+        "Workspace_ReviewAge", read.natural, "300", "seconds after which a repository is fetched again", "60"
+    )
+
+    @property
+    def shape(self) -> bool:
+        """Whether the shape of new pilots is the one that was approved."""
+        return self.mode == "shape"
+
+
+@dataclass(frozen=True)
 class Limits:
     """How many VMs the queue may have; None: DIRAC alone decides."""
 
@@ -309,6 +339,7 @@ GROUPS: Mapping[str, type[Any]] = {
     "userdata": UserData,
     "terraform": TerraformOptions,
     "workspace": WorkspaceOptions,
+    "review": ReviewOptions,
     "limits": Limits,
 }
 

@@ -11,6 +11,7 @@ from tfce.model.reasons import with_cure
 class Kind(Enum):
     """The word for people and programs."""
 
+    UNAPPROVED = "not approved"  # people have not merged its shape
     DRAINED = "drained"  # an operator wants no new ones
     PROTECTED = "protected"  # the last ones all ended badly
     RESTING = "resting"  # the cloud had no room

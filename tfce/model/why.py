@@ -29,6 +29,7 @@ class Subject(Enum):
     BOOTING = "booting"
     PREFLIGHT = "preflight"
     DEMAND = "demand"
+    REVIEW = "review"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Finding:
 class Facts:
     """What is known of a queue. ``held``: what keeps it from starting pilots; ``trouble``: why the cloud did not
     answer; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last submission's pilots
-    did not start; ``faults``: what a preflight found wrong (subject, cure); ``label``: CE/QUEUE."""
+    did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what people should know of
+    its approval; ``label``: CE/QUEUE."""
 
     label: str
     held: Hold | None = None
@@ -58,6 +60,7 @@ class Facts:
     failed: Mapping[str, Reason] = field(default_factory=dict)
     submitted: datetime | None = None
     faults: Collection[tuple[str, str]] = ()
+    review: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for text, cure in facts.faults:
         yield Finding(Subject.PREFLIGHT, text, cure)
     yield from _demand(facts)
+    for text in facts.review:
+        yield Finding(Subject.REVIEW, text, f"`tfce propose {facts.label}` writes a branch to merge")
 
 
 def _failed_vms(facts: Facts) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
+from tfce.config.options import Queue
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
 from tfce.model.overview import Line
@@ -24,10 +26,13 @@ from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
+from tfce.review import standing
 from tfce.store import traces
 from tfce.store.workspace import Workspace
 
 _GLANCE = 30  # seconds that a list may be old
+
+log = logging.getLogger("tfce")
 
 __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
 
@@ -44,12 +49,17 @@ class Fleet:
         lists: Lists | None = None,
     ) -> None:
         self.workspace = workspace
-        self.queue = workspace.queue
+        standing.resume(workspace)
         self._services = Services(workspace, provisioner, cloud, clock)
-        self._lists, age = lists, self.queue.workspace.list_age
+        self._lists, age = lists, workspace.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
         self._meter = Meter(workspace, cloud, clock)
         self._poller = Poller(shared, Memory())
+
+    @property
+    def queue(self) -> Queue:
+        """The queue, as its pilots are made."""
+        return self.workspace.queue
 
     def _writing(self) -> AbstractContextManager[None]:
         """No list from before or meanwhile is good for this queue afterwards."""
@@ -72,7 +82,14 @@ class Fleet:
     ) -> Submission:
         """Start ``count`` pilots that run ``wrapper``; see ``Submitter.submit``."""
         with self._verb("submit") as run, self._writing():
+            self._review()
             return run.of(Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits))
+
+    def _review(self) -> None:
+        """Look at what was approved since, and say what waits."""
+        seen = standing.refresh(self.workspace, self._services.clock())
+        for line in seen.lines() if seen else ():
+            log.warning("%s: %s", self.queue.label, line)
 
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
@@ -120,7 +137,9 @@ class Fleet:
     def held(self) -> Hold | None:
         """What keeps the queue from starting pilots, as far as its record tells."""
         workspace = self.workspace
-        return gate.held(self._services, workspace.load()) if workspace.exists else None
+        if workspace.exists:
+            return gate.held(self._services, workspace.load())
+        return workspace.standing.hold if workspace.standing else None
 
     def why(self) -> list[Finding]:
         """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""

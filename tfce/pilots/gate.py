@@ -13,10 +13,12 @@ _NAMED = "name:"
 
 
 def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
-    """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain holds."""
-    drained = _drained(services, record)
-    if drained is not None or by_hand:
-        return drained
+    """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain or a lack of
+    approval holds."""
+    standing = services.workspace.standing
+    firm = _drained(services, record) or (standing.hold if standing else None)
+    if firm is not None or by_hand:
+        return firm
     return _resting(services, record) or _protected(services, record)
 
 

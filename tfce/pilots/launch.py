@@ -18,6 +18,7 @@ from tfce.pilots import batching
 from tfce.pilots.services import Services
 from tfce.pilots.settling import Settler
 from tfce.pilots.submission import Submission
+from tfce.review import standing
 
 log = logging.getLogger("tfce")
 
@@ -81,7 +82,11 @@ class Launcher:
             workspace.write_contexts(contexts)
             record = workspace.save(record)
             workspace.journal.append(
-                "submit", keys=keys, wanted=len(record.pilots), made=order.offering.made.to_json()
+                "submit",
+                keys=keys,
+                wanted=len(record.pilots),
+                made=order.offering.made.to_json(),
+                shape=standing.facts(workspace),
             )
         except TfceError:
             self._take_back(before)

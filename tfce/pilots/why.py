@@ -29,7 +29,9 @@ def why(services: Services) -> list[Finding]:
     at most three consoles, and a preflight where nothing else is found."""
     workspace = services.workspace
     record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
-    facts = Facts(services.queue.label, gate.held(services, record), health=record.health)
+    seen = workspace.standing
+    review = seen.lines() if seen else ()
+    facts = Facts(services.queue.label, gate.held(services, record), health=record.health, review=review)
     facts = _last_submission(facts, services)
     try:
         view = services.view(record, None, look_up=False)

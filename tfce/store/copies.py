@@ -20,7 +20,8 @@ class Copies:
 
     def __init__(self, root: Path, ce: str, queue: str) -> None:
         self.root, self._old = root, root / ce / queue
-        self.shape, self.scale = root / "shape" / ce / queue, root / "scale" / ce / queue / SCALE
+        self.shape_folder, self.scale_file = f"shape/{ce}/{queue}", f"scale/{ce}/{queue}/{SCALE}"
+        self.shape, self.scale = root / self.shape_folder, root / self.scale_file
 
     def named(self) -> list[Path]:
         """Which copies may have the installation's name: this queue's first, then the others', those of older

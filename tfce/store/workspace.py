@@ -18,6 +18,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
+from tfce.model.review import Standing
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
@@ -44,7 +45,9 @@ class Workspace:
     """The files of one queue. Methods that write want the lock held; reading needs none."""
 
     def __init__(self, queue: Queue, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.queue = queue
+        self.queue = self.asked = queue
+        self.standing: Standing | None = None
+        self.module_folder: Path | None = None  # of a copy of the module, instead of the options'
         self.root = queue.workspace.root
         self.private = self.root / "queues" / slug(queue.ce) / slug(queue.name)
         self.copies = Copies(queue.workspace.files, slug(queue.ce), slug(queue.name))
@@ -58,6 +61,10 @@ class Workspace:
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
         self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
+
+    def take(self, queue: Queue, standing: Standing, module: Path | None) -> None:
+        """Let the options of ``queue``, which were approved, count instead of those that are ``asked`` for."""
+        self.queue, self.standing, self.module_folder = queue, standing, module
 
     # -- who and where ------------------------------------------------------------------------------------
 

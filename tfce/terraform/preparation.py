@@ -31,7 +31,7 @@ class Prepared(Runs):
 
     def prepare(self) -> None:
         """Put the root module into the workspace and initialise it, if that has not been done yet."""
-        source = self.module.folder
+        source = self._workspace.module_folder or self.module.folder
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")

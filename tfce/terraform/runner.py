@@ -111,7 +111,7 @@ class Terraform(Prepared):
         option = option_of(diagnostic.get("address") or "")
         if option is None or applied.cause is None or applied.cause.kind is not Kind.UNCLASSIFIED:
             return
-        value = self._queue.values()[option]
+        value = self._workspace.queue.values()[option]
         shown = ", ".join(value) if isinstance(value, tuple) else value
         applied.trouble = f"{option} = {shown}: {applied.trouble}"
         applied.cause = Reason(_ABOUT[option], applied.trouble)

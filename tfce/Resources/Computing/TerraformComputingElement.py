@@ -180,6 +180,17 @@ Workspace_Metrics:
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
 
+Workspace_Review:
+  (Optional) Shape: new pilots have the shape that was merged at Workspace_Approved, what the options ask
+  beyond it waits; off: the options count at once. Default: off. Example: ``shape``
+
+Workspace_Approved:
+  (Optional) What was merged: a folder, or a git repository and its branch, REPOSITORY[//FOLDER]@REF.
+  Example: ``https://git.example.org/site.git@main``
+
+Workspace_ReviewAge:
+  (Optional) Seconds after which a repository is fetched again. Default: 300. Example: ``60``
+
 MaxTotalJobs:
   (Optional) VMs of the queue that may wait and run; DIRAC's default is 1. Example: ``50``
 
@@ -350,7 +361,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         queue = self._queue()
         secrets = credentials.load(queue, self._proxyFile)
         parts = self._parts
-        if parts is None or (parts.workspace.queue, parts.credentials) != (queue, secrets):
+        if parts is None or (parts.workspace.asked, parts.credentials) != (queue, secrets):
             parts = self._parts = self._assemble(queue, secrets)
         return parts.fleet
 

@@ -1,0 +1,184 @@
+"""How a reviewed queue stands: what was approved last, what waits, and which options count for its pilots.
+
+The last approval is kept in the queue's private folder, with copies of the template and module that it names by
+digest: so every verb knows it without asking anybody, and a repository that is gone holds up nothing.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tfce.config.options import Queue
+from tfce.model.errors import TfceError
+from tfce.model.hold import Hold, Kind
+from tfce.model.review import Approval, Difference, Standing
+from tfce.review import boundary, shape
+from tfce.review.boundary import Wanted
+from tfce.review.shape import Pinned
+from tfce.review.source import Merged, merged
+from tfce.store import files
+from tfce.store.copies import SHAPE
+from tfce.store.workspace import Workspace
+from tfce.terraform.modules import module_for
+from tfce.userdata import fixed
+
+_KEPT = "approved.json"
+
+
+def refresh(workspace: Workspace, now: datetime) -> Standing | None:
+    """Look at what was merged, if that is due; then ``resume``. Never raises for what it finds there."""
+    options = workspace.asked.review
+    if options.shape and options.approved is not None:
+        workspace.make_folders()
+        known, found, trouble = _kept(workspace), None, ""
+        try:
+            mirrors = files.private_folder(workspace.root / "review")
+            found, trouble = merged(options.approved, workspace.copies.shape_folder, mirrors, options.age, now)
+            if found.texts:
+                boundary.checked(found.texts, workspace.asked)
+        except TfceError as error:
+            found, trouble = None, error.message
+        _keep(workspace, found or known, trouble)
+    return resume(workspace)
+
+
+def resume(workspace: Workspace) -> Standing | None:
+    """Let the options that were approved last count in ``workspace``, asking nobody; None: it is not reviewed."""
+    if not workspace.asked.review.shape:
+        return None
+    queue, standing, module = _standing(workspace)
+    workspace.take(queue, standing, module)
+    return standing
+
+
+def facts(workspace: Workspace) -> dict[str, str]:
+    """What the journal has of the shape that pilots get: its digest, and who approved it."""
+    if workspace.standing and workspace.standing.approval:
+        return workspace.standing.approval.to_json()
+    return {"digest": boundary.digest(shape.texts(workspace.queue))}
+
+
+def peeked(workspace: Workspace, now: datetime) -> Standing:
+    """The standing as a fetch finds it now. Writes nothing into the workspace; raises ``TfceError``."""
+    options = workspace.asked.review
+    assert options.approved is not None
+    with tempfile.TemporaryDirectory(prefix="tfce-") as mirrors:
+        found, trouble = merged(options.approved, workspace.copies.shape_folder, Path(mirrors), 0, now)
+    _, seen, _ = _judged(workspace, found, trouble)
+    return seen
+
+
+# -- what is kept ------------------------------------------------------------------------------------------
+
+
+def _kept(workspace: Workspace) -> Merged:
+    value = files.believed_json(workspace.private / _KEPT)
+    texts, approval = value.get("texts"), value.get("approval")
+    same = value.get("source") == str(workspace.asked.review.approved)
+    if not same or not isinstance(texts, dict) or set(texts) != set(SHAPE) or not isinstance(approval, dict):
+        return Merged({})
+    names = ("digest", "source", "commit", "author", "date")
+    return Merged(texts, Approval(**{name: str(approval.get(name, "")) for name in names}))
+
+
+def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
+    value: dict[str, Any] = {"source": str(workspace.asked.review.approved), "trouble": trouble}
+    if found.approval is not None:
+        value |= {"texts": found.texts, "approval": found.approval.to_json()}
+    if files.believed_json(workspace.private / _KEPT) != value:
+        files.write_json(workspace.private / _KEPT, value)
+
+
+# -- how it stands -----------------------------------------------------------------------------------------
+
+
+def _standing(workspace: Workspace) -> tuple[Queue, Standing, Path | None]:
+    trouble = str(files.believed_json(workspace.private / _KEPT).get("trouble", ""))
+    return _judged(workspace, _kept(workspace), trouble)
+
+
+def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, Standing, Path | None]:
+    asked, label = workspace.asked, workspace.asked.label
+    if found.approval is None:
+        return asked, Standing(hold=_nothing(workspace, trouble), trouble=trouble), None
+    try:
+        wanted = boundary.checked(found.texts, asked)
+    except TfceError as error:  # of another version, or somebody wrote there
+        return asked, Standing(hold=_nothing(workspace, error.message), trouble=trouble), None
+    queue, module, lost = _pinned(workspace, wanted)
+    waiting = (*boundary.differences(queue, asked), *_digests(asked, wanted))
+    hold = _held(label, (*wanted.elsewhere, *lost))
+    return queue, Standing(replace(found.approval, digest=wanted.digest), waiting, hold, trouble), module
+
+
+def _nothing(workspace: Workspace, trouble: str) -> Hold:
+    label, source = workspace.asked.label, workspace.asked.review.approved
+    text = f"no shape of {label} is approved at {source}" + (f" ({trouble})" if trouble else "")
+    cure = f"merge there what `tfce propose {label}` writes, or set Workspace_Review = off"
+    return Hold(Kind.UNAPPROVED, text, cure, firm=True)
+
+
+def _held(label: str, lost: tuple[Difference, ...]) -> Hold | None:
+    if not lost:
+        return None
+    cure = f"put the options back, or merge what `tfce propose {label}` writes"
+    return Hold(Kind.UNAPPROVED, f"is not approved, and cannot wait: {'; '.join(map(str, lost))}", cure, firm=True)
+
+
+def _digests(asked: Queue, wanted: Wanted) -> Iterator[Difference]:
+    here = (("Context_Template", wanted.template, shape.template(asked)),)
+    for option, old, new in (*here, ("Terraform_Module", wanted.module, shape.module(asked))):
+        if old.digest != new.digest:
+            yield Difference(option, str(old), str(new))
+
+
+def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, tuple[Difference, ...]]:
+    """The queue with the template that was approved, the folder of the module that was (None: the options'), and
+    what of them is not to be had here."""
+    queue, asked = wanted.queue, workspace.asked
+    lost: list[Difference] = []
+    here = shape.template(asked)
+    if here.digest == wanted.template.digest:
+        _keep_template(workspace, asked, here)
+    else:
+        copy = _template_place(workspace, wanted.template)
+        queue = replace(queue, userdata=replace(queue.userdata, template=copy))
+        if shape.template(queue).digest != wanted.template.digest:
+            queue = replace(queue, userdata=replace(queue.userdata, template=asked.userdata.template))
+            lost.append(Difference("Context_Template", str(wanted.template), str(here)))
+    module, there = _module(workspace, wanted), shape.module(asked)
+    if module is None and there.digest != wanted.module.digest:
+        lost.append(Difference("Terraform_Module", str(wanted.module), str(there)))
+    return queue, module, tuple(lost)
+
+
+def _template_place(workspace: Workspace, template: Pinned) -> Path:
+    return workspace.private / "approved" / f"{template.digest[:16]}.yaml"
+
+
+def _keep_template(workspace: Workspace, asked: Queue, template: Pinned) -> None:
+    place = _template_place(workspace, template)
+    if workspace.private.is_dir() and not place.exists():
+        files.private_folder(place.parent)
+        files.write(place, fixed.whole(asked.userdata.template))
+
+
+def _module(workspace: Workspace, wanted: Wanted) -> Path | None:
+    """The folder of the copy of a module that was approved and changed since; None: what the options name serves,
+    or no such copy is here."""
+    place = workspace.private / "approved" / wanted.module.digest[:16]
+    here, module = shape.module(workspace.asked), module_for(workspace.asked)
+    if here.digest == wanted.module.digest:
+        if workspace.private.is_dir() and not place.is_dir():
+            files.private_folder(place.parent)
+            files.private_folder(place)
+            for name, text in shape.module_texts(module.folder).items():
+                files.write(place / name, text)
+        return None
+    same = here.name == wanted.module.name and shape.module_digest(place) == wanted.module.digest
+    return place if same else None
