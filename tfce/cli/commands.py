@@ -5,31 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tfce.app import Parts, assemble
-from tfce.cli import edge, operators, overview, reviewing, show, tables
+from tfce.cli import drifting, edge, operators, overview, pulling, rendering, reviewing, show, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.model.reasons import Kind
 from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
-from tfce.pilots.recipes import recipe_for
 from tfce.pilots.submission import failure_kind
-from tfce.review import shape, standing
-from tfce.store.copies import SCALE, SHAPE
-from tfce.store.files import believed
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 
 DONE, PARTLY, UNREACHABLE = 0, 1, 3
 _PLAN_HAS_CHANGES = 2
 _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
-_STAND_IN = b"#!/bin/bash\n# stands for the pilot wrapper\n"
 
 
 def _queue(options: argparse.Namespace) -> Queue:
@@ -51,61 +47,26 @@ def _parts(options: argparse.Namespace) -> Parts:
 
 
 def render(options: argparse.Namespace) -> int:
-    if options.context:
-        return _context(options)
-    if options.wrapper:
-        raise ConfigError("--wrapper", str(options.wrapper), "is for --context only", "add --context")
-    queue = _queue(options)
-    files = options.files and replace(queue.workspace, files=options.files.absolute())
-    workspace = Workspace(replace(queue, workspace=files) if files else queue)
-    if options.check:  # needs no credentials, no workspace and no cloud: a reviewer's checkout has none
-        diff = workspace.copies.difference(shape.texts(queue))
-        print(diff, end="")
-        return PARTLY if diff else DONE
-    return _rendered(workspace)
+    return rendering.render(_queue(options), options)
 
 
-def _rendered(workspace: Workspace) -> int:
-    standing.resume(workspace)
-    copies = workspace.copies
-    names = (*SHAPE, SCALE)
-    with workspace.locked():
-        before = {name: believed(copies.path(name)) for name in names}
-        workspace.prepare()
-        workspace.write_rest(shape.rest(workspace.queue))
-        variables.write(workspace)
-    for name in names:
-        same = believed(copies.path(name)) == before[name]
-        print(copies.path(name), "(unchanged)" if same else "")
-    return DONE
+def propose(options: argparse.Namespace) -> int:
+    return reviewing.propose(_queue(options), options)
 
 
-def _context(options: argparse.Namespace) -> int:
-    """What a VM would get, secrets masked; asks nothing of anybody."""
-    from tfce import userdata
-
-    queue = _queue(options)
-    wrapper = _wrapper(options.wrapper) if options.wrapper else _STAND_IN
-    own = queue.userdata.proxy_lifetime.lifetime(not options.wrapper or userdata.brings_proxy(wrapper))
-    proxy = b"stands for the proxy\n" if own is not None else None
-    if not options.wrapper:
-        edge.say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
-    if proxy:
-        edge.say(f"the VM gets a proxy of its own: a stand-in of {len(proxy)} bytes is in its place")
-    recipe = recipe_for(queue)
-    print(userdata.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
-    userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error
-    return DONE
+def publish(options: argparse.Namespace) -> int:
+    return reviewing.publish(_queues(options), options)
 
 
-def _wrapper(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError("--wrapper", str(path), str(error.strerror), "name the pilot wrapper") from None
+def _queues(options: argparse.Namespace) -> list[Queue]:
+    """The queue that is named, else all."""
+    path = _config(options)
+    return [load_queue(path, name) for name in ([options.queue] if options.queue else queue_names(path))]
 
 
 def plan(options: argparse.Namespace) -> int:
+    if options.pull_request:
+        return pulling.pull_request(_queue(options), options)
     parts = _parts(options)
     with parts.workspace.locked():
         parts.workspace.prepare()
@@ -117,7 +78,7 @@ def plan(options: argparse.Namespace) -> int:
 
 
 def submit(options: argparse.Namespace) -> int:
-    wrapper = _wrapper(options.wrapper)
+    wrapper = rendering.wrapper_text(options.wrapper)
     parts = _parts(options)
     with nullcontext(_ignore) if options.json else show.progress(f"asking for {options.count} pilots") as say:
         submission = parts.fleet.submit(wrapper, options.count, progress=say, ignore_limits=True)
@@ -211,6 +172,12 @@ def history(options: argparse.Namespace) -> int:
 
 
 def audit(options: argparse.Namespace) -> int:
+    if bool(options.queue) == options.all:
+        raise ConfigError("--all", "", "one queue is named, or all are meant", "give CE/QUEUE or --all, not both")
+    if options.drift:
+        return drifting.drift(queue_names(_config(options)) if options.all else [options.queue], options, _config)
+    if options.all:
+        return drifting.worst(_each_audited(options))
     parts = _parts(options)
     known = _lines(options.references) if options.references else None
     rows = parts.fleet.audit(known)
@@ -223,6 +190,13 @@ def audit(options: argparse.Namespace) -> int:
         print(tables.audit_table(rows, label))
         print(f"{mismatches} mismatches; {tables.cost(parts.cloud.calls, 0)}")
     return PARTLY if mismatches else DONE
+
+
+def _each_audited(options: argparse.Namespace) -> Iterator[int]:
+    for name in queue_names(_config(options)):
+        print(f"{name}:")
+        one = argparse.Namespace(**{**vars(options), "queue": name, "all": False})
+        yield drifting.guarded(partial(audit, one))
 
 
 def _lines(path: Path) -> list[str]:

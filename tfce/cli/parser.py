@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfce import __version__
-from tfce.cli import commands, operators
+from tfce.cli import commands, operators, pulling, reviewing
 from tfce.pilots.consoles import LINES
 
 _EPILOG = (
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"tfce {__version__}")
     groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for of_subject in (_of_workspaces, _of_pilots, _of_records, _of_hosts):
+    for of_subject in (_of_workspaces, _of_reviews, _of_pilots, _of_records, _of_hosts):
         of_subject(groups)
     return root
 
@@ -84,7 +84,16 @@ def _of_workspaces(groups: Any) -> None:
     )
     render.add_argument("--wrapper", type=Path, metavar="FILE", help="with --context: the pilot wrapper")
     plan = _command(groups, commands.plan, "show Terraform's plan")
+    pulling.arguments(plan)
     plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
+
+
+def _of_reviews(groups: Any) -> None:
+    propose = _command(groups, commands.propose, "write a branch with the shape that the options ask for")
+    reviewing.clone_arguments(propose, "its name (default: tfce/CE-QUEUE-DIGEST)")
+    propose.add_argument("--base", default="", metavar="REF", help="what it is put on (default: what is approved)")
+    publish = _command(groups, commands.publish, "commit how many pilots there are, and which", queue="maybe")
+    reviewing.clone_arguments(publish, "commit there (default: the branch that is checked out)")
 
 
 def _of_pilots(groups: Any) -> None:
@@ -122,7 +131,14 @@ def _of_records(groups: Any) -> None:
     history.add_argument("--from", dest="since", type=_time, metavar="TIME", help=f"not before {_TIMES}")
     history.add_argument("--to", dest="until", type=_time, metavar="TIME", help=f"not after {_TIMES}")
     history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help="of this pilot only")
-    audit = _command(groups, commands.audit, "compare record, Terraform state and cloud", json=True)
+    text = "compare record, Terraform state and cloud"
+    audit = _command(groups, commands.audit, text, json=True, queue="maybe")
+    audit.add_argument("--all", action="store_true", help="all queues in the configuration")
+    audit.add_argument(
+        "--drift",
+        action="store_true",
+        help="compare options, approved shape, Terraform's variables and running VMs",
+    )
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
     _command(groups, commands.repair, "rebuild a damaged record or state")
     _command(groups, commands.migrate, "list the VMs that CloudCE left, and the SQL that hands over", json=True)

@@ -41,7 +41,8 @@ LIVELINESS = {State[name]: place for place, name in enumerate(_LIVELIEST_FIRST)}
 class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
     not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
-    when the VM failed; ``made`` is what the cloud tells of image, flavor and place."""
+    when the VM failed; ``made`` is what the cloud tells of image, flavor and place, ``groups`` the names that it
+    has for each of the VM's security groups."""
 
     id: str
     name: str
@@ -52,6 +53,7 @@ class VM:
     fault: Reason | None = None
     ended: datetime | None = None
     made: Made = field(default_factory=Made)
+    groups: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
 
     @property
     def reference(self) -> str:

@@ -19,6 +19,7 @@ from tfce.model.why import Finding
 from tfce.pilots import audit, drain, gate, overview, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
+from tfce.pilots.drift import Drift, drift
 from tfce.pilots.history import PilotLog, pilot_log
 from tfce.pilots.meter import Meter, Run
 from tfce.pilots.poll import Memory, Poller, Seen
@@ -152,6 +153,11 @@ class Fleet:
     def audit(self, known: Iterable[str] | None = None) -> list[Row]:
         """Record, state and cloud side by side; see ``audit.audit``."""
         return audit.audit(self._services, known)
+
+    def drift(self) -> list[Drift]:
+        """Where shape, approval, options and cloud differ; see ``drift.drift``."""
+        with self._verb("drift", keep=False):
+            return drift(self._services)
 
     def repair(self) -> list[str]:
         """Rebuild a damaged record or state; see ``audit.repair``."""

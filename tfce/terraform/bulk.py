@@ -24,6 +24,7 @@ from tfce.store import files
 from tfce.terraform import process
 from tfce.terraform.results import Applied, Plan
 from tfce.terraform.runner import Terraform
+from tfce.terraform.runs import FLAG
 
 _EDITED = "edited.tfstate"
 # A driver of somebody's own may call its secrets anything: what sounds like one is not written down.
@@ -129,6 +130,17 @@ class Bulk(Terraform):
 
     def plan(self, refresh: bool = True) -> Plan:
         return self._plan(refresh, served=self._attach(self._run_for(None)))
+
+    def shown(self) -> str:
+        """The plan of new pilots as ``terraform show -json`` prints it; existing VMs are not asked for."""
+        path = self._folder / "shown.tfplan"
+        try:
+            self._plan(False, served=self._attach(self._run_for(None)), out=str(path))
+            return self._masked(
+                self._run("show", str(path), json=FLAG, served=self._attach(self._run_for(None))).out
+            )
+        finally:
+            files.remove(path)
 
     # -- the state -----------------------------------------------------------------------------------------
 

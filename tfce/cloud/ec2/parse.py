@@ -49,12 +49,17 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
         made=Made(*(records.fact(_text(item, path)) for path in _MADE)),
+        groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
 
 
 def _text(item: Any, path: str) -> str | None:
     found: str | None = findtext(item, path, NAMESPACE)
     return found
+
+
+def _group(item: Any) -> tuple[str, ...]:
+    return tuple(filter(None, (records.fact(_text(item, name)) for name in ("groupId", "groupName"))))
 
 
 def _tags(item: Any) -> list[tuple[Any, Any]]:

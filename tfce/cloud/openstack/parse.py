@@ -54,7 +54,15 @@ def server(answer: Any) -> VM:
         fault=_fault(answer.get("fault")),
         ended=_ended(answer, state),
         made=_made(answer),
+        groups=_groups(answer.get("security_groups")),
     )
+
+
+def _groups(answer: Any) -> tuple[tuple[str, ...], ...]:
+    """Nova tells their names only, each once for every port."""
+    groups = answer if isinstance(answer, list) else []
+    names = [records.fact(one.get("name")) for one in groups if isinstance(one, dict)]
+    return tuple((name,) for name in dict.fromkeys(filter(None, names)))
 
 
 def bearing(vm: VM, tags: Mapping[str, str]) -> VM:
