@@ -37,6 +37,10 @@ class Names:
         """Another one."""
         return type(self)()
 
+    def token(self) -> str:
+        """There is no login."""
+        return ""
+
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         """The thing of that name."""
         return [f"name:{name}"]
