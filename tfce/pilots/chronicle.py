@@ -68,7 +68,15 @@ def _what(event: str, line: Mapping[str, Any]) -> tuple[int, str]:
 
 def _asked(line: Mapping[str, Any]) -> tuple[int, str]:
     number = _size(line.get("keys"))
-    return number, f"{number} asked for" + (f"; {line['wanted']} wanted in all" if "wanted" in line else "")
+    wanted = f"; {line['wanted']} wanted in all" if "wanted" in line else ""
+    return number, f"{number} asked for{wanted}{_approved(line.get('shape'))}"
+
+
+def _approved(shape: object) -> str:
+    """By which commit, and by whom, what was asked for was approved."""
+    if not isinstance(shape, dict) or not shape.get("commit"):
+        return ""
+    return f"; approved in {str(shape['commit'])[:12]} by {shape.get('author', '?')}"
 
 
 def _made(line: Mapping[str, Any]) -> tuple[int, str]:

@@ -61,6 +61,7 @@ def test_pilots_follow_what_was_merged(site: Site, tmp_path: Path) -> None:
     noted = [line["shape"] for line in site.parts().workspace.journal.entries() if line["event"] == "submit"]
     assert [one["commit"] == merged for one in noted] == [False, False, True]
     assert noted[-1]["author"] == "Ada <ada@example.org>" and len({one["digest"] for one in noted}) == 2
+    assert f"approved in {merged[:12]} by Ada" in site.run("history", site.name).out
     older = site.run("audit", "--all", "--drift", "--json")
     assert older.code == 0 and {row["between"] for row in older.json["drift"]} == {"older"}
 
