@@ -152,6 +152,9 @@ and the consoles are made again when they are missing. The reviewers' copies hol
 believed: a copy that was reverted or emptied changes no pilot. Shape and scale lie apart, so that `CODEOWNERS` can
 name who answers for each; copies that an older version left in one folder are moved.
 
+A queue with `Workspace_Review = shape` also has `approved.json`, what was merged last; in `approved/` copies of
+template and module; `<Workspace_Root>/review/` is git's copy of the repository, and may be removed.
+
 You write one file: `CloudAuth`, by default `<DIRAC root>/etc/cloud.auth`, with key and secret, readable by its
 owner only.
 

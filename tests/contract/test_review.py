@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tfce.model.hold import Kind
+from tfce.model.overview import Need
 from tfce.model.why import Subject
 from tfce.review import shape
 from tfce.store.workspace import Workspace
@@ -81,6 +82,17 @@ def test_new_pilots_have_the_approved_shape_and_running_ones_keep_theirs(
     assert len(other.fleet.submit(WRAPPER, 1).references) == 1
     assert sorted(flavors(other)) == ["m5.large", *["t3.micro"] * 3]
     assert other.workspace.standing and other.workspace.standing.lines() == []
+
+
+def test_all_queues_at_a_glance_show_what_waits_and_who_is_needed(site: Site) -> None:
+    fleet = site.parts().fleet
+    line = fleet.glance(fleet.announce())
+    assert line.need is Need.PERSON and "is approved at" in line.troubles[0].text
+    site.approve()
+    site.parts().fleet.submit(WRAPPER, 1)
+    fleet = site.parts(Instance_Flavor="m5.large").fleet
+    line = fleet.glance(fleet.announce())
+    assert line.need is not Need.PERSON and "m5.large is asked for" in "".join(one.text for one in line.troubles)
 
 
 def test_the_journal_says_what_was_approved(site: Site) -> None:

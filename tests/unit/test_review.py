@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -213,6 +214,22 @@ def test_a_fetch_is_not_done_oftener_than_is_due_and_one_that_fails_leaves_the_l
     again = reviewed()
     resumed = standing.resume(again)
     assert again.queue == workspace.queue and resumed == seen
+
+
+def test_a_copy_that_is_damaged_leaves_the_last_approval_and_is_fetched_anew(
+    reviewed: Reviewed, repository: Repository
+) -> None:
+    workspace = reviewed(Workspace_ReviewAge="0")
+    repository.merge(shape.texts(workspace.asked))
+    standing.refresh(workspace, NOW)
+    for path in (workspace.root / "review").rglob("*.pack"):
+        path.chmod(0o600)
+        path.write_bytes(b"torn")
+    seen = standing.refresh(workspace, NOW)
+    assert seen and seen.hold is None and seen.approval and seen.trouble
+    shutil.rmtree(workspace.root / "review")
+    seen = standing.refresh(workspace, NOW)
+    assert seen and seen.trouble == ""
 
 
 def test_another_place_is_no_continuation_of_the_last(reviewed: Reviewed, repository: Repository) -> None:

@@ -407,6 +407,17 @@ def test_copies_of_an_older_version_move_and_what_else_lies_there_stays(workspac
     assert sorted(path.name for path in workspace.copies.root.iterdir()) == ["cloud.example.org", "scale", "shape"]
 
 
+def test_what_is_in_the_way_of_moving_old_copies_stays(workspace: Workspace) -> None:
+    old = workspace.copies.root / "cloud.example.org"
+    old.write_text("ours")
+    variables.write(workspace)
+    assert old.read_text() == "ours"
+    old.unlink()
+    (old / "long" / "queue.tfvars").mkdir(parents=True)
+    variables.write(workspace)
+    assert (old / "long" / "queue.tfvars").is_dir() and outdated(workspace) == ""
+
+
 def test_a_lost_root_beside_copies_of_an_older_version_makes_no_new_name(make_queue: MakeQueue) -> None:
     fresh = Workspace(make_queue())
     old = fresh.copies.root / "cloud.example.org" / "long" / "queue.tfvars"

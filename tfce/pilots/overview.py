@@ -62,7 +62,15 @@ def _remembered(services: Services, record: Record) -> Sight:
         succeeded=_when(meters, "submit"),
         swept=_when(meters, "reap"),
         errors=meters.errors,
+        more=_review(services),
     )
+
+
+def _review(services: Services) -> tuple[Trouble, ...]:
+    """What waits for approval goes on as it was: nobody has to come at night."""
+    seen = services.workspace.standing
+    cure = f"`tfce propose {services.queue.label}` writes a branch to merge"
+    return tuple(Trouble(line, cure, person=False) for line in seen.lines()) if seen else ()
 
 
 def _with(seen: Sight, services: Services, view: View) -> Sight:

@@ -48,9 +48,9 @@ class Copies:
         """Shape and scale once lay in one folder: what was left there would be out of date from now on."""
         if self._old.parent.is_symlink() or self._old.is_symlink():
             return
-        for name in (VARIABLES, SCALE):
-            (self._old / name).unlink(missing_ok=True)
-        with suppress(OSError):  # something else lies there
+        with suppress(OSError):  # something else lies there: it is somebody's
+            for name in (VARIABLES, SCALE):
+                (self._old / name).unlink(missing_ok=True)
             self._old.rmdir()
             self._old.parent.rmdir()
 
