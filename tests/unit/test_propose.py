@@ -214,3 +214,45 @@ def test_the_first_shape_and_a_lost_one_are_told(cfg: Path) -> None:
     )
     assert change(queue, texts, texts).differences == ()
     assert REST in texts and Clone(Path("/")).place == Path("/")
+
+
+# -- doctor, audit ----------------------------------------------------------------------------------------------
+
+
+def approval(tfce: Shell) -> dict[str, object]:
+    checks = json.loads(tfce("doctor", NAME, "--json")[1])["checks"]
+    return next(one for one in checks if one["check"] == "approval")
+
+
+def test_the_doctor_asks_the_repository_now_and_makes_nothing(tfce: Shell, cfg: Path, clone: Repository) -> None:
+    review = "Workspace_Review = shape\n    Workspace_Approved = {}"
+    ask(cfg, review.format("/nowhere/site@main"))
+    found = approval(tfce)
+    assert not found["ok"] and "cannot be read" in str(found["detail"]) and found["cure"]
+    ask(cfg, review.format(f"{clone.place}@main"))
+    assert approval(tfce)["ok"] and "by Ada <ada@example.org>" in str(approval(tfce)["detail"])
+    ask(cfg, review.format(f"{clone.place}@main") + "\n    Instance_Flavor = m5.large")
+    found = approval(tfce)
+    assert found["ok"] and "m5.large is asked for, t3.micro is approved" in str(found["detail"])
+    assert "tfce propose" in str(found["cure"])
+    clone.git("rm", "-rq", "shape")
+    clone.git("commit", "-qm", "gone")
+    assert "no shape of" in str(approval(tfce)["detail"]) and not (cfg.parent / "root" / "review").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], [NAME, "--all"]])
+def test_an_audit_is_of_one_queue_or_of_all(tfce: Shell, arguments: list[str]) -> None:
+    code, _, err = tfce("audit", *arguments)
+    assert code == 2 and "give CE/QUEUE or --all, not both" in err
+
+
+def test_a_queue_that_cannot_be_judged_is_said_and_is_no_consent(tfce: Shell, cfg: Path) -> None:
+    assert tfce("audit", "--all", "--drift")[0] == 0  # nothing was ever submitted: nothing can differ
+    running(cfg, "0000000A")
+    code, out, _ = tfce("audit", "--all", "--drift", "--json")
+    (row,) = json.loads(out)["drift"]
+    assert code == 3 and row["between"] == "not judged" and row["alert"]
+    assert tfce("audit", "--all")[0] == 3
+    file = Workspace(load_queue(cfg, NAME)).private / "queue.auto.tfvars"
+    file.write_text("flavor = 1\n")
+    assert tfce("audit", NAME, "--drift")[0] == 3

@@ -51,6 +51,8 @@ def test_pilots_follow_what_was_merged(site: Site, tmp_path: Path) -> None:
     assert waiting.code == 0 and words in waiting.err and flavors(site) == ["t3.micro"] * 2
     for command in ("status", "plan", "why"):
         assert words in site.run(command, site.name).err
+    told = site.run("status", site.name, "--json").json["review"]
+    assert told["waiting"] == [{"option": "Instance_Flavor", "approved": "name:t3.micro", "asked": "t3.small"}]
     drift = site.run("audit", "--all", "--drift", "--json")
     assert drift.code == 1 and [row["between"] for row in drift.json["drift"]] == ["approval"]
     assert site.run("propose", site.name, "--clone", place, "--branch", "second").code == 0
