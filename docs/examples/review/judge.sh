@@ -1,12 +1,15 @@
 #!/bin/bash
 # What a pull request changes for the pilots of each queue, in Markdown; fails where it is no shape or the policy
-# refuses it.   judge.sh BASE
+# refuses it. Called in the pull request's clone:   git show BASE:judge.sh | bash -s BASE
+# Only the shape is the pull request's: judge, policy and configuration are BASE's, so that no change judges itself.
 set -euo pipefail
-cd "$(dirname "$0")"
-export TFCE_CONFIG=$PWD/site.cfg
+cd "$(git rev-parse --show-toplevel)"
+base=$(mktemp -d)
+trap 'rm -rf "$base"' EXIT
+git archive "$1" -- site.cfg policy | tar -x -C "$base"
+export TFCE_CONFIG=$base/site.cfg
 policy=()
-command -v conftest > /dev/null && policy=(--policy policy)
-[ -n "${REQUIRE_POLICY:-}" ] && policy=(--policy policy)
+if [ -n "${REQUIRE_POLICY:-}" ] || command -v conftest > /dev/null; then policy=(--policy "$base/policy"); fi
 failed=0
 for queue in $(tfce queues); do
   code=0

@@ -102,7 +102,7 @@ def judge(example: Repository, tmp_path: Path) -> tuple[int, str]:
     for tool in tools.iterdir():
         tool.chmod(0o755)
     around = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path), "REQUIRE_POLICY": "1"}
-    line = ["bash", "./judge.sh", "main"]
+    line = ["bash", "-c", "git show main:judge.sh | bash -s main"]
     done = subprocess.run(line, cwd=example.place, env=around, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout + done.stderr
@@ -116,6 +116,10 @@ def test_the_example_judges_a_pull_request(example: Repository, tmp_path: Path) 
     assert code == 0 and "| `Instance_Flavor` | `name:t3.medium, name:t3.xlarge` |" in said, said
     assert "Policy has nothing against it" in said
     file.write_text(good.replace("name:t3.medium", "name:m5.24xlarge").replace("grid-worker", "who-knows"))
+    rules = example.place / "policy" / "pilots.rego"  # a change that would let itself through
+    rules.write_text(rules.read_text().replace("max_cores := 16", "max_cores := 160"))
+    (example.place / "judge.sh").write_text("exit 0\n")
+    (example.place / "site.cfg").write_text("")
     code, said = judge(example, tmp_path)
     assert code == 1 and "- refused: `flavor m5.24xlarge has 96 cores, more than 16`" in said
     assert "- refused: `image who-knows-2026.11 is not ours" in said
@@ -143,5 +147,5 @@ def test_the_examples_shape_is_what_its_configuration_asks_for() -> None:
 
 def test_the_examples_pipelines_run_the_judge_and_apply_nothing() -> None:
     texts = [(EXAMPLE / name).read_text() for name in (".github/workflows/pilots.yml", "atlantis.yaml")]
-    assert all("./judge.sh" in text for text in texts) and "terraform apply" not in "".join(texts)
+    assert all(":judge.sh" in text and "bash -s" in text for text in texts) and "terraform apply" not in "".join(texts)
     assert "secrets." not in texts[0] and "pull_request_target" not in texts[0]
