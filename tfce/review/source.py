@@ -22,25 +22,32 @@ _PATIENCE = 60.0  # seconds of a fetch
 
 @dataclass(frozen=True)
 class Merged:
-    """The files of a queue's shape as they were merged, by name; none: nothing is approved."""
+    """The files of a queue's shape as they were merged, by name; none: nothing is approved. ``tip``: the commit in
+    which they were looked for."""
 
     texts: dict[str, str]
     approval: Approval | None = None
+    tip: str = ""
 
 
-def merged(source: Source, folder: str, mirrors: Path, age: int, now: datetime) -> tuple[Merged, str]:
+def merged(
+    source: Source, folder: str, mirrors: Path, age: int, now: datetime, known: Merged
+) -> tuple[Merged, str]:
     """What is approved in ``folder`` (``shape/<ce>/<queue>``) at ``source``; and why that may be out of date.
-    Raises ``TfceError`` where nothing can be said."""
+    ``known`` is it where its commit is still the newest: then no process is started. Raises ``TfceError`` where
+    nothing can be said."""
     if source.folder is not None:
         return _in_folder(source, source.folder / folder), ""
     mirror = files.private_folder(mirrors / hashlib.sha256(source.place.encode()).hexdigest()[:16])
     commit, trouble = _fetched(source, mirror, age, now)
+    if known.approval is not None and known.tip == commit:
+        return known, trouble
     path = f"{source.below}/{folder}" if source.below else folder
     texts = _whole(lambda name: git.read(mirror, commit, f"{path}/{name}"), str(source))
     if not texts:
-        return Merged({}), trouble
+        return Merged({}, tip=commit), trouble
     brought, author, date = git.brought_by(mirror, commit, path)
-    return Merged(texts, Approval(boundary.digest(texts), str(source), brought, author, date)), trouble
+    return Merged(texts, Approval(boundary.digest(texts), str(source), brought, author, date), commit), trouble
 
 
 def _whole(read: Callable[[str], str | None], where: str) -> dict[str, str]:

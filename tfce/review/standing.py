@@ -38,7 +38,9 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
         known, found, trouble = _kept(workspace), None, ""
         try:
             mirrors = files.private_folder(workspace.root / "review")
-            found, trouble = merged(options.approved, workspace.copies.shape_folder, mirrors, options.age, now)
+            found, trouble = merged(
+                options.approved, workspace.copies.shape_folder, mirrors, options.age, now, known
+            )
             if found.texts:
                 boundary.checked(found.texts, workspace.asked)
         except TfceError as error:
@@ -68,7 +70,7 @@ def peeked(workspace: Workspace, now: datetime) -> Standing:
     options = workspace.asked.review
     assert options.approved is not None
     with tempfile.TemporaryDirectory(prefix="tfce-") as mirrors:
-        found, trouble = merged(options.approved, workspace.copies.shape_folder, Path(mirrors), 0, now)
+        found, trouble = merged(options.approved, workspace.copies.shape_folder, Path(mirrors), 0, now, Merged({}))
     _, seen, _ = _judged(workspace, found, trouble)
     return seen
 
@@ -83,13 +85,14 @@ def _kept(workspace: Workspace) -> Merged:
     if not same or not isinstance(texts, dict) or set(texts) != set(SHAPE) or not isinstance(approval, dict):
         return Merged({})
     names = ("digest", "source", "commit", "author", "date")
-    return Merged(texts, Approval(**{name: str(approval.get(name, "")) for name in names}))
+    told = Approval(**{name: str(approval.get(name, "")) for name in names})
+    return Merged(texts, told, str(value.get("tip", "")))
 
 
 def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
     value: dict[str, Any] = {"source": str(workspace.asked.review.approved), "trouble": trouble}
     if found.approval is not None:
-        value |= {"texts": found.texts, "approval": found.approval.to_json()}
+        value |= {"texts": found.texts, "approval": found.approval.to_json(), "tip": found.tip}
     if files.believed_json(workspace.private / _KEPT) != value:
         files.write_json(workspace.private / _KEPT, value)
 

@@ -147,5 +147,7 @@ def test_the_examples_shape_is_what_its_configuration_asks_for() -> None:
 
 def test_the_examples_pipelines_run_the_judge_and_apply_nothing() -> None:
     texts = [(EXAMPLE / name).read_text() for name in (".github/workflows/pilots.yml", "atlantis.yaml")]
-    assert all(":judge.sh" in text and "bash -s" in text for text in texts) and "terraform apply" not in "".join(texts)
+    assert all(":judge.sh" in text and "bash -s" in text for text in texts) and "terraform apply" not in "".join(
+        texts
+    )
     assert "secrets." not in texts[0] and "pull_request_target" not in texts[0]
