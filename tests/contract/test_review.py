@@ -157,3 +157,21 @@ def test_what_somebody_writes_into_the_kept_approval_is_checked(site: Site) -> N
         same = site.parts()
         same.fleet.status()
         assert len(same.fleet.submit(WRAPPER, 1).references) == 1, text
+
+
+def test_looking_writes_nothing(site: Site) -> None:
+    site.approve()
+    site.parts().fleet.submit(WRAPPER, 1)
+
+    def there() -> dict[Path, bytes]:
+        folder = site.parts().workspace.private
+        return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    kept = site.parts().workspace.private / "approved"
+    assert len(list(kept.iterdir())) == 2
+    for path in sorted(kept.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    before, other = there(), site.parts(Instance_Flavor="m5.large").fleet
+    for look in (other.status, other.drift, other.why, other.held):
+        look()
+    assert there() == before

@@ -46,14 +46,17 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
         except TfceError as error:
             found, trouble = None, error.message
         _keep(workspace, found or known, trouble)
+        _keep_copies(workspace)
     return resume(workspace)
 
 
 def resume(workspace: Workspace) -> Standing | None:
-    """Let the options that were approved last count in ``workspace``, asking nobody; None: it is not reviewed."""
+    """Let the options that were approved last count in ``workspace``, asking nobody and writing nothing; None: it
+    is not reviewed."""
     if not workspace.asked.review.shape:
         return None
-    queue, standing, module = _standing(workspace)
+    trouble = str(files.believed_json(workspace.private / _KEPT).get("trouble", ""))
+    queue, standing, module = _judged(workspace, _kept(workspace), trouble)
     workspace.take(queue, standing, module)
     return standing
 
@@ -97,12 +100,27 @@ def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
         files.write_json(workspace.private / _KEPT, value)
 
 
+def _keep_copies(workspace: Workspace) -> None:
+    """Keep the template and module that were approved, as long as they are to be had."""
+    asked, found = workspace.asked, _kept(workspace)
+    try:
+        wanted = boundary.checked(found.texts, asked) if found.texts else None
+    except TfceError:
+        return
+    if wanted is None:
+        return
+    template, module = _template_place(workspace, wanted.template), _module_place(workspace, wanted.module)
+    if not template.exists() and shape.template(asked).digest == wanted.template.digest:
+        files.private_folder(template.parent)
+        files.write(template, fixed.whole(asked.userdata.template))
+    if not module.is_dir() and shape.module(asked).digest == wanted.module.digest:
+        for folder in (module.parent, module):
+            files.private_folder(folder)
+        for name, text in shape.module_texts(module_for(asked).folder).items():
+            files.write(module / name, text)
+
+
 # -- how it stands -----------------------------------------------------------------------------------------
-
-
-def _standing(workspace: Workspace) -> tuple[Queue, Standing, Path | None]:
-    trouble = str(files.believed_json(workspace.private / _KEPT).get("trouble", ""))
-    return _judged(workspace, _kept(workspace), trouble)
 
 
 def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, Standing, Path | None]:
@@ -146,9 +164,7 @@ def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, t
     queue, asked = wanted.queue, workspace.asked
     lost: list[Difference] = []
     here = shape.template(asked)
-    if here.digest == wanted.template.digest:
-        _keep_template(workspace, asked, here)
-    else:
+    if here.digest != wanted.template.digest:
         copy = _template_place(workspace, wanted.template)
         queue = replace(queue, userdata=replace(queue.userdata, template=copy))
         if shape.template(queue).digest != wanted.template.digest:
@@ -164,24 +180,16 @@ def _template_place(workspace: Workspace, template: Pinned) -> Path:
     return workspace.private / "approved" / f"{template.digest[:16]}.yaml"
 
 
-def _keep_template(workspace: Workspace, asked: Queue, template: Pinned) -> None:
-    place = _template_place(workspace, template)
-    if workspace.private.is_dir() and not place.exists():
-        files.private_folder(place.parent)
-        files.write(place, fixed.whole(asked.userdata.template))
+def _module_place(workspace: Workspace, module: Pinned) -> Path:
+    return workspace.private / "approved" / module.digest[:16]
 
 
 def _module(workspace: Workspace, wanted: Wanted) -> Path | None:
     """The folder of the copy of a module that was approved and changed since; None: what the options name serves,
     or no such copy is here."""
-    place = workspace.private / "approved" / wanted.module.digest[:16]
-    here, module = shape.module(workspace.asked), module_for(workspace.asked)
+    place = _module_place(workspace, wanted.module)
+    here = shape.module(workspace.asked)
     if here.digest == wanted.module.digest:
-        if workspace.private.is_dir() and not place.is_dir():
-            files.private_folder(place.parent)
-            files.private_folder(place)
-            for name, text in shape.module_texts(module.folder).items():
-                files.write(place / name, text)
         return None
     same = here.name == wanted.module.name and shape.module_digest(place) == wanted.module.digest
     return place if same else None
