@@ -23,6 +23,7 @@ from tfce.cli import edge
 from tfce.cli.main import main
 from tfce.config.settings import OPTIONS
 from tfce.model.errors import TfceError
+from tfce.model.metrics import CATALOGUE
 from tfce.provider import settings
 from tfce.provider.resources import TfceProvider
 
@@ -274,10 +275,33 @@ def _lines(rows: Iterable[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
+_METRICS = """# Metrics
+
+Every metric bears the labels `ce`, `queue` and `cloud`, and its own. Counters stand in the queue's
+`metrics.json`: they count what SiteDirector and commands did together, and outlive both. A metric that was never
+measured is absent.
+`tfce metrics` prints them, `tfce metrics --listen 127.0.0.1:9753` answers scrapes, `Workspace_Metrics` writes a
+textfile; none of these asks the cloud anything. [How to watch queues](../how-to/watching.md) has alerts and a
+dashboard.
+
+"""
+
+
+def metrics() -> str:
+    """The catalogue of the metrics."""
+    rows = ["| metric | type | labels of its own | meaning |", "|---|---|---|---|"]
+    for one in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        rows.append(f"| `{one.name}` | {one.kind} | {labels} | {one.help} |")
+    rows.append("| `tfce_build_info` | gauge | `version` only | The version of tfce |")
+    return f"{_METRICS}{_lines(rows)}"
+
+
 MADE: dict[str, Callable[[], str]] = {
     "options.md": options,
     "commands.md": commands,
     "files.md": files,
+    "metrics.md": metrics,
     "provider.md": provider,
     "python.md": python,
 }

@@ -204,7 +204,7 @@ def test_a_busy_queue_is_four(tfce: Shell, cfg: Path) -> None:
         text=True,
     )
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    for command in ("render", "plan", "submit", "repair", "reap"):
+    for command in ("render", "submit", "repair", "reap"):
         found, _, err = tfce(command, NAME, *COMMANDS[command])
         assert found == 4 and "is busy" in err
     holder.communicate("", timeout=10)
@@ -291,9 +291,61 @@ def test_a_workspace_that_cannot_be_made_is_two(tfce: Shell, cfg: Path) -> None:
 
 
 def test_version_and_help(tfce: Shell) -> None:
-    assert tfce("--version") == (0, f"tfce {__version__}\n", "")
+    code, out, _ = tfce("--version")
+    assert code == 0 and re.match(
+        rf"tfce {re.escape(__version__)}\n(Terraform|OpenTofu) \d+\.\d+.*\nprovider tfce ", out
+    )
     code, out, _ = tfce("--help")
     assert code == 0 and "Exit codes" in out and all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands_and_options(tfce: Shell, shell: str, tmp_path: Path) -> None:
+    code, out, _ = tfce("completion", shell)
+    assert code == 0 and "history" in out and "dry-run" in out
+    program = shutil.which(shell)
+    if program:
+        (tmp_path / "script").write_text(out)
+        assert subprocess.run([program, "-n", tmp_path / "script"], check=False).returncode == 0
+
+
+def test_bash_really_completes(tfce: Shell, tmp_path: Path) -> None:
+    (tmp_path / "script").write_text(tfce("completion", "bash")[1])
+    code = (
+        f"source {tmp_path}/script; COMP_WORDS=(tfce hist); COMP_CWORD=1; COMP_LINE='tfce hist'; COMP_POINT=9\n"
+        "$(complete -p tfce | sed 's/.*-F \\([^ ]*\\).*/\\1/') tfce hist tfce; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "history", done
+
+
+def test_doctor_of_all_queues_has_a_line_for_the_broken(tfce: Shell, cfg: Path) -> None:
+    text = cfg.read_text()
+    cfg.write_text(
+        text.replace("      long\n", "      odd\n      {\n        MaxTotalJobs = many\n      }\n      long\n")
+    )
+    code, out, _ = tfce("doctor", "--json")
+    checks = json.loads(out)["queues"]
+    assert code == 1 and not checks["cloud.example.org/odd"][0]["ok"]
+    assert {one["check"]: one["ok"] for one in checks[NAME]}["cloud"] is False
+    assert re.search(r"^FAULT +cloud.example.org/odd .*MaxTotalJobs = many", tfce("doctor")[1], re.M)
+
+
+def test_metrics_of_queues_that_never_were_are_an_exposition(tfce: Shell) -> None:
+    code, out, _ = tfce("metrics")
+    assert code == 0 and "# TYPE tfce_pilots gauge" in out and "tfce_build_info{" in out
+
+
+@pytest.mark.parametrize("text", ["9753", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:99999", "127.0.0.1:x"])
+def test_an_address_that_is_none_is_a_usage_error(tfce: Shell, text: str) -> None:
+    code, _, err = tfce("metrics", "--listen", text)
+    assert code == 2 and "such as 127.0.0.1:9753" in err
+
+
+def test_repair_is_json_too(tfce: Shell) -> None:
+    tfce("render", NAME)
+    code, out, _ = tfce("repair", NAME, "--json")
+    assert (code, out) == (3, "") or json.loads(out)["done"] == []
 
 
 def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tfce.app import Parts, assemble
-from tfce.cli import drifting, edge, operators, overview, pulling, rendering, reviewing, show, tables
+from tfce.cli import drifting, edge, measure, operators, overview, pulling, rendering, reviewing, show, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -21,10 +21,8 @@ from tfce.pilots.chronicle import chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.submission import failure_kind
 from tfce.store.workspace import Workspace
-from tfce.terraform import variables
 
 DONE, PARTLY, UNREACHABLE = 0, 1, 3
-_PLAN_HAS_CHANGES = 2
 _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
@@ -67,14 +65,9 @@ def _queues(options: argparse.Namespace) -> list[Queue]:
 def plan(options: argparse.Namespace) -> int:
     if options.pull_request:
         return pulling.pull_request(_queue(options), options)
-    parts = _parts(options)
-    with parts.workspace.locked():
-        parts.workspace.prepare()
-        parts.terraform.prepare()
-        variables.write(parts.workspace)
-    plan = parts.terraform.plan(refresh=not options.no_refresh)
-    print(plan.text)
-    return DONE if plan.empty else _PLAN_HAS_CHANGES
+    from tfce.cli import planning
+
+    return planning.plan(_queue(options), refresh=not options.no_refresh, as_json=options.json)
 
 
 def submit(options: argparse.Namespace) -> int:
@@ -209,20 +202,31 @@ def _lines(path: Path) -> list[str]:
 
 def repair(options: argparse.Namespace) -> int:
     lines = _parts(options).fleet.repair()
+    if options.json:
+        tables.show_json({"done": lines})
+        return DONE
     print("\n".join(lines) or "nothing was damaged")
     return DONE
 
 
 def doctor(options: argparse.Namespace) -> int:
-    from tfce.cli.doctor import examine
+    from tfce.cli import doctor
 
-    checks = examine(_queue(options))
-    if options.json:
-        tables.show_json({"checks": [vars(check) for check in checks]})
-    else:
-        rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
-        print(show.table(("", "CHECK", "FOUND", "CURE"), rows))
-    return DONE if all(check.ok for check in checks) else PARTLY
+    if options.queue is None:
+        return doctor.every(_config(options), options.json)
+    return doctor.one(_queue(options), options.json)
+
+
+def metrics(options: argparse.Namespace) -> int:
+    return measure.metrics(options, lambda: _config(options))
+
+
+def completion(options: argparse.Namespace) -> int:
+    from tfce.cli.completion import script
+    from tfce.cli.parser import parser
+
+    print(script(parser(), options.shell), end="")
+    return DONE
 
 
 def migrate(options: argparse.Namespace) -> int:

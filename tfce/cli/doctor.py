@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfce import userdata
 from tfce.app import assemble
 from tfce.cli import reviewing
+from tfce.cli.show import table
+from tfce.cli.tables import show_json
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
 from tfce.config import credentials
+from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError, shorten
 from tfce.pilots.recipes import recipe_for
@@ -23,7 +27,46 @@ from tfce.terraform.providers import find_provider
 from tfce.userdata import schema
 
 _FREE_MB = 100
+_AT_ONCE = 8  # queues
 _TYPICAL_WRAPPER = b"#!/bin/bash\n" + b"# a pilot wrapper\n"
+
+
+def one(queue: Queue, as_json: bool) -> int:
+    """Show the findings about a queue; 1 if anything is wrong."""
+    checks = examine(queue)
+    if as_json:
+        show_json({"checks": [vars(check) for check in checks]})
+    else:
+        rows = [("ok" if check.ok else "FAULT", check.check, check.detail, check.cure) for check in checks]
+        print(table(("", "CHECK", "FOUND", "CURE"), rows))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def every(path: Path, as_json: bool) -> int:
+    """Show what is wrong with any queue of a configuration; 1 if anything is."""
+    found = load_queues(path)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        checks = dict(zip(found, pool.map(_of, found.values()), strict=True))
+    if as_json:
+        show_json({"queues": {label: [vars(check) for check in each] for label, each in checks.items()}})
+    else:
+        rows = [_row(label, each) for label, each in checks.items()]
+        print(table(("", "QUEUE", "CHECK", "FOUND", "CURE"), [row for some in rows for row in some]))
+    return 0 if all(check.ok for each in checks.values() for check in each) else 1
+
+
+def _of(queue: Queue | ConfigError) -> list[Check]:
+    if isinstance(queue, Queue):
+        return examine(queue)
+    texts = [f"{fault.option} = {fault.value}: {fault.problem}" for fault in queue.faults]
+    return [
+        Check("configuration", False, text, fault.cure) for text, fault in zip(texts, queue.faults, strict=True)
+    ]
+
+
+def _row(label: str, checks: list[Check]) -> Sequence[tuple[str, ...]]:
+    faults = [("FAULT", label, check.check, check.detail, check.cure) for check in checks if not check.ok]
+    return faults or [("ok", label, f"{len(checks)} checks", "all is well", "")]
 
 
 def examine(queue: Queue) -> list[Check]:

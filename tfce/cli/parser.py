@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from tfce import __version__
-from tfce.cli import commands, operators, pulling, reviewing
+from tfce.cli import commands, completion, measure, operators, pulling, reviewing
+from tfce.cli.versions import Version
 from tfce.pilots.consoles import LINES
 
 _EPILOG = (
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         description="Pilots of a DIRAC computing element as cloud VMs, through Terraform.",
         epilog=_EPILOG,
     )
-    root.add_argument("--version", action="version", version=f"tfce {__version__}")
+    root.add_argument("--version", action=Version)
     groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for of_subject in (_of_workspaces, _of_reviews, _of_pilots, _of_records, _of_hosts):
         of_subject(groups)
@@ -83,7 +83,12 @@ def _of_workspaces(groups: Any) -> None:
         "--files", type=Path, metavar="DIR", help="the reviewable files are here, not in Workspace_Files"
     )
     render.add_argument("--wrapper", type=Path, metavar="FILE", help="with --context: the pilot wrapper")
-    plan = _command(groups, commands.plan, "show Terraform's plan")
+    plan = _command(
+        groups,
+        commands.plan,
+        "show Terraform's plan, and what new pilots would be; changes nothing, also with another --config",
+        json=True,
+    )
     pulling.arguments(plan)
     plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
 
@@ -140,12 +145,18 @@ def _of_records(groups: Any) -> None:
         help="compare options, approved shape, Terraform's variables and running VMs",
     )
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
-    _command(groups, commands.repair, "rebuild a damaged record or state")
+    _command(groups, commands.repair, "rebuild a damaged record or state", json=True)
     _command(groups, commands.migrate, "list the VMs that CloudCE left, and the SQL that hands over", json=True)
 
 
 def _of_hosts(groups: Any) -> None:
-    _command(groups, commands.doctor, "check configuration, tools and cloud; creates nothing", json=True)
+    _command(
+        groups, commands.doctor, "check configuration, tools and cloud; creates nothing", json=True, queue="maybe"
+    )
+    measured = _command(groups, commands.metrics, "show what was measured, for Prometheus", queue="none")
+    measure.arguments(measured)
+    shell = _bare(groups, commands.completion, "print what a shell needs to complete tfce's commands")
+    shell.add_argument("shell", choices=completion.SHELLS, help='eval "$(tfce completion bash)" in ~/.bashrc')
     demo = _bare(groups, commands.demo, "run the main job on an emulated cloud, from nothing")
     demo.add_argument(
         "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"

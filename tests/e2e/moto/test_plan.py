@@ -1,0 +1,46 @@
+"""`tfce plan`: what would change, without a lock and without a trace, also of options that nobody uses yet."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.site import Site
+from tfce.store.locks import exclusive
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_plan_takes_no_lock_and_writes_nothing(together: Site) -> None:
+    site = together
+    assert site.run("plan", site.name).code == 0  # on a fresh root, as root or anybody
+    assert not site.parts().workspace.private.exists()
+    site.submit(2)
+    before = everything(site.folder / "root")
+    with exclusive(site.parts().workspace.private / "lock", 0, "x"):
+        assert site.run("plan", site.name).code == 0
+        after = everything(site.folder / "root")
+    assert {name: text for name, text in after.items() if not name.endswith("lock")} == {
+        name: text for name, text in before.items() if not name.endswith("lock")
+    }
+
+
+def test_a_candidate_shows_what_new_pilots_would_be_and_that_the_others_stay(
+    together: Site, tmp_path: Path
+) -> None:
+    site = together
+    site.submit(2)
+    before, living = everything(site.folder / "root"), set(site.everything())
+    candidate = tmp_path / "candidate.cfg"
+    candidate.write_text(re.sub(r"Instance_Flavor = .*", "Instance_Flavor = m5.large", site.cfg.read_text()))
+    assert "m5.large" in candidate.read_text()
+    result = site.run("plan", site.name, "--config", str(candidate))
+    assert result.code == 2 and "2 pilots that are there keep what they have" in result.out
+    assert "+flavor" in result.out.replace(" ", "") and "m5.large" in result.out
+    shown = json.loads(site.run("plan", site.name, "--json", "--config", str(candidate)).out)
+    assert shown["pilots"] == 2 and any("m5.large" in line for line in shown["shape"])
+    assert "destroy" not in shown["plan"].lower().replace("0 to destroy", "")
+    assert everything(site.folder / "root") == before and set(site.everything()) == living
