@@ -10,7 +10,7 @@ OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-flat bench-tables test-bulk test-dirac \
-	test-openstack test-context test-boot test-crash test-hostile audit clean
+	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -47,6 +47,10 @@ test-boot: $(VENV)/ready
 test-crash: $(VENV)/ready
 	@TFCE_POWER=$(if $(ALL),0,12) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
 	@$(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
+
+# The alert rules and the dashboard on a Prometheus of Debian's packages.
+test-pages: $(VENV)/ready
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/pages
 
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
+from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
 from tfce.model.metrics import CATALOGUE, Meters
 from tfce.pilots import exposition
@@ -40,6 +41,13 @@ def test_a_cycle_is_counted_across_processes(edge: FakeEdge) -> None:
     assert value(edge, "tfce_last_success_timestamp_seconds", "reap") == edge.now().timestamp()
     assert value(edge, "tfce_api_calls_total", "count", "DescribeInstances") == 1
     assert value(edge, "tfce_pilots", "healthy") == 1
+
+
+def test_a_drain_is_a_gauge_that_is_kept(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert (value(edge, "tfce_drained"), value(edge, "tfce_protected")) == (0, 0)
+    edge.parts().fleet.drain(Drain(edge.now()))
+    assert value(edge, "tfce_drained") == 1
 
 
 def test_what_fails_is_counted_by_its_kind_and_is_no_success(edge: FakeEdge) -> None:

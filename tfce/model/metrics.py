@@ -89,7 +89,7 @@ class Reading:
 
     def gauge(self, name: str, value: float, *labels: str) -> None:
         """Set one value of a gauge; its other labels keep theirs."""
-        self.gauges[_key(name, labels)] = value
+        self.gauges[_key(name, labels)] = float(value)  # a truth is 1 or 0
 
     def whole(self, name: str, values: Mapping[str, float]) -> None:
         """Set all values of a gauge with one label."""
