@@ -135,7 +135,7 @@ class EchoStack(Echo):
 
 def test_every_verb_that_has_a_queue_is_walked() -> None:
     (groups,) = (one for one in parser()._actions if isinstance(one, argparse._SubParsersAction))
-    assert set(groups.choices) == {*VERBS, "queues", "path", "demo"}
+    assert set(groups.choices) == {*VERBS, "queues", "path", "demo", "metrics", "completion"}
 
 
 def canaries() -> Iterator[str]:
