@@ -98,7 +98,7 @@ class AnySite:
             "CEType": "Terraform",
             "CloudAuth": str(self.folder / "cloud.auth"),
             "Workspace_Root": str(self.folder / "root"),
-            "Terraform_Module": os.environ.get("TFCE_TEST_MODULE", "native"),  # the suites run on either module
+            "Terraform_Module": "native",
             **self.defaults(),
         } | self.options
         lines = "\n".join(f"    {name} = {value}" for name, value in options.items() if value)

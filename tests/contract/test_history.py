@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tfce.cli.main import main
 from tfce.cli.tables import history_table
@@ -35,7 +36,7 @@ def test_why_there_were_three_vms_is_told_with_who_and_when(edge: FakeEdge) -> N
     ]
     assert told[0].what == "3 asked for; 3 wanted in all" and told[1].what == "3 created"
     assert told[3].what == "1 stopped"
-    assert all(re.fullmatch(rf"\S+@\S+ \(\S+, {os.getpid()}\)", one.who) for one in told)
+    assert every(re.fullmatch(rf"\S+@\S+ \(\S+, {os.getpid()}\)", one.who) for one in told)
     table = history_table(told)
     assert table.splitlines()[0].split() == ["TIME", "EVENT", "PILOTS", "WHAT", "BY"] and "3 created" in table
 

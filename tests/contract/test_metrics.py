@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.drain import Drain
@@ -73,7 +74,7 @@ def test_the_textfile_has_all_queues_that_name_it_and_is_valid(edge: FakeEdge) -
     families = {one.name: one for one in text_string_to_metric_families(file.read_text())}
     asked = families["tfce_pilots_asked"].samples
     assert {one.labels["queue"] for one in asked} == {"long", "short"}
-    assert all(set(one.labels) == {"ce", "queue", "cloud", "offering"} and one.value == 1 for one in asked)
+    assert every(set(one.labels) == {"ce", "queue", "cloud", "offering"} and one.value == 1 for one in asked)
     assert file.stat().st_mode & 0o777 == 0o644 and [one.name for one in file.parent.iterdir()] == ["tfce.prom"]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tests.fakes import Refused
 from tfce.cloud.shared import Lists
@@ -122,7 +123,7 @@ def test_twenty_queues_of_a_login_take_one_list_and_less_than_a_second(edge: Fak
     with ThreadPoolExecutor(16) as pool:
         lines = list(pool.map(Fleet.glance, fleets, records))
     assert time.monotonic() - start < 1
-    assert all(dict(line.sight.pilots) == {"healthy": 3} for line in lines)
+    assert every(dict(line.sight.pilots) == {"healthy": 3} for line in lines)
     assert cloud.calls["DescribeInstances"] == 1
 
 

@@ -120,7 +120,7 @@ class Site(RuleBasedStateMachine):
 
     @invariant()
     def strangers_are_left_alone(self) -> None:
-        assert getattr(self, "foreign", set()) <= set(self.sky.vms)
+        assert not getattr(self, "foreign", set()) - set(self.sky.vms)
 
     @invariant()
     def never_too_many(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every, subset
 from tests.contract.edges import WRAPPER, FakeEdge, Parts, assert_settled
 from tests.fakes import Clock
 from tfce.model.endings import Cause, Ending
@@ -120,7 +121,7 @@ def test_the_first_writer_takes_over_and_nothing_is_lost(old: FakeEdge, act: Cal
     assert remains(old) == [] and (old.folder / QUEUE / "record.json").is_file()
     assert '"batch"' not in (old.folder / QUEUE / "scale.auto.tfvars.json").read_text()
     parts(old).fleet.reap()
-    assert {reference.removeprefix("cloud://") for reference in running} <= set(old.living())
+    assert subset({reference.removeprefix("cloud://") for reference in running}, set(old.living()))
     assert "i-00000005" not in old.sky.vms or "i-00000005" in old.living()
     assert set(parts(old).fleet.poll(running).values()) == {"Running"}
     assert parts(old).fleet.poll([ENDED]) == {ENDED: "Done"}
@@ -191,4 +192,4 @@ def test_a_record_of_each_schema_is_read(left: Path, tmp_path: Path) -> None:
 def test_every_format_that_was_written_has_a_fixture_and_a_row_in_the_notes() -> None:
     notes = (FIXTURE.parents[2] / "docs/how-to/upgrade.md").read_text()
     assert [f"record-{n}.json" for n in range(1, SCHEMA + 1)] == [path.name for path in RECORDS]
-    assert all(f"`{name}`" in notes for name in [FIXTURE.name, *(path.name for path in RECORDS)])
+    assert every(f"`{name}`" in notes for name in [FIXTURE.name, *(path.name for path in RECORDS)])

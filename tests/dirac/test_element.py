@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every
 from tests.dirac import userdata
 from tests.dirac.conftest import CE, WRAPPER, Site
 from tests.fakes import Broken, Empty, Refused, ReplyLost, Tainted
@@ -115,7 +116,7 @@ def test_a_submission_names_each_vm_and_its_stamp(site: Site) -> None:
     references, stamps = result["Value"], result["PilotStampDict"]
     assert len(set(references)) == 3
     assert set(stamps) == set(references)
-    assert all(len(stamp) <= 32 for stamp in stamps.values())
+    assert every(len(stamp) <= 32 for stamp in stamps.values())
     for reference, stamp in stamps.items():
         vm = site.sky.vms[reference.removeprefix("cloud://")]
         assert vm.name.endswith(stamp)

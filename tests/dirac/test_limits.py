@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every, subset
 from tests.dirac.conftest import CE, Site
 from tests.fakes import FakeCloud, Refused
 from tfce.model.errors import CloudError, ConfigError, TerraformError
@@ -75,7 +76,7 @@ def test_two_site_directors_at_once_stay_within_the_limit(site: Site) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(result["OK"] for result in results)
+    assert every(result["OK"] for result in results)
     assert sum(len(result["Value"]) for result in results) == len(site.sky.vms) == 5
 
 
@@ -204,7 +205,7 @@ def test_they_never_enter_the_record_or_the_state(site: Site, left: dict[str, st
     fleet = element._fleet()
     assert len(fleet.workspace.load().pilots) == 2
     assert [row.verdict for row in fleet.audit()] == ["ok", "ok"]
-    assert set(submitted) <= {vm.reference for vm in site.sky.living()}
+    assert subset(set(submitted), {vm.reference for vm in site.sky.living()})
 
 
 def test_vms_of_another_tfce_are_not_left_over_whatever_their_name(site: Site) -> None:

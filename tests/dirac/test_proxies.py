@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.claims import every
 from tests.dirac import userdata
 from tests.dirac.conftest import BARE, CE, Site
 from tests.rigs import dirac_x509
@@ -281,6 +282,6 @@ def test_the_secret_proxy_is_the_path_of_the_dumped_proxy_and_follows_its_renewa
             assert element.getCEStatus()["OK"]
     paths = [Path(one.secret) for one in seen]
     assert len(paths) == 2 and paths[0] != paths[1]
-    assert all(b"PRIVATE KEY" in path.read_bytes() for path in paths)
+    assert every(b"PRIVATE KEY" in path.read_bytes() for path in paths)
     element.setProxy(issuer.proxy(300))
     assert "lasts only 2" in element.getCEStatus()["Message"]

@@ -12,6 +12,7 @@ from benchmarks import chart, goals, report
 from benchmarks.measure import Cost, under_way
 from benchmarks.openstack import spans, waiting
 from benchmarks.results import FOLDER, Results, load, newest
+from tests.claims import every
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -106,7 +107,7 @@ def test_the_chart_is_a_picture_by_itself(results: Results, tmp_path: Path) -> N
     assert {label.text for label in root.iter(f"{SVG}text")} >= {"7 requests", "116 requests", "1000", "native"}
     assert "prefers-color-scheme: dark" in text and "<script" not in text and "url(" not in text
     width, height = float(root.get("width", "0")), float(root.get("height", "0"))
-    assert all(
+    assert every(
         float(c.get("cx", "-1")) <= width and 0 < float(c.get("cy", "-1")) < height
         for c in root.iter(f"{SVG}circle")
     )

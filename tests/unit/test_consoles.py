@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import START, Crash, FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
@@ -306,7 +307,7 @@ def test_a_large_hostile_console_is_shown_quickly_and_moves_no_cursor() -> None:
     assert time.process_time() - start < 4
     assert text.endswith("\nthe last red line é\n")
     assert not set(text) & {"\x1b", "\x07", "\x9b", "\x00", "\u202e", "\r"}
-    assert all(len(line) <= 500 for line in text.splitlines())
+    assert every(len(line) <= 500 for line in text.splitlines())
 
 
 def test_the_last_lines_are_shown() -> None:

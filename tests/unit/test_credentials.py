@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.unit.conftest import MakeQueue
 from tfce.cloud.ec2.session import Session
 from tfce.config.credentials import (
@@ -85,7 +86,7 @@ def test_what_is_refused_is_explained_without_a_value(
         load(make_queue(ce=CE))
     assert caught.value.faults[0].option == "CloudAuth"
     assert str(auth) in caught.value.message
-    assert all(word in caught.value.message for word in words)
+    assert every(word in caught.value.message for word in words)
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.faults)
     assert "hush" not in shown.lower()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every
 from tests.rigs.smallstack import FLAVOR, IMAGE, SmallStack, flavor, image
 from tests.unit.conftest import MakeQueue
 from tfce.cloud.api import Check, Cloud, Spec
@@ -110,7 +111,7 @@ def test_pages_end_where_there_is_no_next_one(stack: SmallStack, reach: Any) -> 
         cloud.find(kind, f"{name} 7")
         for kind, name in (("image", "image"), ("flavor", "flavor"), ("network", "net"))
     ] == [["i7"], ["f7"], ["n7"]]
-    assert all(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
+    assert every(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
     cloud, spec = reach(Instance_Flavor="name:flavour 7")
     assert "name:flavor 7" in check(cloud, spec, "flavor").cure
 
@@ -148,7 +149,7 @@ def test_a_catalog_with_versions_everywhere_works(stack: SmallStack, reach: Any)
     stack.endpoints = {"compute": "", "image": "/v2", "network": "/v2.0"}
     cloud, spec = reach(Instance_Image="name:debian", Instance_Flavor="name:small")
     assert cloud.find("image", "debian") == [IMAGE] and cloud.find("network", "net")
-    assert all(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
+    assert every(check(cloud, spec, name).ok for name in ("image", "flavor", "network"))
 
 
 def test_urls_that_options_force_win_over_the_catalog_each_for_its_service(stack: SmallStack, reach: Any) -> None:

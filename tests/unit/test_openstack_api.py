@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.claims import every
 from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
@@ -154,7 +155,7 @@ def test_one_refusal_stops_none_of_the_others(nova: Nova, cloud: Cloud) -> None:
     nova.statuses = {IDS[0]: 409, IDS[5]: 404}
     refused = cloud.destroy(IDS)
     assert list(refused) == [IDS[0]] and "it is locked" in refused[IDS[0]]
-    assert all(nova.asked[node_id] == 1 for node_id in IDS)
+    assert every(nova.asked[node_id] == 1 for node_id in IDS)
 
 
 def test_nova_without_answers_costs_one_wait(nova: Nova, cloud: Cloud) -> None:
@@ -163,7 +164,7 @@ def test_nova_without_answers_costs_one_wait(nova: Nova, cloud: Cloud) -> None:
     refused = cloud.destroy(IDS)
     assert time.monotonic() - begun < 12  # one time-out of three seconds, or two, not twelve
     assert set(refused) == set(IDS) and len(nova.asked) == 1 + AT_ONCE
-    assert all("does not answer" in reason or "did not answer" in reason for reason in refused.values())
+    assert every("does not answer" in reason or "did not answer" in reason for reason in refused.values())
 
 
 def test_nothing_to_remove_asks_nothing(nova: Nova, cloud: Cloud) -> None:

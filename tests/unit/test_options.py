@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.unit.conftest import MINIMAL, MakeQueue
 from tfce.config.options import Queue, parse
 from tfce.config.settings import OPTIONS
@@ -72,8 +73,8 @@ def test_all_faults_are_told_at_once() -> None:
         "Terraform_Paralelism",
         "Workspace_Root",
     ]
-    assert all(fault.problem and fault.cure for fault in caught.value.faults)
-    assert all(name in caught.value.message for name in names)
+    assert every(fault.problem and fault.cure for fault in caught.value.faults)
+    assert every(name in caught.value.message for name in names)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.unit.conftest import MakeQueue
 from tfce.model import redact
 from tfce.model.endings import Cause, Ending
@@ -88,7 +89,9 @@ def test_no_queue_leaves_its_root(make_queue: MakeQueue, tmp_path: Path, name: s
     workspace = Workspace(make_queue(ce=name, name=name))
     assert workspace.private.resolve().is_relative_to(tmp_path / "root" / "queues")
     assert len(workspace.private.resolve().relative_to(tmp_path / "root" / "queues").parts) == 2
-    assert all(workspace.copies.path(name).resolve().is_relative_to(tmp_path / "root/workspaces") for name in ALL)
+    assert every(
+        workspace.copies.path(name).resolve().is_relative_to(tmp_path / "root/workspaces") for name in ALL
+    )
     assert "/" not in workspace.name
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import subset
 from tests.e2e.hostile.cases import CLOUDS, READS, Case, drawn
 from tests.e2e.hostile.conftest import Elsewhere
 from tests.e2e.hostile.grounds import Ground
@@ -162,12 +163,12 @@ def test_no_harm_is_done(ground: Ground, case: Case, verbs: Verbs, elsewhere: El
         ground.proxy.attack = None
     assert time.monotonic() - begun < MOST, f"took {time.monotonic() - begun:.0f} s"
     assert attack.struck, "nothing was spoilt"
-    assert set(healthy) <= set(ground.living()), "a healthy VM was ended"
+    assert subset(set(healthy), set(ground.living())), "a healthy VM was ended"
     if case.verb in READS:  # nothing can have changed
         healed(ground, healthy)
     else:
         cycle(ground)
-        assert set(healthy) <= set(ground.living()), "the cycle after it ended a healthy VM"
+        assert subset(set(healthy), set(ground.living())), "the cycle after it ended a healthy VM"
         agreed(ground, verbs)
         thinned(ground)
     assert ground.strangers() == strangers and elsewhere.heard == []

@@ -34,10 +34,17 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Site:
+def module() -> str:
+    """The root module; a test that runs on both has it as a parameter."""
+    return "native"
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator, proxy: Proxy, module: str) -> Site:
     """A site with an account of its own, and a CE that no other test has."""
     emulator.account = f"{uuid4().int % 10**12:012d}"
-    return Site(tmp_path / "site", emulator, proxy, ce=f"cloud-{uuid4().hex[:8]}.example.org")
+    options = {"Terraform_Module": module, "Terraform_Batch": "1"}
+    return Site(tmp_path / "site", emulator, proxy, ce=f"cloud-{uuid4().hex[:8]}.example.org", options=options)
 
 
 @pytest.fixture

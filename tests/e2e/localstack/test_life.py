@@ -6,11 +6,15 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from tests.claims import every
 from tests.contract.edges import fleet_later
 from tests.site import Site
 from tfce.model.vm import State
 
 
+@pytest.mark.parametrize("module", ["native", "bulk"])
 def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
     submitted = site.submit(3)
     assert submitted.code == 0, submitted.err
@@ -24,7 +28,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: Site) -> None:
 
     pilots = {pilot["reference"]: pilot for pilot in site.status()}
     assert {p["state"] for p in pilots.values()} == {"Running"}
-    assert all(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
+    assert every(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
     assert site.audit()["mismatches"] == 0
     assert site.run("plan", site.name).code == 0
 

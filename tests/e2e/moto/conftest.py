@@ -27,10 +27,16 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Site:
-    """A site whose CE no other test has, served in bulk, with a call for each VM."""
+def module() -> str:
+    """The root module; a test that runs on both has it as a parameter."""
+    return "bulk"
+
+
+@pytest.fixture
+def site(tmp_path: Path, emulator: Emulator, proxy: Proxy, module: str) -> Site:
+    """A site whose CE no other test has, with a call for each VM."""
     ce = f"cloud-{uuid4().hex[:8]}.example.org"
-    options = {"Terraform_Module": "bulk", "Terraform_Batch": "1"}
+    options = {"Terraform_Module": module, "Terraform_Batch": "1"}
     return Site(tmp_path / "site", emulator, proxy, ce=ce, options=options)
 
 

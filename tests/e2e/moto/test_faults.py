@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from tests.checking import WAIT, alive, child, consistent, kill_9, state_file, until
+from tests.claims import every
 from tests.rigs.proxy import Fault
 from tests.site import Site
 
@@ -182,7 +183,7 @@ def test_a_refused_batch_is_told_of_each_pilot(together: Site) -> None:
     )
     result = together.submit(3)
     assert result.code == 1 and not result.json["references"]
-    assert all("quota is full" in failed["reason"] for failed in result.json["failed"])
+    assert every("quota is full" in failed["reason"] for failed in result.json["failed"])
     consistent(together, 0)
     again = together.submit(2)
     assert again.json["calls"]["RunInstances"] == 1
@@ -193,7 +194,7 @@ def test_a_batch_that_is_granted_in_part(together: Site) -> None:
     together.proxy.room = 2
     result = together.submit(5)
     assert result.code == 1 and len(result.json["references"]) == 2
-    assert all("granted 2 of 5" in failed["reason"] for failed in result.json["failed"])
+    assert every("granted 2 of 5" in failed["reason"] for failed in result.json["failed"])
     consistent(together, 2)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.checking import children, state_file
+from tests.claims import every
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.model.pilot import Pilot, timestamp
@@ -149,7 +150,7 @@ def test_no_secret_is_anywhere(site: Site) -> None:
                     lines.add(Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace"))
     out, err = process.communicate()
     said = [out, err, *lines, site.run("plan", site.name).out, site.run("status", site.name).out]
-    assert all(SECRET not in text and PLANTED not in text for text in said)
+    assert every(SECRET not in text and PLANTED not in text for text in said)
     assert any("\0apply\0" in line for line in lines) and any("TF_REATTACH" in line for line in lines)
     for path in (site.folder / "root").rglob("*"):
         if path.is_file() and not path.is_symlink():

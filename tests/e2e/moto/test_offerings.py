@@ -9,9 +9,9 @@ from tests.site import WRAPPER, Site
 
 
 @pytest.mark.parametrize("module", ["bulk", "native"])
-def test_what_is_missing_comes_from_the_next_flavor_in_the_same_cycle(together: Site, module: str) -> None:
+def test_what_is_missing_comes_from_the_next_flavor_in_the_same_cycle(together: Site) -> None:
     site, wrapper = together, WRAPPER.encode()
-    site.configure(Terraform_Module=module, Instance_Flavor="t3.micro, t3.small")
+    site.configure(Instance_Flavor="t3.micro, t3.small")
     (first,) = site.parts().fleet.submit(wrapper, 1).references
     full = Fault("RunInstances", "error", times=ALWAYS, code="InsufficientInstanceCapacity", where="t3.micro")
     site.proxy.add(full)

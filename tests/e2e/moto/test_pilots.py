@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
@@ -211,7 +212,7 @@ def test_what_is_granted_of_a_batch_stays_and_the_rest_is_refused(cloud: FakeClo
     cloud.sky.quota = 3
     outcome = run(cloud, together, [*BATCH.keys])
     assert list(outcome.ids) == [*BATCH.keys[:3]] and [*outcome.refused] == [*BATCH.keys[3:]]
-    assert all("granted 3 of 5" in str(reason) and reason.no_room for reason in outcome.refused.values())
+    assert every("granted 3 of 5" in str(reason) and reason.no_room for reason in outcome.refused.values())
     again = run(cloud, together, [*BATCH.keys], outcome.ids)
     assert again.ids == outcome.ids and "once only" in str(again.refused[BATCH.keys[3]])
     assert cloud.calls["RunInstances"] == 1

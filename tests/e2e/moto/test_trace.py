@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.claims import every
 from tests.site import SECRET, WRAPPER, Site
 
 Event = dict[str, Any]
@@ -45,12 +46,12 @@ def test_a_submission_is_traced_whole(site: Site, tmp_path: Path) -> None:
     assert of(events, "process") - Counter({"terraform version": 1}) == {"terraform apply": 1, "cat": 1}
     assert {"read the record", "write the record", "read the state", "wait for lock"} <= set(of(events, "phase"))
     (whole,) = (event for event in events if event["name"] == "tfce submit")
-    assert all(e["ts"] >= 0 and e["ts"] + e["dur"] <= whole["ts"] + whole["dur"] + 2 for e in events)
+    assert every(e["ts"] >= 0 and e["ts"] + e["dur"] <= whole["ts"] + whole["dur"] + 2 for e in events)
     # What a thread did at its outermost level does not take longer than it was there, and little is unexplained.
     (verb,) = (event for event in events if event["name"] == "submit")
     inner = [e for e in events if e["tid"] == verb["tid"] and _directly(e, verb, events)]
     assert 0.8 * verb["dur"] <= sum(event["dur"] for event in inner) <= verb["dur"] + len(inner)
-    assert all(event["args"]["status"] == 200 for event in events if event["cat"] == "request")
+    assert every(event["args"]["status"] == 200 for event in events if event["cat"] == "request")
     text = file.read_text()
     key, secret = site.login()
     assert not any(word in text for word in (key, secret, SECRET, "Signature", "#!/bin", WRAPPER[:40]))

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.checking import consistent, kill_9, until
+from tests.claims import every, subset
 from tests.e2e.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.e2e.openstack.conftest import NewSite
 from tests.e2e.openstack.rig import Rig
@@ -66,7 +67,7 @@ def test_a_quota_grants_a_part_of_a_batch(tiny: OpenStackSite) -> None:
     consistent(tiny, 2)
     full = tiny.submit(2)
     assert full.code == 1 and not full.json["references"]
-    assert all("Quota exceeded for instances" in one["reason"] for one in full.json["failed"])
+    assert every("Quota exceeded for instances" in one["reason"] for one in full.json["failed"])
     consistent(tiny, 2)
 
 
@@ -83,9 +84,9 @@ def test_accepted_and_then_failed(bulk: OpenStackSite, options: dict[str, str], 
     bulk.configure(MaxTotalJobs="10", MaxWaitingJobs="10", **options)
     bulk.submit(2)
     up(bulk)
-    assert {pilot["state"] for pilot in bulk.status()} <= {"Failed"}
+    assert subset({pilot["state"] for pilot in bulk.status()}, {"Failed"})
     swept = bulk.run("reap", bulk.name, "--json").json
-    assert all(reason in removed["reason"] for removed in swept["removed"])
+    assert every(reason in removed["reason"] for removed in swept["removed"])
     until(lambda: not bulk.servers(), "no VM is left")
     bulk.configure(**good)
     assert bulk.submit(1).code == 0

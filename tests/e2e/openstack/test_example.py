@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.checking import until
+from tests.claims import every
 from tests.e2e.openstack.rig import Rig, provider_mirror
 from tests.site import WRAPPER, mirror_variable
 
@@ -105,7 +106,7 @@ def test_the_example_of_cloudce_works_unchanged(tmp_path: Path, rig: Rig) -> Non
         until(lambda: all(s["status"] != "BUILD" for s in made()), "the VMs are built", pause=1)
         servers = made()
         assert [(s["status"], s["key_name"]) for s in servers] == [("ACTIVE", "mysshkey")] * 2
-        assert all(set(s["addresses"]) == {"my_public_net", "my_private_net"} for s in servers)
+        assert every(set(s["addresses"]) == {"my_public_net", "my_private_net"} for s in servers)
         assert tfce("status").count("Running") == 2
         ids = [server["id"] for server in servers]
         for server_id in ids:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.checking import WAIT, children, consistent, kill_9, until
+from tests.claims import every, subset
 from tests.e2e.openstack.cloud import OpenStackSite, node
 from tests.e2e.openstack.rig import Rig
 from tests.site import WRAPPER
@@ -46,7 +47,7 @@ def test_a_quota_that_fills_up_in_a_race(tiny: OpenStackSite) -> None:
     assert result.code == 1
     assert len(result.json["references"]) <= 2
     assert len(result.json["references"]) + len(result.json["failed"]) == 5
-    assert all("quota" in one["reason"].lower() for one in result.json["failed"]), result.json
+    assert every("quota" in one["reason"].lower() for one in result.json["failed"]), result.json
     until(lambda: len(tiny.servers()) == len(result.json["references"]), "failed VMs are removed")
     consistent(tiny, len(result.json["references"]))
 
@@ -66,7 +67,7 @@ def test_accepted_and_then_failed(site: OpenStackSite, options: dict[str, str], 
     site.configure(**options)
     result = site.submit(2)
     assert result.code == 1 and not result.json["references"]
-    assert all(reason in one["reason"] for one in result.json["failed"]), result.json
+    assert every(reason in one["reason"] for one in result.json["failed"]), result.json
     removed(site)
     consistent(site, 0)
 
@@ -99,7 +100,7 @@ def test_neutron_is_down(site: OpenStackSite, rig: Rig) -> None:
         assert failed.code in (1, 3) and "Traceback" not in failed.err
     until(lambda: site.run("status", site.name).code == 0, "the cloud is well again")
     assert site.run("reap", site.name).code == 0
-    assert set(references) <= {pilot["reference"] for pilot in site.status()}
+    assert subset(set(references), {pilot["reference"] for pilot in site.status()})
     consistent(site, len(site.instances()))
 
 
@@ -138,7 +139,7 @@ def test_nova_stops_answering(site: OpenStackSite, rig: Rig) -> None:
     site.configure(Driver_timeout="30", Terraform_Timeout="300")
     until(lambda: all(s["status"] != "BUILD" for s in site.servers().values()), "nova has built what it took")
     assert site.run("reap", site.name).code == 0
-    assert set(references) <= {pilot["reference"] for pilot in site.status()}
+    assert subset(set(references), {pilot["reference"] for pilot in site.status()})
     consistent(site, len(site.instances()))
 
 

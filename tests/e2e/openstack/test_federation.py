@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.checking import until
+from tests.claims import every
 from tests.e2e.openstack.cloud import OpenStackSite
 from tests.e2e.openstack.rig import Rig
 from tests.rigs import dirac_x509
@@ -58,7 +59,7 @@ def test_a_voms_proxy(grid_site: OpenStackSite, keystone: Keystone) -> None:
     logins = [client for method, path, client in keystone.asked if (method, path) == ("POST", "/v2.0/tokens")]
     # libcloud shows the proxy; Terraform has the token and shows nothing.
     assert logins[0] == "Pilot User/4711" and "" in logins
-    assert all(path.startswith("/v2.0") for _, path, _ in keystone.asked)
+    assert every(path.startswith("/v2.0") for _, path, _ in keystone.asked)
 
 
 def test_a_proxy_of_a_stranger_is_refused(grid_site: OpenStackSite, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.checking import consistent, state_file, until
+from tests.claims import every, subset
 from tests.contract.edges import fleet_later
 from tests.e2e.openstack.cloud import OpenStackSite, made_of_many_options, many_options, node
 from tests.e2e.openstack.conftest import NewSite
@@ -34,7 +35,7 @@ def test_three_pilots_from_submission_to_the_last_reaping(site: OpenStackSite, r
     assert Counter(status["calls"]) == asked == {"POST /auth/tokens": 1, "GET /servers/detail": 1}
     pilots = {pilot["reference"]: pilot for pilot in status["pilots"]}
     assert {p["state"] for p in pilots.values()} == {"Running"}
-    assert all(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
+    assert every(p["name"] == f"tfce-{p['stamp']}" and p["age_s"] >= 0 for p in pilots.values())
 
     first, second, third = result["references"]
     site.power_off(first)
@@ -144,5 +145,5 @@ def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -
     removed = {r.name: str(r.reason) for r in soon.reap().removed}
     assert removed.pop(f"tfce-{keys[references[0]]}").startswith("overdue")
     assert removed.pop(f"tfce-{keys[references[2]]}").startswith("failed")
-    assert set(removed.values()) <= {"gone"}
+    assert subset(set(removed.values()), {"gone"})
     consistent(site, 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.checking import consistent, until
+from tests.claims import every
 from tests.e2e.openstack.cloud import OpenStackSite, node
 from tests.e2e.openstack.conftest import NewSite
 from tfce.config.data import data_path
@@ -55,7 +56,7 @@ def test_pilots_in_a_security_group_and_a_server_group(new_site: NewSite) -> Non
     ids = {node(reference) for reference in submitted.json["references"]}
     until(lambda: {s["status"] for s in site.servers().values()} == {"ACTIVE"}, "the VMs are built", pause=1)
     name = f"pilots-of-{site.ce}"
-    assert all([g["name"] for g in s["security_groups"]] == [name] for s in site.servers().values())
+    assert every([g["name"] for g in s["security_groups"]] == [name] for s in site.servers().values())
     groups = site.api.ask("GET", "compute", "/os-server-groups")["server_groups"]
     assert [set(group["members"]) for group in groups if group["name"] == name] == [ids]
     consistent(site, 2)

@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from tests.claims import every
 from tests.guest.stages import repository
 from tests.rigs import cloudinit
 from tests.rigs.cloudinit import METADATA
@@ -76,7 +77,7 @@ def test_the_default_template_does_all_its_duties(tmp_path: Path) -> None:
     assert boot.before.count(" 200") == len(METADATA), "the metadata services were not there to be closed"
     answers = re.findall(r"^metadata=(.*)", boot.read("/mnt/startup.log"), re.MULTILINE)
     assert len(answers) == len(METADATA)
-    assert all(answer.endswith(" 000") for answer in answers), answers
+    assert every(answer.endswith(" 000") for answer in answers), answers
 
     mnt = boot.upper / "mnt"
     for name, mode, who in (

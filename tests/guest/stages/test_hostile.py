@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.guest.stages.test_boot import KEY, PREPARED, PROXY, facts
 from tests.rigs import cloudinit
 from tests.rigs.cloudinit import METADATA
@@ -61,7 +62,7 @@ def alone(folder: Path, lifetime: int, start_limit: int) -> Recipe:
 
 def closed(answers: list[str]) -> None:
     assert len(answers) == len(METADATA)
-    assert all(answer.endswith(" 000") for answer in answers), answers
+    assert every(answer.endswith(" 000") for answer in answers), answers
 
 
 def test_nothing_that_a_payload_leaves_keeps_root_waiting(tmp_path: Path) -> None:
