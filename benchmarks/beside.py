@@ -1,7 +1,8 @@
 """This tree beside an older one, in one run: `python -m benchmarks.beside --before FOLDER` (a git worktree).
 
 Each tree's own code submits one pilot at a time on an emulated EC2 (moto) of its own, the trees in turns; then
-it submits to twenty queues at once, from threads of one process as SiteDirector does. Own seconds are those of the
+it submits to twenty queues at once, from threads of one process as SiteDirector does; the program that serves
+Terraform's provider is started, too. Own seconds are those of the
 clock less those in which a request was under way. Memory is that of the process and of what it starts.
 """
 
@@ -17,6 +18,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tfce.provider.tls import _certificate
+
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = {"wall": "seconds", "own": "own seconds", "cpu": "CPU seconds", "megabytes": "MB"}
 
@@ -25,7 +30,7 @@ class Tree:
     """A process that has one tree's code, a cloud and queues, and measures when told."""
 
     def __init__(self, name: str, folder: Path, queues: int) -> None:
-        self.name = name
+        self.name, self.folder = name, folder
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(HERE / "benchmarks" / "beside_worker.py"), str(queues)],
             env={**os.environ, "PYTHONPATH": str(folder)},
@@ -56,6 +61,27 @@ class Tree:
         self._process.wait()
 
 
+def program(folder: Path) -> dict[str, Any]:
+    """What the program ``terraform-provider-tfce`` costs until Terraform may speak to it."""
+    certificate = _certificate()[0].public_bytes(Encoding.PEM).decode()
+    cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"  # as every Terraform sets it
+    told = {"TF_PLUGIN_MAGIC_COOKIE": cookie, "PLUGIN_CLIENT_CERT": certificate, "PYTHONPATH": str(folder)}
+    told |= {"TFCE_CLOUD_KEY": "k", "TFCE_CLOUD_SECRET": "s"}
+    command, begun = [sys.executable, "-P", "-m", "tfce.provider"], time.monotonic()
+    with subprocess.Popen(command, env=os.environ | told, cwd="/", stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline().startswith("1|6|unix|")
+        wall, status = time.monotonic() - begun, Path(f"/proc/{process.pid}/stat").read_text()
+        process.kill()
+    fields = status.rpartition(")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return {"wall": wall, "own": wall, "cpu": cpu, "megabytes": int(fields[21]) * 4096 // 2**20}
+
+
+def middle(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The middle of each figure."""
+    return {key: round(median(row[key] for row in rows), 3) for key in FIGURES}
+
+
 def main() -> None:
     """Measure; every row is printed and written down."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -74,8 +100,9 @@ def main() -> None:
         if given.cycle:
             tasks = {f"cycle {given.queues}": tree.measure("cycle")}
         else:
-            one = {key: round(median(row[key] for row in taken[tree.name]), 3) for key in FIGURES}
-            tasks = {"submit 1": one, f"queues {given.queues}": tree.measure("all")}
+            starts = [program(tree.folder) for _ in range(given.rounds)]
+            tasks = {"submit 1": middle(taken[tree.name]), "program's start": middle(starts)}
+            tasks[f"queues {given.queues}"] = tree.measure("all")
         for what, figures in tasks.items():
             rows.append({"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures})
             words = " · ".join(f"{rows[-1][key]} {text}" for key, text in FIGURES.items())

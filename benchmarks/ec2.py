@@ -97,7 +97,7 @@ class Round:
 
     def submit(self, count: int) -> None:
         """Submit so many; they are removed again."""
-        least = -(-count // crowd.LARGEST) + 1
+        least = -(-count // crowd.LARGEST)
         if self._who == "cloudce":
             made: list[str] = []
             cost = measured(self.asked, lambda: made.extend(self._other.submit(count)))

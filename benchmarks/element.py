@@ -87,4 +87,5 @@ def _of_cloudce(site: OpenStackSite) -> dict[str, str]:
 def _of_ours(site: OpenStackSite) -> dict[str, str]:
     auth, root = str(site.folder / "cloud.auth"), str(site.folder / "root")
     roomy = dict.fromkeys(("MaxTotalJobs", "MaxWaitingJobs"), "1000")  # DIRAC's defaults are 1
-    return {"CloudAuth": auth, "Workspace_Root": root, "Terraform_Module": "bulk", **roomy}
+    ours = {"Workspace_Root": root, "Terraform_Module": "bulk", "Context_ProxyLifetime": "none"}
+    return {"CloudAuth": auth, **ours, **roomy}

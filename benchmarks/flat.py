@@ -32,6 +32,7 @@ from tfce.model.pilot import Pilot, fresh_keys, timestamp
 
 _PAGE = 1000  # servers of one answer
 _BY_ID = {"Instance_Image": IMAGE, "Instance_Networks": "", "Terraform_Module": "bulk"}  # nothing to look up
+_BY_ID |= {"Workspace_ProtectAfter": "0"}  # its pilots end too soon
 
 
 class Worker:
@@ -145,7 +146,7 @@ def measure(results: Results, count: int, submits: list[int], reap: int) -> None
             note("refresh", 0, worker.cost("refresh"), pages)
             for number in submits:
                 before = set(cloud.servers)
-                note("submit", number, worker.cost("submit", number), 1 + -(-number // 100) + 1)
+                note("submit", number, worker.cost("submit", number), -(-number // 100) + 1)
                 made = list(set(cloud.servers) - before)
                 for vm in made:
                     cloud.stop(vm)

@@ -126,6 +126,7 @@ class Sky:
     linger_seconds: float = 3600.0
     quota: int | None = None
     whole: bool = False  # a batch that does not fit is refused as a whole
+    mute: bool = False  # the answer to a batch does not say which VMs it made
     down: str = ""
     offers: dict[tuple[str, str, str], int] | None = None  # room by flavor, zone and network; else none
     vms: dict[str, VM] = field(default_factory=dict)
@@ -286,7 +287,7 @@ class FakeCloud(Cloud):
             raise CloudError(outcome.reason or "read timed out", "unreachable")
         return node.id
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM] | None:
         self.calls["RunInstances"] += 1
         outcome = self.sky.step("create", batch.label)
         if isinstance(outcome, Refused):
@@ -304,7 +305,12 @@ class FakeCloud(Cloud):
         self.sky.step("created", batch.label)
         if isinstance(outcome, ReplyLost):
             raise CloudError(outcome.reason or "read timed out", "unreachable")
-        return [self.sky.vms[node_id] for node_id in made]
+        return None if self.sky.mute else [self.sky.vms[node_id] for node_id in made]
+
+    def granted(self, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+        if isinstance(refusal := self.sky.step("granted"), Refused):
+            raise CloudError(refusal.reason, reason=heard(refusal.reason))
+        return self.find_existing(shape, (), batches)
 
     def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> list[VM]:
         wanted = {*keys, *(key for batch in batches for key in batch.keys)}
@@ -368,7 +374,9 @@ class FakeTerraform(Provisioner):
     def prepare(self) -> None:
         self.sky.step("prepare")
 
-    def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
+    def apply(
+        self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
+    ) -> Applied:
         applied = Applied()
         self.sky.step("apply", " ".join(keys))
         roster, state = self._workspace.load().pilots, self.instances()

@@ -84,9 +84,13 @@ class Cloud(Protocol):
         """Ask for the VM of pilot ``key``; its id. Does not wait until it runs. Raises ``CloudError``: of kind
         "unreachable" where the VM may exist in spite of it."""
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
-        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer; what it lists of them
-        then. Only where ``capabilities.batches`` says so. Raises like ``create``."""
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM] | None:
+        """Ask for all VMs of ``batch`` in one request, of which the cloud may grant fewer: those, or None where
+        its answer does not say which, so that ``granted`` is to be asked. Only where ``capabilities.batches``
+        says so. Raises like ``create``."""
+
+    def granted(self, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+        """The VMs that the cloud made of ``batches``, which it has just taken in; as few requests as it allows."""
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""

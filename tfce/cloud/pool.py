@@ -16,7 +16,7 @@ Worker = TypeVar("Worker")
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
-AT_ONCE = 10  # requests of one kind to one cloud, of one sweep
+AT_ONCE = 20  # requests of one kind to one cloud, of one sweep
 
 
 def run_pool(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:

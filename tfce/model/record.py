@@ -151,7 +151,7 @@ class Record:
             **({"health": self.health.to_json()} if self.health != Health() else {}),
             **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
         }
-        return json.dumps(document, indent=1, sort_keys=True) + "\n"
+        return _object({name: _text(value) for name, value in document.items()}) + "\n"
 
     @classmethod
     def load(cls, text: str) -> Record:
@@ -168,6 +168,24 @@ def _worth(stone: Tombstone) -> tuple[bool, datetime, str]:
 
 
 # -- JSON, checked in both directions --------------------------------------------------------------------------
+
+
+# Not json's own indentation, for which it has no quick way: of ten thousand pilots it takes ten times as long.
+_compact = json.JSONEncoder(sort_keys=True).encode
+
+
+def _text(value: Any) -> str:
+    """A value of the document; of a map each entry in a line."""
+    return (
+        _object({key: _compact(one) for key, one in value.items()}, " ")
+        if isinstance(value, dict)
+        else _compact(value)
+    )
+
+
+def _object(texts: Mapping[str, str], indent: str = "") -> str:
+    lines = ",\n".join(f"{indent} {_compact(key)}: {texts[key]}" for key in sorted(texts))
+    return f"{{\n{lines}\n{indent}}}" if texts else "{}"
 
 
 def _pilot_json(pilot: Pilot) -> dict[str, str]:

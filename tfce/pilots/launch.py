@@ -91,7 +91,7 @@ class Launcher:
         except TfceError:
             self._take_back(before)
             raise
-        applied = self._terraform.apply(keys, order.progress)
+        applied = self._terraform.apply(keys, order.progress, fresh=True)  # the keys were made just now
         submission, record = self._settler.settle(record, keys, applied)
         submission.calls = applied.calls
         return submission, record

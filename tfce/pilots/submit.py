@@ -90,5 +90,5 @@ class Submitter:
             self._workspace.save(record.without_room(full[0], now, cooldown))
         elif submission.stamps and self._terraform.waits and record.backoff is not None:
             self._workspace.save(record.with_room())
-        elif several:
+        elif several and record != self._workspace.load():
             self._workspace.save(record)

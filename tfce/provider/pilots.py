@@ -1,7 +1,7 @@
 """The pilots of one queue against the cloud: whom to take over, whom to make, who is gone.
 
-Every step may be repeated: before a VM is made, the cloud is asked which of the wanted pilots have one. Whatever
-an interrupted run leaves, the next one ends with exactly the wanted VMs.
+Every step may be repeated: before a VM is made, the cloud is asked which of the wanted pilots have one, unless
+nobody can have asked for them. Whatever an interrupted run leaves, the next one ends with exactly the wanted VMs.
 """
 
 from __future__ import annotations
@@ -36,12 +36,14 @@ _ECHO = re.compile(r"[A-Za-z0-9+/=]{60,}")
 class ApplyOptions:
     """How VMs are asked for: so many at once, so many repeats while the cloud throttles. ``only``: the run is
     about these pilots, all others stay as they are; None: about all. ``make`` False: no VM is made, only those
-    that exist are taken over. ``stop`` is set when Terraform wants the run to end."""
+    that exist are taken over. ``fresh``: the pilots have never been asked for, so that none of them is searched
+    for. ``stop`` is set when Terraform wants the run to end."""
 
     parallelism: int = 10
     retries: int = 5
     only: frozenset[str] | None = None
     make: bool = True
+    fresh: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -79,7 +81,7 @@ def reconcile(
     requests = list(needed(missing, contexts))
     # Only what is to be made is searched for: of other pilots nobody knows the batch that they came with.
     search = options.make and not dropped
-    nodes = _existing(cloud, shape, missing, requests) if search else cloud.vms(shape.owner)
+    nodes = _existing(cloud, shape, missing, requests, options.fresh) if search else cloud.vms(shape.owner)
     for case in _judged(cloud, shape, missing, nodes, {key: known[key] for key in dropped}):
         if case.recorded:
             _take(case, options, outcome)
@@ -97,7 +99,11 @@ def about(key: str, only: frozenset[str] | None) -> bool:
     return only is None or key in only
 
 
-def _existing(cloud: Cloud, shape: Shape, keys: Collection[str], requests: Collection[Request]) -> list[VM]:
+def _existing(
+    cloud: Cloud, shape: Shape, keys: Collection[str], requests: Collection[Request], fresh: bool = False
+) -> list[VM]:
+    if fresh:
+        return []
     batches = [one.asked for one in requests if isinstance(one.asked, Batch)]
     of_batches = {key for batch in batches for key in batch.keys}
     return cloud.find_existing(shape, [key for key in keys if key not in of_batches], batches)
@@ -162,10 +168,15 @@ def _make(
     """Make all the ``new`` calls, several at once; batches that halve one another one after the other, so that
     each finds what the larger ones left. Returns those of which nobody knows what they did, and why."""
     lost: dict[Request, Reason] = {}
+    mute: list[Request] = []
 
     def make(own: Cloud, one: Request) -> bool:
         try:
-            _started(own, shape, one, _ask(own, shape, one, options), outcome)
+            answer = _ask(own, shape, one, options)
+            if answer is None:
+                mute.append(one)
+            else:
+                _started(own, shape, one, answer, outcome)
         except CloudError as error:
             reason = error.reason.saying(_ECHO.sub("…", error.reason.text))
             if reason.kind is Kind.UNREACHABLE:
@@ -179,10 +190,22 @@ def _make(
     run_pool(workers, new, make)
     for own in workers:
         cloud.calls.update(own.calls)
-    return lost
+    return lost | _seen(cloud, shape, mute, outcome)
 
 
-def _ask(cloud: Cloud, shape: Shape, one: Request, options: ApplyOptions) -> str | list[VM]:
+def _seen(cloud: Cloud, shape: Shape, mute: Collection[Request], outcome: Outcome) -> dict[Request, Reason]:
+    """Find in one list what those calls made whose answers do not say it; the calls of which it cannot be had."""
+    batches = [one.asked for one in mute if isinstance(one.asked, Batch)]
+    try:
+        made = cloud.granted(shape, batches) if batches else []
+    except CloudError as error:
+        return dict.fromkeys(mute, Reason(Kind.UNREACHABLE, error.message))  # whatever it is: they were made
+    for one in mute:
+        _started(cloud, shape, one, [vm for vm in made if vm.key in one.keys], outcome)
+    return {}
+
+
+def _ask(cloud: Cloud, shape: Shape, one: Request, options: ApplyOptions) -> str | list[VM] | None:
     for attempt in range(options.retries + 1):
         if options.stop.is_set():
             break

@@ -6,21 +6,22 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tf.iface import DataSource, Provider, Resource
 from tf.schema import Attribute, Schema
 from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
-from tfce.cloud.api import Cloud
-from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError, ConfigError
-from tfce.model.reasons import Reason
-from tfce.model.vm import Owner
-from tfce.provider import pilots
-from tfce.provider.refresh import refresh
 from tfce.provider.run import Run
+
+if TYPE_CHECKING:  # Terraform starts the program for its schemas, too: what asks a cloud is imported when it does
+    from tfce.cloud.api import Cloud
+    from tfce.cloud.shape import Shape
+    from tfce.model.reasons import Reason
+    from tfce.model.vm import Owner
+    from tfce.provider import pilots
 
 State = dict[str, Any]
 _OWNER = ("installation", "ce", "queue")
@@ -156,6 +157,8 @@ class Pilots(Resource):  # type: ignore[misc]
     def read(self, ctx: Any, current: State) -> State:
         """One list call. Pilots whose VMs are gone leave the state; a cloud that cannot be reached changes
         nothing."""
+        from tfce.provider.refresh import refresh
+
         ids = current["ids"] or {}
         try:
             with self._provider.cloud() as cloud:
@@ -212,6 +215,8 @@ class Pilots(Resource):  # type: ignore[misc]
         return current
 
     def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.Outcome | None:
+        from tfce.provider import pilots
+
         try:
             run, folder = self._provider.run, Path(planned["contexts"])
             options = run.options(int(_given(planned, "max_retries", 5)))
@@ -241,11 +246,15 @@ def _given(state: State, name: str, default: Any) -> Any:
 
 
 def _owner(state: State) -> Owner:
+    from tfce.model.vm import Owner
+
     return Owner(*(state[name] for name in _OWNER))
 
 
 def shape_of(state: State) -> Shape:
     """What a planned resource says of new VMs."""
+    from tfce.cloud.shape import Shape
+
     return Shape(
         owner=_owner(state),
         name_prefix=state["name_prefix"],

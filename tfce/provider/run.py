@@ -8,29 +8,33 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tfce.cloud.api import Cloud
 from tfce.model import trace
-from tfce.model.reasons import Reason
-from tfce.provider.pilots import ApplyOptions, Outcome, about
 
-# Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
-Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
+if TYPE_CHECKING:  # the program starts for schemas, too, which need none of this
+    from tfce.cloud.api import Cloud
+    from tfce.model.reasons import Reason
+    from tfce.provider.pilots import ApplyOptions, Outcome
+
+    # Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
+    Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
 
 
 @dataclass
 class Run:
     """What one run is told, and what it found out. ``only``: the pilots that it is about, None: all; ``make``
-    False: no VM is made, only those that exist are taken over. What came of it: the ``ids`` of pilots that the run
-    is about, why others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of
-    what Terraform was told of single pilots, whether Terraform was ``met`` at all, and the ``cause`` why nothing
-    was done. ``trace``: that of whoever wants the run."""
+    False: no VM is made, only those that exist are taken over; ``fresh``: nobody can have asked for them before;
+    ``trace``: that of whoever wants the run. What came of it: the ``ids`` of pilots that the run is about, why
+    others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of what
+    Terraform was told of single pilots, whether Terraform was ``met``, and the ``cause`` why nothing was done.
+    """
 
     login: Login
     only: frozenset[str] | None = None
     make: bool = True
     parallelism: int = 10
+    fresh: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     ids: dict[str, str] = field(default_factory=dict)
     refused: dict[str, Reason] = field(default_factory=dict)
@@ -43,12 +47,15 @@ class Run:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def options(self, retries: int) -> ApplyOptions:
-        """How VMs are asked for in this run."""
-        return ApplyOptions(self.parallelism, retries, self.only, self.make, self.stop)
+        """How VMs are asked for in this run; what it asks once is not fresh any more."""
+        from tfce.provider.pilots import ApplyOptions
+
+        fresh, self.fresh = self.fresh, False
+        return ApplyOptions(self.parallelism, retries, self.only, self.make, fresh, self.stop)
 
     def is_about(self, keys: Collection[str]) -> list[str]:
         """Those of the ``keys`` that this run is about."""
-        return [key for key in keys if about(key, self.only)]
+        return [key for key in keys if self.only is None or key in self.only]
 
     def note(self, outcome: Outcome) -> None:
         """Keep what asking for VMs came to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from contextlib import suppress
@@ -19,6 +20,7 @@ class RecordFile:
 
     def __init__(self, folder: Path, label: str) -> None:
         self._label = label
+        self._last: tuple[bytes, Record] | None = None  # what was read last, by its text's digest
         self.path = folder / "record.json"
         self.previous = folder / "record.previous.json"
 
@@ -34,11 +36,19 @@ class RecordFile:
             text = files.read(self.path)
             if text is None:
                 raise self._damaged("is missing")
-            return Record.load(text)
+            return self._parsed(text)
         except files.UnreadableError as error:
             raise self._damaged(error.why) from error
         except ValueError as error:
             raise self._damaged(f"is not a record ({error})") from error
+
+    def _parsed(self, text: str) -> Record:
+        """The record in ``text``. A text that is known is not parsed again: one of ten thousand pilots takes a
+        third of a second. Raises ``ValueError``."""
+        digest, last = _digest(text), self._last
+        if last is None or last[0] != digest:
+            last = self._last = digest, Record.load(text)
+        return last[1]
 
     def _damaged(self, why: str) -> WorkspaceError:
         return WorkspaceError(
@@ -71,9 +81,13 @@ class RecordFile:
             with suppress(WorkspaceError, ValueError):
                 text = files.read(path)
                 if text is not None:
-                    return Record.load(text)
+                    return self._parsed(text)
         return None
 
     def put_aside(self) -> Path | None:
         """Rename a record that cannot be believed; its new place, or None where there was none."""
         return files.put_aside(self.path) if os.path.lexists(self.path) else None
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

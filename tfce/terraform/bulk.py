@@ -71,8 +71,10 @@ class Bulk(Terraform):
 
     # -- verbs ---------------------------------------------------------------------------------------------
 
-    def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
-        applied, run = Applied(), self._run_for(keys)
+    def apply(
+        self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
+    ) -> Applied:
+        applied, run = Applied(), self._run_for(keys, fresh=fresh)
 
         def each(text: str) -> None:  # what is said of the one resource is said of each pilot
             for key in keys if text.startswith(self.module.resource) else ():
@@ -93,9 +95,9 @@ class Bulk(Terraform):
             applied.trouble = f"Terraform did not get through to the provider that tfce serves: {applied.trouble}"
         return applied
 
-    def _run_for(self, keys: Collection[str] | None, make: bool = True) -> Run:
+    def _run_for(self, keys: Collection[str] | None, make: bool = True, fresh: bool = False) -> Run:
         only = None if keys is None else frozenset(keys)
-        return Run(lambda block: self._clone, only, make, self._queue.terraform.parallelism)
+        return Run(lambda block: self._clone, only, make, self._queue.terraform.parallelism, fresh)
 
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
         """An apply beside the provider of ``run``."""

@@ -44,9 +44,12 @@ class Terraform(Prepared):
         """Whether an apply ends only when its VMs run, or failed."""
         return True
 
-    def apply(self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None) -> Applied:
+    def apply(
+        self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
+    ) -> Applied:
         """Create the VMs of ``keys``, which the record lists. Nothing else is looked at or touched: no
-        refresh, no work that grows with the pilots that already run."""
+        refresh, no work that grows with the pilots that already run. ``fresh``: nobody can have asked for these
+        before, so that no VM of theirs is searched for."""
         applied = Applied()
 
         def on_line(line: str) -> None:

@@ -52,10 +52,10 @@ def test_a_first_submission_initialises_and_applies(together: Site) -> None:
     assert dict(parts.terraform.started) == {"init": 1, "apply": 2}
 
 
-def test_a_submission_is_one_process_one_look_and_one_request(meter: Meter) -> None:
+def test_a_submission_is_one_process_and_one_request(meter: Meter) -> None:
     started, asked, synced = meter.spent(lambda: meter.parts.fleet.submit(WRAPPER.encode(), 30))
     assert started == {"apply": 1}
-    assert asked == {"DescribeInstances": 1, "RunInstances": 1}
+    assert asked == {"RunInstances": 1}
     assert synced <= 10  # a file and its folder count as two
 
 

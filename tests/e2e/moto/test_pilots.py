@@ -21,6 +21,7 @@ from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
 from tfce.provider.pilots import ApplyOptions, Outcome, reconcile
 from tfce.provider.refresh import refresh
+from tfce.provider.run import Run
 
 OWNER = Owner("site", "cloud.example.org", "long")
 SHAPE = Shape(OWNER, "tfce-", "ami-1", "t3.micro")
@@ -60,6 +61,16 @@ def test_each_wanted_pilot_gets_one_vm_with_its_own_user_data(cloud: FakeCloud, 
     assert outcome.ids == living(cloud) and set(outcome.ids) == set(KEYS) and not outcome.refused
     assert {cloud.sky.user_data[outcome.ids[key]] for key in KEYS} == {f"user data of {key}" for key in KEYS}
     assert dict(cloud.calls) == {"DescribeInstances": 1, "RunInstances": 5}
+
+
+def test_pilots_that_nobody_can_have_asked_for_are_not_searched_for(cloud: FakeCloud, contexts: Path) -> None:
+    outcome = run(cloud, contexts, options=ApplyOptions(fresh=True))
+    assert outcome.ids == living(cloud) and dict(cloud.calls) == {"RunInstances": 5}
+
+
+def test_what_a_run_asks_once_it_searches_for_the_next_time() -> None:
+    told = Run(lambda block: lambda: FakeCloud(Sky()), fresh=True)
+    assert [told.options(0).fresh, told.options(0).fresh] == [True, False]
 
 
 def test_nothing_to_do_asks_nothing(cloud: FakeCloud, contexts: Path) -> None:
@@ -236,6 +247,31 @@ def test_a_batchs_lost_reply_is_found_out_about_and_not_repeated(cloud: FakeClou
     outcome = run(cloud, together, [*BATCH.keys])
     assert outcome.ids == living(cloud) and len(outcome.ids) == 5 and not outcome.refused
     assert dict(cloud.calls) == {"DescribeInstances": 2, "RunInstances": 1}
+
+
+def several(folder: Path) -> list[Batch]:
+    batches = [Batch(f"3FA2C0D{number}", 5) for number in range(3)]
+    for batch in batches:
+        (folder / batch.label).write_text("user data")
+    return batches
+
+
+def test_what_mute_calls_made_is_found_in_one_list(cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.sky.mute, cloud.sky.quota = True, 13
+    wanted = [key for batch in several(tmp_path) for key in batch.keys]
+    outcome = run(cloud, tmp_path, wanted, options=ApplyOptions(parallelism=1, fresh=True))
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 13
+    assert {reason.kind for reason in outcome.refused.values()} == {Kind.NOT_GRANTED} and len(outcome.refused) == 2
+    assert dict(cloud.calls) == {"RunInstances": 3, "DescribeInstances": 1}
+
+
+def test_mute_calls_whose_list_fails_are_looked_for_again(cloud: FakeCloud, tmp_path: Path) -> None:
+    cloud.sky.mute = True
+    cloud.sky.at("granted", Refused("InternalError: come back"))
+    wanted = [key for batch in several(tmp_path) for key in batch.keys]
+    outcome = run(cloud, tmp_path, wanted, options=ApplyOptions(parallelism=1, fresh=True))
+    assert outcome.ids == living(cloud) and len(outcome.ids) == 15 and not outcome.refused
+    assert dict(cloud.calls) == {"RunInstances": 3, "DescribeInstances": 1}
 
 
 def test_a_batchs_vms_that_exist_are_taken_over_also_without_user_data(cloud: FakeCloud, together: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_submission_is_traced_whole(site: Site, tmp_path: Path) -> None:
     assert done.code == 0 and not done.err, done.err
     events = read(file)
     assert not list(crossing(events))
-    assert of(events, "request") == done.json["calls"] == Counter({"RunInstances": 3, "DescribeInstances": 1})
+    assert of(events, "request") == done.json["calls"] == Counter({"RunInstances": 3})
     assert of(events, "process") - Counter({"terraform version": 1}) == {"terraform apply": 1, "cat": 1}
     assert {"read the record", "write the record", "read the state", "wait for lock"} <= set(of(events, "phase"))
     (whole,) = (event for event in events if event["name"] == "tfce submit")

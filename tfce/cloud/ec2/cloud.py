@@ -46,6 +46,9 @@ class Ec2:
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         return self._launcher.batch(shape, batch, user_data)
 
+    def granted(self, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+        return self.find_existing(shape, (), batches)
+
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         return vms.destroy(self._session, vm_ids)
 

@@ -212,6 +212,9 @@ class Generic:
     def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
         raise CloudError("libcloud's drivers start VMs one by one")
 
+    def granted(self, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+        return []
+
     def find_existing(self, shape: Shape, keys: Collection[str], batches: Collection[Batch]) -> Listing:
         found = self.vms(shape.owner)
         return found.of(vm for vm in found if vm.key in keys)

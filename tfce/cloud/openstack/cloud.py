@@ -43,8 +43,11 @@ class OpenStack:
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         return create.create(self._session, shape, key, user_data)
 
-    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
-        return create.create_batch(self._session, shape, batch, user_data)
+    def create_batch(self, shape: Shape, batch: Batch, user_data: str) -> None:
+        create.create_batch(self._session, shape, batch, user_data)
+
+    def granted(self, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+        return create.granted(self._session, shape, batches)
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
         return vms.destroy(self._session, vm_ids)

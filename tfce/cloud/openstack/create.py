@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from tfce.cloud.openstack.parse import COLON, bearing
@@ -41,15 +42,20 @@ def _looked_at(session: Session, made: str, tags: dict[str, str]) -> None:
         raise CloudError(f"{made}: the cloud takes no metadata; it was removed again", Kind.CONFIGURATION)
 
 
-def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -> list[VM]:
-    """Ask for all VMs of ``batch`` at once; what nova lists of them."""
+def create_batch(session: Session, shape: Shape, batch: Batch, user_data: str) -> None:
+    """Ask for all VMs of ``batch`` at once. Nova's answer names one of them only."""
     many = {"min_count": 1, "max_count": batch.size}
     _post(session, f"starting batch {batch.name}", shape, _server(shape, batch, user_data) | many)
-    try:
-        made = list(existing(session, shape, (), [batch]))  # nova's answer names one of them only
-        return made if len(made) == batch.size else made + _claimed(session, shape, batch)
-    except CloudError as error:
-        raise CloudError(error.message, "unreachable") from None  # whatever it is: they were made
+
+
+def granted(session: Session, shape: Shape, batches: Collection[Batch]) -> list[VM]:
+    """What nova lists of ``batches`` that it took in."""
+    made = list(existing(session, shape, (), batches))
+    seen = {vm.key for vm in made}
+    for batch in batches:
+        if not seen.issuperset(batch.keys):
+            made += _claimed(session, shape, batch)
+    return made
 
 
 def _claimed(session: Session, shape: Shape, batch: Batch) -> list[VM]:
