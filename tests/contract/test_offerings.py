@@ -37,6 +37,14 @@ def test_what_is_missing_comes_from_the_next_in_the_same_cycle(edge: FakeEdge) -
     assert journal[0] == {"image": "ami-1", "flavor": "small", "zone": "a"} and len(journal) == 4
 
 
+def test_offerings_that_have_room_cost_the_record_no_further_write(edge: FakeEdge) -> None:
+    parts = edge.parts(**FLAVORS)
+    parts.fleet.submit(WRAPPER, 1)
+    before = parts.workspace.load().generation
+    assert len(parts.fleet.submit(WRAPPER, 1).references) == 1
+    assert parts.workspace.load().generation == before + 2  # before the cloud is asked, and after
+
+
 def test_one_without_room_is_left_alone_for_a_while_that_doubles(edge: FakeEdge) -> None:
     edge.sky.offers = {("large", "a", ""): 100}
     applies = lambda: sum(1 for step, _ in edge.sky.steps if step == "apply")  # noqa: E731
