@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 from benchmarks.results import Row
 
+_OTHER = "#8c959f"
 SERIES = {"bulk": "#2f81f7", "native": "#db6d28"}  # both stand out from white and from GitHub's dark grey
 WHERE = {"openstack": "OpenStack", "moto": "EC2 (moto)", "localstack": "EC2 (LocalStack)", "small": "a fast nova"}
 _PANEL, _HEIGHT, _GAP = 360, 290, 24  # a panel's width, the picture's height, between panels
@@ -34,12 +35,15 @@ def shown(rows: Iterable[Row]) -> list[Row]:
 
 
 def svg(rows: Iterable[Row]) -> str:
-    """A panel for each cloud: seconds over running pilots (logarithmic), requests beside the points."""
-    mine = shown(rows)
+    """A panel for each cloud: seconds over running pilots (logarithmic), requests beside the points; and one
+    of the element beside CloudCE."""
+    rows = list(rows)
+    mine, pairs = shown(rows), beside(rows)
     clouds = [name for name in WHERE if any(row.cloud == name for row in mine)]
     if not clouds:
         raise SystemExit("no row says what a submission of 10 costs while others run")
-    width = len(clouds) * _PANEL + (len(clouds) - 1) * _GAP
+    count = len(clouds) + bool(pairs)
+    width = count * _PANEL + (count - 1) * _GAP
     top = _nice(max(row.seconds for row in mine))
     panels = [
         f'<g transform="translate({number * (_PANEL + _GAP)} 0)">\n'
@@ -47,6 +51,8 @@ def svg(rows: Iterable[Row]) -> str:
         + "\n</g>"
         for number, name in enumerate(clouds)
     ]
+    if pairs:
+        panels.append(f'<g transform="translate({len(clouds) * (_PANEL + _GAP)} 0)">\n{_bars(pairs)}\n</g>')
     title = "Seconds of a submission of 10 pilots, against those that run already"
     return "\n".join(
         [
@@ -57,6 +63,29 @@ def svg(rows: Iterable[Row]) -> str:
             "</svg>\n",
         ]
     )
+
+
+def beside(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
+    """What the element did and CloudCE too, on OpenStack with half a second of latency: both rows."""
+    mine = [row for row in rows if (row.cloud, row.latency, row.running) == ("openstack", 0.5, None)]
+    theirs = {row.task: row for row in mine if row.who == "cloudce"}
+    return [(row, theirs[row.task]) for row in mine if row.who == "element" and row.task in theirs]
+
+
+def _bars(pairs: Sequence[tuple[Row, Row]]) -> str:
+    """Two bars for each task, as long as it took."""
+    marks = [_text(0, 16, "OpenStack, +0.5 s: tfce's element, CloudCE", "title")]
+    marks += [*_legend(_LEFT, "element", SERIES["bulk"]), *_legend(_LEFT + 110, "CloudCE", _OTHER)]
+    longest = max(row.seconds for pair in pairs for row in pair)
+    step = min((_HEIGHT - _TOP) / len(pairs), 52)
+    for number, pair in enumerate(pairs):
+        y = _TOP + number * step
+        marks.append(_text(0, y + 20, pair[0].title))
+        for row, color, top in zip(pair, (SERIES["bulk"], _OTHER), (y + 4, y + 19), strict=True):
+            width = max(row.seconds / longest * (_PANEL - 130), 1)
+            marks.append(f'<rect x="70" y="{top:g}" width="{width:.1f}" height="12" fill="{color}"/>')
+            marks.append(_text(76 + width, top + 10, f"{row.seconds:.1f} s", "label"))
+    return "\n".join(marks)
 
 
 def _panel(name: str, rows: Sequence[Row], top: float) -> str:

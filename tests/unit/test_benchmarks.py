@@ -103,8 +103,9 @@ def test_the_chart_is_a_picture_by_itself(results: Results, tmp_path: Path) -> N
     report.main([str(results.path), "--chart", str(target)])
     text = target.read_text()
     root = ElementTree.fromstring(text)
-    assert len(root.findall(f".//{SVG}g")) == 2 and len(root.findall(f".//{SVG}circle")) == 8
-    assert {label.text for label in root.iter(f"{SVG}text")} >= {"7 requests", "116 requests", "1000", "native"}
+    assert len(root.findall(f".//{SVG}g")) == 3 and len(root.findall(f".//{SVG}circle")) == 8
+    labels = {label.text for label in root.iter(f"{SVG}text")}
+    assert labels >= {"7 requests", "116 requests", "1000", "native", "element"}
     assert "prefers-color-scheme: dark" in text and "<script" not in text and "url(" not in text
     width, height = float(root.get("width", "0")), float(root.get("height", "0"))
     assert every(
