@@ -82,3 +82,22 @@ def test_a_sweep_is_one_process(meter: Meter) -> None:
     assert started == {"state push": 1} and not meter.site.instances()
     assert asked["DescribeInstances"] == 1 and asked["TerminateInstances"] == 1
     assert synced <= 16
+
+
+def test_a_kill_is_one_process(meter: Meter) -> None:
+    references = [f"cloud://{vm}" for vm in meter.site.instances()]
+    started, asked, synced = meter.spent(lambda: meter.parts.fleet.kill(references))
+    assert started == {"state push": 1} and not meter.site.instances()
+    assert asked["DescribeInstances"] == 1 and asked["TerminateInstances"] == 1
+    assert synced <= 16
+
+
+@pytest.mark.parametrize("verb", ["status", "count"])
+def test_a_look_is_no_process_and_one_call(meter: Meter, verb: str) -> None:
+    started, asked, synced = meter.spent(getattr(meter.parts.fleet, verb))
+    assert (started, asked, synced) == ({}, {"DescribeInstances": 1}, 0)
+
+
+def test_a_repair_of_what_is_well_is_no_process(meter: Meter) -> None:
+    started, asked, synced = meter.spent(meter.parts.fleet.repair)
+    assert started == {} and sum(asked.values()) <= 1 and synced <= 8
