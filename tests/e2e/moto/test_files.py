@@ -17,7 +17,7 @@ from tfce.app import Parts
 from tfce.model.errors import TfceError
 
 ALL = bool(os.environ.get("ALL"))
-SECONDS = 20.0  # that a sample may take
+SECONDS = float(os.environ.get("SECONDS", "20"))  # that a sample may take
 
 
 class Ground:

@@ -32,7 +32,11 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
     assert len(set(result["references"])) == 3 and not result["failed"]
     assert {tags["tfce:key"] for _, tags in site.instances().values()} == set(result["stamps"].values())
     # a new queue's first submission looks whether another host serves it
-    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 2, "RunInstances": 3}
+    assert (
+        result["calls"]
+        == site.proxy.counts()
+        == {"DescribeSecurityGroups": 1, "DescribeInstances": 2, "RunInstances": 3}
+    )
     assert {pilot["state"] for pilot in site.status()} == {"Running"} and plan(site)[0] == 0
     first, second, third = result["references"]
     site.do("StopInstances", first)
@@ -52,7 +56,11 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
 def test_a_submission_is_one_request_however_many_pilots(together: Site) -> None:
     site = together
     result = site.submit(12).json
-    assert result["calls"] == site.proxy.counts() == {"DescribeInstances": 2, "RunInstances": 1}
+    assert (
+        result["calls"]
+        == site.proxy.counts()
+        == {"DescribeSecurityGroups": 1, "DescribeInstances": 2, "RunInstances": 1}
+    )
     assert len(set(result["references"])) == 12 and not result["failed"]
     keys = {f"cloud://{node}": tags["tfce:key"] for node, (_, tags) in site.instances().items()}
     assert keys == result["stamps"]
