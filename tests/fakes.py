@@ -129,6 +129,7 @@ class Sky:
     mute: bool = False  # the answer to a batch does not say which VMs it made
     down: str = ""
     offers: dict[tuple[str, str, str], int] | None = None  # room by flavor, zone and network; else none
+    cores: dict[str, int] = field(default_factory=dict)  # by flavor
     vms: dict[str, VM] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
@@ -339,6 +340,11 @@ class FakeCloud(Cloud):
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [name]
+
+    def cores(self, flavor: str) -> int | None:
+        self.calls["DescribeInstanceTypes"] += 1
+        self.sky.step("cores", flavor)
+        return self.sky.cores.get(flavor.removeprefix("name:"))
 
     def preflight(self, spec: Spec) -> list[Check]:
         self.sky.step("preflight")

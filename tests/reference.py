@@ -128,7 +128,11 @@ _SCALE = "`<Workspace_Files>/scale/<ce>/<queue>/`"
 _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "installation": ("`<Workspace_Root>/`", "the installation's name, which its VMs bear", "tfce"),
     "installation.lock": ("`<Workspace_Root>/`", "held while that name is made", "tfce"),
-    "record.json": (_QUEUE, "all that is remembered: pilots, those that ended, what was begun, back-off", "tfce"),
+    "record.json": (
+        _QUEUE,
+        "all that is remembered: pilots, those that ended, what was begun, back-off, hours used",
+        "tfce",
+    ),
     "record.previous.json": (_QUEUE, "the record before the last change, for `tfce repair`", "tfce"),
     "terraform.tfstate": (_QUEUE, "Terraform's state, in `terraform.tfstate.d/<workspace>/`", "Terraform"),
     "queue.auto.tfvars": (_QUEUE, "the shape of the pilots, made from the options", "Terraform"),
@@ -141,6 +145,11 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
     "lock.json": (_QUEUE, "who that is, what they do and since when; gone with them", "operators"),
     "metrics.json": (_QUEUE, "what was measured: counters and gauges; may be deleted", "`tfce metrics`, `status`"),
     "metrics.lock": (_QUEUE, "held while that is written", "tfce"),
+    "allocation.lock": (
+        "`<Workspace_Root>/queues/<ce>/`",
+        "who starts pilots for the CE, where its queues share an allocation",
+        "tfce",
+    ),
     "pilot.json": (_SHAPE, "the rest of the shape: alternatives, user data, digests", "reviewers, git"),
     "queue.tfvars": (_SHAPE, "a copy of the shape", "reviewers, git"),
     "scale.tfvars.json": (_SCALE, "a copy of the list of pilots", "reviewers, git"),
@@ -188,7 +197,7 @@ def _life() -> dict[str, int]:
     """The rights of all files that a life left at any moment, keys of pilots left out of their names."""
     with tempfile.TemporaryDirectory() as folder:
         site = FakeEdge(Path(folder))
-        submission = site.parts().fleet.submit(WRAPPER, 2)
+        submission = site.parts(Workspace_MaxHours="1000/month ce").fleet.submit(WRAPPER, 2)
         site.stop(submission.references[0].removeprefix("cloud://"))
         site.parts().fleet.reap()
         site.parts().workspace.write_contexts({"0000000A": WRAPPER})

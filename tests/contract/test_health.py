@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -120,3 +121,9 @@ def test_a_console_tells_a_job_and_a_start_up_that_failed(edge: FakeEdge) -> Non
     edge.sky.stop(worked)
     edge.parts().fleet.reap()
     assert edge.parts().workspace.load().health.row == ()
+
+
+def test_a_broken_image_is_tried_less_and_less_often(edge: FakeEdge) -> None:
+    started = [len(cycle(edge, number, lives=60)) for number in range(100)]
+    probes = [number * CYCLE for number, some in enumerate(started) if some == 1]
+    assert [later - before for before, later in pairwise(probes)] == [1200, 2400, 3600, 3600]

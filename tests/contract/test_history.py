@@ -82,4 +82,4 @@ def test_a_queue_without_a_workspace_has_no_history(edge: FakeEdge) -> None:
 def test_a_time_that_is_none_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["history", "cloud.example.org/long", f"--from={text}"])
-    assert ended.value.code == 2 and "2026-01-31T12:00, in UTC" in capsys.readouterr().err
+    assert ended.value.code == 2 and "in UTC, or 90m, 12h, 2d ago" in capsys.readouterr().err

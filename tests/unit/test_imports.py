@@ -33,8 +33,10 @@ FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in f
 PURE = tuple(
     f"config/{name}.py"
     for name in (
+        "allowance",
         "approved",
         "capabilities",
+        "declared",
         "ec2_regions",
         "endpoint",
         "openstack_logins",

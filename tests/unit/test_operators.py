@@ -47,7 +47,7 @@ def test_a_drain_is_json_too(cfg: Path, capsys: pytest.CaptureFixture[str]) -> N
     [
         (["--older-than", "2d"], "add --deadline"),
         (["--undo", "--image", "ami-1"], "give it alone"),
-        (["--deadline", "soon"], "must be a time such as"),
+        (["--deadline", "soon"], "12h, 2d from now"),
         (["--older-than", "x"], "must be a time such as"),
     ],
 )

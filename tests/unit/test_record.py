@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from tfce.model.made import Made
 from tfce.model.pilot import Pilot
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
+from tfce.model.usage import Usage
 from tfce.model.vm import State
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -45,7 +46,10 @@ stones = st.builds(
     gone=st.booleans(),
     dismissed=st.booleans(),
 )
-mades = st.builds(Made, texts, texts, texts, texts, texts)
+mades = st.builds(Made, texts, texts, texts, texts, texts, texts)
+days = st.dates(date(2000, 1, 1), date(2200, 1, 1))
+some = st.dictionaries(texts, st.integers(1, 10**9), max_size=2)
+usages = st.builds(Usage, st.dictionaries(days, some, max_size=3), some, numbers)
 ends = st.builds(End, texts, st.sampled_from(Verdict), times, st.none() | numbers, mades, texts, texts)
 records = st.builds(
     Record,
@@ -60,6 +64,7 @@ records = st.builds(
     st.none() | st.builds(Drain, times, texts, numbers, st.none() | times),
     st.builds(Health, st.lists(ends, max_size=3).map(tuple), st.none() | times),
     st.dictionaries(texts, st.builds(Backoff, numbers, reasons, times, numbers), max_size=3),
+    usages,
 )
 
 FULL = Record(

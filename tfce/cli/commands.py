@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from tfce.app import Parts, assemble
+from tfce.cli import account as accounts
 from tfce.cli import drifting, edge, measure, operators, overview, pulling, rendering, reviewing, show, tables
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
@@ -102,20 +103,21 @@ def status(options: argparse.Namespace) -> int:
     start = time.monotonic()
     rows = tables.status_rows(parts)
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
-    hold = parts.fleet.held()
+    hold, standings = parts.fleet.held(), parts.fleet.standings()
     if options.json:
         tables.show_json(
             {
                 "pilots": rows,
                 "held": operators.hold_json(hold),
                 "review": reviewing.json(parts),
+                "allocations": [operators.standing_json(one) for one in standings],
                 "calls": calls,
                 "seconds": seconds,
             }
         )
     else:
         print(tables.status_table(rows))
-        print(*operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")
+        print(*standings, *operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")
     return DONE
 
 
@@ -162,6 +164,10 @@ def history(options: argparse.Namespace) -> int:
     else:
         print(tables.history_table(found))
     return DONE
+
+
+def account(options: argparse.Namespace) -> int:
+    return accounts.account(options, _config(options))
 
 
 def audit(options: argparse.Namespace) -> int:

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from tfce.app import Parts
+from tfce.cli import times
 from tfce.cli.tables import show_json
-from tfce.config import readers
+from tfce.model.allocation import Standing
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError
 from tfce.model.hold import Hold
-from tfce.model.pilot import moment
+from tfce.model.pilot import timestamp
 
 
 def drain_arguments(sub: argparse.ArgumentParser) -> None:
     """The arguments of ``tfce drain``."""
     sub.add_argument("--image", default="", metavar="ID", help="only pilots of this image; others are started")
     sub.add_argument(
-        "--older-than", type=_age, default=0, metavar="AGE", help="with --deadline: only these go (12h, 2d)"
+        "--older-than", type=times.age, default=0, metavar="AGE", help="with --deadline: only these go (12h, 2d)"
     )
     sub.add_argument(
         "--deadline",
-        type=_deadline,
-        metavar="WHEN",
-        help="remove what still runs after this time (12h, 2d, or 2026-01-31T12:00:00Z)",
+        type=times.future,
+        metavar="TIME",
+        help=f"remove what still runs then: {times.FUTURE}",
     )
     sub.add_argument("--undo", action="store_true", help="start pilots again")
-
-
-def _age(text: str) -> int:
-    try:
-        return readers.age(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _deadline(text: str) -> datetime:
-    try:
-        return moment(text)
-    except ValueError:
-        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=_age(text))
 
 
 def drain(parts: Parts, options: argparse.Namespace) -> int:
@@ -77,6 +64,22 @@ def why(parts: Parts, options: argparse.Namespace) -> int:
         print(f"{parts.workspace.queue.label}: {found[0]}")
         print(*(f"also: {one}" for one in found[1:]), sep="\n", end="\n" if found[1:] else "")
     return 0
+
+
+def standing_json(there: Standing) -> dict[str, Any]:
+    """How an allocation stands, for programs; amounts in its own unit."""
+    return {
+        "allocation": str(there.allocation),
+        "unit": there.allocation.unit.value,
+        "currency": there.allocation.currency,
+        "from": timestamp(there.start),
+        "to": timestamp(there.end),
+        "allotted": there.units(there.allocation.most),
+        "spent": there.units(there.spent),
+        "bound": there.units(there.bound),
+        "left": there.units(there.left),
+        "unknown": sorted(there.unknown),
+    }
 
 
 def hold_json(hold: Hold | None) -> dict[str, Any] | None:

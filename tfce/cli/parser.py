@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from tfce.cli import commands, completion, measure, operators, pulling, reviewing
+from tfce.cli import account, commands, completion, measure, operators, pulling, reviewing, times
 from tfce.cli.versions import Version
 from tfce.pilots.consoles import LINES
 
@@ -16,8 +15,6 @@ _EPILOG = (
     "Exit codes: 0 done, 1 done in part or a mismatch, 2 usage or configuration, "
     "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes."
 )
-_TIMES = "2026-01-31T12:00, in UTC, or 90m, 12h, 2d ago"
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -133,9 +130,11 @@ def _of_records(groups: Any) -> None:
     history = _command(
         groups, commands.history, "show what was done to the pilots, by whom, when and why", json=True
     )
-    history.add_argument("--from", dest="since", type=_time, metavar="TIME", help=f"not before {_TIMES}")
-    history.add_argument("--to", dest="until", type=_time, metavar="TIME", help=f"not after {_TIMES}")
+    history.add_argument("--from", dest="since", type=times.past, metavar="TIME", help=f"not before {times.PAST}")
+    history.add_argument("--to", dest="until", type=times.past, metavar="TIME", help=f"not after {times.PAST}")
     history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help="of this pilot only")
+    used = _command(groups, commands.account, "add up what pilots used: hours, cores, money", queue="none")
+    account.arguments(used)
     text = "compare record, Terraform state and cloud"
     audit = _command(groups, commands.audit, text, json=True, queue="maybe")
     audit.add_argument("--all", action="store_true", help="all queues in the configuration")
@@ -161,17 +160,6 @@ def _of_hosts(groups: Any) -> None:
     demo.add_argument(
         "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"
     )
-
-
-def _time(text: str) -> datetime:
-    number, unit = text[:-1], _UNITS.get(text[-1:])
-    try:
-        if unit and number.isascii() and number.isdigit():
-            return datetime.now(UTC) - timedelta(**{unit: int(number)})
-        when = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text} is no time; give {_TIMES}") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _at_least_one(text: str) -> int:

@@ -105,6 +105,9 @@ class Cloud(Protocol):
         """The ids of the ``kind`` (one of ``KINDS``) called ``name``, exactly, in one look-up; ``owners`` of an
         image, where everybody can publish some."""
 
+    def cores(self, flavor: str) -> int | None:
+        """How many a VM of ``flavor`` (id, or name:NAME) has; None where the cloud does not tell. One look-up."""
+
     def preflight(self, spec: Spec) -> list[Check]:
         """Look, without creating anything, whether the image, flavor, networks … of ``spec`` are there."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import prod
 from typing import Any
 
 from tfce.cloud import clean
@@ -50,6 +52,14 @@ def fault(value: Any) -> str:
 def fact(value: Any) -> str:
     """What a VM is made of or where it runs, as the cloud calls it; empty where it does not say."""
     return clean.line(value) if isinstance(value, str) and len(value) <= _NAME else ""
+
+
+def product(*factors: Any) -> str:
+    """Small numbers, multiplied; empty where one of them is none."""
+    numbers = [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in factors]
+    if not all(isinstance(one, str) and re.fullmatch(r"[1-9][0-9]{0,4}", one) for one in numbers):
+        return ""
+    return str(prod(map(int, numbers)))
 
 
 def tags(value: Any) -> dict[str, str]:

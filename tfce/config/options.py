@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tfce.config import allowance
+from tfce.config.allowance import Allowance
+from tfce.config.declared import Option, declared
 from tfce.config.endpoint import Endpoint, endpoint
 from tfce.config.settings import (
     GROUPS,
     OPTIONS,
     Access,
     Limits,
-    Option,
     ReviewOptions,
     TerraformOptions,
     UserData,
     VmShape,
     WorkspaceOptions,
-    declared,
 )
 from tfce.model.errors import ConfigError, Fault
 
@@ -42,6 +43,7 @@ class Queue:
     workspace: WorkspaceOptions
     review: ReviewOptions
     limits: Limits
+    allowance: Allowance
 
     @property
     def label(self) -> str:
@@ -70,6 +72,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     }
     reached = endpoint(groups["access"].cloud_type, text, faults)
     faults += conflicts(groups["shape"], groups["userdata"], reached.capabilities.networks)
+    faults += allowance.faults(groups["allowance"], groups["shape"].flavors)
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:

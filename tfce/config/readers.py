@@ -73,6 +73,11 @@ def minutes(value: str) -> int | None:
     return int(value.partition(".")[0]) if re.fullmatch(r"0*[1-9]\d{0,8}(\.\d*)?", value) else None
 
 
+def processors(value: str) -> int | None:
+    """An option of DIRAC's own: a whole number of at least 1; None for anything else, not ours to refuse."""
+    return int(value) if re.fullmatch(r"0*[1-9]\d{0,3}", value) else None
+
+
 def proxy_rule(value: str) -> ProxyRule:
     """A whole number of at least 1, ``none``, or nothing."""
     if value.strip().lower() == "none":

@@ -5,13 +5,16 @@ The declaration serves parsing, faults, the reference's table and the element's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfce.config import readers as read
+from tfce.config.allowance import Allowance
 from tfce.config.approved import Source, source
+from tfce.config.declared import Option, declared
+from tfce.config.declared import option as _option
 from tfce.model.proxy import ProxyRule
 
 _DAY = 86400
@@ -19,22 +22,6 @@ _PUBLISHERS = (
     "self, amazon, aws-marketplace, 136693071363, 099720109477, 764336703387, 792107900819, "
     "309956199498, 125523088429"
 )
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option: how its text is read, what it is when absent, and what the documentation says."""
-
-    name: str
-    read: Callable[[str], Any]
-    default: str
-    help: str
-    example: str
-    required: bool = False
-
-
-def _option(*facts: Any) -> Any:
-    return field(metadata={"option": Option(*facts)})
 
 
 @dataclass(frozen=True)
@@ -341,13 +328,8 @@ GROUPS: Mapping[str, type[Any]] = {
     "workspace": WorkspaceOptions,
     "review": ReviewOptions,
     "limits": Limits,
+    "allowance": Allowance,
 }
-
-
-def declared(group: type[Any]) -> Iterator[tuple[str, Option]]:
-    """The fields of a group, with their options."""
-    for one in fields(group):
-        yield one.name, one.metadata["option"]
 
 
 OPTIONS: tuple[Option, ...] = tuple(option for group in GROUPS.values() for _, option in declared(group))

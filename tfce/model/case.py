@@ -31,6 +31,11 @@ class Rules:
     create_timeout: int = 600
     grace: int = 600
 
+    @property
+    def longest(self) -> int:
+        """After so many seconds a pilot that was asked for has ended, whatever becomes of it."""
+        return self.max_lifetime + self.create_timeout
+
 
 @dataclass(frozen=True)
 class Clocks:

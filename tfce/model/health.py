@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import pairwise, takewhile
 from typing import Any
 
 from tfce.model import fields
@@ -18,6 +19,7 @@ from tfce.model.made import NAMES, Made
 from tfce.model.pilot import timestamp
 
 _REMEMBERED = 50  # bad ends
+_LONGEST_WAIT = 3600  # seconds between two pilots that a protected queue tries
 
 
 class Verdict(Enum):
@@ -77,6 +79,15 @@ class Health:
     def protected(self, after: int) -> bool:
         """Whether ``after`` pilots in a row ended badly (0: that is never so)."""
         return 0 < after <= len(self.row)
+
+    def wait(self, after: int, cooldown: int) -> int:
+        """Seconds from a protected queue's last pilot to the next one that it tries: ``cooldown``, and twice as
+        long after each that was tried in vain, up to an hour."""
+        asked = [end.requested_at for end in self.row]
+        apart = [later - before >= timedelta(seconds=cooldown) for before, later in pairwise(asked)]
+        alone = len(list(takewhile(bool, reversed(apart))))
+        tried = min(alone, max(0, len(self.row) - after))
+        return max(cooldown, min(cooldown * (1 << tried), _LONGEST_WAIT))
 
     def probe_due(self, others: Iterable[datetime], now: datetime, cooldown: int) -> bool:
         """Whether a protected queue may try one pilot: none was asked for in the last ``cooldown`` seconds.

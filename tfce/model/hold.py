@@ -15,6 +15,7 @@ class Kind(Enum):
     DRAINED = "drained"  # an operator wants no new ones
     PROTECTED = "protected"  # the last ones all ended badly
     RESTING = "resting"  # the cloud had no room
+    SPENT = "allocation spent"  # what may be used in this period would not do for one more
     LIMIT = "limit"  # as many as the options allow are there
 
 

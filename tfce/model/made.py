@@ -10,13 +10,15 @@ from typing import Any
 @dataclass(frozen=True, order=True)
 class Made:
     """``image``, ``flavor``, ``zone`` and ``network``: as the options say them when the VM is asked for, as the
-    cloud calls them once it is listed; ``host``: the machine it runs on, where the cloud tells. "" for unknown."""
+    cloud calls them once it is listed; ``host``: the machine it runs on, ``cores``: how many the VM has, where the
+    cloud tells. "" for unknown."""
 
     image: str = ""
     flavor: str = ""
     zone: str = ""
     network: str = ""
     host: str = ""
+    cores: str = ""
 
     def corrected(self, seen: Made) -> Made:
         """This, with what the cloud itself says instead where it says anything."""
@@ -26,7 +28,8 @@ class Made:
         """This, with the cloud's own id of the image, and what only the cloud knows; flavor, zone and network keep
         the names that they were asked for by."""
         better = self.corrected(seen)
-        return Made(better.image, self.flavor or seen.flavor, self.zone or seen.zone, self.network, seen.host)
+        flavor, zone = self.flavor or seen.flavor, self.zone or seen.zone
+        return Made(better.image, flavor, zone, self.network, seen.host, better.cores)
 
     def to_json(self) -> dict[str, str]:
         """What is known, by name."""

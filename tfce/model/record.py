@@ -20,6 +20,7 @@ from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, timestamp
 from tfce.model.reasons import Reason
 from tfce.model.rests import Rests
+from tfce.model.usage import Usage
 
 __all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
 
@@ -32,7 +33,8 @@ _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
     shown none of the pilots; ``drain``: how it is being emptied;
-    ``health``: how its pilots end; ``rests``: offerings without room. Immutable: changes give a new record."""
+    ``health``: how its pilots end; ``rests``: offerings without room; ``usage``: of VMs that ended. Immutable:
+    changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -45,6 +47,7 @@ class Record:
     drain: Drain | None = None
     health: Health = field(default_factory=Health)
     rests: Rests = field(default_factory=lambda: MappingProxyType({}))
+    usage: Usage = field(default_factory=Usage)
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -150,6 +153,7 @@ class Record:
             **({"drain": self.drain.to_json()} if self.drain else {}),
             **({"health": self.health.to_json()} if self.health != Health() else {}),
             **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
+            **({"usage": self.usage.to_json()} if self.usage != Usage() else {}),
         }
         return _object({name: _text(value) for name, value in document.items()}) + "\n"
 
@@ -202,7 +206,7 @@ _FIELDS = frozenset(
 )
 
 
-_OPTIONAL = frozenset(("drain", "health", "rests"))  # where there is anything to say
+_OPTIONAL = frozenset(("drain", "health", "rests", "usage"))  # where there is anything to say
 
 
 def _unless_none(read: Callable[[Any], _T], value: Any) -> _T | None:
@@ -233,6 +237,7 @@ def _record(data: Any) -> Record:
         drain=_unless_none(Drain.from_json, data.get("drain")),
         health=Health.from_json(data.get("health")),
         rests=_rests(data.get("rests")),
+        usage=Usage.from_json(data.get("usage")),
     )
 
 

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tfce.model import policy
+from tfce.model import policy, spells
 from tfce.model.endings import Cause
 from tfce.model.errors import TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import LIVING, Case, Kind
 from tfce.model.record import Operation, Record
+from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 from tfce.store import files, installation, takeover
@@ -156,10 +157,18 @@ def _mend_record(services: Services) -> list[str]:
     if aside is not None:
         done.insert(0, f"put {workspace.file.path.name} aside as {aside.name}")
     if record is None or record.installation != name:
-        fresh = replace(old or takeover.rest(workspace.private, name), installation=name)
+        fresh = replace(old or _begun_anew(services, name), installation=name)
         workspace.save(fresh)
         installation.keep(workspace.root, name)
     return done
+
+
+def _begun_anew(services: Services, name: str) -> Record:
+    """A record of which nothing is known but what other files tell: removals, and the hours in the journal."""
+    workspace = services.workspace
+    stays = [spell.stay(services.clock()) for spell in spells.ended(workspace.journal.entries()).values()]
+    usage = Usage().ended(stays, services.clock())
+    return replace(takeover.rest(workspace.private, name), usage=usage)
 
 
 def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:

@@ -3,14 +3,17 @@ disk."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from tfce.model import spells, spending
 from tfce.model.endings import Cause, Ending
-from tfce.model.pilot import Pilot, reference
+from tfce.model.made import Made
+from tfce.model.pilot import Pilot, instance_id, reference
 from tfce.model.policy import Action, Verb, lived, tombstone
 from tfce.model.reconcile import Kind
 from tfce.model.record import Operation, Record
+from tfce.model.usage import Stay
 from tfce.model.vm import State
 from tfce.pilots.consoles import keep_consoles
 from tfce.pilots.services import Services, View
@@ -93,17 +96,23 @@ def _keeps_tainted(action: Action) -> bool:
 
 def _forget(services: Services, actions: Iterable[Action], outcome: Outcome) -> None:
     """Take out of the state and the record what is over, unless the cloud refused to end it."""
-    over = [one for one in actions if one.verb in (Verb.DESTROY, Verb.FORGET) and _is_over(one, outcome)]
+    over = [one for one in actions if _ends(one, outcome) and _is_over(one)]
     replaced = [one.case.key for one in actions if one.verb is Verb.ADOPT and _has_another(one)]
     in_state = [one.case.key for one in over if one.case.instance is not None]
     if in_state or replaced:
         services.terraform.forget([*in_state, *replaced])
-    outcome.record = outcome.record.without({one.case.key for one in over if one.case.pilot is not None})
+    others = [replace(one.case, pilot=None) for one in actions if _ends(one, outcome) and not _is_over(one)]
+    gone = [*(one.case for one in over), *others]
+    outcome.record = spending.without(outcome.record, gone, services.clock(), services.rules.longest)
 
 
-def _is_over(action: Action, outcome: Outcome) -> bool:
+def _ends(action: Action, outcome: Outcome) -> bool:
+    return action.verb in (Verb.DESTROY, Verb.FORGET) and action.case.id not in outcome.refused
+
+
+def _is_over(action: Action) -> bool:
     """Whether the pilot itself is over: a duplicate goes, and its pilot stays."""
-    return action.case.kind not in (Kind.DUPLICATE, Kind.DOUBTFUL) and action.case.id not in outcome.refused
+    return action.case.kind not in (Kind.DUPLICATE, Kind.DOUBTFUL)
 
 
 def _has_another(action: Action) -> bool:
@@ -151,9 +160,24 @@ class Removal:
     reason: Ending
     state: State
     lived: int | None  # seconds
+    stay: Stay | None = None
+    made: Made = field(default_factory=Made)
+    verdict: str = ""
+
+    def line(self, consoles: Collection[str] = ()) -> dict[str, object]:
+        """What the journal says of it; ``consoles``: VMs whose consoles were kept."""
+        return {
+            "key": self.key,
+            "reference": self.reference,
+            "cause": self.reason.cause.value if self.reason.cause else None,
+            "reason": str(self.reason),
+            "lived_s": self.lived,
+            "console_kept": bool(self.reference) and instance_id(self.reference or "") in consoles,
+            **spells.line(self.stay, self.made, self.verdict),
+        }
 
 
-def removal(services: Services, action: Action) -> Removal:
+def removal(services: Services, action: Action, verdict: str = "") -> Removal:
     """What ``action`` removes, and why."""
     case = action.case
     name = case.vm.name if case.vm else services.queue.workspace.name_prefix + case.key
@@ -164,4 +188,7 @@ def removal(services: Services, action: Action) -> Removal:
         reason=why(services, action),
         state=action.last_state,
         lived=lived(case.vm, case.requested_at, services.clock()),
+        stay=spending.stay(case, services.clock(), services.rules.longest),
+        made=spending.made(case),
+        verdict=verdict,
     )

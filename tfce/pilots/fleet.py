@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
 from tfce.config.options import Queue
+from tfce.model.allocation import Standing
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
 from tfce.model.overview import Line
 from tfce.model.record import Record
 from tfce.model.why import Finding
-from tfce.pilots import audit, drain, gate, overview, why
+from tfce.pilots import allocations, audit, drain, gate, overview, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
@@ -141,6 +142,12 @@ class Fleet:
         if workspace.exists:
             return gate.held(self._services, workspace.load())
         return workspace.standing.hold if workspace.standing else None
+
+    def standings(self) -> list[Standing]:
+        """How each allocation of the queue stands in its period; see ``allocations.standings``."""
+        workspace = self.workspace
+        record = workspace.load() if workspace.exists else Record("")
+        return allocations.standings(self._services, record)
 
     def why(self) -> list[Finding]:
         """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""

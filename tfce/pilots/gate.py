@@ -6,17 +6,18 @@ from tfce.model.errors import CloudError
 from tfce.model.hold import Hold, Kind
 from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
-from tfce.pilots import choice
+from tfce.pilots import allocations, choice
 from tfce.pilots.services import Services
 
 _NAMED = "name:"
 
 
 def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
-    """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain or a lack of
-    approval holds."""
+    """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain, a lack of
+    approval or of allotted hours holds."""
     standing = services.workspace.standing
     firm = _drained(services, record) or (standing.hold if standing else None)
+    firm = firm or allocations.held(services, record)
     if firm is not None or by_hand:
         return firm
     return _resting(services, record) or _protected(services, record)
@@ -53,14 +54,15 @@ def _resting(services: Services, record: Record) -> Hold | None:
 
 
 def _protected(services: Services, record: Record) -> Hold | None:
-    """After a row of bad ends one pilot is tried each cool-down."""
+    """After a row of bad ends one pilot is tried now and then."""
     options, health = services.queue.workspace, record.health
     if not health.protected(options.protect_after):
         return None
     asked = (pilot.requested_at for pilot in record.pilots.values())
-    due = health.probe_due(asked, services.clock(), options.cooldown)
+    wait = health.wait(options.protect_after, options.cooldown)
+    due = health.probe_due(asked, services.clock(), wait)
     cure = (
         f"`tfce log {services.queue.label} {reference(health.row[-1].id)}` shows what the last one did; "
-        f"one pilot is tried every {options.cooldown} s until one lives longer than {options.young} s"
+        f"one pilot is tried {wait} s after the last one, until one lives longer than {options.young} s"
     )
     return Hold(Kind.PROTECTED, f"protected: {health}", cure, most=1 if due else 0)

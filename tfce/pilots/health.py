@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from tfce.model.console import Markers, read
-from tfce.model.judging import judged
+from tfce.model.judging import judged, verdict_of
+from tfce.model.policy import Action
 from tfce.model.record import Record
 from tfce.pilots.consoles import ConsoleStore
 from tfce.pilots.services import Services, View
@@ -30,6 +31,17 @@ def learned(services: Services, view: View, record: Record, kept: Collection[str
         log.warning("%s: %s", "protected, one pilot at a time" if after else "protected no more", said)
         services.workspace.journal.append("protected" if after else "unprotected", why=said)
     return services.workspace.save(replace(record, health=health))
+
+
+def verdicts(services: Services, view: View, kept: Collection[str] = ()) -> Callable[[Action], str]:
+    """The word for how the pilot of an action ended, "" where nobody can tell."""
+    young, told = services.queue.workspace.young, _told(services, view, kept)
+
+    def verdict(action: Action) -> str:
+        found = verdict_of(action.case, view.clocks, young, told)
+        return found.value if found else ""
+
+    return verdict
 
 
 def unproven(record: Record, after: int) -> bool:

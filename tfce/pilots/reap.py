@@ -82,7 +82,7 @@ class Reaper:
         sweep = self._told(view, actions, held, outcome)
         self._learn(view, outcome.record)
         if sweep.removed or sweep.failed:
-            vms = [_journal_line(one, outcome) for one in sweep.removed]
+            vms = [one.line(outcome.consoles) for one in sweep.removed]
             self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
         if sweep.adopted:
             self._workspace.journal.append("recovered", adopted=sweep.adopted)
@@ -97,8 +97,9 @@ class Reaper:
         ends = [one for one in actions if one.cause not in (None, Cause.NEVER_CREATED)]
         done = [one for one in ends if one.case.id not in outcome.refused]
         going = {one.case.id for one in done}
+        verdict = health.verdicts(self._services, view, outcome.consoles)
         return Sweep(
-            removed=[removal(self._services, one) for one in done],
+            removed=[removal(self._services, one, verdict=verdict(one)) for one in done],
             failed={reference(node_id): reason for node_id, reason in outcome.refused.items()},
             held=[removal(self._services, one) for one in held],
             adopted=outcome.adopted,
@@ -163,7 +164,7 @@ class Reaper:
         sweep.removed, sweep.kept = told.removed, told.kept
         sweep.failed |= told.failed
         if actions:
-            vms = [_journal_line(one, outcome) for one in sweep.removed]
+            vms = [one.line(outcome.consoles) for one in sweep.removed]
             self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
         return sweep
 
@@ -256,15 +257,3 @@ def _known_better(view: View, record: Record) -> Record:
 
 def _cause(action: Action) -> str:
     return action.cause.value if action.cause else action.verb.value
-
-
-def _journal_line(one: Removal, outcome: Outcome) -> dict[str, object]:
-    """What the journal says of one VM that was removed."""
-    return {
-        "key": one.key,
-        "reference": one.reference,
-        "cause": one.reason.cause.value if one.reason.cause else None,
-        "reason": str(one.reason),
-        "lived_s": one.lived,
-        "console_kept": bool(one.reference) and instance_id(one.reference or "") in outcome.consoles,
-    }

@@ -8,7 +8,7 @@ from tfce.model import policy
 from tfce.model.policy import Verb
 from tfce.model.record import Operation, Record
 from tfce.model.trace import phase
-from tfce.pilots.execute import execute
+from tfce.pilots.execute import execute, removal
 from tfce.pilots.services import Services
 
 log = logging.getLogger("tfce")
@@ -23,6 +23,9 @@ def recover(services: Services, record: Record) -> Record:
     view = services.view(record, state)
     actions = [one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP]
     outcome = execute(services, view, actions, Operation.REPAIR)
-    never = [one.case.key for one in actions if one.verb is Verb.FORGET]
-    services.workspace.journal.append("recovered", adopted=outcome.adopted, never_created=never)
+    over = [one for one in actions if one.verb in (Verb.FORGET, Verb.DESTROY) and one.case.pilot]
+    never = [one.case.key for one in over if one.verb is Verb.FORGET]
+    vms = [removal(services, one).line() for one in over if one.case.id and one.case.id not in outcome.refused]
+    more = {"vms": vms} if vms else {}
+    services.workspace.journal.append("recovered", adopted=outcome.adopted, never_created=never, **more)
     return outcome.record

@@ -11,7 +11,7 @@ from tfce import userdata
 from tfce.config.offerings import offerings
 from tfce.model import rests
 from tfce.model.record import Record
-from tfce.pilots import admission, choice
+from tfce.pilots import admission, allocations, choice
 from tfce.pilots.launch import Launcher, Order
 from tfce.pilots.recipes import recipe_for
 from tfce.pilots.recovery import recover
@@ -46,15 +46,16 @@ class Submitter:
         started, before = time.monotonic(), Counter(self._cloud.calls)
         recipe = recipe_for(self._queue)
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
-        with self._workspace.locked():
+        with self._workspace.locked(), allocations.alone(self._services):
             self._workspace.write_rest(shape.rest(self._queue))
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
+            record = allocations.ready(self._services, record)
             record, allowed, why = admission.allowed(self._services, record, count, ignore_limits)
             order = Order(recipe, wrapper, proxy, progress, offerings(self._queue)[0])
             submission, record = self._from_offerings(record, allowed, order, ignore_limits)
             self._learn(record, submission)
-            submission.limited = why
+            submission.limited = why or submission.limited
         submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
         return submission
@@ -63,16 +64,21 @@ class Submitter:
         self, record: Record, count: int, order: Order, by_hand: bool
     ) -> tuple[Submission, Record]:
         """Start ``count`` pilots of the first offering, what it has no room for of the next, and so on."""
-        total, lacking, clock = Submission(), list[str](), self._services.clock
+        total, lacking, limited, clock = Submission(), list[str](), "", self._services.clock
         for offering in choice.open_ones(self._queue, record, clock(), by_hand) if count else ():
+            fits, hold = allocations.room(self._services, record, offering, count)
+            limited = str(hold) if hold else ""
+            if not fits:
+                continue
             variables.choose(self._workspace, offering)
-            submission, record = self._launcher.launch(record, count, replace(order, offering=offering))
-            total, lacking = total.followed_by(submission, lacking), choice.lacking(submission.failed)
+            submission, record = self._launcher.launch(record, fits, replace(order, offering=offering))
+            total, lacking = total.followed_by(submission, lacking[:fits]), choice.lacking(submission.failed)
             full = [submission.failed[key] for key in lacking]
             record = choice.learned(self._queue, record, offering, full, clock())
-            count = len(lacking)
+            count += len(lacking) - fits
             if not count or total.stopped or record.pending:
                 break
+        total.limited = limited if count else ""
         if len(offerings(self._queue)) > 1:
             total.failed = {key: rests.without_alternative(reason) for key, reason in total.failed.items()}
         return total, record

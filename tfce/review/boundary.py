@@ -13,8 +13,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from tfce.config import options
+from tfce.config.declared import declared
 from tfce.config.options import Queue
-from tfce.config.settings import TerraformOptions, UserData, VmShape, declared
+from tfce.config.settings import TerraformOptions, UserData, VmShape
 from tfce.model.errors import TfceError
 from tfce.model.proxy import ProxyRule
 from tfce.model.redact import redacted

@@ -130,7 +130,8 @@ class Workspace:
                 f"{len(record.pilots)} pilots of {self.queue.label} bear {record.installation}",
                 f"set it to {record.installation} until they have ended",
             )
-        return Record(named, tombstones=record.tombstones, generation=record.generation)
+        stones, number = record.tombstones, record.generation
+        return Record(named, tombstones=stones, generation=number, usage=record.usage)
 
     @phase("write the record")
     def save(self, record: Record) -> Record:

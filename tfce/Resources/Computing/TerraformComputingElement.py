@@ -200,6 +200,18 @@ MaxWaitingJobs:
 maxCPUTime:
   (Optional) Minutes a job of the queue may take; compared by tfce doctor. Example: ``2880``
 
+Workspace_MaxHours:
+  (Optional) VM hours, core-hours or money that pilots may use in a day, week or month (UTC): none is
+  started that would go beyond; ce: all queues of the CE together. Example: ``5000 core-hours/month ce``
+
+Workspace_Price:
+  (Optional) What an hour of a VM costs, by flavor, * for the others, and the currency. Example:
+  ``m5.large=0.096, *=0.2, EUR``
+
+NumberOfProcessors:
+  (Optional) Processors of a VM, DIRAC's own option; counted for core-hours where the cloud does not tell
+  them. Example: ``8``
+
 Example
 -------
 

@@ -58,6 +58,9 @@ class Ec2:
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return preflight.find(self._session, kind, name, owners)
 
+    def cores(self, flavor: str) -> int | None:
+        return preflight.cores(self._session, flavor)
+
     def preflight(self, spec: Spec) -> list[Check]:
         return preflight.preflight(self._session, spec)
 

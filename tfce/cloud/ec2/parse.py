@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -48,7 +49,7 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         tags=with_key(tags, number),
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
-        made=Made(*(records.fact(_text(item, path)) for path in _MADE)),
+        made=replace(Made(*(records.fact(_text(item, path)) for path in _MADE)), cores=_cores(item)),
         groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
 
@@ -65,6 +66,12 @@ def _group(item: Any) -> tuple[str, ...]:
 def _tags(item: Any) -> list[tuple[Any, Any]]:
     pairs = ((_text(tag, "key"), _text(tag, "value") or "") for tag in findall(item, "tagSet/item", NAMESPACE))
     return [(key, value) for key, value in pairs if key is not None]
+
+
+def _cores(item: Any) -> str:
+    """What EC2 calls vCPUs: threads, as the operating system sees them."""
+    cores, threads = (_text(item, f"cpuOptions/{name}") or "" for name in ("coreCount", "threadsPerCore"))
+    return records.product(cores, threads)
 
 
 def _number(item: Any) -> int | None:

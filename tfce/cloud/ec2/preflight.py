@@ -9,6 +9,7 @@ from typing import Any
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
+from tfce.cloud import records
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.ec2.session import Session, filters
 from tfce.model.errors import CloudError
@@ -49,6 +50,13 @@ def find(session: Session, kind: str, name: str, owners: tuple[str, ...]) -> lis
     if not _KINDS[kind].named:
         return [name]
     return _ids(_KINDS[kind], _items(session, kind, f"name:{name}", owners))
+
+
+def cores(session: Session, flavor: str) -> int | None:
+    """The vCPUs of an instance type."""
+    items = _items(session, "flavor", flavor, ())
+    found = records.product(findtext(items[0], "vCpuInfo/defaultVCpus", NAMESPACE)) if len(items) == 1 else ""
+    return int(found) if found else None
 
 
 def preflight(session: Session, spec: Spec) -> list[Check]:

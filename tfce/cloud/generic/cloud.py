@@ -222,6 +222,9 @@ class Generic:
     def account(self) -> str:
         return ""
 
+    def cores(self, flavor: str) -> int | None:
+        return None
+
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
 

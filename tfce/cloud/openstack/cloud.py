@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import create, vms
-from tfce.cloud.openstack.lookup import find
+from tfce.cloud.openstack.lookup import find, matching
 from tfce.cloud.openstack.preflight import Preflight
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.shape import Shape
@@ -57,6 +57,10 @@ class OpenStack:
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return find(self._session, kind, name)
+
+    def cores(self, flavor: str) -> int | None:
+        found = matching(self._session, "flavor", flavor)
+        return found[0]["vcpus"] or None if len(found) == 1 else None
 
     def preflight(self, spec: Spec) -> list[Check]:
         return Preflight(spec, self._session).all()

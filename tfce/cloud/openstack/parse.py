@@ -75,7 +75,7 @@ def _made(answer: dict[str, Any]) -> Made:
     image, flavor = (one if isinstance(one, dict) else {} for one in (answer.get("image"), answer.get("flavor")))
     zone, host = answer.get("OS-EXT-AZ:availability_zone"), answer.get("hostId")
     facts = (image.get("id"), flavor.get("original_name") or flavor.get("id"), zone, "", host)
-    return Made(*map(records.fact, facts))
+    return replace(Made(*map(records.fact, facts)), cores=records.product(flavor.get("vcpus")))
 
 
 def _fault(answer: Any) -> Reason | None:

@@ -1,0 +1,132 @@
+"""What a queue, or its CE, may still use of its allocations: read from the records, counted by the model."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import timedelta
+
+from tfce.config.offerings import Offering, offerings
+from tfce.model import spending
+from tfce.model.allocation import Allocation, Rate, Standing, Unit, Used, fitting, rate_of, standing, together
+from tfce.model.errors import CloudError, WorkspaceError
+from tfce.model.hold import Hold, Kind
+from tfce.model.pilot import timestamp
+from tfce.model.price import plain
+from tfce.model.record import Record
+from tfce.model.usage import Stay
+from tfce.pilots import choice
+from tfce.pilots.services import Services
+from tfce.store import siblings
+
+log = logging.getLogger("tfce")
+
+
+def alone(services: Services) -> AbstractContextManager[None]:
+    """Nobody else starts pilots of the CE meanwhile, where its queues share an allocation."""
+    return siblings.alone(services.workspace) if _shared(services.queue.allowance.allocations) else nullcontext()
+
+
+def ready(services: Services, record: Record) -> Record:
+    """``record`` with all that the allocations are reckoned with; the cloud is asked once for each flavor whose
+    cores it has not told yet. Written with whatever is written next."""
+    usage = replace(record.usage, longest=services.rules.longest)
+    if _in_cores(services):
+        known = spending.cores(record)
+        flavors = dict.fromkeys(one.flavor for one in offerings(services.queue) if plain(one.flavor) not in known)
+        told = {flavor: _asked(services, flavor) for flavor in flavors}
+        usage = usage.knowing({**known, **{flavor: number for flavor, number in told.items() if number}})
+    return replace(record, usage=usage)
+
+
+def standings(services: Services, record: Record) -> list[Standing]:
+    """How each of the queue's allocations stands now. Asks nothing of the cloud; raises ``WorkspaceError`` where
+    what another queue of the CE used cannot be known."""
+    used, now = _Used(services, record), services.clock()
+    return [standing(one, used.of(one), used.rate(one), now) for one in services.queue.allowance.allocations]
+
+
+def held(services: Services, record: Record) -> Hold | None:
+    """What keeps every offering that would be tried from fitting into what is left."""
+    if not services.queue.allowance.allocations:
+        return None
+    tried = choice.open_ones(services.queue, record, services.clock(), by_hand=True)
+    rooms = [room(services, record, offering, 1) for offering in tried]
+    return None if any(most for most, _ in rooms) else rooms[0][1]
+
+
+def room(services: Services, record: Record, offering: Offering, most: int) -> tuple[int, Hold | None]:
+    """How many pilots of ``offering``, at most ``most``, fit into what is left, and what keeps the others back."""
+    hold: Hold | None = None
+    try:
+        used = _Used(services, record)
+        new = _whole_life(services, offering.flavor)
+        for one in services.queue.allowance.allocations:
+            fits, there = fitting(one, used.of(one), used.rate(one), new, most)
+            if fits < most:
+                most, hold = fits, _hold(there, new, used.rate(one), fits)
+    except WorkspaceError as error:
+        return 0, Hold(Kind.SPENT, f"what the CE has used is not known: {error.problem}", error.cure, firm=True)
+    return most, hold
+
+
+class _Used:
+    """What was used, by whom an allocation is for."""
+
+    def __init__(self, services: Services, record: Record) -> None:
+        allowance, clock = services.queue.allowance, services.clock
+        others = list(siblings.records(services.workspace)) if _shared(allowance.allocations) else []
+        self._prices, self._usual = allowance.prices, allowance.processors
+        self._mine = spending.used(record, clock(), services.rules.longest)
+        rest = [spending.used(one, clock(), max(one.usage.longest, services.rules.longest)) for one in others]
+        self._all = together([self._mine, *rest])
+        self._cores = {flavor: n for one in (*others, record) for flavor, n in spending.cores(one).items()}
+
+    def of(self, allocation: Allocation) -> Used:
+        """By the CE or by the queue."""
+        return self._all if allocation.whole_ce else self._mine
+
+    def rate(self, allocation: Allocation) -> Rate:
+        """What a second of each flavor counts."""
+        return rate_of(allocation.unit, self._cores, self._prices, self._usual)
+
+
+def _shared(allocations: Collection[Allocation]) -> bool:
+    return any(one.whole_ce for one in allocations)
+
+
+def _in_cores(services: Services) -> bool:
+    return any(one.unit is Unit.CORE_HOURS for one in services.queue.allowance.allocations)
+
+
+def _asked(services: Services, flavor: str) -> int | None:
+    try:
+        return services.cloud.cores(flavor)
+    except CloudError as error:
+        log.warning("the cloud does not tell the cores of %s: %s", flavor, error.message)
+        return None
+
+
+def _whole_life(services: Services, flavor: str) -> Stay:
+    now = services.clock()
+    return Stay(flavor, now, now + timedelta(seconds=services.rules.longest))
+
+
+def _hold(there: Standing, new: Stay, rate: Rate, fits: int) -> Hold:
+    flavor = plain(new.flavor)
+    missing = there.unknown | ({flavor} if rate(flavor) is None else set())
+    if missing:
+        option = "Workspace_Price" if there.allocation.unit is Unit.MONEY else "NumberOfProcessors"
+        whose = ", ".join(sorted(missing))
+        text = f"Workspace_MaxHours = {there.allocation}: nobody knows the {_WHAT[option]} of {whose}"
+        return Hold(Kind.SPENT, text, f"set {option}", firm=True)
+    each = there.units((rate(flavor) or 0) * new.seconds(there.start, there.end))
+    left = there.units(there.left)
+    text = f"Workspace_MaxHours: {there}; {left:.2f} are left, and a pilot may take {each:.2f}"
+    cure = f"raise it, shorten Context_MaxLifetime, or wait: the period ends {timestamp(there.end)}"
+    return Hold(Kind.SPENT, text, cure, most=fits, firm=True)
+
+
+_WHAT = {"Workspace_Price": "price", "NumberOfProcessors": "cores"}

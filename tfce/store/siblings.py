@@ -1,0 +1,29 @@
+"""The other queues of a CE on this host, as far as what they use is concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tfce.model.record import Record
+from tfce.store import files, locks
+from tfce.store.record_file import RecordFile
+from tfce.store.workspace import Workspace
+
+
+def records(workspace: Workspace) -> Iterator[Record]:
+    """The records of the CE's other queues, also of those that are configured no more. Raises ``WorkspaceError``
+    where one cannot be believed: nobody knows what that queue used."""
+    for folder in sorted(workspace.private.parent.glob("*/")):
+        file = RecordFile(folder, f"{workspace.queue.ce}/{folder.name}")
+        if folder != workspace.private and file.exists:
+            yield file.load()
+
+
+def alone(workspace: Workspace) -> AbstractContextManager[None]:
+    """Be the only one who starts pilots for the CE; raises ``BusyError`` after Workspace_LockTimeout seconds."""
+    folder: Path = workspace.private.parent
+    files.private_folder(folder)
+    what = f"the allocation of {workspace.queue.ce}"
+    return locks.exclusive(folder / "allocation.lock", workspace.queue.workspace.lock_timeout, what)
