@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-flat bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
 	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
@@ -87,6 +87,10 @@ bench-queues: $(VENV)/ready
 # Beside 10, 1000 and 10 000 running pilots, on a fast nova of our own.
 bench-flat: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.flat $(BENCH)
+
+# A simulated market of flavors and zones: 500 of SiteDirector's cycles.
+bench-market: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.market $(BENCH)
 
 # Tables and chart of what was measured last.
 bench-tables: $(VENV)/ready

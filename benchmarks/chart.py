@@ -14,7 +14,7 @@ WHERE = {"openstack": "OpenStack", "moto": "EC2 (moto)", "localstack": "EC2 (Loc
 _PANEL, _HEIGHT, _GAP = 360, 290, 24  # a panel's width, the picture's height, between panels
 _LEFT, _TOP, _BOTTOM = 44, 60, 44  # from a panel's edge to its axes
 _INSET = 44  # from the axes' ends to the outer points
-_STYLE = """
+STYLE = """
   text { font: 12px -apple-system, "Segoe UI", Helvetica, Arial, sans-serif; fill: #57606a; }
   .label { font-size: 11px; } .title { font-weight: 600; font-size: 14px; fill: #24292f; }
   .axis { stroke: #8c959f; } .grid { stroke: #8c959f; stroke-opacity: .25; }
@@ -58,7 +58,7 @@ def svg(rows: Iterable[Row]) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
             f'height="{_HEIGHT}" role="img">',
-            f"<title>{title}</title>\n<style>{_STYLE}</style>",
+            f"<title>{title}</title>\n<style>{STYLE}</style>",
             *panels,
             "</svg>\n",
         ]
@@ -100,13 +100,13 @@ def _panel(name: str, rows: Sequence[Row], top: float) -> str:
     def y(seconds: float) -> float:
         return round(bottom - seconds / top * (bottom - _TOP), 1)
 
-    marks = [_text(0, 16, f"{name}: seconds to submit 10", "title")]
+    marks = [text(0, 16, f"{name}: seconds to submit 10", "title")]
     for tick in (top * part / 4 for part in range(5)):
         kind = "grid" if tick else "axis"
         marks.append(f'<line class="{kind}" x1="{_LEFT}" x2="{right}" y1="{y(tick)}" y2="{y(tick)}"/>')
-        marks.append(_text(_LEFT - 6, y(tick) + 4, f"{tick:g} s", anchor="end"))
-    marks += [_text(x(number), bottom + 17, str(number), anchor="middle") for number in numbers]
-    marks.append(_text((_LEFT + right) / 2, bottom + 35, "pilots that run already", anchor="middle"))
+        marks.append(text(_LEFT - 6, y(tick) + 4, f"{tick:g} s", anchor="end"))
+    marks += [text(x(number), bottom + 17, str(number), anchor="middle") for number in numbers]
+    marks.append(text((_LEFT + right) / 2, bottom + 35, "pilots that run already", anchor="middle"))
     used: set[tuple[int, int]] = set()
     for position, (who, color) in enumerate(SERIES.items()):
         line = sorted((row for row in rows if row.who == who), key=lambda row: row.running or 1)
@@ -119,7 +119,7 @@ def _panel(name: str, rows: Sequence[Row], top: float) -> str:
 def _legend(left: float, who: str, color: str) -> list[str]:
     return [
         f'<line x1="{left}" x2="{left + 18}" y1="34" y2="34" stroke="{color}" stroke-width="2.5"/>',
-        _text(left + 24, 38, who),
+        text(left + 24, 38, who),
     ]
 
 
@@ -133,13 +133,14 @@ def _line(points: Sequence[tuple[float, float, int]], color: str, used: set[tupl
         while (round(x), row) in used:
             row -= 1
         used.add((round(x), row))
-        marks.append(_text(left, y - 10 - 14 * (round(y / 14) - row), f"{requests} requests", "label", anchor))
+        marks.append(text(left, y - 10 - 14 * (round(y / 14) - row), f"{requests} requests", "label", anchor))
     return marks
 
 
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
+def text(x: float, y: float, word: str, kind: str = "", anchor: str = "start") -> str:
+    """A text of a chart."""
     named = f' class="{kind}"' if kind else ""
-    return f'<text{named} x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text{named} x="{x:g}" y="{y:g}" text-anchor="{anchor}">{escape(word)}</text>'
 
 
 def _nice(largest: float) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from benchmarks.chart import WHERE
 from benchmarks.results import Row
@@ -144,3 +145,30 @@ def _queues(rows: Sequence[Row]) -> Iterator[Line]:
         if row.what.endswith("queues") and row.who == "bulk" and row.megabytes:
             goal = f"{row.count} {row.what} at once in {_MEGABYTES} MB"
             yield goal, f"{row.megabytes} MB, {row.seconds:.1f} s", _met(row.megabytes < _MEGABYTES)
+
+
+# -- the simulated market --------------------------------------------------------------------------------------
+
+_SHARE, _CREATES, _FIZZLES = 0.98, 1.3, 12
+
+
+def of_market(figures: Mapping[str, Any]) -> Iterator[Line]:
+    """What was promised of a market, against what a simulated one gave."""
+    where = f"{figures['cycles']} cycles of a simulated market, {figures['demand']} pilots wanted"
+    share = figures["share"]
+    goal = f"{where}: VM hours delivered, of those of an all-knowing scheduler ≥ {_SHARE:.0%}"
+    yield goal, f"{share:.2%}", _met(share >= _SHARE)
+    creates, vms = figures["creates"], figures["vms"]
+    yield (
+        f"{where}: create calls for each VM ≤ {_CREATES}",
+        f"{creates} / {vms} = {creates / vms:.2f}",
+        _met(creates <= _CREATES * vms),
+    )
+    fizzles = figures["fizzles"]
+    yield f"pilots of an image that is broken for an hour ≤ {_FIZZLES}", str(fizzles), _met(fizzles <= _FIZZLES)
+    for unit, cap in figures["caps"].items():
+        used = figures["used"][unit]
+        yield f"{unit} of a day ≤ the {cap} allotted", f"{used:.2f}", _met(used <= cap)
+    killed = figures["killed_in_spite"]
+    goal = "jobs killed that fitted the notice, or the margin before a VM's end = 0"
+    yield goal, f"{killed}; {figures['interruptions']} VMs were taken by the market", _met(not killed)

@@ -7,17 +7,21 @@ benchmarks/README.md and benchmarks/openstack.md, between their markers, and the
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import chart, goals
-from benchmarks.results import Row, load, newest
+from benchmarks import chart, goals, market_chart
+from benchmarks.results import FOLDER, Row, load, newest
 
 HERE = Path(__file__).resolve().parent
 CHART = HERE.parent / "docs" / "cost.svg"
+MARKET = HERE / "market.svg"
 PAGES = {
     "goals": "README.md",
+    "market": "README.md",
     "moto": "README.md",
     "localstack": "README.md",
     "small": "README.md",
@@ -85,7 +89,17 @@ def sections(files: Sequence[Path]) -> dict[str, str]:
     if judged:
         sources = ", ".join(f"`results/{path.name}`" for path in sorted(files))
         texts["goals"] = f"From {sources}.\n\n{markdown(('goal', 'measured', ''), judged)}"
+    figures = market_figures()
+    if figures:
+        table = markdown(("goal", "simulated", ""), list(goals.of_market(figures)))
+        texts["market"] = f"{figures['run'][:10]}, seed {figures['seed']}.\n\n{table}"
     return texts
+
+
+def market_figures(folder: Path = FOLDER) -> dict[str, Any] | None:
+    """What was simulated last."""
+    last = sorted(folder.glob("market-*.json"))
+    return json.loads(last[-1].read_text()) if last else None
 
 
 def updated(page: str, texts: Mapping[str, str]) -> str:
@@ -114,6 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows, _ = load(files)
     if target and chart.shown(rows):
         target.write_text(chart.svg(rows))
+    figures = market_figures()
+    if given.write and figures:
+        MARKET.write_text(market_chart.svg(figures))
 
 
 if __name__ == "__main__":

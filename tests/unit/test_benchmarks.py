@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import chart, goals, report
+from benchmarks import chart, goals, market_chart, report
 from benchmarks.measure import Cost, under_way
 from benchmarks.openstack import spans, waiting
 from benchmarks.results import FOLDER, Results, load, newest
@@ -126,6 +126,8 @@ def test_pages_show_what_the_files_say_that_they_name(results: Results) -> None:
         for page in report.PAGES.values():
             text = (report.HERE / page).read_text()
             assert report.updated(text, texts) == text, "run: make bench-tables"
+        figures = report.market_figures()
+        assert figures and report.MARKET.read_text() == market_chart.svg(figures), "run: make bench-tables"
         assert report.CHART.read_text() == chart.svg(load(files)[0]), "run: make bench-tables"
 
 
