@@ -72,6 +72,7 @@ VERBS = {
     "submit": ["--wrapper", "{folder}/wrapper"],
     "plan": [],
     "history": [],
+    "account": [],
     "why": [],
     "drain": ["--json"],
     "repair": [],
