@@ -74,17 +74,17 @@ def beside(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
 
 def _bars(pairs: Sequence[tuple[Row, Row]]) -> str:
     """Two bars for each task, as long as it took."""
-    marks = [_text(0, 16, "OpenStack, +0.5 s: tfce's element, CloudCE", "title")]
+    marks = [text(0, 16, "OpenStack, +0.5 s: tfce's element, CloudCE", "title")]
     marks += [*_legend(_LEFT, "element", SERIES["bulk"]), *_legend(_LEFT + 110, "CloudCE", _OTHER)]
     longest = max(row.seconds for pair in pairs for row in pair)
     step = min((_HEIGHT - _TOP) / len(pairs), 52)
     for number, pair in enumerate(pairs):
         y = _TOP + number * step
-        marks.append(_text(0, y + 20, pair[0].title))
+        marks.append(text(0, y + 20, pair[0].title))
         for row, color, top in zip(pair, (SERIES["bulk"], _OTHER), (y + 4, y + 19), strict=True):
             width = max(row.seconds / longest * (_PANEL - 130), 1)
             marks.append(f'<rect x="70" y="{top:g}" width="{width:.1f}" height="12" fill="{color}"/>')
-            marks.append(_text(76 + width, top + 10, f"{row.seconds:.1f} s", "label"))
+            marks.append(text(76 + width, top + 10, f"{row.seconds:.1f} s", "label"))
     return "\n".join(marks)
 
 
