@@ -22,7 +22,7 @@ from tfce.config.credentials import Credentials
 from tfce.model.vm import Owner
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
-IDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(12)]
+IDS = [f"00000000-0000-4000-8000-{number:012x}" for number in range(AT_ONCE + 2)]
 
 
 @dataclass
