@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import subset
 from tests.contract.edges import MINIMAL, WRAPPER, FakeEdge
 from tfce.cli.main import main
 from tfce.model import apel
@@ -169,7 +170,7 @@ def validated(text: str) -> list[dict[str, str]]:
         pairs = [line.split(": ", 1) for line in part.strip().splitlines()]
         record = dict(pairs)  # type: ignore[arg-type]
         assert len(record) == len(pairs) and not set(record) - set(FIELDS)
-        assert {name for name, (_, needed) in FIELDS.items() if needed} <= set(record)
+        assert subset({name for name, (_, needed) in FIELDS.items() if needed}, record.keys())
         for name, value in record.items():
             kind = FIELDS[name][0]
             assert value and (kind is not str or len(value) <= 255)

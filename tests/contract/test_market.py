@@ -15,6 +15,7 @@ from benchmarks.guests import Guest
 from benchmarks.market import DEMAND, START, Run
 from benchmarks.traces import FLAVORS
 from benchmarks.traces import market as traces
+from tests.claims import every
 from tfce.model.vm import State
 
 CYCLES = 110
@@ -39,8 +40,8 @@ def test_the_same_seed_is_the_same_market_and_another_one_is_not() -> None:
     assert traces(1, 500, 30) == traces(1, 500, 30) != traces(2, 500, 30)
     found = traces(1, 2000, 30)
     assert len(found) == 18 and {flavor for flavor, _ in found} == set(FLAVORS)
-    assert all(0 in trace.room and max(trace.room) > 0 for trace in found.values())
-    assert all(0 < price <= FLAVORS[flavor] for (flavor, _), one in found.items() for price in one.price)
+    assert every(0 in trace.room and max(trace.room) > 0 for trace in found.values())
+    assert every(0 < price <= FLAVORS[flavor] for (flavor, _), one in found.items() for price in one.price)
 
 
 def test_the_judge_sees_what_goes_wrong(figures: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import inspect
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -234,11 +235,9 @@ class Generic:
         return self._catalogue.get(kind, partial(self._do, f"listing {kind}s", _LISTS[kind]))
 
     def _item(self, kind: str, identity: str) -> Any:
-        try:
-            items = self._items(kind)
-        except CloudError:
-            return None
-        return next((item for item in items if str(item.id) == identity), None)
+        with suppress(CloudError):
+            return next((item for item in self._items(kind) if str(item.id) == identity), None)
+        return None
 
     def clone(self) -> Generic:
         clone = Generic(self._endpoint, self._credentials)
