@@ -35,7 +35,7 @@ def test_from_submission_to_the_last_reaping(site: Site) -> None:
     assert (
         result["calls"]
         == site.proxy.counts()
-        == {"DescribeSecurityGroups": 1, "DescribeInstances": 2, "RunInstances": 3}
+        == {"DescribeSecurityGroups": 1, "DescribeInstances": 1, "RunInstances": 3}
     )
     assert {pilot["state"] for pilot in site.status()} == {"Running"} and plan(site)[0] == 0
     first, second, third = result["references"]
@@ -59,7 +59,7 @@ def test_a_submission_is_one_request_however_many_pilots(together: Site) -> None
     assert (
         result["calls"]
         == site.proxy.counts()
-        == {"DescribeSecurityGroups": 1, "DescribeInstances": 2, "RunInstances": 1}
+        == {"DescribeSecurityGroups": 1, "DescribeInstances": 1, "RunInstances": 1}
     )
     assert len(set(result["references"])) == 12 and not result["failed"]
     keys = {f"cloud://{node}": tags["tfce:key"] for node, (_, tags) in site.instances().items()}
