@@ -195,10 +195,10 @@ def test_bare_terraform_can_neither_start_nor_end_a_pilot(site: Site) -> None:
         return " ".join(done.stderr.replace("│", " ").split())
 
     before = site.instances()
-    roster.write_text('{"instance_count": 0, "pilots": {}}')
+    roster.write_text(json.dumps(json.loads(kept) | {"instance_count": 0, "pilots": {}}))
     assert "still exists" in bare("apply")
     pilots = {"FFFFFFFF": {"born": "2026-01-01T00:00:00Z", "submission": "b"}}
-    roster.write_text(json.dumps({"instance_count": 1, "pilots": pilots}))
+    roster.write_text(json.dumps(json.loads(kept) | {"instance_count": 1, "pilots": pilots}))
     assert "there is no user data" in bare("apply")
     assert "Instance cannot be destroyed" in bare("destroy")
     roster.write_text(kept)
