@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities, capabilities_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError, WorkspaceError
+from tfce.model.images import Image
 from tfce.model.made import Made
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
@@ -128,7 +130,7 @@ class Sky:
     whole: bool = False  # a batch that does not fit is refused as a whole
     mute: bool = False  # the answer to a batch does not say which VMs it made
     down: str = ""
-    offers: dict[tuple[str, str, str], int] | None = None  # room by flavor, zone and network; else none
+    offers: dict[tuple[str, ...], int] | None = None  # room by flavor, zone, network (and market); else none
     cores: dict[str, int] = field(default_factory=dict)  # by flavor
     vms: dict[str, VM] = field(default_factory=dict)
     user_data: dict[str, str | None] = field(default_factory=dict)
@@ -139,6 +141,8 @@ class Sky:
     _planned: list[_Planned] = field(default_factory=list)
     account: str = ""  # whose the credentials are
     tells_time: bool = True
+    images: list[Image] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)  # the zones of subnets
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
 
@@ -182,8 +186,8 @@ class Sky:
         left = 10**6 if quota is None else quota - len(living)
         if self.offers is None:
             return left
-        place = (made.flavor, made.zone, made.network)
-        there = sum(1 for node in living if (node.made.flavor, node.made.zone, node.made.network) == place)
+        place = _place(made)
+        there = sum(1 for node in living if _place(node.made) == place)
         return min(left, self.offers.get(place, 0) - there)
 
     # -- the VMs -------------------------------------------------------------------------------------------
@@ -244,6 +248,10 @@ class Sky:
                 if node.state is State.DELETED and over.total_seconds() > self.linger_seconds:
                     del self.vms[node.id]
             return list(self.vms.values())
+
+
+def _place(made: Made) -> tuple[str, ...]:
+    return (made.flavor, made.zone, made.network, *([made.market] if made.market else []))
 
 
 class FakeCloud(Cloud):
@@ -345,6 +353,15 @@ class FakeCloud(Cloud):
         self.calls["DescribeInstanceTypes"] += 1
         self.sky.step("cores", flavor)
         return self.sky.cores.get(flavor.removeprefix("name:"))
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        self.calls["DescribeImages"] += 1
+        self.sky.step("images", wish)
+        return [one for one in self.sky.images if fnmatchcase(one.name, wish.partition(":")[2])]
+
+    def places(self, networks: Collection[str]) -> dict[str, str]:
+        self.calls["DescribeSubnets"] += 1
+        return {one: self.sky.places.get(one, "") for one in networks}
 
     def preflight(self, spec: Spec) -> list[Check]:
         self.sky.step("preflight")

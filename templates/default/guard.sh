@@ -35,7 +35,8 @@ left=$(($2 - age))
 [ "$first" = "$boot" ] || left=$(($2 < 120 ? $2 : 120))
 (sleep $left; read -r at <$state/pilot; [ "$at" = "$boot" ] || halt 124) &
 
-turn=0 why=
+# Every 5 s for the sake of a spot instance, which has two minutes; a pilot that was asked is asked again less often.
+turn=0 why= pause=5
 while clock && [ $up -lt $end ]; do
   asked=$why
   [ "$why" ] || why=$(timeout 15 sh /etc/tfce/notice $turn | head -c 80 | tr -cd 'a-z/_-')
@@ -43,12 +44,13 @@ while clock && [ $up -lt $end ]; do
   if [ "$why" ]; then
     [ "$asked" ] || say "the pilot takes no further job ($why): this machine ends in $3 s at the latest"
     [ $((end - up)) -lt $3 ] || end=$((up + $3))
+    pause=20
     timeout -k 5 30 runuser -u dirac -- sh -s </etc/tfce/drain >/dev/null 2>&1
   fi
   clock
   left=$((end - up)) turn=$((turn + 1))
   [ "$why" ] || [ $left -le $3 ] || left=$((left - $3))
-  [ $left -lt 20 ] || left=20
+  [ $left -lt $pause ] || left=$pause
   [ $left -lt 1 ] || sleep $left
 done
 halt 143

@@ -39,6 +39,16 @@ data "tfce_security_group" "named" {
   name     = each.key
 }
 
+locals {
+  # Asked for once, and gone for good when EC2 takes it back: a VM that starts again has no pilot.
+  spot = {
+    "InstanceMarketOptions.MarketType"                               = "spot"
+    "InstanceMarketOptions.SpotOptions.SpotInstanceType"             = "one-time"
+    "InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior" = "terminate"
+  }
+  price = var.max_price == null ? {} : { "InstanceMarketOptions.SpotOptions.MaxPrice" = var.max_price }
+}
+
 resource "tfce_pilots" "queue" {
   installation = var.installation
   ce           = var.ce
@@ -56,6 +66,7 @@ resource "tfce_pilots" "queue" {
   tags              = var.tags
   contexts          = var.contexts
   max_retries       = var.max_retries
+  options           = var.market == "spot" ? merge(local.spot, local.price) : null
 
   networks = [
     for network in var.networks :

@@ -127,6 +127,23 @@ variable "availability_zone" {
   default     = null
 }
 
+variable "market" {
+  description = "spot: new VMs are EC2's spot instances, which EC2 may take back. None if null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.market == null || var.market == "spot"
+    error_message = "market must be spot, or null."
+  }
+}
+
+variable "max_price" {
+  description = "The most that a spot instance may cost an hour, in dollars. The price of one that is not if null."
+  type        = string
+  default     = null
+}
+
 variable "root_volume_gb" {
   description = "Size of the root volume in GiB. 0: what the image gives."
   type        = number

@@ -122,14 +122,32 @@ def labels(folder: FakeEdge, **options: str) -> list[str]:
     return [one.label for one in offerings(folder.queue("long", options))]
 
 
-def test_offerings_are_every_combination_that_can_be(edge: FakeEdge) -> None:
-    assert labels(edge, **FLAVORS) == list(NOTHING)
-    assert labels(edge, Instance_Networks="subnet-1, subnet-2") == ["t3.micro, subnet-1", "t3.micro, subnet-2"]
-    assert labels(edge, Instance_Flavor="small, small") == ["small"]
-    one = {"Instance_Networks": "subnet-1", "Terraform_AvailabilityZone": "a"}
-    assert labels(edge, **one) == ["t3.micro, a, subnet-1"]
-    with pytest.raises(ConfigError, match="a subnet knows its zone"):
-        labels(edge, Instance_Networks="subnet-1, subnet-2", Terraform_AvailabilityZone="a")
+PLACES = {"Terraform_AvailabilityZone": "b, a", "Instance_Networks": "net-1, net-2, net-3"}
+
+
+def test_a_subnet_knows_its_zone(edge: FakeEdge) -> None:
+    """Only the combinations that can be are offerings; where the subnets are is asked for once."""
+    edge.sky.places = {"net-1": "a", "net-2": "b", "net-3": "c"}
+    parts = edge.parts(**PLACES)
+    assert len(parts.fleet.submit(WRAPPER, 1).references) == 1
+    assert [one.label for one in parts.workspace.places.offerings] == ["t3.micro, b, net-2", "t3.micro, a, net-1"]
+    (made,) = (one.made for one in parts.workspace.load().pilots.values())
+    assert (made.zone, made.network) == ("b", "net-2")
+    edge.sky.offers = {("t3.micro", "a", "net-1"): 5}
+    again = edge.parts(**PLACES)
+    assert len(again.fleet.submit(WRAPPER, 2).references) == 2
+    assert parts.cloud.calls["DescribeSubnets"] == 1 and not again.cloud.calls["DescribeSubnets"]
+    assert set(again.workspace.load().rests) == {"t3.micro, b, net-2"}
+    assert_settled(again, edge)
+
+
+def test_where_no_subnet_is_in_a_zone_the_cure_says_which_are(edge: FakeEdge) -> None:
+    edge.sky.places = {"net-1": "c", "net-2": "c", "net-3": "d"}
+    with pytest.raises(ConfigError, match="name a zone that has one: net-1 in c, net-2 in c, net-3 in d"):
+        edge.parts(**PLACES).fleet.submit(WRAPPER, 1)
+    edge.sky.places = {"net-1": "a"}  # the others are in no zone that anybody knows
+    assert len(edge.parts(**PLACES).fleet.submit(WRAPPER, 1).references) == 1
+    assert [one.made.network for one in edge.parts(**PLACES).workspace.load().pilots.values()] == ["net-2"]
 
 
 def test_several_networks_of_one_vm_are_one_offering(edge: FakeEdge) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.drain import Drain
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import State
-from tfce.model.why import Finding, Subject
+from tfce.model.why import Demand, Finding, Subject, of_submission
 
 
 def first(edge: FakeEdge, **options: str) -> Finding:
@@ -56,7 +58,8 @@ def test_a_submission_that_started_nothing_is_told_in_the_words_of_its_error(edg
     failed = parts.fleet.submit(WRAPPER, 2).failed
     found = first(edge)
     assert found.subject is Subject.SUBMISSION
-    assert f"image: 2 of 2 failed: {next(iter(failed.values()))}" in found.text
+    assert found == of_submission(failed, "cloud.example.org/long")
+    assert str(found) == f"image: 2 of 2 failed: {next(iter(failed.values()))}; correct Instance_Image"
     edge.sky._planned.clear()
     parts.fleet.submit(WRAPPER, 1)
     assert first(edge).subject is not Subject.SUBMISSION
@@ -97,3 +100,17 @@ def test_it_costs_little_and_writes_nothing(edge: FakeEdge) -> None:
     parts.fleet.why()
     assert sum(parts.cloud.calls.values()) - before == 4  # a list, three consoles
     assert parts.workspace.load().generation == generation
+
+
+@pytest.mark.parametrize(
+    ("demand", "cure"),
+    [
+        (Demand(9, 4), "look at SiteDirector's log"),
+        (Demand(9, 0), "requirements"),
+        (Demand(0, 0), "wait for jobs"),
+    ],
+)
+def test_what_dirac_knows_of_its_jobs_is_joined(edge: FakeEdge, demand: Demand, cure: str) -> None:
+    found = edge.parts().fleet.why(demand)[0]
+    assert found.subject is Subject.DEMAND and cure in found.cure
+    assert found.text.endswith(f"; {demand.matching} of DIRAC's {demand.waiting} waiting jobs match the queue")

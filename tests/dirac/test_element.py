@@ -162,21 +162,25 @@ def test_a_vm_that_lives_is_reported_though_terraform_failed(site: Site, outcome
 
 
 @pytest.mark.parametrize(
-    ("reason", "kind"),
+    ("reason", "kind", "cure"),
     [
-        ("InstanceLimitExceeded: quota", "quota"),
-        ("InsufficientInstanceCapacity", "capacity"),
-        ("AuthFailure: not you", "authentication"),
-        ("RequestLimitExceeded", "throttled"),
-        ("InvalidAMIID.NotFound: ami-1", "image"),
+        ("InstanceLimitExceeded: quota", "quota", "ask for more quota, or lower MaxTotalJobs"),
+        (
+            "InsufficientInstanceCapacity",
+            "capacity",
+            "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
+        ),
+        ("AuthFailure: not you", "authentication", "renew the credentials in CloudAuth, or their rights"),
+        ("RequestLimitExceeded", "throttled", "ask for less at once: Terraform_Parallelism, MaxWaitingJobs"),
+        ("InvalidAMIID.NotFound: ami-1", "image", "correct Instance_Image"),
     ],
 )
-def test_when_none_comes_up_the_error_says_why_once(site: Site, reason: str, kind: str) -> None:
+def test_when_none_comes_up_the_error_says_why_once(site: Site, reason: str, kind: str, cure: str) -> None:
     site.sky.at("create", Refused(reason), times=5)
     element = site.element()
     result = element.submitJob(site.wrapper, "", 5)
     assert not result["OK"]
-    assert result["Message"] == f"{CE}/long: {kind}: 5 of 5 failed: {reason}"
+    assert result["Message"] == f"{CE}/long: {kind}: 5 of 5 failed: {reason}; {cure}"
     assert element.log.at("error") == []  # SiteDirector logs the message itself
 
 

@@ -6,13 +6,14 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud.api import Cloud
+from tfce.cloud.api import Cloud, Spec
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
 from tfce.cloud.pool import AT_ONCE
@@ -20,6 +21,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -441,6 +443,143 @@ def test_a_vm_without_tags_that_does_not_go_is_known_by_its_id(api: Api, cloud: 
     no = (400, fault("OperationNotPermitted", "protected"))
     api.say(made_by("i-1"), (400, fault("Unsupported", "no tags here")), no)
     assert cloud.create(SHAPE, "0000000A", "#!/bin/sh") == "i-1"
+
+
+SHOWS = "MetadataOptions.InstanceMetadataTags"
+
+
+def test_a_vm_may_read_its_tags_where_the_cloud_lets_it(api: Api, cloud: Cloud) -> None:
+    unknown = (400, fault("UnknownParameter", f"The parameter {SHOWS} is not recognized"))
+    api.say(unknown, made_by("i-1", tfce_key="0000000A"), made_by("i-2", tfce_key="0000000B"))
+    assert cloud.create(SHAPE, "0000000A", "#!/bin/sh") == "i-1"
+    assert cloud.create(SHAPE, "0000000B", "#!/bin/sh") == "i-2"
+    assert [asked.get(SHOWS) for asked in api.asked] == ["enabled", None, None]
+    api.say((400, fault("InsufficientInstanceCapacity", "none left")))
+    with pytest.raises(CloudError):
+        cloud.clone().create(SHAPE, "0000000C", "#!/bin/sh")
+    assert [asked.get(SHOWS) for asked in api.asked[3:]] == ["enabled"]  # any other refusal is one
+
+
+def test_tags_that_no_vm_can_read_do_not_keep_it_from_starting(api: Api, cloud: Cloud) -> None:
+    api.say(made_by("i-1", tfce_key="0000000A"))
+    cloud.create(replace(SHAPE, tags={"cost centre": "12"}), "0000000A", "#!/bin/sh")
+    assert SHOWS not in api.asked[0]
+
+
+def gone(code: str, message: str) -> str:
+    why = f"<stateReason><code>{code}</code><message>{message}</message></stateReason>"
+    lifecycle = "<instanceLifecycle>spot</instanceLifecycle>"
+    return listing(instance("i-1", "terminated").replace("<launchTime>", f"{why}{lifecycle}<launchTime>"))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "word"),
+    [
+        ("Server.SpotInstanceTermination", "Spot instance terminated", Kind.TAKEN_AWAY, State.FAILED),
+        ("Server.SpotInstanceShutdown", "Spot instance shut down", Kind.TAKEN_AWAY, State.FAILED),
+        ("Server.InsufficientInstanceCapacity", "There was no capacity", Kind.CAPACITY, State.FAILED),
+        ("Client.InternalError", "Client error on launch", Kind.CONFIGURATION, State.FAILED),
+        ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown", None, State.STOPPED),
+        ("Client.UserInitiatedShutdown", "User initiated shutdown", None, State.DELETED),
+    ],
+)
+def test_what_a_pilot_came_to_whose_vm_is_gone(
+    api: Api, cloud: Cloud, code: str, message: str, kind: Kind | None, word: State
+) -> None:
+    api.say(gone(code, message))
+    (vm,) = cloud.vms(OWNER)
+    assert (vm.state, vm.came_to, vm.made.market) == (State.DELETED, word, "spot")
+    assert (vm.fault and vm.fault.kind) == kind
+
+
+def described(*images: tuple[str, str, str, str]) -> str:
+    items = "".join(
+        f"<item><imageId>{one}</imageId><name>{name}</name><creationDate>{made}</creationDate>"
+        f"{f'<deprecationTime>{ends}</deprecationTime>' if ends else ''}</item>"
+        for one, name, made, ends in images
+    )
+    return f"<DescribeImagesResponse{XMLNS}><imagesSet>{items}</imagesSet></DescribeImagesResponse>"
+
+
+def test_images_are_found_by_pattern_with_when_they_go(api: Api, cloud: Cloud) -> None:
+    api.say(described(("ami-1", "d-a", "2025-01-01T00:00:00.000Z", "2027-01-01T00:00:00.000Z")))
+    (image,) = cloud.images("newest:d-*", ("self", "amazon"))
+    assert (image.id, image.name) == ("ami-1", "d-a")
+    assert image.created == datetime(2025, 1, 1, tzinfo=UTC) and image.deprecated == datetime(
+        2027, 1, 1, tzinfo=UTC
+    )
+    asked = api.asked[0]
+    assert (asked["Filter.1.Name"], asked["Filter.1.Value.1"]) == ("name", "d-*")
+    assert (asked["Filter.2.Name"], asked["Filter.2.Value.1"]) == ("state", "available")
+    assert (asked["Owner.1"], asked["Owner.2"], asked["IncludeDeprecated"]) == ("self", "amazon", "true")
+
+
+def test_an_image_by_name_is_found_also_where_it_is_deprecated(api: Api, cloud: Cloud) -> None:
+    unknown = (400, fault("UnknownParameter", "The parameter IncludeDeprecated is not recognized"))
+    api.say(unknown, described(("ami-1", "d*", "", "")))
+    assert cloud.find("image", "d*", ("self",)) == ["ami-1"]
+    assert [asked.get("IncludeDeprecated") for asked in api.asked] == ["true", None]
+    assert api.asked[1]["Filter.1.Value.1"] == "d\\*" and "Filter.2.Name" not in api.asked[1]
+
+
+def test_the_preflight_names_an_image_that_is_about_to_go(api: Api, cloud: Cloud, make_queue: MakeQueue) -> None:
+    api.say(described(("ami-1", "d", "2020-01-01T00:00:00.000Z", "2022-01-01T00:00:00.000Z")))
+    checks = cloud.preflight(Spec.of(make_queue(Instance_Image="ami-1")))
+    (image,) = [one for one in checks if one.check == "image"]
+    assert image.ok and image.detail == "ami-1; image ami-1 (d) has been deprecated since 2022-01-01"
+    assert image.cure == "set Instance_Image to a newer one, or to newest:PATTERN"
+
+
+def subnet(identity: str, zone: str, name: str = "") -> str:
+    tags = f"<tagSet><item><key>Name</key><value>{name}</value></item></tagSet>" if name else ""
+    return f"<item><subnetId>{identity}</subnetId><availabilityZone>{zone}</availabilityZone>{tags}</item>"
+
+
+def answer(action: str, holder: str, *items: str) -> str:
+    return f"<{action}Response{XMLNS}><{holder}>{''.join(items)}</{holder}></{action}Response>"
+
+
+def test_subnets_know_their_zones(api: Api, cloud: Cloud) -> None:
+    by_id = answer("DescribeSubnets", "subnetSet", subnet("subnet-1", "a"))
+    by_name = answer("DescribeSubnets", "subnetSet", subnet("s-2", "b", "two"), subnet("s-3", "c", "two"))
+    api.say(by_id, by_name)
+    assert cloud.places(["subnet-1", "name:two", "subnet-9"]) == {"subnet-1": "a", "name:two": "", "subnet-9": ""}
+    assert cloud.calls == {"DescribeSubnets": 2}
+
+
+def test_the_preflight_looks_at_every_offering(api: Api, cloud: Cloud, make_queue: MakeQueue) -> None:
+    zones = [f"<item><zoneName>{one}</zoneName><zoneState>available</zoneState></item>" for one in "abc"]
+    offered = "<item><instanceType>small</instanceType><location>a</location></item>"
+    api.rule = lambda query: {
+        "DescribeAvailabilityZones": (200, answer("DescribeAvailabilityZones", "availabilityZoneInfo", *zones)),
+        "DescribeSubnets": (200, answer("DescribeSubnets", "subnetSet", subnet("s-1", "a"), subnet("s-2", "c"))),
+        "DescribeInstanceTypes": (
+            200,
+            answer(
+                "DescribeInstanceTypes",
+                "instanceTypeSet",
+                f"<item><instanceType>{query.get('InstanceType.1')}</instanceType></item>",
+            ),
+        ),
+        "DescribeInstanceTypeOfferings": (
+            200,
+            answer("DescribeInstanceTypeOfferings", "instanceTypeOfferingSet", offered),
+        ),
+        "DescribeImages": (200, described(("ami-1", "d", "", ""))),
+    }[query["Action"]]
+    options = {"Instance_Flavor": "small, large", "Instance_Networks": "s-1, s-2"}
+    queue = make_queue(**options, Terraform_AvailabilityZone="a, b, x", Instance_Image="ami-1")
+    found = [(one.check, one.ok, one.detail) for one in cloud.preflight(Spec.of(queue))]
+    assert [one for one in found if one[0] == "flavor"] == [("flavor", True, "small"), ("flavor", True, "large")]
+    zone = "availability zone"
+    assert [(ok, detail) for what, ok, detail in found if what == zone] == [
+        (True, "a"),
+        (True, "b"),
+        (False, "x: there is none"),
+    ]
+    assert ("places", False, "s-2 is in c; b has none of the networks; x has none of the networks") in found
+    (told,) = [detail for what, ok, detail in found if what == "offerings" and not ok]
+    assert told.startswith("EC2 does not offer small in b, small in x, large in a")
 
 
 def test_a_list_says_whose_account_it_is(api: Api, cloud: Cloud) -> None:

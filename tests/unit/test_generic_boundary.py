@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -15,10 +16,12 @@ import pytest
 from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
+from tfce.cloud.generic.lookup import image_check, matching
 from tfce.cloud.pool import AT_ONCE
 from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
+from tfce.model.images import newest
 from tfce.model.vm import Owner
 
 OWNER = Owner("i", "c", "q")
@@ -104,3 +107,27 @@ def test_silence_costs_one_wait(api: Api, cloud: Cloud) -> None:
     api.say |= {"GET": (200, {"nodes": [node(str(n)) for n in range(3 * AT_ONCE)]}), "DELETE": (500, {})}
     assert set(cloud.destroy(map(str, range(3 * AT_ONCE)))) == set(map(str, range(3 * AT_ONCE)))
     assert 1 <= api.asked["DELETE"] <= AT_ONCE  # one for each of those at work at a time
+
+
+class Listed:
+    """An image as one of libcloud's drivers lists it."""
+
+    def __init__(self, identity: str, name: str, **extra: Any) -> None:
+        self.id, self.name, self.extra = identity, name, extra
+
+
+def test_the_newest_image_is_known_where_the_driver_tells_when_it_was_made() -> None:
+    items = [
+        Listed("1", "d-1", created="2026-01-01T00:00:00Z"),
+        Listed("2", "d-2", creationTimestamp="2026-02-01T00:00:00Z"),
+        Listed("3", "d-3", created="last year"),
+        Listed("4", "x"),
+    ]
+    best = newest(matching(items, "newest:d-*"), datetime.now(UTC))
+    assert best is not None and best.id == "2"
+    assert [one.id for one in matching(items, "name:x")] == [one.id for one in matching(items, "4")] == ["4"]
+    with pytest.raises(CloudError, match="does not tell when an image was made; set Instance_Image to an id"):
+        matching([Listed("4", "x")], "newest:x*")
+    told = image_check(lambda kind: [Listed("4", "x")], "newest:x*")
+    assert not told.ok and told.cure == "set Instance_Image to an id or name:NAME"
+    assert image_check(lambda kind: items, "newest:d-*").detail == "newest:d-* is 2 (d-2, made 2026-02-01)"

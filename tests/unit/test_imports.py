@@ -26,7 +26,8 @@ FLOORS = (
     ("review",),
     ("pilots",),
     ("app",),
-    ("cli", "Resources"),
+    ("Resources",),
+    ("cli",),  # `tfce why` asks the element's DIRAC, where there is one
     ("_extension",),
 )
 FLOOR = {package: number for number, floor in enumerate(FLOORS) for package in floor}

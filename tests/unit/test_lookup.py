@@ -197,3 +197,30 @@ def test_what_the_cloud_calls_its_things_moves_no_terminal(stack: SmallStack, re
     cloud, spec = reach(Instance_Flavor="name:none", Instance_Image="name:none")
     shown = "".join(one.detail + one.cure for one in cloud.preflight(spec))
     assert "evil name" in shown and "name:?bad" in shown and shown.isprintable() and "odd" not in shown
+
+
+def test_the_newest_image_of_a_pattern(stack: SmallStack, reach: Any) -> None:
+    stack.images = [
+        image("1", "debian-12-a", created_at="2026-01-01T00:00:00Z"),
+        image("2", "debian-12-b", created_at="2026-02-01T00:00:00Z"),
+        image("3", "debian-12-c", created_at="2026-03-01T00:00:00Z", visibility="community"),
+        image("4", "debian-12-d", created_at="2026-03-01T00:00:00Z", status="queued"),
+        image("5", "debian-13-a", created_at="2026-03-01T00:00:00Z"),
+        image("6", "debian-12-e", created_at="2026-03-01T00:00:00Z", visibility="private"),
+    ]
+    cloud, wish = reach(Instance_Image="newest:debian-12-?", Terraform_ImageVisibility="public")
+    found = cloud.images(wish.shape.image, (), wish.shape.image_visibility)
+    assert sorted(one.id for one in found) == ["1", "2"]
+    told = check(cloud, wish, "image")
+    assert told.ok and told.detail == "newest:debian-12-? is 2 (debian-12-b, made 2026-02-01)"
+    cloud, wish = reach(Instance_Image="newest:debian-12-?")
+    assert "is 6 " in check(cloud, wish, "image").detail
+    cloud, wish = reach(Instance_Image="newest:plan9-*")
+    assert not check(cloud, wish, "image").ok
+
+
+def test_an_image_that_its_owner_hides_is_named(stack: SmallStack, reach: Any) -> None:
+    stack.images = [image("1", "debian", os_hidden=True)]
+    cloud, wish = reach(Instance_Image="name:debian")
+    told = check(cloud, wish, "image")
+    assert told.ok and "is hidden: its owner has a newer one" in told.detail and "newest:PATTERN" in told.cure

@@ -31,7 +31,9 @@ EC2_NO_ROOM = {
     "ReservationCapacityExceeded: The requested reservation is full": Kind.CAPACITY,
     "InstanceLimitExceeded: You have requested more instances (3) than your current limit of 2": Kind.QUOTA,
     f"{_SDK2}, api error VcpuLimitExceeded: You have requested more vCPU capacity": Kind.QUOTA,
-    "MaxSpotInstanceCountExceeded: Max spot instance count exceeded": Kind.QUOTA,
+    "MaxSpotInstanceCountExceeded: Max spot instance count exceeded": Kind.SPOT_QUOTA,
+    "InsufficientInstanceCapacity: There is no Spot capacity available that matches your request.": Kind.CAPACITY,
+    "UnfulfillableCapacity: We currently do not have capacity available in our Spot pools": Kind.CAPACITY,
     "ResourceCountExceeded: You have exceeded the number of resources allowed": Kind.QUOTA,
     "RequestResourceCountExceeded: Details in your request exceed the numbers allowed": Kind.QUOTA,
     "VolumeLimitExceeded: You have exceeded your maximum gp2 storage limit of 20 TiB": Kind.QUOTA,
@@ -48,6 +50,8 @@ EC2_NO_ROOM = {
     "TooManyRequestsException: slow down": Kind.THROTTLED,
 }
 EC2_OTHER = {
+    "InvalidSpotInstanceRequestID.NotFound: The spot instance request ID does not exist": Kind.CONFIGURATION,
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted: no permission to create the role": Kind.AUTHENTICATION,
     "AuthFailure: AWS was not able to validate the provided access credentials": Kind.AUTHENTICATION,
     "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message>": Kind.AUTHENTICATION,
     "OptInRequired: You are not subscribed to this service": Kind.AUTHENTICATION,

@@ -162,10 +162,11 @@ def declared(module: str) -> dict[str, tuple[str, bool, bool, bool]]:
 
 def test_the_variables_of_all_root_modules_are_the_same() -> None:
     """The contract of docs/modules.md: one queue.tfvars serves each of them; only our own module is
-    told which cloud it is. Its pilots have no type: Terraform compares the types of all with all, which ten
-    thousand of them make slow."""
+    told which cloud it is, and makes spot instances. Its pilots have no type: Terraform compares the types of
+    all with all, which ten thousand of them make slow."""
     aws, openstack, bulk = declared("aws"), declared("openstack"), declared("bulk")
     assert len(aws) >= 20 and openstack == aws
     assert {"pilots", "instance_count", "contexts"} <= set(bulk)
     assert bulk.pop("cloud") and bulk.pop("pilots") == ("any", *aws.pop("pilots")[1:])
+    assert bulk.pop("market") == bulk.pop("max_price") == ("string", True, False, True)
     assert bulk == aws

@@ -108,6 +108,7 @@ def status(options: argparse.Namespace) -> int:
         tables.show_json(
             {
                 "pilots": rows,
+                "images": tables.by_image(rows),
                 "held": operators.hold_json(hold),
                 "review": reviewing.json(parts),
                 "allocations": [operators.standing_json(one) for one in standings],
@@ -117,7 +118,8 @@ def status(options: argparse.Namespace) -> int:
         )
     else:
         print(tables.status_table(rows))
-        print(*standings, *operators.hold_lines(hold), tables.cost(calls, seconds), sep="\n")
+        lines = *tables.image_lines(rows), *standings, *operators.hold_lines(hold)
+        print(*lines, tables.cost(calls, seconds), sep="\n")
     return DONE
 
 

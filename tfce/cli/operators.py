@@ -14,6 +14,7 @@ from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError
 from tfce.model.hold import Hold
 from tfce.model.pilot import timestamp
+from tfce.model.why import Demand
 
 
 def drain_arguments(sub: argparse.ArgumentParser) -> None:
@@ -55,7 +56,8 @@ def _said(label: str, wanted: Drain | None, before: Drain | None) -> str:
 
 def why(parts: Parts, options: argparse.Namespace) -> int:
     """Say the first cause with its cure, then what else was found."""
-    found = parts.fleet.why()
+    queue = parts.workspace.queue
+    found = parts.fleet.why(_demand(queue.ce, queue.name))
     calls = dict(parts.cloud.calls)
     if options.json:
         rows = [{"subject": one.subject.value, "text": one.text, "cure": one.cure} for one in found]
@@ -80,6 +82,15 @@ def standing_json(there: Standing) -> dict[str, Any]:
         "left": there.units(there.left),
         "unknown": sorted(there.unknown),
     }
+
+
+def _demand(ce: str, queue: str) -> Demand | None:
+    """What DIRAC says of its jobs; None on a host without it."""
+    try:
+        from tfce.Resources.demand import demand
+    except ImportError:
+        return None
+    return demand(ce, queue)
 
 
 def hold_json(hold: Hold | None) -> dict[str, Any] | None:

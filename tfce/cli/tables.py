@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -77,9 +78,21 @@ def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]
 
 def status_table(rows: Iterable[dict[str, Any]]) -> str:
     """A status for people."""
-    names = ("reference", "stamp", "name", "state", "node_state", "born", "flavor", "zone")
     shown = [{**row, "born": f"{row['born']} ({span(row['age_s'])} ago)"} for row in rows]
+    some = [name for name in ("network", "market") if any(row.get(name) for row in shown)]
+    names = ("reference", "stamp", "name", "state", "node_state", "born", "flavor", "zone", *some)
     return table([name.upper() for name in names], [[row.get(name) or "-" for name in names] for row in shown])
+
+
+def by_image(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """How many pilots there are of each image."""
+    return dict(Counter(str(row.get("image") or "-") for row in rows).most_common())
+
+
+def image_lines(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The same for people."""
+    counted = by_image(rows)
+    return [f"images: {', '.join(f'{number} of {image}' for image, number in counted.items())}"] if counted else []
 
 
 def sweep_json(sweep: Sweep) -> dict[str, Any]:

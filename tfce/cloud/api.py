@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tfce.cloud import clean
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
+from tfce.model.images import Image
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
 
@@ -107,6 +108,14 @@ class Cloud(Protocol):
 
     def cores(self, flavor: str) -> int | None:
         """How many a VM of ``flavor`` (id, or name:NAME) has; None where the cloud does not tell. One look-up."""
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        """The images that ``wish`` (an id, name:NAME, newest:PATTERN with * and ?) may mean, given up or not, in
+        one look-up. ``owners`` of an image that is found by name, where everybody can publish some;
+        ``visible``: the visibilities of one that is found by a pattern, where the cloud has these."""
+
+    def places(self, networks: Collection[str]) -> dict[str, str]:
+        """The zone of each of the networks (ids or name:NAME), "" where a network is in none, or nobody tells."""
 
     def preflight(self, spec: Spec) -> list[Check]:
         """Look, without creating anything, whether the image, flavor, networks … of ``spec`` are there."""

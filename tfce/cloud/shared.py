@@ -10,11 +10,11 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.listing import Listing
@@ -23,6 +23,7 @@ from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError
 from tfce.model.vm import Owner
 
+Answer = TypeVar("Answer")
 _Queue = tuple[str, str]  # CE and queue
 _MOST = 100  # queues in one list: EC2 takes 200 values in a filter
 _FORGOTTEN = 3600.0  # seconds after which a queue that asks no more is left out of the others' lists
@@ -49,6 +50,7 @@ class Lists:
         self._wrote: dict[_Queue, float] = {}  # who wrote, and when last
         self._writers: Counter[_Queue] = Counter()  # who is at it
         self._last: _Flight | None = None
+        self._answers: dict[Hashable, tuple[float, Any]] = {}  # what else was asked, and when
 
     @contextmanager
     def writing(self, owner: Owner) -> Iterator[None]:
@@ -80,6 +82,19 @@ class Lists:
             raise flight.error
         assert flight.listing is not None
         return self._part(flight.listing, owner, 0 if mine else self._clock() - flight.began)
+
+    def remembered(self, what: Hashable, seconds: float, ask: Callable[[], Answer]) -> Answer:
+        """What ``ask`` answers, or answered not longer than ``seconds`` ago for ``what``."""
+        with self._lock:
+            when, known = self._answers.get(what, (-seconds, None))
+            if self._clock() - when < seconds:
+                answer: Answer = known
+                return answer
+        asked = self._clock()
+        answer = ask()
+        with self._lock:
+            self._answers[what] = (asked, answer)
+        return answer
 
     def _flight(self, owner: Owner, seconds: float) -> tuple[_Flight, bool]:
         """The list that serves ``owner``, and whether it is still to be asked for."""

@@ -39,7 +39,8 @@ class Capabilities:
     room for, where others are refused as a whole; ``native``: the root module over the ready-made Terraform
     provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
     have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
-    whether a login may have one; ``key``: whether a login has one beside its secret.
+    whether a login may have one; ``key``: whether a login has one beside its secret;
+    ``spot``: whether it has instances that it may take back; ``marketplace``: whether anybody may publish images.
     """
 
     user_data: Limit = OPENSTACK
@@ -51,13 +52,23 @@ class Capabilities:
     grid_proxy: bool = True
     session_token: bool = False
     key: bool = True
+    spot: bool = False
+    marketplace: bool = False
 
 
 _OTHER = Capabilities()
 _TOKEN = Capabilities(key=False, grid_proxy=False)
 _TABLE: Mapping[str, Capabilities] = {
     "EC2": Capabilities(
-        EC2, batches=True, partial=True, native="aws", networks=1, grid_proxy=False, session_token=True
+        EC2,
+        batches=True,
+        partial=True,
+        native="aws",
+        networks=1,
+        grid_proxy=False,
+        session_token=True,
+        spot=True,
+        marketplace=True,
     ),
     "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
     **dict.fromkeys(("AURORA_COMPUTE", "CLOUDSTACK", "EXOSCALE", "IKOULA"), Capabilities(CLOUDSTACK)),

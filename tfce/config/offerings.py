@@ -1,28 +1,37 @@
-"""What the options let a VM be made of: each combination of flavor, zone and network that can be. Pure."""
+"""What the options let a VM be made of: each combination of market, flavor, zone, network that can be. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 from typing import Any
 
 from tfce.config.options import Queue
+from tfce.config.settings import VmShape
 from tfce.model.made import Made
+
+Places = Mapping[str, str]  # the zone of a network
 
 
 @dataclass(frozen=True)
 class Offering:
-    """One combination; ``zone``: "" for the cloud's own choice; ``networks``: all of them are the VM's."""
+    """One combination; ``zone``: "" for the cloud's own choice; ``networks``: all of them are the VM's;
+    ``market``: "spot", or "" for the common one; ``price``: the most that a VM may cost an hour there, "" for no
+    bound."""
 
     image: str
     flavor: str
     zone: str
     networks: tuple[str, ...]
+    market: str = ""
+    price: str = ""
 
     @property
     def made(self) -> Made:
         """The same, as it is remembered of a pilot."""
-        return Made(self.image, self.flavor, self.zone, ", ".join(self.networks))
+        return Made(self.image, self.flavor, self.zone, ", ".join(self.networks), market=self.market)
 
     @property
     def label(self) -> str:
@@ -38,17 +47,40 @@ class Offering:
             "networks": list(self.networks),
         }
 
+    @property
+    def in_market(self) -> dict[str, Any]:
+        """The variables that only a queue has that may use several markets."""
+        return {"market": self.market or None, "max_price": self.price or None}
+
+    def can_be(self, places: Places) -> bool:
+        """Whether its network is in its zone, as far as anybody knows."""
+        known = places.get(self.networks[0], "") if len(self.networks) == 1 else ""
+        return not self.zone or not known or known == self.zone
+
     def made_this(self, made: Made) -> bool:
         """Whether a VM that was asked for like this was this offering's."""
-        mine = self.made
-        return (made.flavor, made.network) == (mine.flavor, mine.network) and self.zone in ("", made.zone)
+        mine, same = self.made, self.zone in ("", made.zone)
+        return same and (made.flavor, made.network, made.market) == (mine.flavor, mine.network, mine.market)
 
 
-def offerings(queue: Queue) -> tuple[Offering, ...]:
-    """A queue's offerings, the preferred one first: a flavor in all its places before the next flavor. Where a VM
-    has one network only (EC2's subnets), several are as many places."""
+def wants_places(queue: Queue) -> bool:
+    """Whether it has to be known in which zone a network is: not every one goes with every zone."""
+    shape = queue.shape
+    one_each = queue.endpoint.capabilities.networks == 1
+    return one_each and bool(shape.networks) and len(shape.networks) * len(shape.zones) > 1
+
+
+def offerings(queue: Queue, places: Places = MappingProxyType({})) -> tuple[Offering, ...]:
+    """A queue's offerings, the preferred one first: a flavor in all its places before the next flavor, and all in
+    one market before the next. Where a VM has one network only (EC2's subnets), several are as many places;
+    ``places``: the zones of those that are in one, as far as they are known."""
     shape = queue.shape
     alternatives = queue.endpoint.capabilities.networks == 1 and len(shape.networks) > 1
     networks = [(one,) for one in shape.networks] if alternatives else [shape.networks]
-    every = product(shape.flavors, shape.zones or ("",), networks)
-    return tuple(Offering(shape.image, *one) for one in dict.fromkeys(every))
+    every = product(shape.spot.markets, shape.flavors, shape.zones or ("",), networks)
+    found = (_offering(shape, *one) for one in dict.fromkeys(every))
+    return tuple(one for one in found if one.can_be(places))
+
+
+def _offering(shape: VmShape, market: str, flavor: str, zone: str, networks: tuple[str, ...]) -> Offering:
+    return Offering(shape.image, flavor, zone, networks, market, shape.spot_max_price if market else "")

@@ -12,6 +12,7 @@ from tfce.config import allowance
 from tfce.config.allowance import Allowance
 from tfce.config.declared import Option, declared
 from tfce.config.endpoint import Endpoint, endpoint
+from tfce.config.readers import Spot
 from tfce.config.settings import (
     GROUPS,
     OPTIONS,
@@ -24,6 +25,7 @@ from tfce.config.settings import (
     WorkspaceOptions,
 )
 from tfce.model.errors import ConfigError, Fault
+from tfce.model.images import means_newest
 
 OUR_PREFIXES = ("Terraform_", "Workspace_")
 _BY_NAME = {option.name: option for option in OPTIONS}
@@ -73,6 +75,8 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     reached = endpoint(groups["access"].cloud_type, text, faults)
     faults += conflicts(groups["shape"], groups["userdata"], reached.capabilities.networks)
     faults += allowance.faults(groups["allowance"], groups["shape"].flavors)
+    faults += _image_faults(groups["shape"], reached)
+    faults += _spot_faults(groups["shape"], groups["terraform"], reached.capabilities.spot)
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:
@@ -82,6 +86,9 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     groups["access"] = replace(access, auth_file=access.auth_file or dirac_root / "etc" / "cloud.auth")
     groups["workspace"] = replace(workspace, root=root, files=workspace.files or root / "workspaces")
     _approved(groups["review"], groups["workspace"], faults)
+    if groups["review"].shape and groups["shape"].spot is not Spot.NO:
+        problem = "an approved shape names no market, and Workspace_Review = shape"
+        faults.append(Fault("Terraform_Spot", groups["shape"].spot.value, problem, "remove one of the two"))
     if faults:
         raise ConfigError.of(faults)
     return Queue(ce, name, replace(reached, repeats=groups["terraform"].max_retries), **groups)
@@ -97,9 +104,6 @@ def conflicts(shape: VmShape, userdata: UserData, most: int | None) -> Iterator[
     shown = ", ".join(shape.networks)
     if most not in (None, 1) and len(shape.networks) > (most or 0):
         yield Fault("Instance_Networks", shown, f"a VM has {most} networks there", f"name {most}")
-    if most == 1 and shape.networks and len(shape.networks) * len(shape.zones) > 1:
-        problem, cure = "a subnet knows its zone", "name several subnets, or several zones, not both"
-        yield Fault("Instance_Networks, Terraform_AvailabilityZone", shown, problem, cure)
 
 
 def _approved(review: ReviewOptions, workspace: WorkspaceOptions, faults: list[Fault]) -> None:
@@ -110,6 +114,27 @@ def _approved(review: ReviewOptions, workspace: WorkspaceOptions, faults: list[F
     elif review.approved and review.approved.folder == workspace.files:
         problem, cure = "is Workspace_Files, which tfce writes itself", "name another folder, or a repository"
         faults.append(Fault("Workspace_Approved", str(review.approved), problem, cure))
+
+
+def _image_faults(shape: VmShape, reached: Endpoint) -> Iterator[Fault]:
+    """Anybody may sell an image whose name fits a pattern."""
+    open_to_all = means_newest(shape.image) and "aws-marketplace" in shape.image_owners
+    if open_to_all and reached.capabilities.marketplace:
+        cure = "name the publisher: Terraform_ImageOwners = 136693071363 (Debian), or self"
+        yield Fault("Instance_Image", shape.image, "anybody may sell an image of such a name", cure)
+
+
+def _spot_faults(shape: VmShape, terraform: TerraformOptions, known: bool) -> Iterator[Fault]:
+    if shape.spot is Spot.NO:
+        return
+    if not known:
+        problem = "only CloudType = EC2 has spot instances"
+        yield Fault("Terraform_Spot", shape.spot.value, problem, "remove it, and Terraform_SpotMaxPrice")
+    elif terraform.module == "native":
+        problem = "hashicorp/aws makes none in all the versions that the native module takes"
+        yield Fault(
+            "Terraform_Spot", shape.spot.value, problem, "set Terraform_Module = bulk, or a module of yours"
+        )
 
 
 def _plain(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from enum import Enum
 from pathlib import Path
 
 from tfce.model.proxy import ProxyRule
@@ -66,6 +67,53 @@ def optional_count(value: str) -> int | None:
 def optional_natural(value: str) -> int | None:
     """A whole number, not negative, or nothing."""
     return natural(value) if value else None
+
+
+def image(value: str) -> str:
+    """An id, name:NAME or newest:PATTERN."""
+    kind, colon, name = value.partition(":")
+    if colon and kind in ("name", "newest") and not name.strip():
+        raise ValueError("names nothing")
+    return value
+
+
+_VISIBILITIES = ("public", "private", "shared")
+
+
+def visibilities(value: str) -> tuple[str, ...]:
+    """Some of glance's words; anybody may publish for the community."""
+    found = alternatives(value.lower())
+    if not set(found) <= set(_VISIBILITIES):
+        raise ValueError(f"must be some of {', '.join(_VISIBILITIES)}")
+    return found
+
+
+class Spot(Enum):
+    """Which markets VMs come from. The value is the option's."""
+
+    NO = "no"
+    YES = "yes"
+    FIRST = "first"
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The markets in order of preference; "": the common one."""
+        return {Spot.NO: ("",), Spot.YES: ("spot",), Spot.FIRST: ("spot", "")}[self]
+
+
+def spot(value: str) -> Spot:
+    """no, yes or first."""
+    try:
+        return Spot(value.strip().lower())
+    except ValueError:
+        raise ValueError(f"must be {', '.join(one.value for one in Spot)}") from None
+
+
+def price(value: str) -> str:
+    """A price that is more than nothing, as it was written; or nothing."""
+    if value and not (re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) and float(value)):
+        raise ValueError("must be a price, more than 0, with a point")
+    return value
 
 
 def minutes(value: str) -> int | None:

@@ -15,6 +15,7 @@ from tfce.config.allowance import Allowance
 from tfce.config.approved import Source, source
 from tfce.config.declared import Option, declared
 from tfce.config.declared import option as _option
+from tfce.config.readers import Spot
 from tfce.model.proxy import ProxyRule
 
 _DAY = 86400
@@ -49,7 +50,14 @@ class Access:
 class VmShape:
     """What a pilot's VM is made of, as the options say it: ids, or ``name:NAME``."""
 
-    image: str = _option("Instance_Image", read.text, "", "image id, or name:NAME", "name:debian-12-amd64", True)
+    image: str = _option(
+        "Instance_Image",
+        read.image,
+        "",
+        "image id, name:NAME, or newest:PATTERN with * and ?: the one made last, looked up at each submission",
+        "name:debian-12-amd64",
+        True,
+    )
     flavors: tuple[str, ...] = _option(
         "Instance_Flavor",
         read.alternatives,
@@ -69,6 +77,13 @@ class VmShape:
     image_owners: tuple[str, ...] = _option(
         "Terraform_ImageOwners", read.items, _PUBLISHERS, "EC2: who may publish an image found by name", "self"
     )
+    image_visibility: tuple[str, ...] = _option(
+        "Terraform_ImageVisibility",
+        read.visibilities,
+        "public, private, shared",
+        "OpenStack: which images newest:PATTERN may mean",
+        "private",
+    )
     security_groups: tuple[str, ...] = _option(
         "Terraform_SecurityGroups", read.items, "", "security group ids or name:NAME", "name:pilots"
     )
@@ -78,6 +93,21 @@ class VmShape:
         "",
         "availability zone of the VMs; several: the next one where there is no room",
         "us-east-1a, us-east-1b",
+    )
+    spot: Spot = _option(
+        "Terraform_Spot",
+        read.spot,
+        "no",
+        "EC2: yes: only spot instances, which EC2 may take back; first: others, too, where there is no room for "
+        "these",
+        "first",
+    )
+    spot_max_price: str = _option(
+        "Terraform_SpotMaxPrice",
+        read.price,
+        "",
+        "EC2: the most that a spot instance may cost an hour, in dollars; unset: the price of one that is not",
+        "0.02",
     )
     root_volume: int = _option(
         "Terraform_RootVolume", read.natural, "0", "root volume in GB; 0: what the image gives", "40"

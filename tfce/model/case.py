@@ -123,6 +123,13 @@ class Case:
         return self.kind not in (Kind.VANISHED, Kind.NEVER_CREATED, Kind.STALE, Kind.FOREIGN)
 
     @property
+    def failed(self) -> bool:
+        """Whether the VM failed, or the cloud itself ended it."""
+        return (
+            self.vm is not None and self.kind in (Kind.FAILED, Kind.VANISHED) and self.vm.came_to is State.FAILED
+        )
+
+    @property
     def requested_at(self) -> datetime | None:
         """When the pilot was asked for, by the host's clock."""
         return self.pilot.requested_at if self.pilot else None

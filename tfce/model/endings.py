@@ -22,6 +22,7 @@ class Cause(Enum):
     KILLED = "killed"
     DRAINED = "drained"
     GONE = "gone"
+    TAKEN_AWAY = "taken away"  # by the cloud
     NEVER_CREATED = "never created"
 
 

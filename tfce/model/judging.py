@@ -10,7 +10,7 @@ from tfce.model.health import BAD, End, Health, Verdict, verdict_of_end
 from tfce.model.pilot import Pilot
 from tfce.model.policy import lived
 from tfce.model.reasons import Kind as Why
-from tfce.model.vm import VM
+from tfce.model.vm import VM, State
 
 Told = Callable[[str], Markers]  # what the console of a pilot (by key) says, as far as it was kept
 _WIDTH = 300
@@ -49,12 +49,19 @@ def verdict_of(case: Case, clocks: Clocks, young: int, told: Told) -> Verdict | 
         return None
     if _lives(case):
         return Verdict.WORKED if clocks.older(young, case.requested_at, case.vm.created) else None
-    if case.kind is Kind.ENDED and clocks.trusted:
-        age = lived(case.vm, case.requested_at, clocks.host)
-        return verdict_of_end(age, young, told(case.key))
-    if case.kind in (Kind.FAILED, Kind.STUCK):
+    if case.kind is Kind.STUCK or case.failed:
         return _failed(case)
-    return None
+    ended = case.kind is Kind.ENDED or (case.kind is Kind.VANISHED and case.vm.came_to is State.STOPPED)
+    return _ended(case, clocks, young, told(case.key)) if ended and clocks.trusted else None
+
+
+def _ended(case: Case, clocks: Clocks, young: int, markers: Markers) -> Verdict | None:
+    """Of a pilot that ended by itself. Where the VM is gone and nobody says since when, it may have lived long."""
+    age = lived(case.vm, case.requested_at, clocks.host)
+    created = case.vm.created if case.vm else None
+    if age is None and not markers.job and clocks.older(young, case.requested_at, created):
+        return None
+    return verdict_of_end(age, young, markers)
 
 
 def _failed(case: Case) -> Verdict | None:

@@ -11,7 +11,7 @@ from typing import Any
 class Made:
     """``image``, ``flavor``, ``zone`` and ``network``: as the options say them when the VM is asked for, as the
     cloud calls them once it is listed; ``host``: the machine it runs on, ``cores``: how many the VM has, where the
-    cloud tells. "" for unknown."""
+    cloud tells. "" for unknown. ``market``: "spot" for one that the cloud may take back, "" for any other."""
 
     image: str = ""
     flavor: str = ""
@@ -19,6 +19,7 @@ class Made:
     network: str = ""
     host: str = ""
     cores: str = ""
+    market: str = ""
 
     def corrected(self, seen: Made) -> Made:
         """This, with what the cloud itself says instead where it says anything."""
@@ -29,7 +30,7 @@ class Made:
         the names that they were asked for by."""
         better = self.corrected(seen)
         flavor, zone = self.flavor or seen.flavor, self.zone or seen.zone
-        return Made(better.image, flavor, zone, self.network, seen.host, better.cores)
+        return Made(better.image, flavor, zone, self.network, seen.host, better.cores, better.market)
 
     def to_json(self) -> dict[str, str]:
         """What is known, by name."""
@@ -44,7 +45,7 @@ class Made:
         return cls(*values)
 
     def __str__(self) -> str:
-        return ", ".join(value for value in (self.flavor, self.zone, self.network) if value)
+        return ", ".join(value for value in (self.flavor, self.zone, self.network, self.market) if value)
 
 
 NAMES = tuple(one.name for one in fields(Made))

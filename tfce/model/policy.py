@@ -45,6 +45,8 @@ class Action:
     @property
     def last_state(self) -> State:
         """The pilot's state after this, which later polls answer with."""
+        if self.case.kind is Kind.VANISHED and self.case.vm is not None:
+            return self.case.vm.came_to
         return _LAST.get(self.case.kind, State.DELETED)
 
 
@@ -165,7 +167,8 @@ def within_budget(actions: Iterable[Action], alive: int, share: float) -> tuple[
 def word(case: Case) -> str | None:
     """DIRAC's word for a pilot that is polled; None: nobody can tell now, it keeps its state."""
     if case.kind is Kind.VANISHED:
-        return (case.stone.state if case.stone else State.DELETED).value
+        came_to = case.vm.came_to if case.vm else State.DELETED
+        return (case.stone.state if case.stone else came_to).value
     if case.kind in _GOES_ON:
         return (case.vm.state if case.vm else State.RUNNING).word
     return _WORDS.get(case.kind)

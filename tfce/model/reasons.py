@@ -16,6 +16,7 @@ class Kind(Enum):
     show."""
 
     QUOTA = "quota"
+    SPOT_QUOTA = "spot quota"  # of instances that the cloud may take back, not of the others
     CAPACITY = "capacity"
     THROTTLED = "throttled"
     NOT_GRANTED = "not granted"  # the cloud made fewer VMs than it was asked for, and does not say why
@@ -35,7 +36,7 @@ class Kind(Enum):
 
 
 # Kinds that say the cloud has no room now; see Workspace_Cooldown.
-_NO_ROOM = frozenset({Kind.QUOTA, Kind.CAPACITY, Kind.THROTTLED, Kind.NOT_GRANTED})
+_NO_ROOM = frozenset({Kind.QUOTA, Kind.SPOT_QUOTA, Kind.CAPACITY, Kind.THROTTLED, Kind.NOT_GRANTED})
 _LONGEST = 4000  # characters of one field in a file
 
 

@@ -13,7 +13,7 @@ _FIRST, _LONGEST = 180, 3600  # seconds
 
 Rests = Mapping[str, Backoff]
 # What another offering may not lack. A quota is the whole account's, and an image is missing everywhere.
-_OF_ONE = frozenset((Kind.CAPACITY, Kind.NOT_GRANTED, Kind.FLAVOR))
+_OF_ONE = frozenset((Kind.CAPACITY, Kind.NOT_GRANTED, Kind.FLAVOR, Kind.SPOT_QUOTA))
 _OF_ALL = frozenset((Kind.QUOTA, Kind.IMAGE))
 
 

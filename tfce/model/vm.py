@@ -41,8 +41,8 @@ LIVELINESS = {State[name]: place for place, name in enumerate(_LIVELIEST_FIRST)}
 class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
     not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
-    when the VM failed; ``made`` is what the cloud tells of image, flavor and place, ``groups`` the names that it
-    has for each of the VM's security groups."""
+    when the VM failed, ``switched_off``: whether it ended by its own power-off; ``made`` is what the cloud tells
+    of image, flavor and place, ``groups`` the names that it has for each of the VM's security groups."""
 
     id: str
     name: str
@@ -54,6 +54,17 @@ class VM:
     ended: datetime | None = None
     made: Made = field(default_factory=Made)
     groups: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
+    switched_off: bool = False
+
+    @property
+    def came_to(self) -> State:
+        """What the pilot came to, also where the VM is gone: it failed where the cloud itself ended the VM, and is
+        done where the VM switched itself off."""
+        if self.state is not State.DELETED:
+            return self.state
+        if self.fault is not None:
+            return State.FAILED
+        return State.STOPPED if self.switched_off else State.DELETED
 
     @property
     def reference(self) -> str:

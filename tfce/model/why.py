@@ -14,6 +14,7 @@ from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold
 from tfce.model.hold import Kind as Held
+from tfce.model.reasons import Kind as Why
 from tfce.model.reasons import Reason, with_cure
 
 
@@ -49,7 +50,7 @@ class Facts:
     """What is known of a queue. ``held``: what keeps it from starting pilots; ``trouble``: why the cloud did not
     answer; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last submission's pilots
     did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what people should know of
-    its approval; ``label``: CE/QUEUE."""
+    its approval; ``label``: CE/QUEUE; ``demand``: what DIRAC says, where it is at hand."""
 
     label: str
     held: Hold | None = None
@@ -61,6 +62,18 @@ class Facts:
     submitted: datetime | None = None
     faults: Collection[tuple[str, str]] = ()
     review: Collection[str] = ()
+    demand: Demand | None = None
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What DIRAC knows: how many jobs wait, and how many of these the queue's pilots may take."""
+
+    waiting: int
+    matching: int
+
+    def __str__(self) -> str:
+        return f"{self.matching} of DIRAC's {self.waiting} waiting jobs match the queue"
 
 
 @dataclass(frozen=True)
@@ -89,8 +102,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
             Subject.ENDS, str(facts.health), f"`tfce log {facts.label} cloud://{last}` shows the last one"
         )
     if facts.failed:
-        text = f"the last submission failed: {'; '.join(refusals(facts.failed))}"
-        yield Finding(Subject.SUBMISSION, text)
+        yield of_submission(facts.failed, facts.label)
     for text, cure in facts.faults:
         yield Finding(Subject.PREFLIGHT, text, cure)
     yield from _demand(facts)
@@ -127,21 +139,57 @@ def _start_ups(facts: Facts) -> Iterator[Finding]:
 def _demand(facts: Facts) -> Iterator[Finding]:
     kinds = Counter(case.kind for case in facts.cases if case.occupies)
     running, booting = kinds[State.HEALTHY], kinds[State.BOOTING] + kinds[State.NOT_LISTED]
+    told = f"; {facts.demand}" if facts.demand else ""
     if booting and not running:
-        yield Finding(Subject.BOOTING, f"{booting} VMs boot, none runs yet", "wait for Terraform_CreateTimeout")
+        text, cure = f"{booting} VMs boot, none runs yet", "wait for Terraform_CreateTimeout"
+        yield Finding(Subject.BOOTING, text + told, cure)
     elif not running:
         when = (
             f"the last submission was at {facts.submitted:%Y-%m-%d %H:%M:%S} UTC"
             if facts.submitted
             else "none ever"
         )
-        cure = "look whether jobs wait that this site may run, and whether the site and the CE are in the mask"
-        yield Finding(Subject.DEMAND, f"no VM is there, and nobody asks for pilots ({when})", cure)
+        text = f"no VM is there, and nobody asks for pilots ({when})"
+        yield Finding(Subject.DEMAND, text + told, _unasked(facts.demand))
     else:
-        cure = (
-            "look at the jobs' requirements (dirac-wms-job-parameters, matcher) beside the CE's tags and CPU time"
-        )
-        yield Finding(Subject.DEMAND, f"{running} pilots run and nothing is wrong with them here", cure)
+        text = f"{running} pilots run and nothing is wrong with them here"
+        yield Finding(Subject.DEMAND, text + told, _REQUIREMENTS)
+
+
+_REQUIREMENTS = (
+    "look at the jobs' requirements (dirac-wms-job-parameters, matcher) beside the CE's tags and CPU time"
+)
+
+
+def _unasked(demand: Demand | None) -> str:
+    """What to do where nobody asks for pilots."""
+    if demand is None:
+        return "look whether jobs wait that this site may run, and whether the site and the CE are in the mask"
+    if demand.matching:
+        return "look at SiteDirector's log, and whether the site and the CE are in the mask"
+    return _REQUIREMENTS if demand.waiting else "wait for jobs"
+
+
+def of_submission(failed: Mapping[str, Reason], label: str) -> Finding:
+    """Why the pilots of a submission did not start, as the log of whoever asked for it says it, too."""
+    main = Counter(failed.values()).most_common(1)[0][0]
+    cure = "" if main.cure else _CURES.get(main.kind, f"`tfce doctor {label}` looks at options, login and cloud")
+    return Finding(Subject.SUBMISSION, "; ".join(refusals(failed)), cure)
+
+
+# What to do where the reason itself does not say it.
+_CURES: Mapping[Why, str] = {
+    Why.QUOTA: "ask for more quota, or lower MaxTotalJobs",
+    Why.SPOT_QUOTA: "ask for more quota of spot instances, or set Terraform_Spot = first",
+    Why.CAPACITY: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
+    Why.NOT_GRANTED: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
+    Why.THROTTLED: "ask for less at once: Terraform_Parallelism, MaxWaitingJobs",
+    Why.AUTHENTICATION: "renew the credentials in CloudAuth, or their rights",
+    Why.IMAGE: "correct Instance_Image",
+    Why.FLAVOR: "correct Instance_Flavor",
+    Why.NETWORK: "correct Instance_Networks or Terraform_SecurityGroups",
+    Why.KEY_PAIR: "correct Instance_SSHKey",
+}
 
 
 def refusals(failed: Mapping[str, Reason]) -> Iterable[str]:

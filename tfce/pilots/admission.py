@@ -30,7 +30,7 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     _refuse_foreign(view, services.queue.label, is_new)
     if any(case.kind is not Kind.FOREIGN and not case.recorded and case.vm for case in view.cases):
         record = recover(services, record)
-    record, cases = choice.found_full(services.queue, record, view.cases, services.clock())
+    record, cases = choice.found_full(services.workspace.places.offerings, record, view.cases, services.clock())
     full = _without_room(cases)
     if full and not by_hand:
         return record, 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
@@ -71,5 +71,5 @@ def _refuse_foreign(view: View, label: str, is_new: bool) -> None:
 
 def _without_room(cases: Sequence[Case]) -> list[str]:
     """Why VMs of the queue failed for lack of room, those that no sweep has removed yet."""
-    failed = (case.vm for case in cases if case.kind is Kind.FAILED and case.vm)
+    failed = (case.vm for case in cases if case.failed and case.vm)
     return [str(vm.fault) for vm in failed if no_room(vm)]

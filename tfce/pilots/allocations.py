@@ -52,9 +52,9 @@ def held(services: Services, record: Record) -> Hold | None:
     """What keeps every offering that would be tried from fitting into what is left."""
     if not services.queue.allowance.allocations:
         return None
-    tried = choice.open_ones(services.queue, record, services.clock(), by_hand=True)
+    tried = choice.open_ones(services.workspace.places.offerings, record, services.clock(), by_hand=True)
     rooms = [room(services, record, offering, 1) for offering in tried]
-    return None if any(most for most, _ in rooms) else rooms[0][1]
+    return None if not rooms or any(most for most, _ in rooms) else rooms[0][1]
 
 
 def room(services: Services, record: Record, offering: Offering, most: int) -> tuple[int, Hold | None]:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from tfce.config.offerings import Offering, offerings
-from tfce.config.options import Queue
+from tfce.config.offerings import Offering
 from tfce.model import rests
 from tfce.model.pilot import timestamp
-from tfce.model.reasons import Reason
-from tfce.model.reconcile import Case, Kind
+from tfce.model.reasons import Kind, Reason
+from tfce.model.reconcile import Case
 from tfce.model.record import Record
 
+Offerings = Sequence[Offering]
 
-def open_ones(queue: Queue, record: Record, now: datetime, by_hand: bool) -> list[Offering]:
+
+def open_ones(every: Offerings, record: Record, now: datetime, by_hand: bool) -> list[Offering]:
     """The offerings to try, the preferred one first; an operator's own submission tries those that rest last."""
-    every = offerings(queue)
     tired = [one for one in every if len(every) > 1 and rests.resting(record.rests, one.label, now)]
     return [one for one in every if one not in tired] + (tired if by_hand else [])
 
 
-def all_rest(queue: Queue, record: Record, now: datetime) -> str:
+def all_rest(every: Offerings, record: Record, now: datetime) -> str:
     """Why none of several offerings is tried now; "" while one is."""
-    if open_ones(queue, record, now, by_hand=False):
+    if open_ones(every, record, now, by_hand=False):
         return ""
     label, first = min(record.rests.items(), key=lambda rest: (rest[1].until, rest[0]))
-    number = len(offerings(queue))
-    return f"all {number} offerings rest, {label} until {timestamp(first.until)}: {first.reason}"
+    return f"all {len(every)} offerings rest, {label} until {timestamp(first.until)}: {first.reason}"
 
 
 def lacking(failed: dict[str, Reason]) -> list[str]:
@@ -36,20 +35,30 @@ def lacking(failed: dict[str, Reason]) -> list[str]:
     return [key for key, reason in failed.items() if rests.another_helps(reason)]
 
 
-def learned(queue: Queue, record: Record, offering: Offering, failed: Collection[Reason], now: datetime) -> Record:
+def learned(
+    every: Offerings, record: Record, offering: Offering, failed: Collection[Reason], now: datetime
+) -> Record:
     """``record`` after an offering was tried, and pilots ``failed`` for lack of room in it."""
-    every = offerings(queue)
     if len(every) == 1:
         return record
     kept = rests.only(record.rests, {one.label for one in every} - (set() if failed else {offering.label}))
-    kept = rests.full(kept, offering.label, next(iter(failed)), now) if failed else kept
+    for one in every if failed else ():
+        if one == offering or hopeless(one, failed):
+            kept = rests.full(kept, one.label, next(iter(failed)), now)
     return replace(record, rests=kept)
 
 
-def found_full(queue: Queue, record: Record, cases: Iterable[Case], now: datetime) -> tuple[Record, list[Case]]:
+def hopeless(offering: Offering, failed: Collection[Reason]) -> bool:
+    """Whether ``failed``, the reasons that another offering met, say that this one has no room either."""
+    return bool(offering.market) and any(reason.kind is Kind.SPOT_QUOTA for reason in failed)
+
+
+def found_full(
+    every: Offerings, record: Record, cases: Iterable[Case], now: datetime
+) -> tuple[Record, list[Case]]:
     """``record`` after a look at VMs that failed for lack of room when they had been asked for in good order, and
     those of them that say nothing of one offering."""
-    every, rest, known = offerings(queue), [], record.rests
+    rest, known = [], record.rests
     for case in cases:
         mine = _offering(every, case)
         if mine is None or case.vm is None or case.vm.fault is None:
@@ -60,7 +69,7 @@ def found_full(queue: Queue, record: Record, cases: Iterable[Case], now: datetim
 
 
 def _offering(every: Collection[Offering], case: Case) -> Offering | None:
-    fault = case.vm.fault if case.vm and case.kind is Kind.FAILED else None
+    fault = case.vm.fault if case.vm and case.failed else None
     if len(every) == 1 or fault is None or case.pilot is None or not rests.another_helps(fault):
         return None
     made = case.pilot.made

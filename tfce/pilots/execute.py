@@ -11,6 +11,7 @@ from tfce.model.endings import Cause, Ending
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id, reference
 from tfce.model.policy import Action, Verb, lived, tombstone
+from tfce.model.reasons import Kind as Why
 from tfce.model.reconcile import Kind
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Stay
@@ -140,8 +141,11 @@ def _settled(services: Services, record: Record) -> Record:
 def why(services: Services, action: Action) -> Ending:
     """Why an action ends a pilot, with what is known of it."""
     vm, rules = action.case.vm, services.rules
-    if action.cause is Cause.FAILED and vm is not None:
-        return Ending(Cause.FAILED, fault=vm.fault)
+    if vm is not None and (action.cause is Cause.FAILED or (action.cause is Cause.GONE and vm.fault)):
+        taken = vm.fault is not None and vm.fault.kind is Why.TAKEN_AWAY
+        return Ending(Cause.TAKEN_AWAY if taken else Cause.FAILED, fault=vm.fault)
+    if action.cause is Cause.GONE and action.last_state is State.STOPPED:
+        return Ending(Cause.STOPPED)
     if action.cause is Cause.OVERDUE:
         return Ending(Cause.OVERDUE, seconds=rules.max_lifetime)
     if action.cause is Cause.STUCK:

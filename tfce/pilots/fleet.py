@@ -16,7 +16,7 @@ from tfce.model.drain import Drain
 from tfce.model.hold import Hold
 from tfce.model.overview import Line
 from tfce.model.record import Record
-from tfce.model.why import Finding
+from tfce.model.why import Demand, Finding
 from tfce.pilots import allocations, audit, drain, gate, overview, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
@@ -52,7 +52,7 @@ class Fleet:
     ) -> None:
         self.workspace = workspace
         standing.resume(workspace)
-        self._services = Services(workspace, provisioner, cloud, clock)
+        self._services = Services(workspace, provisioner, cloud, clock, lists)
         self._lists, age = lists, workspace.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
         self._meter = Meter(workspace, cloud, clock)
@@ -149,9 +149,9 @@ class Fleet:
         record = workspace.load() if workspace.exists else Record("")
         return allocations.standings(self._services, record)
 
-    def why(self) -> list[Finding]:
+    def why(self, demand: Demand | None = None) -> list[Finding]:
         """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""
-        return why.why(self._services)
+        return why.why(self._services, demand)
 
     def log(self, pilot: str, lines: int = LINES) -> PilotLog:
         """What is known of one pilot, by reference or key; see ``history.pilot_log``."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from tfce.model.errors import CloudError
 from tfce.model.hold import Hold, Kind
+from tfce.model.images import NAMED, means_newest
 from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
-from tfce.pilots import allocations, choice
+from tfce.pilots import allocations, choice, images
 from tfce.pilots.services import Services
-
-_NAMED = "name:"
 
 
 def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
@@ -35,11 +34,13 @@ def _images(services: Services, meant: str) -> list[str]:
     """The names of the image that new pilots would get; the cloud is asked only where the option has a name and
     the drain an id."""
     option = services.queue.shape.image
-    if not meant or meant == option or not option.startswith(_NAMED):
+    if not meant or meant == option or not (option.startswith(NAMED) or means_newest(option)):
         return [option]
     try:
+        if means_newest(option):
+            return [option, images.chosen(services)]
         owners = services.queue.shape.image_owners
-        return [option, *services.cloud.find("image", option.removeprefix(_NAMED), owners)]
+        return [option, *services.cloud.find("image", option.removeprefix(NAMED), owners)]
     except CloudError:
         return [option, meant]  # nobody can tell: rather none than one of an image that shall go
 
@@ -47,7 +48,7 @@ def _images(services: Services, meant: str) -> list[str]:
 def _resting(services: Services, record: Record) -> Hold | None:
     backoff = record.backoff
     if backoff is None or not backoff.resting(services.clock()):
-        full = choice.all_rest(services.queue, record, services.clock())
+        full = choice.all_rest(services.workspace.places.offerings, record, services.clock())
         return Hold(Kind.RESTING, full) if full else None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
     return Hold(Kind.RESTING, f"{text}: {backoff.reason}")

@@ -113,7 +113,7 @@ class Poller:
         if case is None:
             return _removed(stone)
         if case.kind is Kind.FOREIGN and case.vm is not None:
-            return case.vm.state.word
+            return case.vm.came_to.word
         if case.kind is Kind.VANISHED and node in self._memory.stopped:
             return State.STOPPED.value
         word = policy.word(case)

@@ -109,9 +109,11 @@ class Reaper:
     def _learn(self, view: View, record: Record) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        found, cases = choice.found_full(self._queue, record, view.cases, self._services.clock())
+        found, cases = choice.found_full(
+            self._workspace.places.offerings, record, view.cases, self._services.clock()
+        )
         record = self._workspace.save(found) if found != record else record
-        failed = [one.vm for one in cases if one.kind is Kind.FAILED and one.vm and no_room(one.vm)]
+        failed = [one.vm for one in cases if one.failed and one.vm and no_room(one.vm)]
         since = min((vm.created for vm in failed if vm.created), default=record.backoff and record.backoff.since)
         found_room = any(
             case.kind in (Kind.BOOTING, Kind.HEALTHY)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tfce.cloud import looks
 from tfce.cloud.api import Cloud
+from tfce.cloud.shared import Lists
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
@@ -65,12 +66,13 @@ class View:
 
 @dataclass(frozen=True)
 class Services:
-    """One queue's parts. ``clock`` gives the time, aware."""
+    """One queue's parts. ``clock`` gives the time, aware; ``lists``: what the queues of a login share."""
 
     workspace: Workspace
     terraform: Provisioner
     cloud: Cloud
     clock: Callable[[], datetime]
+    lists: Lists | None = None
 
     @property
     def queue(self) -> Queue:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tfce import userdata
-from tfce.config.offerings import offerings
 from tfce.model import rests
+from tfce.model.reasons import Reason
 from tfce.model.record import Record
-from tfce.pilots import admission, allocations, choice
+from tfce.pilots import admission, allocations, choice, images, places
 from tfce.pilots.launch import Launcher, Order
 from tfce.pilots.recipes import recipe_for
 from tfce.pilots.recovery import recover
@@ -51,8 +51,9 @@ class Submitter:
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record = allocations.ready(self._services, record)
+            places.looked_up(self._services)
             record, allowed, why = admission.allowed(self._services, record, count, ignore_limits)
-            order = Order(recipe, wrapper, proxy, progress, offerings(self._queue)[0])
+            order = Order(recipe, wrapper, proxy, progress, self._workspace.places.offerings[0])
             submission, record = self._from_offerings(record, allowed, order, ignore_limits)
             self._learn(record, submission)
             submission.limited = why or submission.limited
@@ -64,28 +65,33 @@ class Submitter:
         self, record: Record, count: int, order: Order, by_hand: bool
     ) -> tuple[Submission, Record]:
         """Start ``count`` pilots of the first offering, what it has no room for of the next, and so on."""
-        total, lacking, limited, clock = Submission(), list[str](), "", self._services.clock
-        for offering in choice.open_ones(self._queue, record, clock(), by_hand) if count else ():
+        total, lacking, full, limited = Submission(), list[str](), list[Reason](), ""
+        clock, every = self._services.clock, self._workspace.places.offerings
+        image = images.resolved(self._services) if count else ""
+        for offering in choice.open_ones(every, record, clock(), by_hand) if count else ():
+            if choice.hopeless(offering, full):
+                continue
             fits, hold = allocations.room(self._services, record, offering, count)
             limited = str(hold) if hold else ""
             if not fits:
                 continue
-            variables.choose(self._workspace, offering)
-            submission, record = self._launcher.launch(record, fits, replace(order, offering=offering))
+            made_of = replace(offering, image=image)
+            variables.choose(self._workspace, made_of)
+            submission, record = self._launcher.launch(record, fits, replace(order, offering=made_of))
             total, lacking = total.followed_by(submission, lacking[:fits]), choice.lacking(submission.failed)
             full = [submission.failed[key] for key in lacking]
-            record = choice.learned(self._queue, record, offering, full, clock())
+            record = choice.learned(every, record, offering, full, clock())
             count += len(lacking) - fits
             if not count or total.stopped or record.pending:
                 break
         total.limited = limited if count else ""
-        if len(offerings(self._queue)) > 1:
+        if len(every) > 1:
             total.failed = {key: rests.without_alternative(reason) for key, reason in total.failed.items()}
         return total, record
 
     def _learn(self, record: Record, submission: Submission) -> None:
         """Whether the cloud had room. Of several offerings each rests for itself."""
-        several = len(offerings(self._queue)) > 1
+        several = len(self._workspace.places.offerings) > 1
         full = [
             reason
             for reason in submission.failed.values()

@@ -16,7 +16,7 @@ from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case
 from tfce.model.reconcile import Kind as State
 from tfce.model.record import Record
-from tfce.model.why import CloudTrouble, Facts, Finding, findings
+from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
 from tfce.pilots import gate
 from tfce.pilots.admission import within_limits
 from tfce.pilots.services import Services
@@ -24,14 +24,15 @@ from tfce.pilots.services import Services
 _CONSOLES = 3  # asked for, the newest pilots' first
 
 
-def why(services: Services) -> list[Finding]:
+def why(services: Services, demand: Demand | None = None) -> list[Finding]:
     """All that may keep pilots from matching, the first cause first. Takes no lock and writes nothing: one list,
     at most three consoles, and a preflight where nothing else is found."""
     workspace = services.workspace
     record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
     seen = workspace.standing
     review = seen.lines() if seen else ()
-    facts = Facts(services.queue.label, gate.held(services, record), health=record.health, review=review)
+    hold = gate.held(services, record)
+    facts = Facts(services.queue.label, hold, health=record.health, review=review, demand=demand)
     facts = _last_submission(facts, services)
     try:
         view = services.view(record, None, look_up=False)

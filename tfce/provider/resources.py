@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from tfce.model.errors import CloudError, ConfigError
+from tfce.model.images import NAMED
 from tfce.provider.run import Run
 
 if TYPE_CHECKING:  # Terraform starts the program for its schemas, too: what asks a cloud is imported when it does
@@ -294,11 +296,14 @@ class _Named(DataSource):  # type: ignore[misc]
             version=1,
         )
 
+    def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
+        return cloud.find(self.kind, name, owners)
+
     def read(self, ctx: Any, config: State) -> State | None:
         words, name = self.kind.replace("_", " "), config["name"]
         try:
             with self._provider.cloud() as cloud:
-                ids = cloud.find(self.kind, name, tuple(config["owners"] or ()))
+                ids = self._ids(ctx, cloud, name, tuple(config["owners"] or ()))
         except (CloudError, ConfigError) as error:
             ctx.diagnostics.add_error(f"The {words} {name} cannot be looked up", error.message)
             return None
@@ -316,6 +321,14 @@ class Image(_Named):
     """``tfce_image``."""
 
     kind = "image"
+
+    def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
+        """An image that its owner gives up can be had, for now."""
+        found = cloud.images(f"{NAMED}{name}", owners)
+        for trouble in filter(None, (image.trouble(datetime.now(UTC)) for image in found)):
+            self._provider.run.warnings.add(trouble)
+            ctx.diagnostics.add_warning(f"The image {name} is about to go", trouble)
+        return [image.id for image in found]
 
 
 class Flavor(_Named):

@@ -27,7 +27,8 @@ class Run:
     False: no VM is made, only those that exist are taken over; ``fresh``: nobody can have asked for them before;
     ``trace``: that of whoever wants the run. What came of it: the ``ids`` of pilots that the run is about, why
     others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of what
-    Terraform was told of single pilots, whether Terraform was ``met``, and the ``cause`` why nothing was done.
+    Terraform was told of single pilots, ``warnings`` of what pilots are made of, whether Terraform was ``met``,
+    and the ``cause`` why nothing was done.
     """
 
     login: Login
@@ -40,6 +41,7 @@ class Run:
     refused: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     faults: set[str] = field(default_factory=set)
+    warnings: set[str] = field(default_factory=set)
     met: bool = False
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)

@@ -233,7 +233,7 @@ def _wanted(said: Mapping[str, Any], more: Mapping[str, Any], queue: Queue, sum_
         for name in _FIXED
         if name in said and said[name] != here[name]
     )
-    shape = _shape(said, more["alternatives"])
+    shape = replace(_shape(said, more["alternatives"]), image_visibility=queue.shape.image_visibility)
     told = more["user_data"]
     userdata = replace(queue.userdata, **{name: told[name] for name in told})
     terraform = replace(queue.terraform, create_timeout=said["create_timeout"], max_retries=said["max_retries"])

@@ -26,6 +26,7 @@ from tfce.store.copies import REST, SCALE, VARIABLES, Copies
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
+from tfce.store.places import PlacesFile
 from tfce.store.record_file import RecordFile
 
 
@@ -60,6 +61,7 @@ class Workspace:
         self.latest: Record | None = None  # as this process wrote it last
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
+        self.places = PlacesFile(self.private, lambda: self.queue)
         self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
 
     def take(self, queue: Queue, standing: Standing, module: Path | None) -> None:

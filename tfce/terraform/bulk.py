@@ -8,6 +8,7 @@ served by this process, for each run anew: what the run is about and what came o
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -25,6 +26,8 @@ from tfce.terraform import process
 from tfce.terraform.results import Applied, Plan
 from tfce.terraform.runner import Terraform
 from tfce.terraform.runs import FLAG
+
+log = logging.getLogger("tfce")
 
 _EDITED = "edited.tfstate"
 # A driver of somebody's own may call its secrets anything: what sounds like one is not written down.
@@ -84,6 +87,8 @@ class Bulk(Terraform):
             self._take(line, applied, each, run.faults)
 
         ended = self._serve(run, on_line)
+        for text in sorted(run.warnings):
+            log.warning("Instance_Image = %s: %s", self._queue.shape.image, text)
         applied.ids |= run.ids
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)

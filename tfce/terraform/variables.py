@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import hcl
@@ -17,7 +18,9 @@ import jinja2
 from tfce.config.data import data_path
 from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
+from tfce.config.readers import Spot
 from tfce.model.errors import TfceError
+from tfce.model.images import means_newest
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 
@@ -43,6 +46,7 @@ def variables(queue: Queue) -> dict[str, dict[str, Any]]:
             "security_groups": list(queue.shape.security_groups),
             "availability_zone": queue.shape.availability_zone or None,
             "root_volume_gb": queue.shape.root_volume,
+            **_market(queue, offerings(queue)[0]),
         },
         "Which cloud, and how patiently": {
             **({"cloud": queue.endpoint.cloud} if module_for(queue).bulk else {}),
@@ -58,19 +62,41 @@ def write(workspace: Workspace) -> None:
     """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers. Another offering
     that the last run was about stays, so that a plan is empty, as long as the options have it."""
     workspace.write_shape(render(workspace.queue))
-    others = {_chosen(one) for one in offerings(workspace.queue)[1:]}
-    if workspace.offering not in (None, *others):
+    queue = workspace.queue
+    image = last_image(workspace) if means_newest(queue.shape.image) else ""
+    every = [one for one in workspace.places.offerings if image or not _is_shape(queue, one)]
+    known = {_chosen(queue, replace(one, image=image) if image else one) for one in every}
+    if workspace.offering not in (None, *known):
         workspace.write_offering(None)
+
+
+def last_image(workspace: Workspace) -> str:
+    """The image that the last run was about, where the options name a pattern; "" before the first."""
+    try:
+        found = json.loads(workspace.offering or "{}")
+    except ValueError:  # torn
+        return ""
+    image = found.get("image") if isinstance(found, dict) else None
+    return image if isinstance(image, str) else ""
 
 
 def choose(workspace: Workspace, offering: Offering) -> None:
     """Let the next run be about ``offering``. What runs already is not touched: a VM keeps what it was made of."""
-    first = offering == offerings(workspace.queue)[0]
-    workspace.write_offering(None if first else _chosen(offering))
+    workspace.write_offering(None if _is_shape(workspace.queue, offering) else _chosen(workspace.queue, offering))
 
 
-def _chosen(offering: Offering) -> str:
-    return json.dumps(offering.variables, sort_keys=True) + "\n"
+def _is_shape(queue: Queue, offering: Offering) -> bool:
+    """Whether ``queue.tfvars`` says all of it."""
+    return offering == offerings(queue)[0]
+
+
+def _chosen(queue: Queue, offering: Offering) -> str:
+    image = {"image": offering.image} if offering.image != queue.shape.image else {}
+    return json.dumps({**offering.variables, **image, **_market(queue, offering)}, sort_keys=True) + "\n"
+
+
+def _market(queue: Queue, offering: Offering) -> dict[str, Any]:
+    return {} if queue.shape.spot is Spot.NO else offering.in_market
 
 
 def render(queue: Queue) -> str:

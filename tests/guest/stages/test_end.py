@@ -58,7 +58,9 @@ def test_a_pilot_is_asked_to_take_no_further_job_before_the_end(tmp_path: Path) 
     obeyed(boot(tmp_path, OBEYS, recipe(80, 70)))
 
 
-@pytest.mark.parametrize(("cloud", "served"), [("OPENSTACK", PROPERTY), ("EC2", TAG)], ids=["property", "tag"])
+@pytest.mark.parametrize(
+    ("cloud", "served"), [("OPENSTACK", PROPERTY), ("EC2", TAG), ("EC2", SPOT)], ids=["property", "tag", "spot"]
+)
 def test_the_cloud_can_tell_a_machine_that_it_is_to_end(
     tmp_path: Path, cloud: str, served: tuple[str, str]
 ) -> None:

@@ -50,7 +50,8 @@ CloudAuth:
   <DIRAC root>/etc/cloud.auth. Example: ``/opt/dirac/etc/cloud.auth``
 
 Instance_Image:
-  (Required) Image id, or name:NAME. Example: ``name:debian-12-amd64``
+  (Required) Image id, name:NAME, or newest:PATTERN with * and ?: the one made last, looked up at each
+  submission. Example: ``name:debian-12-amd64``
 
 Instance_Flavor:
   (Required) Flavor id, or name:NAME; several: the next one where there is no room. Example:
@@ -67,12 +68,24 @@ Terraform_ImageOwners:
   (Optional) EC2: who may publish an image found by name. Default: self, amazon, aws-marketplace,
   136693071363, 099720109477, 764336703387, 792107900819, 309956199498, 125523088429. Example: ``self``
 
+Terraform_ImageVisibility:
+  (Optional) OpenStack: which images newest:PATTERN may mean. Default: public, private, shared. Example:
+  ``private``
+
 Terraform_SecurityGroups:
   (Optional) Security group ids or name:NAME. Example: ``name:pilots``
 
 Terraform_AvailabilityZone:
   (Optional) Availability zone of the VMs; several: the next one where there is no room. Example:
   ``us-east-1a, us-east-1b``
+
+Terraform_Spot:
+  (Optional) EC2: yes: only spot instances, which EC2 may take back; first: others, too, where there is no
+  room for these. Default: no. Example: ``first``
+
+Terraform_SpotMaxPrice:
+  (Optional) EC2: the most that a spot instance may cost an hour, in dollars; unset: the price of one that
+  is not. Example: ``0.02``
 
 Terraform_RootVolume:
   (Optional) Root volume in GB; 0: what the image gives. Default: 0. Example: ``40``
@@ -249,7 +262,7 @@ from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.redact import guard_logs, redacted
-from tfce.model.why import refusals
+from tfce.model.why import of_submission
 
 if TYPE_CHECKING:
     from tfce.app import Parts
@@ -470,7 +483,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         cloud_proxy = self._cloudProxyText(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
-            reasons = redacted("; ".join(refusals(submission.failed)))
+            reasons = redacted(str(of_submission(submission.failed, self.label)))
             if not submission.stamps:
                 return S_ERROR(f"{self.label}: {reasons}")
             self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")

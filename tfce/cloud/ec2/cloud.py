@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from tfce.cloud.api import Check, Spec
-from tfce.cloud.ec2 import preflight, vms
+from tfce.cloud.ec2 import images, places, preflight, vms
 from tfce.cloud.ec2.create import Launcher
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.listing import Listing
@@ -14,6 +14,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model.images import NAMED, Image
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
 
@@ -56,7 +57,15 @@ class Ec2:
         return vms.console(self._session, vm_id)
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
-        return preflight.find(self._session, kind, name, owners)
+        if kind == "image":
+            return [image.id for image in self.images(f"{NAMED}{name}", owners)]
+        return preflight.find(self._session, kind, name)
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return images.matching(self._session, wish, owners)
+
+    def places(self, networks: Collection[str]) -> dict[str, str]:
+        return places.of_networks(self._session, networks)
 
     def cores(self, flavor: str) -> int | None:
         return preflight.cores(self._session, flavor)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findtext
 
+from tfce.cloud.ec2.errors import knows_no
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.ec2.vms import destroy, started, tag
 from tfce.cloud.shape import Shape
@@ -20,9 +22,14 @@ from tfce.model.vm import VM
 
 log = logging.getLogger("tfce.cloud")
 
+_SHOWN_TAGS = "MetadataOptions.InstanceMetadataTags"
+_SHOWABLE = re.compile(r"[0-9A-Za-z\-_+=,.@:]{1,255}")  # EC2 refuses the option beside any other tag
+
 
 class Launcher:
     """Makes instances over one session. It remembers the root device of the image that it was last about."""
+
+    shows_tags = True  # until the cloud says that it knows no such option
 
     def __init__(self, session: Session, root: tuple[str, str] = ("", "")) -> None:
         self._session, self.root = session, root
@@ -59,8 +66,20 @@ class Launcher:
             **self._placement(shape),
             **shape.options,
         }
-        answer = self._session.post(asking, "RunInstances", params)
+        answer = self._asked(asking, params, tags)
         return self._claimed(asking, answer, started(asking, answer), tags)
+
+    def _asked(self, asking: str, params: dict[str, str], tags: Mapping[str, str]) -> Any:
+        """The answer to a request. Its VMs may read their tags where the cloud knows such a thing: that is how an
+        operator tells a pilot to take no further job."""
+        shown = {_SHOWN_TAGS: "enabled"} if self.shows_tags and all(map(_SHOWABLE.fullmatch, tags)) else {}
+        try:
+            return self._session.post(asking, "RunInstances", {**shown, **params})
+        except CloudError as error:
+            if not shown or not knows_no("MetadataOptions", error.reason):
+                raise
+        self.shows_tags = False
+        return self._session.post(asking, "RunInstances", params)
 
     def _claimed(self, asking: str, answer: Any, made: list[VM], tags: dict[str, str]) -> list[VM]:
         """The VMs that were made, all with their tags. A cloud that left them out is told them again; where it

@@ -29,10 +29,10 @@ _CODES: Mapping[Kind, str] = {
     "InsufficientReservedInstancesCapacity InsufficientCapacity InsufficientCapacityOnHost "
     "InsufficientVolumeCapacity InsufficientAddressCapacity InsufficientFreeAddressesInSubnet "
     "ReservationCapacityExceeded SpotMaxPriceTooLow UnfulfillableCapacity InsufficientCapacityOnOutpost",
-    Kind.QUOTA: "InstanceLimitExceeded VcpuLimitExceeded MaxSpotInstanceCountExceeded "
-    "MaxSpotFleetRequestCountExceeded ResourceCountExceeded ResourceCountLimitExceeded ResourceLimitExceeded "
-    "RequestResourceCountExceeded VolumeLimitExceeded MaxIOPSLimitExceeded NetworkInterfaceLimitExceeded "
-    "AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded SpotInstanceCountExceeded",
+    Kind.SPOT_QUOTA: "MaxSpotInstanceCountExceeded SpotInstanceCountExceeded MaxSpotFleetRequestCountExceeded",
+    Kind.QUOTA: "InstanceLimitExceeded VcpuLimitExceeded ResourceCountExceeded ResourceCountLimitExceeded "
+    "ResourceLimitExceeded RequestResourceCountExceeded VolumeLimitExceeded MaxIOPSLimitExceeded "
+    "NetworkInterfaceLimitExceeded AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded",
     Kind.THROTTLED: "RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException "
     "RequestThrottled RequestThrottledException TooManyRequestsException TooManyRequests SlowDown "
     "BandwidthLimitExceeded PriorRequestNotComplete",
@@ -50,7 +50,8 @@ _CODES: Mapping[Kind, str] = {
     Kind.CONFIGURATION: "InvalidParameter InvalidParameterValue InvalidParameterCombination MissingParameter "
     "UnknownParameter Unsupported UnsupportedOperation InvalidBlockDeviceMapping InvalidPlacementGroup "
     "InvalidZone InvalidAvailabilityZone InvalidAction OperationNotPermitted TagLimitExceeded InvalidTagKey "
-    "SecurityGroupsPerInstanceLimitExceeded InvalidRequest MalformedQueryString InvalidIamInstanceProfile",
+    "SecurityGroupsPerInstanceLimitExceeded InvalidRequest MalformedQueryString InvalidIamInstanceProfile "
+    "InvalidSpotInstanceRequestID InvalidSpotInstanceRequest InvalidSpotDatafeed InvalidSpotFleetRequestConfig",
     Kind.UNREACHABLE: "InternalError InternalFailure InternalServerError Unavailable ServiceUnavailable "
     "RequestTimeout",
     Kind.GONE: "InvalidInstanceID",
@@ -78,8 +79,10 @@ _CURES: Mapping[str, str] = {
     "OptInRequired": "subscribe to the image or the region with the account that owns the key",
     "PendingVerification": "AWS verifies the account; wait for its mail, or ask its support",
     "Blocked": "the account is blocked; ask AWS's support",
+    "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "make the role once: aws iam create-service-linked-role "
+    "--aws-service-name spot.amazonaws.com",
     "RequestExpired": "synchronise the host's clock",
-    "SpotMaxPriceTooLow": "raise the highest price of the module's options",
+    "SpotMaxPriceTooLow": "raise Terraform_SpotMaxPrice, or remove it: no more than the common price is ever paid",
 }
 
 # Why EC2 ended an instance itself, where that is not one of the codes above. Anything else is no fault: the VM, or
@@ -92,8 +95,10 @@ _ENDED: Mapping[str, tuple[Kind, str]] = {
     "Client.InternalError": (Kind.CONFIGURATION, "let the credentials use the key (KMS) of the encrypted volume"),
     "Client.LaunchFailure": (Kind.CONFIGURATION, ""),
 }
+SWITCHED_OFF = "Client.InstanceInitiatedShutdown"  # by its own power-off
 _BY_SOMEBODY = ("Client.UserInitiated", "Client.InstanceInitiated", "Server.UserInitiated")
 
+_ODD = ("UnknownParameter", "InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination")
 _END = re.compile(r"(?:Server|Client)\.[A-Za-z][\w.]*")
 _API_ERROR = re.compile(r"api error ([A-Z][\w.]+)|<Code>([\w.]+)</Code>")
 _CODE = re.compile(r"(?<![\w.])([A-Z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*): ")
@@ -105,7 +110,7 @@ def reason_of(code: str, text: str) -> Reason:
     first = bare.partition(".")[0]
     kind = _KINDS.get(bare) or _KINDS.get(first) or Kind.UNCLASSIFIED
     kind = next((finer for name, named, finer in _FINER if name == first and named.search(text)), kind)
-    cure = _CURES.get(first, "") if first != "MissingParameter" or kind is Kind.NETWORK else ""
+    cure = _CURES.get(bare) or _CURES.get(first, "") if first != "MissingParameter" or kind is Kind.NETWORK else ""
     return Reason(kind, text, code, cure)
 
 
@@ -122,6 +127,11 @@ def reason_of_message(text: str) -> Reason:
     if silent(text):
         return Reason(Kind.UNREACHABLE, text)
     return Reason(Kind.UNCLASSIFIED, text, next((code for code in codes if _is_code(code)), ""))
+
+
+def knows_no(parameter: str, reason: Reason) -> bool:
+    """Whether a cloud that only speaks EC2's API refused a request for this parameter, which it does not know."""
+    return reason.code in _ODD and parameter in reason.text
 
 
 def _is_code(word: str) -> bool:

@@ -13,7 +13,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
 from tfce.cloud import records
-from tfce.cloud.ec2.errors import reason_of_end
+from tfce.cloud.ec2.errors import SWITCHED_OFF, reason_of_end
 from tfce.cloud.records import OddError
 from tfce.model.made import Made
 from tfce.model.reasons import Reason
@@ -49,9 +49,16 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         tags=with_key(tags, number),
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
-        made=replace(Made(*(records.fact(_text(item, path)) for path in _MADE)), cores=_cores(item)),
+        made=replace(_made(item), cores=_cores(item)),
+        switched_off=records.fault(_text(item, "stateReason/code")) == SWITCHED_OFF,
         groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
+
+
+def _made(item: Any) -> Made:
+    market = "spot" if _text(item, "instanceLifecycle") == "spot" else ""
+    image, flavor, zone, network = (records.fact(_text(item, path)) for path in _MADE)
+    return Made(image, flavor, zone, network, market=market)
 
 
 def _text(item: Any, path: str) -> str | None:

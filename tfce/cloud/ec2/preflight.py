@@ -9,9 +9,12 @@ from typing import Any
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall, findtext
 
-from tfce.cloud import records
+from tfce.cloud import images, records
 from tfce.cloud.api import Check, Spec
+from tfce.cloud.ec2 import places
+from tfce.cloud.ec2.images import matching
 from tfce.cloud.ec2.session import Session, filters
+from tfce.config.settings import VmShape
 from tfce.model.errors import CloudError
 
 _CLOCK = 60.0  # seconds the host's clock may be off
@@ -35,7 +38,6 @@ class _Kind:
 
 
 _KINDS = {
-    "image": _Kind("DescribeImages", "name", "ImageId", "imagesSet", "Instance_Image"),
     "flavor": _Kind("DescribeInstanceTypes", "", "InstanceType", "instanceTypeSet", "Instance_Flavor"),
     "network": _Kind("DescribeSubnets", "tag:Name", "SubnetId", "subnetSet", "Instance_Networks"),
     "key_pair": _Kind("DescribeKeyPairs", "", "KeyName", "keySet", "Instance_SSHKey"),
@@ -45,16 +47,16 @@ _KINDS = {
 }
 
 
-def find(session: Session, kind: str, name: str, owners: tuple[str, ...]) -> list[str]:
+def find(session: Session, kind: str, name: str) -> list[str]:
     """The ids of what is called ``name``."""
     if not _KINDS[kind].named:
         return [name]
-    return _ids(_KINDS[kind], _items(session, kind, f"name:{name}", owners))
+    return _ids(_KINDS[kind], _items(session, kind, f"name:{name}"))
 
 
 def cores(session: Session, flavor: str) -> int | None:
     """The vCPUs of an instance type."""
-    items = _items(session, "flavor", flavor, ())
+    items = _items(session, "flavor", flavor)
     found = records.product(findtext(items[0], "vCpuInfo/defaultVCpus", NAMESPACE)) if len(items) == 1 else ""
     return int(found) if found else None
 
@@ -63,22 +65,27 @@ def preflight(session: Session, spec: Spec) -> list[Check]:
     """Every check of what VMs are made of, and of the clock."""
     shape = spec.shape
     wishes = [
-        ("image", shape.image),
-        ("flavor", shape.flavor),
+        *(("flavor", flavor) for flavor in shape.flavors),
         *(("network", network) for network in shape.networks),
         *((("key_pair", shape.ssh_key),) if shape.ssh_key else ()),
         *(("security_group", group) for group in shape.security_groups),
     ]
-    return [*(_exists(session, kind, text, shape.image_owners) for kind, text in wishes), _clock(session)]
+    checks = [_image(session, shape), *(_exists(session, kind, text) for kind, text in wishes)]
+    return [*checks, *places.checks(session, shape), _clock(session)]
 
 
-def _items(session: Session, kind: str, wanted: str, owners: tuple[str, ...]) -> list[Any]:
+def _image(session: Session, shape: VmShape) -> Check:
+    try:
+        return images.check(shape.image, matching(session, shape.image, shape.image_owners))
+    except CloudError as error:
+        return Check("image", False, error.message, "correct Instance_Image, or the credentials' rights")
+
+
+def _items(session: Session, kind: str, wanted: str) -> list[Any]:
     asked = _KINDS[kind]
     params = {"Action": asked.action}
     if asked.named and wanted.startswith("name:"):
         params |= filters({asked.named: wanted.removeprefix("name:")})
-        if kind == "image":
-            params |= {f"Owner.{n}": owner for n, owner in enumerate(owners, 1)}
     else:
         params[f"{asked.ids}.1"] = wanted.removeprefix("name:")
     answer = session.ask(f"looking for the {kind.replace('_', ' ')} {wanted.removeprefix('name:')}", params)
@@ -90,10 +97,10 @@ def _ids(kind: _Kind, items: list[Any]) -> list[str]:
     return [str(findtext(item, kind.identity, NAMESPACE) or "?") for item in items]
 
 
-def _exists(session: Session, kind: str, wanted: str, owners: tuple[str, ...]) -> Check:
+def _exists(session: Session, kind: str, wanted: str) -> Check:
     what, option = kind.replace("_", " "), _KINDS[kind].option
     try:
-        ids = _ids(_KINDS[kind], _items(session, kind, wanted, owners))
+        ids = _ids(_KINDS[kind], _items(session, kind, wanted))
     except CloudError as error:
         return Check(what, False, error.message, f"correct {option}, or the credentials' rights")
     if len(ids) == 1:

@@ -19,6 +19,7 @@ from tfce.cloud.api import Check, Spec
 from tfce.cloud.calls import plain_call
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
+from tfce.cloud.generic import lookup
 from tfce.cloud.generic.errors import reason_of_message
 from tfce.cloud.generic.nodes import name_of, vm_of
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of, user_data_argument
@@ -32,6 +33,7 @@ from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
+from tfce.model.images import Image
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner
@@ -135,17 +137,22 @@ class Generic:
     def token(self) -> str:
         return ""
 
+    def places(self, networks: Collection[str]) -> dict[str, str]:
+        return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
+
     def preflight(self, spec: Spec) -> list[Check]:
         wishes = [
-            ("image", "Instance_Image", spec.shape.image),
-            ("flavor", "Instance_Flavor", spec.shape.flavor),
+            *(("flavor", "Instance_Flavor", flavor) for flavor in spec.shape.flavors),
             *(("network", "Instance_Networks", network) for network in spec.shape.networks),
         ]
-        zone = spec.shape.availability_zone
-        return [*(self._check(*one) for one in wishes), *([self._place_check(zone)] if self._needs(zone) else [])]
+        checks = [
+            lookup.image_check(self._items, spec.shape.image),
+            *(lookup.check(self._items, *one) for one in wishes),
+        ]
+        return [*checks, *map(self._place_check, spec.shape.zones or self._unplaced())]
 
-    def _needs(self, zone: str) -> bool:
-        return bool(zone) or "location" in signature_of(type(self._driver)).needs
+    def _unplaced(self) -> tuple[str, ...]:
+        return ("",) if "location" in signature_of(type(self._driver)).needs else ()
 
     def _place_check(self, zone: str) -> Check:
         if not zone:
@@ -155,17 +162,6 @@ class Generic:
         except CloudError as error:
             return Check("location", False, error.message, _LOCATION)
         return Check("location", True, zone)
-
-    def _check(self, kind: str, option: str, wanted: str) -> Check:
-        try:
-            name = wanted.removeprefix("name:")
-            field = "name" if wanted.startswith("name:") else "id"
-            ids = [str(item.id) for item in self._items(kind) if str(getattr(item, field)) == name]
-        except CloudError as error:
-            return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
-        if len(ids) == 1:
-            return Check(kind, True, wanted)
-        return Check(kind, False, f"{wanted} matches {len(ids)}", f"set {option} to the id of one that exists")
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         with translated(f"starting pilot {key}", self._secrets):
@@ -228,6 +224,9 @@ class Generic:
 
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return lookup.matching(self._items("image"), wish)
 
     def _items(self, kind: str) -> list[Any]:
         if kind not in _LISTS or not hasattr(self._driver, _LISTS[kind]):

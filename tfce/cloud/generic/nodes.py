@@ -48,7 +48,7 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
 
 def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
     """A node of libcloud's as a VM of one of these owners, or nobody's. Raises ``OddError``."""
-    created = _created(node)
+    created = created_of(node)
     name = records.name(getattr(node, "name", None))
     state = getattr(node, "state", None)
     return VM(
@@ -61,7 +61,7 @@ def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
     )
 
 
-def _created(node: Any) -> Any:
+def created_of(node: Any) -> Any:
     """When a node was made, where its driver says so in whatever way."""
     extra = getattr(node, "extra", None) or {}
     told = (extra.get(name) for name in _CREATED) if isinstance(extra, Mapping) else ()

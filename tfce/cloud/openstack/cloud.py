@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import create, vms
-from tfce.cloud.openstack.lookup import find, matching
+from tfce.cloud.openstack.lookup import find, images, matching
 from tfce.cloud.openstack.preflight import Preflight
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model.images import Image
 from tfce.model.pilot import Batch
 from tfce.model.vm import VM, Owner
 
@@ -61,6 +62,12 @@ class OpenStack:
     def cores(self, flavor: str) -> int | None:
         found = matching(self._session, "flavor", flavor)
         return found[0]["vcpus"] or None if len(found) == 1 else None
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return images(self._session, wish, visible)
+
+    def places(self, networks: Collection[str]) -> dict[str, str]:
+        return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
     def preflight(self, spec: Spec) -> list[Check]:
         return Preflight(spec, self._session).all()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ from tfce.cloud.listing import listed, pages, sound
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
+from tfce.model.images import NEWEST, Image
 
 Record = dict[str, Any]
 NAME = "name:"  # what a wanted starts with that is no id
@@ -60,6 +63,25 @@ def matching(session: Session, kind: str, wanted: str) -> list[Record]:
     # anybody could give his the name of yours.
     found = found or _named(session, kind, name, {"os_hidden": "true"})
     return [image for image in found if image.get("status") == "active"] or found
+
+
+def images(session: Session, wish: str, visible: Collection[str]) -> list[Image]:
+    """The images that ``wish`` may mean; of a pattern only those of these visibilities."""
+    if not wish.startswith(NEWEST):
+        return [image_of(record) for record in matching(session, "image", wish)]
+    asking, pattern = f"looking for the image {wish}", wish.removeprefix(NEWEST)
+    search = {"status": "active", "sort": "created_at:desc"}
+    found = [one for one in _listed(session, "image", asking, search) if one.get("status") == "active"]
+    known = [one for one in found if one.get("visibility") in visible]
+    return [image_of(one) for one in known if fnmatchcase(str(one.get("name")), pattern)]
+
+
+def image_of(record: Record) -> Image:
+    """An image as glance has it."""
+    created = None
+    with suppress(OddError):
+        created = records.moment(record.get("created_at"))
+    return Image(str(record["id"]), str(record.get("name") or ""), created, hidden=record.get("os_hidden") is True)
 
 
 def foreign(session: Session, name: str) -> list[Record]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from tfce.cloud import images
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import lookup
@@ -16,6 +17,7 @@ from tfce.cloud.openstack.lookup import NAME, Record
 from tfce.cloud.openstack.session import Session
 from tfce.config import openstack_logins
 from tfce.model.errors import CloudError
+from tfce.model.images import means_newest, newest
 
 _CLOCK = 60.0  # seconds the host's clock may be off
 _EXPIRY = 7 * 86400.0  # seconds before an application credential's end from which on it is said
@@ -30,7 +32,7 @@ class Preflight:
         self._spec, self._endpoint, self._session = spec, session.endpoint, session
         self._driver, self._secrets = session.driver, session.secrets
         self._image: dict[str, Any] | None = None
-        self._flavor: dict[str, Any] | None = None
+        self._flavors: list[dict[str, Any]] = []
 
     def all(self) -> list[Check]:
         """Every check. One that cannot be answered says so and does not stop the others."""
@@ -38,20 +40,19 @@ class Preflight:
         checks = [
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
-            self._guarded("flavor", self._flavor_check),
+            *(self._guarded("flavor", partial(self._flavor_check, one)) for one in shape.flavors),
             *(self._guarded("network", partial(self._network, name)) for name in shape.networks),
             *(self._guarded("security group", partial(self._group, g)) for g in shape.security_groups),
         ]
         if not shape.networks:
             checks.append(self._guarded("network", self._only_network))
-        if shape.availability_zone:
-            checks.append(self._guarded("availability zone", self._zone))
+        checks += [self._guarded("availability zone", partial(self._zone, zone)) for zone in shape.zones]
         if openstack_logins.version(self._endpoint.driver) == "3.x_appcred":
             checks.append(self._guarded("credential", self._credential))
         if shape.ssh_key:
             checks.append(self._guarded("key pair", self._key_pair))
-        if self._image and self._flavor:
-            checks.append(self._guarded("size", partial(self._fits, self._image, self._flavor)))
+        for flavor in self._flavors if self._image else ():
+            checks.append(self._guarded("size", partial(self._fits, self._image or {}, flavor)))
         checks.append(self._guarded("quota", self._quota))
         checks.append(self._guarded("clock", self._clock))
         return checks
@@ -99,11 +100,15 @@ class Preflight:
 
     def _image_check(self) -> Check:
         wanted = self._spec.shape.image
+        if means_newest(wanted):
+            return self._newest_check(wanted)
         check, found = self._wanted("image", "Instance_Image", wanted)
         self._image = _only(found)
         if self._image and self._image.get("status") != "active":
             detail = f"{check.detail}, but it is {self._image.get('status')}"
             return Check("image", False, detail, "use an active image")
+        if self._image:
+            return images.lasting(check.detail, lookup.image_of(self._image), datetime.now(UTC))
         named = wanted.startswith(NAME) and not found
         offered = lookup.foreign(self._session, wanted.removeprefix(NAME)) if named else []
         if offered:
@@ -112,9 +117,16 @@ class Preflight:
             return Check("image", False, detail, "set Instance_Image to that id, if you trust its owner")
         return check
 
-    def _flavor_check(self) -> Check:
-        check, found = self._wanted("flavor", "Instance_Flavor", self._spec.shape.flavor)
-        self._flavor = _only(found)
+    def _newest_check(self, wanted: str) -> Check:
+        found = lookup.images(self._session, wanted, self._spec.shape.image_visibility)
+        best = newest(found, datetime.now(UTC))
+        self._image = _only(lookup.matching(self._session, "image", best.id)) if best else None
+        return images.check(wanted, found)
+
+    def _flavor_check(self, wanted: str) -> Check:
+        check, found = self._wanted("flavor", "Instance_Flavor", wanted)
+        flavor = _only(found)
+        self._flavors += [flavor] if flavor else []
         return check
 
     def _network(self, wanted: str) -> Check:
@@ -145,8 +157,7 @@ class Preflight:
             return check
         return self._wanted("security_group", option, f"{NAME}{wanted}")[0]  # nova takes both
 
-    def _zone(self) -> Check:
-        wanted = self._spec.shape.availability_zone
+    def _zone(self, wanted: str) -> Check:
         zones = self._get("/os-availability-zone")["availabilityZoneInfo"]
         names = [zone["zoneName"] for zone in zones if zone["zoneState"]["available"]]
         cure = "" if wanted in names else f"set Terraform_AvailabilityZone to one of: {', '.join(names)}"
@@ -184,7 +195,7 @@ class Preflight:
     def _quota(self) -> Check:
         limits = self._get("/limits")["limits"]["absolute"]
         wanted = self._spec.total or 1
-        flavor = self._flavor or {"vcpus": 1, "ram": 1}
+        flavor = next(iter(self._flavors), {"vcpus": 1, "ram": 1})
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),
             "cores": _left(limits, "maxTotalCores", "totalCoresUsed", flavor["vcpus"]),

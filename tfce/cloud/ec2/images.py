@@ -1,0 +1,61 @@
+"""EC2's images: by id, name or pattern, with when they were made and until when they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from libcloud.compute.drivers.ec2 import NAMESPACE
+from libcloud.utils.xml import findall, findtext
+
+from tfce.cloud import records
+from tfce.cloud.ec2.errors import knows_no
+from tfce.cloud.ec2.session import Session, literal
+from tfce.cloud.listing import sound
+from tfce.cloud.records import OddError
+from tfce.model.errors import CloudError
+from tfce.model.images import NAMED, NEWEST, Image
+
+_ALL = "IncludeDeprecated"
+
+
+def matching(session: Session, wish: str, owners: Collection[str]) -> list[Image]:
+    """The images that ``wish`` may mean."""
+    asking, params = f"looking for the image {wish}", _search(wish, owners)
+    try:
+        answer = session.ask(asking, {**params, _ALL: "true"})
+    except CloudError as error:
+        if not knows_no(_ALL, error.reason):
+            raise
+        answer = session.ask(asking, params)
+    return list(sound(asking, findall(answer, "imagesSet/item", NAMESPACE), _image))
+
+
+def _search(wish: str, owners: Collection[str]) -> dict[str, str]:
+    params = {"Action": "DescribeImages"}
+    if not wish.startswith((NAMED, NEWEST)):
+        return {**params, "ImageId.1": wish}
+    by_name = wish.startswith(NAMED)
+    # A pattern is EC2's own: * and ?; a name is taken as it is.
+    name = literal(wish.removeprefix(NAMED)) if by_name else wish.removeprefix(NEWEST)
+    params |= {"Filter.1.Name": "name", "Filter.1.Value.1": name}
+    if not by_name:
+        params |= {"Filter.2.Name": "state", "Filter.2.Value.1": "available"}
+    return params | {f"Owner.{number}": owner for number, owner in enumerate(owners, 1)}
+
+
+def _image(item: Any) -> Image:
+    return Image(
+        id=records.identity(findtext(item, "imageId", NAMESPACE)),
+        name=records.fact(findtext(item, "name", NAMESPACE)),
+        created=_moment(findtext(item, "creationDate", NAMESPACE)),
+        deprecated=_moment(findtext(item, "deprecationTime", NAMESPACE)),
+    )
+
+
+def _moment(text: Any) -> datetime | None:
+    with suppress(OddError):
+        return records.moment(text)
+    return None

@@ -1,0 +1,65 @@
+"""What libcloud's drivers list: whether what options name is there, and images by id, name or pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from tfce.cloud import images, records
+from tfce.cloud.api import Check
+from tfce.cloud.generic.nodes import created_of
+from tfce.cloud.records import OddError
+from tfce.model.errors import CloudError
+from tfce.model.images import NAMED, NEWEST, Image, means_newest
+from tfce.model.reasons import Kind, Reason
+
+Items = Callable[[str], list[Any]]  # everything of a kind
+
+
+def check(items: Items, kind: str, option: str, wish: str) -> Check:
+    """Whether the one thing that ``wish`` (id or name:NAME) names is there."""
+    try:
+        name = wish.removeprefix(NAMED)
+        field = "name" if wish.startswith(NAMED) else "id"
+        ids = [str(item.id) for item in items(kind) if str(getattr(item, field)) == name]
+    except CloudError as error:
+        return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
+    if len(ids) == 1:
+        return Check(kind, True, wish)
+    return Check(kind, False, f"{wish} matches {len(ids)}", f"set {option} to the id of one that exists")
+
+
+def image_check(items: Items, wish: str) -> Check:
+    """The same of the image, which may be the newest of a pattern."""
+    if not means_newest(wish):
+        return check(items, "image", "Instance_Image", wish)
+    try:
+        return images.check(wish, matching(items("image"), wish))
+    except CloudError as error:
+        return Check("image", False, error.problem, error.reason.cure)
+
+
+def matching(items: Iterable[Any], wish: str) -> list[Image]:
+    """The images among libcloud's ``items`` that ``wish`` may mean. Raises ``CloudError`` where nobody can tell
+    which of them is the newest."""
+    if not wish.startswith(NEWEST):
+        name = wish.removeprefix(NAMED)
+        by_name = wish.startswith(NAMED)
+        return [_image(item) for item in items if name == str(item.name if by_name else item.id)]
+    found = [one for one in map(_image, items) if fnmatchcase(one.name, wish.removeprefix(NEWEST))]
+    if found and not any(one.created for one in found):
+        problem = f"{wish}: libcloud's driver does not tell when an image was made"
+        raise CloudError(
+            problem, reason=Reason(Kind.IMAGE, problem, cure="set Instance_Image to an id or name:NAME")
+        )
+    return found
+
+
+def _image(item: Any) -> Image:
+    created, told = None, created_of(item)
+    with suppress(OddError):
+        created = told.astimezone(UTC) if isinstance(told, datetime) else records.moment(told)
+    return Image(records.fact(str(item.id)), records.fact(str(item.name)), created)

@@ -1,0 +1,37 @@
+"""Where a queue's networks are, as far as it was looked up. Another look-up makes the file again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tfce.config.offerings import Offering, offerings, wants_places
+from tfce.config.options import Queue
+from tfce.store import files
+
+
+class PlacesFile:
+    """The zone of each network of ``queue``, in ``folder``."""
+
+    def __init__(self, folder: Path, queue: Callable[[], Queue]) -> None:
+        self._path, self._queue = folder / "places.json", queue
+
+    @property
+    def offerings(self) -> tuple[Offering, ...]:
+        """What new VMs may be made of, the preferred one first."""
+        queue = self._queue()
+        return offerings(queue, self.read() if wants_places(queue) else {})
+
+    def read(self) -> Mapping[str, str]:
+        """The zones; none where the file is not there, or is no such thing."""
+        try:
+            found = json.loads(files.believed(self._path) or "{}")
+        except ValueError:
+            return {}
+        sound = isinstance(found, dict) and all(isinstance(zone, str) for zone in found.values())
+        return found if sound else {}
+
+    def write(self, places: Mapping[str, str]) -> None:
+        """Remember these."""
+        files.renew(self._path, json.dumps(places, sort_keys=True) + "\n")
