@@ -16,6 +16,7 @@ from tfce.config import options
 from tfce.config.declared import declared
 from tfce.config.options import Queue
 from tfce.config.settings import TerraformOptions, UserData, VmShape
+from tfce.config.readers import Spot
 from tfce.model.errors import TfceError
 from tfce.model.proxy import ProxyRule
 from tfce.model.redact import redacted
@@ -257,6 +258,9 @@ def _shape(said: Mapping[str, Any], others: Mapping[str, tuple[str, ...]]) -> Vm
         networks=(*said["networks"], *others["networks"]),
         ssh_key=said["key_pair"] or "",
         image_owners=said["image_owners"],
+        image_visibility=(),
+        spot=Spot.NO,
+        spot_max_price="",
         security_groups=said["security_groups"],
         zones=((zone,) if zone else ()) + others["zones"],
         root_volume=said["root_volume_gb"],
