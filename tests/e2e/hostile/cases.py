@@ -40,6 +40,7 @@ OPENSTACK = {
     "POST /auth/tokens": _ALL,
     "GET /servers/detail": _ALL,
     "POST /servers": ("submit",),
+    "GET /servers/ID": ("submit",),
     "DELETE /servers/ID": ("reap", "kill"),
     "POST /servers/ID/action": ("log", "reap"),
     "GET /images": ("submit", "plan", "doctor"),

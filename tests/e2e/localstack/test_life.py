@@ -109,7 +109,8 @@ def test_a_changed_option_touches_no_running_pilot(site: Site) -> None:
         Workspace_NamePrefix="other-",
     )
     assert site.run("render", site.name, "--check").code == 1
-    assert site.run("plan", site.name).code == 0
+    plan = site.run("plan", site.name)  # 2: new pilots will differ; none that runs is touched
+    assert plan.code == 2 and "t3.large" in plan.out and "Plan:" not in plan.out
     after = site.submit(1).json["references"]
     assert set(site.instances()) == {ref.removeprefix("cloud://") for ref in before + after}
     types = [item.text for item in site.emulator.call("DescribeInstances").iter("instanceType")]
