@@ -7,7 +7,8 @@ from pathlib import Path
 
 from libcloud.compute.providers import DRIVERS
 
-from tfce.cloud.generic.signature import OWN, Signature, driver_class, signature_of
+from tfce.cloud.generic.signature import Signature, driver_class, signature_of
+from tfce.config.clouds import TYPES
 from tfce.model.errors import ConfigError
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "drivers.md"
@@ -74,7 +75,7 @@ def _row(name: str) -> str:
         able = signature_of(driver_class(name))
     except ConfigError as error:
         return f"| `{name.upper()}` | no: {error.faults[0].problem} | | | | | | | |\n"
-    if name in OWN:
+    if name.upper() in TYPES:
         able = Signature(True, True, True, "user_data", metadata=True, bulk=True)
     cells = (
         f"`{name.upper()}`",

@@ -25,7 +25,8 @@ from tfce.cloud.ec2 import errors as ec2_errors
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import errors as openstack_errors
 from tfce.cloud.shape import Shape
-from tfce.config.capabilities import Capabilities, capabilities_of
+from tfce.config.capabilities import Capabilities
+from tfce.config.clouds import kind_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError, WorkspaceError
 from tfce.model.images import Image
@@ -263,7 +264,7 @@ class FakeCloud(Cloud):
 
     @property
     def capabilities(self) -> Capabilities:
-        return capabilities_of("OPENSTACK" if self.sky.whole else "EC2")
+        return kind_of("OPENSTACK" if self.sky.whole else "EC2").capabilities
 
     def vms(self, *owners: Owner) -> Listing:
         self.calls["DescribeInstances"] += 1

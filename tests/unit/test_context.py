@@ -19,14 +19,13 @@ from typing import Any
 import pytest
 import yaml
 
+from tfce.config.capabilities import NOVA as OPENSTACK
+from tfce.config.clouds.ec2 import USER_DATA as EC2
 from tfce.config.data import data_path
 from tfce.model import userdata as wire
 from tfce.model.errors import ConfigError
 from tfce.model.pilot import Batch
 from tfce.userdata.document import (
-    EC2,
-    EC2_BINARY,
-    OPENSTACK,
     ContextError,
     Limit,
     Recipe,
@@ -141,7 +140,7 @@ def test_a_usual_wrapper_with_a_bundled_proxy_fits_ec2() -> None:
 
 
 def test_where_a_cloud_takes_bytes_a_third_more_fits() -> None:
-    usual, roomy = wrapper(), Recipe(None, (), 86400, EC2_BINARY)
+    usual, roomy = wrapper(), Recipe(None, (), 86400, EC2.in_bytes)
     data = render(roomy, key=KEY, wrapper=usual).data
     assert data.decode("ascii").startswith("H4sI")
     assert roomy.limit.measure(data) == len(wire.as_bytes(data.decode()))
@@ -153,7 +152,7 @@ def test_where_a_cloud_takes_bytes_a_third_more_fits() -> None:
 def test_what_is_plain_and_what_is_mime_travels_as_it_is() -> None:
     for text in ("#cloud-config\na: b\n", "MIME-Version: 1.0\n"):
         assert wire.as_bytes(text) == base64.b64decode(wire.as_base64(text)) == text.encode()
-    data = render(Recipe(None, (), 60, EC2_BINARY), key=KEY, wrapper=b"Mime-Version: 1.0\n").data
+    data = render(Recipe(None, (), 60, EC2.in_bytes), key=KEY, wrapper=b"Mime-Version: 1.0\n").data
     assert content(files(data)["/root/run_pilot.sh"]) == b"Mime-Version: 1.0\n"
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tfce.config.clouds.ec2 import USER_DATA as EC2
 from tfce.model.errors import ConfigError
 from tfce.userdata import schema
-from tfce.userdata.document import EC2, ContextError, Recipe
+from tfce.userdata.document import ContextError, Recipe
 
 RECIPE = Recipe(None, (), 60, EC2)
 

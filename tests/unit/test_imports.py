@@ -37,6 +37,11 @@ PURE = tuple(
         "allowance",
         "approved",
         "capabilities",
+        "clouds/__init__",
+        "clouds/ec2",
+        "clouds/kind",
+        "clouds/openstack",
+        "clouds/others",
         "declared",
         "ec2_regions",
         "endpoint",
@@ -117,7 +122,7 @@ def test_no_package_reaches_into_anothers_private_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("model/") or name in PURE])
 def test_the_model_and_the_options_import_only_the_standard_library(name: str) -> None:
-    pure = tuple(f"tfce.{one.removesuffix('.py').replace('/', '.')}" for one in PURE)
+    pure = tuple(f"tfce.{one.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}" for one in PURE)
     for module in imported(MODULES[name]):
         own = module.startswith("tfce.model") or module in (*pure, "tfce.config")
         assert module.partition(".")[0] in sys.stdlib_module_names or own, f"{name}: {module}"
@@ -182,12 +187,26 @@ def test_heavy_things_come_when_they_are_needed(code: str, never: tuple[str, ...
     assert not {name.partition(".")[0] for name in new} & set(never)
 
 
+NAMES = ("EC2", "OPENSTACK")
+_CHOICES = (ast.Compare, ast.Match, ast.Dict, ast.Subscript, ast.Set, ast.List, ast.Tuple)
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_which_cloud_it_is_is_asked_in_one_place_only(name: str) -> None:
-    """Everything else asks what the cloud can do: ``Endpoint.capabilities``."""
-    if name in ("cloud/factory.py", "config/endpoint.py", "config/capabilities.py"):
+def test_a_cloud_is_named_in_its_own_module_only(name: str) -> None:
+    """All else asks what the cloud can do, ``Endpoint.capabilities``, or looks it up by its module's name."""
+    if name in ("config/clouds/ec2.py", "config/clouds/openstack.py"):
         return
     for node in ast.walk(ast.parse(MODULES[name].read_text())):
-        if isinstance(node, (ast.Compare, ast.Match, ast.Dict, ast.Subscript)):
+        if isinstance(node, _CHOICES):
             words = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
-            assert not words & {"EC2", "OPENSTACK"}, f"tfce/{name}:{node.lineno}"
+            assert not words & set(NAMES), f"tfce/{name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_cloud_is_compared_nowhere(name: str) -> None:
+    """Not by a constant's name, either: what is chosen by cloud is looked up in a table."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+            sides = {ast.unparse(one) for one in (node.left, *node.comparators)}
+            named = [one for one in sides if one.endswith((".cloud", "cloud_type", ".NAME", *NAMES))]
+            assert not named, f"tfce/{name}:{node.lineno} compares {named}"

@@ -1,8 +1,7 @@
-"""What differs between the clouds' APIs and is known before one is asked: a table. Pure."""
+"""What differs between the clouds' APIs and is known before one is asked; config/clouds/ says it of each. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tfce.model import userdata
@@ -10,13 +9,21 @@ from tfce.model import userdata
 
 @dataclass(frozen=True)
 class Limit:
-    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so. ``binary``:
-    bytes reach the VM as they are, not only text."""
+    """A cloud's bound on user data: ``size`` in bytes, of the base64 text where ``base64`` says so.
+
+    ``binary``: bytes reach the VM as they are, not only text; ``takes_bytes``: they do if tfce's own provider
+    sends them."""
 
     size: int
     base64: bool
     name: str
     binary: bool = False
+    takes_bytes: bool = False
+
+    @property
+    def in_bytes(self) -> Limit:
+        """The bound where tfce's own provider sends the user data."""
+        return replace(self, binary=self.takes_bytes)
 
     def measure(self, data: bytes) -> int:
         """How many bytes of the bound ``data`` takes."""
@@ -24,10 +31,7 @@ class Limit:
         return 4 * ((size + 2) // 3) if self.base64 else size
 
 
-EC2 = Limit(16384, False, "EC2")
-EC2_BINARY = replace(EC2, binary=True)
-OPENSTACK = Limit(65535, True, "OpenStack")
-CLOUDSTACK = Limit(4096, True, "CloudStack")  # in an URL, where libcloud puts it
+NOVA = Limit(65535, True, "OpenStack")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Capabilities:
     ``spot``: whether it has instances that it may take back; ``marketplace``: whether anybody may publish images.
     """
 
-    user_data: Limit = OPENSTACK
+    user_data: Limit = NOVA
     batches: bool = False
     partial: bool = False
     native: str = ""
@@ -54,28 +58,3 @@ class Capabilities:
     key: bool = True
     spot: bool = False
     marketplace: bool = False
-
-
-_OTHER = Capabilities()
-_TOKEN = Capabilities(key=False, grid_proxy=False)
-_TABLE: Mapping[str, Capabilities] = {
-    "EC2": Capabilities(
-        EC2,
-        batches=True,
-        partial=True,
-        native="aws",
-        networks=1,
-        grid_proxy=False,
-        session_token=True,
-        spot=True,
-        marketplace=True,
-    ),
-    "OPENSTACK": Capabilities(OPENSTACK, batches=True, native="openstack", colon="_"),
-    **dict.fromkeys(("AURORA_COMPUTE", "CLOUDSTACK", "EXOSCALE", "IKOULA"), Capabilities(CLOUDSTACK)),
-    **dict.fromkeys(("DIGITALOCEAN", "EQUINIXMETAL", "LINODE", "VULTR"), _TOKEN),
-}
-
-
-def capabilities_of(cloud: str) -> Capabilities:
-    """What the cloud of this name (``Endpoint.cloud``) can do."""
-    return _TABLE.get(cloud, _OTHER)

@@ -6,40 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from tfce.config import ec2_regions, openstack_logins, readers
-from tfce.config.capabilities import Capabilities, capabilities_of
+from tfce.config import clouds, readers
+from tfce.config.capabilities import Capabilities
+from tfce.config.clouds import others
 from tfce.model.errors import Fault
-
-_EC2_REGIONS = {
-    "EC2": None,
-    "EC2_US_EAST": "us-east-1",
-    "EC2_US_EAST_OHIO": "us-east-2",
-    "EC2_US_WEST": "us-west-1",
-    "EC2_US_WEST_OREGON": "us-west-2",
-    "EC2_EU": "eu-west-1",
-    "EC2_EU_WEST": "eu-west-1",
-    "EC2_EU_WEST2": "eu-west-2",
-    "EC2_AP_SOUTHEAST": "ap-southeast-1",
-    "EC2_AP_SOUTHEAST2": "ap-southeast-2",
-    "EC2_AP_NORTHEAST": "ap-northeast-1",
-    "EC2_AP_NORTHEAST1": "ap-northeast-1",
-    "EC2_AP_NORTHEAST2": "ap-northeast-2",
-    "EC2_SA_EAST": "sa-east-1",
-    "EC2_CA_CENTRAL1": "ca-central-1",
-}
-
-# libcloud's other compute drivers; docs/drivers.md says what each can do. A test keeps both in step.
-OTHERS = frozenset(
-    (  # noqa: SIM905  forty-five lines else
-        "ABIQUO ALIYUN_ECS AURORA_COMPUTE AZURE AZURE_ARM BRIGHTBOX CLOUDSCALE CLOUDSIGMA CLOUDSTACK "
-        "DIGITALOCEAN DIMENSIONDATA DUMMY EQUINIXMETAL EUCALYPTUS EXOSCALE GANDI GCE GIG_G8 GRIDSCALE IKOULA "
-        "INTERNETSOLUTIONS KAMATERA KTUCLOUD KUBEVIRT LIBVIRT LINODE MAXIHOST NIMBUS NTTA NTTCIS ONAPP "
-        "OPENNEBULA OUTSCALE OUTSCALE_INC OUTSCALE_SAS OVH RACKSPACE RACKSPACE_FIRST_GEN RIMUHOSTING SCALEWAY "
-        "TERREMARK UPCLOUD VCL VCLOUD VPSNET VSPHERE VULTR"
-    ).split()
-)
 
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
 _DRIVER_TYPES: Mapping[str, Callable[[str], Any]] = {
@@ -68,24 +39,17 @@ class Endpoint:
     @property
     def url(self) -> str | None:
         """The API's URL where the options name one, else None for the cloud's public endpoint."""
-        if self.cloud == "OPENSTACK":
-            return openstack_logins.auth_url(self.driver)
-        host = self.driver.get("host")
-        if not host:
-            return None
-        scheme = "https" if self.driver.get("secure", True) else "http"
-        port = f":{self.driver['port']}" if "port" in self.driver else ""
-        return f"{scheme}://{host}{port}{self.driver.get('path', '')}".rstrip("/")
+        return clouds.kind_of(self.cloud).url(self.driver)
 
     @property
     def capabilities(self) -> Capabilities:
         """What its API can do."""
-        return capabilities_of(self.cloud)
+        return clouds.kind_of(self.cloud).capabilities
 
     @property
     def entry(self) -> str:
         """The cloud of clouds.yaml that has the login, "" where another file has it."""
-        return str(self.driver.get("cloud") or "") if self.cloud == "OPENSTACK" else ""
+        return clouds.kind_of(self.cloud).entry(self.driver)
 
     @property
     def home(self) -> str:
@@ -107,19 +71,7 @@ def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -
 
 def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
     """The ``driver`` options, completed by a region and an API's URL where they say nothing of it."""
-    if cloud_type.upper() == "OPENSTACK":
-        extra = {"ex_force_service_region": region, "ex_force_auth_url": url}
-        return {**{name: value for name, value in extra.items() if value}, **driver}
-    options = {**({"region": region} if region else {}), **driver}
-    if url and not options.get("host"):
-        parts = urlsplit(url)
-        options |= {
-            "host": parts.netloc if "@" in parts.netloc else parts.hostname or "",
-            "secure": str(parts.scheme == "https"),
-        }
-        options |= {"port": str(parts.port)} if parts.port else {}
-        options |= {"path": parts.path} if parts.path else {}
-    return options
+    return clouds.kind_of(cloud_type.upper()).pointed(driver, region, url)
 
 
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@|^[^/@\s]+@(?!.*://)")
@@ -138,32 +90,14 @@ def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:
 
 def _cloud(cloud_type: str, driver: Mapping[str, Any], faults: list[Fault]) -> tuple[str, str | None]:
     name = cloud_type.upper()
-    if not name:
-        return "", None
-    if name == "OPENSTACK":
-        faults += openstack_logins.faults(driver)
-        return name, driver.get("ex_force_service_region")
-    if name not in _EC2_REGIONS:
-        if name in OTHERS:
-            return name, None
-        if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", cloud_type):
-            return cloud_type, None  # a class of one's own; whether it is there is found when it is needed
-        known = ", ".join(["OPENSTACK", *_EC2_REGIONS])
-        cure = f"use one of {known}, another of docs/drivers.md, or package.module.Class"
-        faults.append(Fault("CloudType", cloud_type, "libcloud has no such driver", cure))
-        return "", None
-    region = _EC2_REGIONS[name]
-    if region and driver.get("region", region) != region:
-        faults.append(
-            Fault(
-                "Driver_region",
-                driver["region"],
-                f"contradicts CloudType = {cloud_type}, which is {region}",
-                "set CloudType = EC2, or remove Driver_region",
-            )
-        )
-    found = region or str(driver.get("region") or "us-east-1")
-    if found not in ec2_regions.REGIONS and not driver.get("host"):
-        cure = "correct it, or set Driver_host to the address of its API"
-        faults.append(Fault("Driver_region", found, "AWS has no such region that tfce knows", cure))
-    return "EC2", found
+    if kind := clouds.TYPES.get(name):
+        region, wrong = kind.region(cloud_type, driver)
+        faults += wrong
+        return kind.name, region
+    if not name or name in others.NAMES:
+        return name, None
+    if re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", cloud_type):
+        return cloud_type, None  # a class of one's own; whether it is there is found when it is needed
+    cure = f"use one of {', '.join(clouds.TYPES)}, another of docs/drivers.md, or package.module.Class"
+    faults.append(Fault("CloudType", cloud_type, "libcloud has no such driver", cure))
+    return "", None

@@ -23,4 +23,4 @@ def recipe_for(queue: Queue) -> userdata.Recipe:
 def _limit(queue: Queue) -> userdata.Limit:
     limit = queue.endpoint.capabilities.user_data
     # Only tfce's own provider is known to hand on bytes.
-    return userdata.EC2_BINARY if limit == userdata.EC2 and queue.terraform.module == "bulk" else limit
+    return limit.in_bytes if queue.terraform.module == "bulk" else limit

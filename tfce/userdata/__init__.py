@@ -1,9 +1,6 @@
 """What a VM is told at its start: cloud-init documents made of a template, the pilot's wrapper and its proxy."""
 
 from tfce.userdata.document import (
-    EC2,
-    EC2_BINARY,
-    OPENSTACK,
     Context,
     ContextError,
     Limit,
@@ -16,9 +13,6 @@ from tfce.userdata.document import (
 from tfce.userdata.wrapper import brings_proxy
 
 __all__ = [
-    "EC2",
-    "EC2_BINARY",
-    "OPENSTACK",
     "Context",
     "ContextError",
     "Limit",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from tfce.config.capabilities import EC2, EC2_BINARY
 from tfce.config.data import data_path
 from tfce.model.errors import ConfigError
 from tfce.userdata.recipe import Recipe
@@ -15,8 +14,10 @@ from tfce.userdata.wrapper import brings_proxy
 
 def changes(recipe: Recipe, wrapper: bytes, proxy: bytes | None) -> Iterator[tuple[str, Recipe, bytes | None]]:
     """What may be changed: in words, and the recipe and the VM's own proxy that come of it."""
-    if recipe.limit == EC2:
-        yield "set Terraform_Module = bulk, which sends compressed bytes", replace(recipe, limit=EC2_BINARY), proxy
+    limit = recipe.limit
+    if limit.takes_bytes and not limit.binary:
+        words = "set Terraform_Module = bulk, which sends compressed bytes"
+        yield words, replace(recipe, limit=limit.in_bytes), proxy
     if proxy and brings_proxy(wrapper):
         yield "set Context_ProxyLifetime = none, as the wrapper brings a proxy", recipe, None
     if recipe.template is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tfce.config.capabilities import EC2, EC2_BINARY, OPENSTACK, Limit
+from tfce.config.capabilities import Limit
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.trace import phase
 from tfce.userdata.advice import changes, too_large
@@ -34,9 +34,6 @@ from tfce.userdata.template import (
 )
 
 __all__ = [
-    "EC2",
-    "EC2_BINARY",
-    "OPENSTACK",
     "Context",
     "ContextError",
     "Limit",

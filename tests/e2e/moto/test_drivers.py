@@ -14,8 +14,7 @@ from tests.site import WRAPPER, AnySite, Result
 from tfce.cloud.factory import connect
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of, takes_a_token
 from tfce.cloud.shape import Shape
-from tfce.config import endpoint
-from tfce.config.capabilities import capabilities_of
+from tfce.config.clouds import kind_of, others
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
@@ -35,7 +34,7 @@ def queue(cloud: str, **more: str) -> Queue:
 
 def test_the_options_know_exactly_libclouds_drivers() -> None:
     known = {name.upper() for name in OWN_NAMES}
-    assert endpoint.OTHERS | {"EC2", "OPENSTACK"} == known
+    assert others.NAMES | {"EC2", "OPENSTACK"} == known
 
 
 def test_the_table_is_up_to_date() -> None:
@@ -65,7 +64,7 @@ def test_the_options_know_whose_login_is_a_token() -> None:
     classes = {name.upper(): driver_class(name) for name in OWN_NAMES}
     able = [name for name, cls in classes.items() if not signature_of(cls).refusal]
     tokens = {name for name in able if takes_a_token(classes[name])}
-    assert len(tokens) >= 4 and {name for name in able if not capabilities_of(name).key} == tokens
+    assert len(tokens) >= 4 and {name for name in able if not kind_of(name).capabilities.key} == tokens
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from tests.guest.stages import repository
 from tests.rigs import cloudinit
 from tests.rigs.cloudinit import METADATA
 from tests.unit.test_context import CLOUDCE
+from tfce.config.capabilities import NOVA as OPENSTACK
+from tfce.config.clouds.ec2 import USER_DATA as EC2
 from tfce.config.data import data_path
-from tfce.userdata.document import EC2, OPENSTACK, Recipe, render
+from tfce.userdata.document import Recipe, render
 
 KEY = "0A1B2C3D"
 HOSTS = "10.0.0.1 cvmrepo.s3.cern.ch\n"

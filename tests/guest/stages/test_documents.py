@@ -11,8 +11,11 @@ import pytest
 
 from tests.rigs import cloudinit
 from tests.unit.test_context import AWKWARD, CLOUDCE, wrapper
+from tfce.config.capabilities import NOVA as OPENSTACK
+from tfce.config.capabilities import Limit
+from tfce.config.clouds.ec2 import USER_DATA as EC2
 from tfce.config.data import data_path
-from tfce.userdata.document import EC2, OPENSTACK, Limit, Recipe, preview, render
+from tfce.userdata.document import Recipe, preview, render
 
 PREPARED = data_path("templates") / "prepared-image.yaml"
 KEY = "0A1B2C3D"

@@ -9,7 +9,8 @@ import pytest
 
 from tests.guest.stages.test_boot import KEY, PREPARED
 from tests.rigs import cloudinit
-from tfce.userdata.document import OPENSTACK, Recipe, render
+from tfce.config.capabilities import NOVA as OPENSTACK
+from tfce.userdata.document import Recipe, render
 
 # Stands for DIRAC's pilot: a folder of its own with any name, in which a JobAgent works and looks for its file.
 OBEYS = b"""#!/bin/bash

@@ -12,7 +12,8 @@ from tests.claims import every
 from tests.guest.stages.test_boot import KEY, PREPARED, PROXY, facts
 from tests.rigs import cloudinit
 from tests.rigs.cloudinit import METADATA
-from tfce.userdata.document import OPENSTACK, Recipe, render
+from tfce.config.capabilities import NOVA as OPENSTACK
+from tfce.userdata.document import Recipe, render
 
 NFT, IPTABLES = "usr/sbin/nft", ("usr/sbin/iptables", "usr/sbin/ip6tables")
 

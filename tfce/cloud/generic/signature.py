@@ -31,7 +31,6 @@ _GOOGLE = "gce"  # cloud-init finds it under this key of the instance's metadata
 _METADATA = ("ex_metadata",)
 _WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE uses for all drivers
 _BULK = ("ex_maxcount", "ex_max_vms_count")
-OWN = ("ec2", "openstack")  # served by tfce's own code, with tags and a bounded list
 _SUPPLIED = {"self", "name", "size", "image"}
 
 

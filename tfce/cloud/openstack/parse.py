@@ -11,12 +11,12 @@ from typing import Any
 from tfce.cloud import records
 from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.records import OddError
-from tfce.config.capabilities import capabilities_of
+from tfce.config.clouds.openstack import OpenStack
 from tfce.model.made import Made
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 
-COLON = capabilities_of("OPENSTACK").colon  # what the name of a tag has for ":"
+COLON = OpenStack.capabilities.colon  # what the name of a tag has for ":"
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
 # polls as running: such a VM may go on, and only its lifetime ends it.
 STATES = {

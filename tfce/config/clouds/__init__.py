@@ -1,0 +1,23 @@
+"""What each kind of cloud declares of itself: one module for each that tfce has code of its own for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tfce.config.clouds import others
+from tfce.config.clouds.ec2 import Ec2
+from tfce.config.clouds.kind import Kind
+from tfce.config.clouds.openstack import OpenStack
+
+__all__ = ["TYPES", "Kind", "kind_of"]
+
+_OWN: tuple[Kind, ...] = (OpenStack(), Ec2())
+# The CloudTypes that tfce has code of its own for.
+TYPES: Mapping[str, Kind] = {name: kind for kind in _OWN for name in kind.types}
+_NAMED: Mapping[str, Kind] = {**others.KINDS, **{kind.name: kind for kind in _OWN}}
+_ANY = Kind()
+
+
+def kind_of(cloud: str) -> Kind:
+    """The rules of the cloud of this name (``Endpoint.cloud``)."""
+    return _NAMED.get(cloud, _ANY)

@@ -1,0 +1,52 @@
+"""What a kind of cloud declares of itself before one is asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from tfce.config.capabilities import Capabilities
+from tfce.model.errors import Fault
+
+
+class Kind:
+    """The rules of a cloud: which CloudTypes name it, and how the driver options say where its API is.
+
+    ``name``: ``Endpoint.cloud`` of all its queues; ``types``: the CloudTypes, in upper case. The rules here are
+    those of a cloud without any of its own: its options say ``host``, ``port``, ``secure`` and ``path``.
+    """
+
+    name = ""
+    types: tuple[str, ...] = ()
+    capabilities = Capabilities()
+
+    def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+        """The region that a CloudType and the driver options name, and what is wrong with them."""
+        return None, []
+
+    def url(self, driver: Mapping[str, Any]) -> str | None:
+        """The API's URL where the driver options name one, else None for the cloud's public endpoint."""
+        host = driver.get("host")
+        if not host:
+            return None
+        scheme = "https" if driver.get("secure", True) else "http"
+        port = f":{driver['port']}" if "port" in driver else ""
+        return f"{scheme}://{host}{port}{driver.get('path', '')}".rstrip("/")
+
+    def entry(self, driver: Mapping[str, Any]) -> str:
+        """The cloud of clouds.yaml that has the login, "" where another file has it."""
+        return ""
+
+    def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+        """The driver options, completed by a region and an API's URL where they say nothing of it."""
+        options = {**({"region": region} if region else {}), **driver}
+        if url and not options.get("host"):
+            parts = urlsplit(url)
+            options |= {
+                "host": parts.netloc if "@" in parts.netloc else parts.hostname or "",
+                "secure": str(parts.scheme == "https"),
+            }
+            options |= {"port": str(parts.port)} if parts.port else {}
+            options |= {"path": parts.path} if parts.path else {}
+        return options

@@ -1,0 +1,38 @@
+"""OpenStack: its API is found through keystone, its login may be in clouds.yaml. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfce.config import openstack_logins
+from tfce.config.capabilities import NOVA, Capabilities
+from tfce.config.clouds.kind import Kind
+from tfce.model.errors import Fault
+
+NAME = "OPENSTACK"
+
+
+class OpenStack(Kind):
+    """The rules of OpenStack."""
+
+    name = NAME
+    types = (NAME,)
+    capabilities = Capabilities(NOVA, batches=True, native="openstack", colon="_")
+
+    def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+        """The region of Driver_ex_force_service_region, and what is wrong with the login's options."""
+        return driver.get("ex_force_service_region"), openstack_logins.faults(driver)
+
+    def url(self, driver: Mapping[str, Any]) -> str | None:
+        """Keystone's."""
+        return openstack_logins.auth_url(driver)
+
+    def entry(self, driver: Mapping[str, Any]) -> str:
+        """The cloud of clouds.yaml that has the login, "" where another file has it."""
+        return str(driver.get("cloud") or "")
+
+    def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+        """The driver options, completed by a region and keystone's URL where they say nothing of it."""
+        extra = {"ex_force_service_region": region, "ex_force_auth_url": url}
+        return {**{name: value for name, value in extra.items() if value}, **driver}
