@@ -8,9 +8,10 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -24,6 +25,7 @@ from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
+from tfce.terraform.bulk import Bulk
 from tfce.terraform.pins import digest
 from tfce.terraform.providers import MIRROR_VARIABLE
 from tfce.terraform.runner import Terraform
@@ -367,6 +369,26 @@ def test_events_become_progress_and_a_closed_terminal_does_not_matter(rig: Rig) 
 
     assert rig.terraform.apply([A, B], progress).failed == {B: Reason(Kind.UNCLASSIFIED, "late")}
     assert heard == [f"{A}: start", f"{A}: complete"]
+
+
+def test_what_happens_to_the_one_resource_is_said_of_each_pilot(rig: Rig, make_queue: MakeQueue) -> None:
+    """Also where an address holds what lines for people are made of."""
+    options = rig.workspace.queue.values()
+    same = {name: str(options[name]) for name in ("Workspace_Root", "Terraform_Binary", "Terraform_Mirror")}
+    workspace = Workspace(make_queue(**same))
+
+    def clone() -> NoReturn:
+        raise AssertionError("no cloud is asked")
+
+    bulk = Bulk(workspace, Credentials("k", "s"), rig.said.append, clone=clone, attach=lambda run: nullcontext({}))
+    steps = [('tfce_pilots.queue["a: b"]', "apply_start"), ("data.tfce_image.pilot", "apply_start")]
+    steps.append(("tfce_pilots.queue", "apply_errored"))
+    rig.answer(
+        apply={"out": "".join(event(what, hook={"resource": {"addr": address}}) for address, what in steps)}
+    )
+    heard: list[str] = []
+    bulk.apply([A, B], heard.append)
+    assert heard == [f"{A}: start", f"{B}: start", f"{A}: errored", f"{B}: errored"]
 
 
 def test_the_providers_requests_are_counted(rig: Rig) -> None:

@@ -23,7 +23,7 @@ from tfce.provider.attached import attached
 from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process
-from tfce.terraform.results import Applied, Plan
+from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runner import Terraform
 from tfce.terraform.runs import FLAG
 
@@ -79,9 +79,9 @@ class Bulk(Terraform):
     ) -> Applied:
         applied, run = Applied(), self._run_for(keys, fresh=fresh)
 
-        def each(text: str) -> None:  # what is said of the one resource is said of each pilot
-            for key in keys if text.startswith(self.module.resource) else ():
-                progress(f"{key}: {text.rpartition(': ')[2]}")
+        def each(step: Step) -> None:  # what is said of the one resource is said of each pilot
+            for key in keys if step.address.startswith(self.module.resource) else ():
+                progress(step.of(key))
 
         def on_line(line: str) -> None:
             self._take(line, applied, each, run.faults)

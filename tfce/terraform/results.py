@@ -29,6 +29,18 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Step:
+    """What Terraform says while it works: a resource's address, and "start", "complete" or "errored"."""
+
+    address: str
+    event: str
+
+    def of(self, who: str) -> str:
+        """The line for people, about ``who``."""
+        return f"{who}: {self.event}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Terraform's plan as an operator reads it, and whether there is anything to do."""
 

@@ -15,7 +15,7 @@ from tfce.terraform import process
 from tfce.terraform.calls import count_calls
 from tfce.terraform.modules import option_of
 from tfce.terraform.preparation import ADOPTION, Prepared
-from tfce.terraform.results import Applied, Plan
+from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runs import FLAG
 from tfce.terraform.variables import to_hcl
 
@@ -52,8 +52,11 @@ class Terraform(Prepared):
         before, so that no VM of theirs is searched for."""
         applied = Applied()
 
+        def each(step: Step) -> None:
+            progress(step.of(self.module.key(step.address) or step.address))
+
         def on_line(line: str) -> None:
-            self._take(line, applied, progress)
+            self._take(line, applied, each)
 
         ended = self._apply(keys, on_line=on_line, count=True)
         applied.calls = count_calls(ended.err.splitlines())
@@ -84,9 +87,9 @@ class Terraform(Prepared):
         )
 
     def _take(
-        self, line: str, applied: Applied, progress: Callable[[str], None], known: Collection[str] = ()
+        self, line: str, applied: Applied, heard: Callable[[Step], None], known: Collection[str] = ()
     ) -> None:
-        """One line of an apply. ``known``: summaries of diagnostics that say nothing new."""
+        """One line of an apply. ``heard`` hears of its steps; ``known``: diagnostics that say nothing new."""
         try:
             event = json.loads(line)
         except ValueError:
@@ -107,7 +110,7 @@ class Terraform(Prepared):
         elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
             address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
             with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
-                progress(f"{self.module.key(address) or address}: {event['type'].partition('_')[2]}")
+                heard(Step(address, event["type"].removeprefix("apply_")))
 
     def _look_up(self, diagnostic: Mapping[str, Any], applied: Applied) -> None:
         """Say what an error is about that came of looking a name up."""
