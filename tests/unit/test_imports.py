@@ -48,7 +48,13 @@ PURE = tuple(
         "openstack_logins",
         "options",
         "readers",
-        "settings",
+        "settings/__init__",
+        "settings/cloud",
+        "settings/limits",
+        "settings/review",
+        "settings/terraform",
+        "settings/userdata",
+        "settings/workspace",
     )
 )
 # What may be imported where; the rest of the world nowhere.

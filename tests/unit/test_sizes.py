@@ -11,8 +11,6 @@ import tfce
 SOURCES = Path(tfce.__file__).parent
 MODULE, CLASS, FUNCTION = 300, 200, 40
 ARGUED = {
-    "config/settings.py": "a declaration for each option: docstring and reference are made from it",
-    "provider/resources.py": "Terraform's schema, whose descriptions are the reference page",
     "Resources/Computing/TerraformComputingElement.py": "half of it is the docstring that DIRAC's site shows",
     "Resources/Computing/TerraformComputingElement.py TerraformComputingElement": "it is DIRAC's interface",
     "cloud/http.py bounded": "libcloud takes a class, so what a connection keeps is bound by a closure around one",

@@ -1,11 +1,10 @@
-"""The provider, its resource ``tfce_pilots`` and its data sources, in the framework's terms."""
+"""The provider and its resource ``tfce_pilots``, in the framework's terms."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
 from tfce.model.errors import CloudError, ConfigError
-from tfce.model.images import NAMED
+from tfce.provider.data_sources import Flavor, Image, Network, SecurityGroup
 from tfce.provider.run import Run
 
 if TYPE_CHECKING:  # Terraform starts the program for its schemas, too: what asks a cloud is imported when it does
@@ -270,80 +269,3 @@ def shape_of(state: State) -> Shape:
         tags=_given(state, "tags", {}),
         options=_given(state, "options", {}),
     )
-
-
-class _Named(DataSource):  # type: ignore[misc]
-    """Something of the cloud's, looked up by its exact name."""
-
-    kind = ""
-
-    def __init__(self, provider: TfceProvider) -> None:
-        self._provider = provider
-
-    @classmethod
-    def get_name(cls) -> str:
-        return cls.kind
-
-    @classmethod
-    def get_schema(cls) -> Schema:
-        words = cls.kind.replace("_", " ")
-        return Schema(
-            [
-                Attribute("name", String(), f"The exact name of the {words}.", required=True),
-                Attribute("owners", List(String()), "Who may have published it (EC2 images).", optional=True),
-                Attribute("id", String(), f"The id of the {words}.", computed=True),
-            ],
-            version=1,
-        )
-
-    def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
-        return cloud.find(self.kind, name, owners)
-
-    def read(self, ctx: Any, config: State) -> State | None:
-        words, name = self.kind.replace("_", " "), config["name"]
-        try:
-            with self._provider.cloud() as cloud:
-                ids = self._ids(ctx, cloud, name, tuple(config["owners"] or ()))
-        except (CloudError, ConfigError) as error:
-            ctx.diagnostics.add_error(f"The {words} {name} cannot be looked up", error.message)
-            return None
-        if len(ids) == 1:
-            return {**config, "id": ids[0]}
-        if ids:
-            text = f"{len(ids)} are called {name}: {', '.join(sorted(ids))}. Give an id instead."
-            ctx.diagnostics.add_error(f"The name of the {words} is not unique", text)
-        else:
-            ctx.diagnostics.add_error(f"There is no {words} called {name}", "Names are exact; or give an id.")
-        return None
-
-
-class Image(_Named):
-    """``tfce_image``."""
-
-    kind = "image"
-
-    def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
-        """An image that its owner gives up can be had, for now."""
-        found = cloud.images(f"{NAMED}{name}", owners)
-        for trouble in filter(None, (image.trouble(datetime.now(UTC)) for image in found)):
-            self._provider.run.warnings.add(trouble)
-            ctx.diagnostics.add_warning(f"The image {name} is about to go", trouble)
-        return [image.id for image in found]
-
-
-class Flavor(_Named):
-    """``tfce_flavor``."""
-
-    kind = "flavor"
-
-
-class Network(_Named):
-    """``tfce_network``."""
-
-    kind = "network"
-
-
-class SecurityGroup(_Named):
-    """``tfce_security_group``."""
-
-    kind = "security_group"

@@ -15,8 +15,8 @@ from typing import Any
 from tfce.config import options
 from tfce.config.declared import declared
 from tfce.config.options import Queue
-from tfce.config.settings import TerraformOptions, UserData, VmShape
 from tfce.config.readers import Spot
+from tfce.config.settings import TerraformOptions, UserData, VmShape
 from tfce.model.errors import TfceError
 from tfce.model.proxy import ProxyRule
 from tfce.model.redact import redacted
