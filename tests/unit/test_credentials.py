@@ -99,8 +99,9 @@ def test_a_file_that_is_no_text(make_queue: MakeQueue, auth: Path) -> None:
 
 def test_a_file_that_is_missing_or_a_folder(make_queue: MakeQueue, auth: Path) -> None:
     auth.unlink()
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read") as caught:
         load(make_queue())
+    assert redacted(caught.value.message) == caught.value.message, "the cure looks like a secret"
     auth.mkdir(0o700)
     with pytest.raises(ConfigError, match="cannot be read"):
         load(make_queue())

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tfce.cli.parser import parser
+from tfce.config.settings import OPTIONS
 
 CLONE = Path(__file__).resolve().parents[2]
 PAGES = sorted([*CLONE.glob("*.md"), *CLONE.glob("docs/**/*.md"), *CLONE.glob("*/README.md")])
@@ -46,6 +51,53 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
         assert f"def {name}(" in (CLONE / file).read_text(), f"{page.name} names {file}::{name}"
 
 
+_CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+_CALL = re.compile(r"(?<![\w./'-])(?<!module )(?<!from )tfce +([a-z]+)([^`\n#|&>]*)")
+_HISTORY = ("CHANGELOG.md", "readers.md")  # they speak of what was, too
+TYPED = [page for page in PAGES if page.name not in _HISTORY and _CALL.search(page.read_text())]
+
+
+def calls(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """The commands of tfce's that a page shows as code, and their long options."""
+    for code in _CODE.findall(page.read_text()):
+        for command, rest in _CALL.findall(code):
+            yield command, re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest)
+
+
+@pytest.mark.parametrize("page", TYPED, ids=lambda page: page.stem)
+def test_every_command_and_option_that_is_shown_exists(page: Path) -> None:
+    groups = next(one for one in parser()._actions if isinstance(one, argparse._SubParsersAction))
+    for command, options in calls(page):
+        assert command in groups.choices, f"{page.name}: tfce {command}"
+        known = groups.choices[command]._option_string_actions
+        assert not set(options) - set(known), f"{page.name}: tfce {command} {' '.join(options)}"
+
+
+_TARGET = re.compile(r"(?<![\w-])make ([a-z][a-z-]*)")
+
+
+def test_every_target_of_make_that_is_shown_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (CLONE / "Makefile").read_text(), re.MULTILINE))
+    shown = {
+        (page.name, name)
+        for page in PAGES
+        for code in _CODE.findall(page.read_text())
+        for name in _TARGET.findall(code)
+    }
+    assert len(shown) >= 10 and not {one for one in shown if one[1] not in targets}
+
+
+def test_every_option_of_a_queue_that_is_shown_exists() -> None:
+    known = {option.name for option in OPTIONS}
+    shown = {
+        (page.name, name)
+        for page in PAGES
+        if page.name not in _HISTORY
+        for name in re.findall(r"\b(?:Terraform|Workspace|Context|Instance)_[A-Z]\w*", page.read_text())
+    }
+    assert len(shown) >= 40 and not {one for one in shown if one[1] not in known}
+
+
 def test_the_readme_is_short() -> None:
     assert len((CLONE / "README.md").read_text().splitlines()) <= 120
 
@@ -53,3 +105,4 @@ def test_the_readme_is_short() -> None:
 def test_the_rules_are_about_something() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert len(_LINK.findall(text)) > 50 and len(_TEST.findall(text)) > 30
+    assert sum(len(list(calls(page))) for page in TYPED) > 100

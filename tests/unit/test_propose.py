@@ -161,6 +161,29 @@ def test_a_pull_request_says_what_changes_without_any_login(tfce: Shell, cfg: Pa
     assert not (cfg.parent / "root").exists()
 
 
+@pytest.mark.parametrize("fault", ["option", "clone", "conftest", "queue"])
+def test_what_cannot_be_judged_does_not_look_like_a_change(
+    tfce: Shell, cfg: Path, clone: Repository, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A pipeline takes 2 for "new pilots change", and goes on."""
+    place = str(clone.place)
+    monkeypatch.setenv("PATH", os.environ["PATH"].replace(str(Path.home()), "/none"))
+    file = clone.place / FOLDER / VARIABLES
+    file.write_text(file.read_text().replace("t3.micro", "m5.large"))
+    line = ["plan", NAME, "--pull-request", "--clone", place, "--base", "main"]
+    if fault == "option":
+        ask(cfg, "Terraform_Parallelism = many")
+    elif fault == "clone":
+        line[4] = "/none"
+    elif fault == "queue":
+        line[1] = "cloud.example.org/short"
+    else:
+        line += ["--policy", place]
+    code, out, err = tfce(*line)
+    assert (code, out) == (1, "") and err.startswith("tfce: ")
+    assert {"option": "many", "clone": "/none", "conftest": "not judged", "queue": NAME}[fault] in err
+
+
 def test_what_a_pull_request_quotes_is_text(cfg: Path) -> None:
     queue = load_queue(cfg, NAME)
     texts = shape.texts(queue)

@@ -65,7 +65,7 @@ def _queues(options: argparse.Namespace) -> list[Queue]:
 
 def plan(options: argparse.Namespace) -> int:
     if options.pull_request:
-        return pulling.pull_request(_queue(options), options)
+        return pulling.pull_request(lambda: _queue(options), options)
     from tfce.cli import planning
 
     return planning.plan(_queue(options), refresh=not options.no_refresh, as_json=options.json)

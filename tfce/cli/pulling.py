@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tfce.cli import edge
@@ -37,8 +38,21 @@ def arguments(plan: argparse.ArgumentParser) -> None:
     more.add_argument("--policy", type=Path, metavar="DIR", help="ask conftest, with the rules in this folder")
 
 
-def pull_request(queue: Queue, options: argparse.Namespace) -> int:
-    """0: nothing changes; 1: it is no shape, or the policy refuses it; 2: new pilots change."""
+def pull_request(load: Callable[[], Queue], options: argparse.Namespace) -> int:
+    """0: nothing changes; 2: new pilots change; 1: it is no shape, the policy refuses it, or a wrong option or a
+    missing program kept it from being judged, which must not look like a change."""
+    try:
+        return _compared(load(), options)
+    except TfceError as error:
+        if error.exit_code != _CHANGES:
+            raise
+        edge.say(error.message)
+        return _REFUSED
+
+
+def _compared(queue: Queue, options: argparse.Namespace) -> int:
+    if options.policy:
+        policy.conftest(options.policy)  # a missing one is said before Terraform plans
     clone, approved = Clone.at(options.clone), queue.review.approved
     base = clone.base(options.base, approved.ref if approved else "")
     place = f"{propose.below(queue)}{propose.folder(queue)}"

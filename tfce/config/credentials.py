@@ -25,7 +25,8 @@ _INHERITED = re.compile(
 
 _SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
-_EXAMPLE = "an ini file with the lines `[DEFAULT]`, `key = ...`, `secret = ...`"
+# Not as "secret = ...": it would be taken for one, and masked.
+_EXAMPLE = "an ini file: below `[DEFAULT]` a line `name = value` for `key`, and one for `secret`"
 
 PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
 

@@ -31,12 +31,18 @@ class Verdict:
     passed: int = 0
 
 
-def judge(rules: Path, documents: Sequence[Path]) -> Verdict:
-    """Ask conftest about ``documents``; ``rules``: the folder with the policy, and with ``data`` for it."""
+def conftest(rules: Path) -> str:
+    """The program that judges by ``rules``. Raises ``ConfigError`` where there is none."""
     program = shutil.which("conftest")
     if program is None:
         problem = "needs the program conftest, which is not on the PATH: the policy was not judged"
         raise ConfigError("--policy", str(rules), problem, "install it, see https://www.conftest.dev")
+    return program
+
+
+def judge(rules: Path, documents: Sequence[Path]) -> Verdict:
+    """Ask conftest about ``documents``; ``rules``: the folder with the policy, and with ``data`` for it."""
+    program = conftest(rules)
     data = ["--data", str(rules / "data")] if (rules / "data").is_dir() else []
     line = [program, "test", "--output", "json", "--policy", str(rules), *data, *map(str, documents)]
     ended = process.run(line, folder=Path.cwd(), environment=base_environment(), timeout=_PATIENCE)

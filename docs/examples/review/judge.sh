@@ -10,8 +10,9 @@ git archive "$1" -- site.cfg policy | tar -x -C "$base"
 export TFCE_CONFIG=$base/site.cfg
 policy=()
 if [ -n "${REQUIRE_POLICY:-}" ] || command -v conftest > /dev/null; then policy=(--policy "$base/policy"); fi
+queues=$(tfce queues) # not in the loop's own line, which would go on without any
 failed=0
-for queue in $(tfce queues); do
+for queue in $queues; do
   code=0
   tfce plan "$queue" --pull-request --base "$1" --show-json plan.json "${policy[@]}" || code=$?
   case $code in

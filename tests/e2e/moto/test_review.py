@@ -92,12 +92,13 @@ def example(tmp_path: Path) -> Repository:
     return made
 
 
-def judge(example: Repository, tmp_path: Path) -> tuple[int, str]:
+def judge(example: Repository, tmp_path: Path, conftest: bool = True) -> tuple[int, str]:
     """What the example's pipeline says of the work tree, with another evaluator of Rego in conftest's place."""
     tools = tmp_path / "tools"
     tools.mkdir(exist_ok=True)
     text = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.rigs.rego "$@"\n'
-    (tools / "conftest").write_text(text)
+    if conftest:
+        (tools / "conftest").write_text(text)
     (tools / "tfce").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tfce.cli "$@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
@@ -126,6 +127,20 @@ def test_the_example_judges_a_pull_request(example: Repository, tmp_path: Path) 
     plan = json.loads((example.place / "plan.json").read_text())
     (pilots,) = [one for one in plan["planned_values"]["root_module"]["resources"] if one["type"] == "tfce_pilots"]
     assert plan["variables"]["flavor"]["value"] == "name:m5.24xlarge" and pilots["values"]["flavor"]
+
+
+def test_the_example_passes_nothing_that_it_could_not_judge(example: Repository, tmp_path: Path) -> None:
+    file = example.place / "shape" / NAME / VARIABLES
+    good = file.read_text()
+    file.write_text(good.replace("name:t3.medium", "name:m5.4xlarge"))
+    code, said = judge(example, tmp_path, conftest=False)
+    assert code == 1 and "the policy was not judged" in said
+    broken = (example.place / "site.cfg").read_text().replace("CEType", "Terraform_X = 1\n    CEType", 1)
+    example.merge({"site.cfg": broken}, ".")
+    code, said = judge(example, tmp_path)
+    assert code == 1 and "Terraform_X" in said
+    example.merge({"site.cfg": ""}, ".")
+    assert judge(example, tmp_path)[0] != 0
 
 
 def test_the_policy_knows_the_alternatives_and_the_publishers() -> None:
