@@ -14,6 +14,6 @@ def test_the_docstring_has_every_option_as_it_is() -> None:
 
 def test_the_docstring_has_no_option_that_is_none() -> None:
     named = re.findall(
-        r"^((?:Cloud|Instance|Context|Terraform|Workspace|Max|max)\w+):$", reference.docstring(), re.M
+        r"^((?:Cloud|Instance|Context|Terraform|Workspace|Max|max|Number)\w+):$", reference.docstring(), re.M
     )
     assert named == [option.name for option in OPTIONS]

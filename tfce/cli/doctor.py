@@ -98,9 +98,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
         fault = error.faults[0]
         return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
     except TfceError as error:
-        return Check(
-            name, False, error.problem, error.cure or "the manual's page `Why does it not work?` may know it"
-        )
+        return Check(name, False, error.problem, error.cure or "look it up in docs/how-to/troubleshooting.md")
 
 
 def _credentials(queue: Queue) -> str:

@@ -1,4 +1,4 @@
-"""``tfce render``: what reviewers see, and what a VM would get."""
+"""``tfce render``: writes what reviewers see, and shows what a VM would get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever libcloud raises, made an error of ours: what was asked, what happened, no secret, clean text."""
+"""Turns what libcloud raises into our own error: what was asked, what happened, no secret, clean text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of a cloud get the reason that its own code tells."""
+"""Gives a cloud's error the reason that its code stands for."""
 
 from __future__ import annotations
 

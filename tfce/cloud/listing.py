@@ -1,4 +1,4 @@
-"""A cloud's list of VMs: how far it can be trusted, and where it has to end."""
+"""Reads a cloud's list of VMs page by page: checks each page, and stops where a list must end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cloud's list as the model takes it, and what is asked beside it by id."""
+"""Looks at a cloud: its list of VMs in the model's terms, and VMs that are asked for by id."""
 
 from __future__ import annotations
 

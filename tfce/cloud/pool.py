@@ -1,4 +1,4 @@
-"""Jobs that several workers share out among themselves."""
+"""Shares jobs out to several workers."""
 
 from __future__ import annotations
 

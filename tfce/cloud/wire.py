@@ -1,4 +1,4 @@
-"""The boundary as a session has it: its limits, its login's budget, and what the cloud says besides."""
+"""What all connections of a session share: its limits, its login's budget of repeats, and the cloud's clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may have written what tfce runs and believes: root and the running user, nobody else.
+"""Trusts only what root or the running user wrote: programs that tfce runs, files that it believes.
 
 Each part of a path is opened from the folder before it, links are read and never followed blindly, and each is
 judged through its descriptor. Where every folder on the way is in trusted hands, nobody else can put another

@@ -1,4 +1,4 @@
-"""Where what counts, what was approved, what the options ask and what runs say different things.
+"""Finds drift: compares the options, the approved shape, Terraform's variables and the VMs that run.
 
 Asks for one list, and looks up names where the cloud calls a thing otherwise than the options. Takes no lock,
 writes nothing.

@@ -1,5 +1,5 @@
-"""Doing what a policy decided: on the disk first, then in the cloud, then in Terraform's state, then on the
-disk."""
+"""Does what a policy decided: writes the intent, asks the cloud, changes Terraform's state, writes what came
+of it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Services shared by all verbs of a queue: its workspace, Terraform, cloud and clock, and one way to look at it
-all."""
+"""What all verbs of a queue share: its workspace, Terraform, cloud and clock, and the one look at them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the provider sees of its pilots: their cases, as ``reconcile`` has them, and what a refresh says."""
+"""Refreshes the provider's pilots: judges them by ``reconcile``, and says what is odd."""
 
 from __future__ import annotations
 

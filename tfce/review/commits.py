@@ -1,5 +1,5 @@
-"""Commits in a person's own clone, made of objects alone: no hook and no filter runs, and nothing but the named
-files is in them, whatever else the clone's index or work tree holds."""
+"""Commits to a person's own clone by objects alone: runs no hook and no filter, and takes the named files only,
+whatever else the clone's index or work tree holds."""
 
 from __future__ import annotations
 

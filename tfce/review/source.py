@@ -1,4 +1,4 @@
-"""Where what was merged comes from: fetched not oftener than is due, and read as texts."""
+"""Fetches what was merged, no more often than is due, and reads it as text."""
 
 from __future__ import annotations
 

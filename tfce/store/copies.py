@@ -1,4 +1,4 @@
-"""What reviewers see of a queue, in a folder that a site may keep in git: shape and scale, apart."""
+"""Writes the reviewers' copies of a queue, shape and scale apart, into a folder that a site may keep in git."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing files that a crash must not tear and others must not read."""
+"""Reads and writes files that no crash tears and nobody else reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The installation's name, which the VMs of all its queues bear: made once, and never anew in silence."""
+"""The installation's name, which all its VMs carry: tfce makes it once, and never makes another without a word."""
 
 from __future__ import annotations
 

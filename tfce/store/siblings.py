@@ -1,4 +1,4 @@
-"""The other queues of a CE on this host, as far as what they use is concerned."""
+"""Reads what the other queues of a CE on this host use."""
 
 from __future__ import annotations
 

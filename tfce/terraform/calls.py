@@ -1,4 +1,4 @@
-"""Counting the API calls that a ready-made provider makes, from its own request log."""
+"""Counts the API calls of a ready-made provider, from its own request log."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Reading variables that somebody else wrote: literals only. No expression, no block, nothing that Terraform would
-evaluate gets through. Pure."""
+"""Reads variables that somebody else wrote: literals only. Refuses expressions, blocks and all else that Terraform
+would evaluate. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Terraform at a time in a workspace: the file that each of them holds, also one whose tfce was killed."""
+"""Lets one Terraform at a time into a workspace: each holds a lock file, also after its tfce was killed."""
 
 from __future__ import annotations
 

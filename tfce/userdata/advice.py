@@ -1,4 +1,4 @@
-"""What to do when user data is too large: which option, and what is left then."""
+"""Says what to do about user data that is too large: which option to change, and how large it is then."""
 
 from __future__ import annotations
 

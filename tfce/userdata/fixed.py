@@ -1,4 +1,4 @@
-"""A template as one value: what it says with all its pieces, so that it can be compared and kept."""
+"""A template with all its pieces as one value, to compare and to keep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packing a cloud-config document into the user data a cloud will take."""
+"""Packs a cloud-config document into user data that the cloud takes."""
 
 from __future__ import annotations
 

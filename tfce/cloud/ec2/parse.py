@@ -1,4 +1,4 @@
-"""What one instance in an EC2 answer is, each field checked."""
+"""Reads one instance of an EC2 answer, and checks each field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one server in an answer of nova's is, each field checked."""
+"""Reads one server of nova's answer, and checks each field."""
 
 from __future__ import annotations
 
