@@ -62,6 +62,9 @@ _TAIL = """
 it asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
 create call that have no default: `location` is `Terraform_AvailabilityZone`; others, as far as they are texts, an
 own root module gives in `options` of `tfce_pilots`.
+
+A cloud whose answers tell no time (no `Date`) gets no VM removed for its age: the VM itself ends after
+`Context_MaxLifetime`.
 """
 
 
