@@ -64,7 +64,7 @@ OUTSIDERS = {
     "libcloud": "cloud/",
     "requests": "cloud/",
     "urllib3": "cloud/http.py",
-    "jinja2": "terraform/variables.py",
+    "jinja2": ("terraform/variables.py", "cli/reporting.py"),
     "hcl": "terraform/variables.py",
     "filelock": "store/locks.py",
     "prometheus_client": "pilots/exposition.py",

@@ -108,3 +108,44 @@ def test_all_queues_are_a_table_for_people(cfg: Path, capsys: pytest.CaptureFixt
 def test_a_configuration_that_cannot_be_read_is_two(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cfg.write_text("CEs {")
     assert main(["status"]) == 2 and "is no DIRAC CFG" in capsys.readouterr().err
+
+
+# -- the report --------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_one_file_of_all_queues_or_of_one(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    queues(cfg, long="", odd="MaxTotalJobs = many")
+    path = cfg.parent / "week.html"
+    assert main(["report", "-o", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: 2 queues, 2 need you\n"
+    text = path.read_text()
+    assert (
+        "MaxTotalJobs = many" in text and "cloud.example.org/long" in text and path.stat().st_mode & 0o777 == 0o644
+    )
+    assert "hush" not in text and [one.name for one in cfg.parent.glob("*week*")] == ["week.html"]
+    assert main(["report", "cloud.example.org/odd", "--days", "30", "-o", str(path)]) == 0
+    text = path.read_text()
+    assert "30 days up to" in text and "cloud.example.org/long" not in text
+
+
+def test_a_report_goes_into_a_file_only(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for place, words in ((cfg.parent, "is no file"), (cfg.parent / "none" / "a.html", "there is no folder")):
+        assert main(["report", "-o", str(place)]) == 2
+        assert words in capsys.readouterr().err
+    assert cfg.parent.is_dir() and cfg.exists()
+    link = cfg.parent / "latest.html"
+    link.symlink_to(cfg.parent / "real.html")
+    assert main(["report", NAME, "-o", str(link)]) == 0
+    assert link.is_symlink() and (cfg.parent / "real.html").is_file()
+
+
+def test_a_report_of_a_queue_that_is_not_there_or_of_no_days_is_refused(
+    cfg: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = cfg.parent / "a.html"
+    assert main(["report", "cloud.example.org/none", "-o", str(path)]) == 2
+    for days in ("0", "x", "-1", "367"):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", f"--days={days}", "-o", str(path)])
+        assert ended.value.code == 2 and "from 1 to 366" in capsys.readouterr().err
+    assert not path.exists()

@@ -13,7 +13,19 @@ from pathlib import Path
 
 from tfce.app import Parts, assemble
 from tfce.cli import account as accounts
-from tfce.cli import drifting, edge, measure, operators, overview, pulling, rendering, reviewing, show, tables
+from tfce.cli import (
+    drifting,
+    edge,
+    measure,
+    operators,
+    overview,
+    pulling,
+    rendering,
+    reporting,
+    reviewing,
+    show,
+    tables,
+)
 from tfce.config.cfg import load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -170,6 +182,10 @@ def history(options: argparse.Namespace) -> int:
 
 def account(options: argparse.Namespace) -> int:
     return accounts.account(options, _config(options))
+
+
+def report(options: argparse.Namespace) -> int:
+    return reporting.write(options, _config(options))
 
 
 def audit(options: argparse.Namespace) -> int:

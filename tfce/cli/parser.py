@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from tfce.cli import account, commands, completion, measure, operators, pulling, reviewing, times
+from tfce.cli import account, commands, completion, measure, operators, pulling, reporting, reviewing, times
 from tfce.cli.versions import Version
 from tfce.pilots.consoles import LINES
 
@@ -135,6 +135,10 @@ def _of_records(groups: Any) -> None:
     history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help="of this pilot only")
     used = _command(groups, commands.account, "add up what pilots used: hours, cores, money", queue="none")
     account.arguments(used)
+    report = _command(
+        groups, commands.report, "write a page: what is wrong, and what happened, with figures", queue="maybe"
+    )
+    reporting.arguments(report)
     text = "compare record, Terraform state and cloud"
     audit = _command(groups, commands.audit, text, json=True, queue="maybe")
     audit.add_argument("--all", action="store_true", help="all queues in the configuration")

@@ -73,6 +73,7 @@ VERBS = {
     "plan": [],
     "history": [],
     "account": [],
+    "report": ["-o", "{folder}/root/report.html"],
     "why": [],
     "drain": ["--json"],
     "repair": [],

@@ -1,0 +1,153 @@
+"""``tfce report``: what happened and what is wrong, as one page for a browser that needs nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tfce import __version__
+from tfce.app import assemble
+from tfce.cli import plots, show
+from tfce.config.cfg import load_queue, load_queues
+from tfce.config.options import Queue
+from tfce.model.account import By, lines
+from tfce.model.errors import ConfigError, TfceError
+from tfce.model.grids import grids, shown
+from tfce.model.overview import Need
+from tfce.model.past import Past
+from tfce.model.redact import redacted
+from tfce.pilots import report
+from tfce.pilots.report import Chapter
+from tfce.store import files
+
+log = logging.getLogger("tfce")
+_TEMPLATE = "report.html.j2"
+_MODE = 0o644  # it holds no secret, and a web server may show it
+_AT_ONCE = 16  # queues that are looked at side by side
+_DAYS = 366
+
+
+def arguments(sub: argparse.ArgumentParser) -> None:
+    """The arguments of ``tfce report``."""
+    sub.add_argument(
+        "--days", type=_days, default=7, metavar="N", help="what happened in so many days (default 7)"
+    )
+    sub.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html", help="write the page there")
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _DAYS):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to {_DAYS}")
+    return int(text)
+
+
+def write(options: argparse.Namespace, config: Path) -> int:
+    """Write the page, of the queue that is named or of all."""
+    path = _target(options.output)
+    chapters = _chapters(config, options.queue, options.days)
+    files.write(path, page(chapters, datetime.now(UTC), options.days), _MODE, durable=False)
+    ill = sum(1 for one in chapters if one.line.need is Need.PERSON)
+    print(f"{path}: {len(chapters)} queues, {ill} need you")
+    return 0
+
+
+def _target(path: Path) -> Path:
+    """Where the page goes: through links, and never in place of what is no file."""
+    found = path.resolve()
+    if found.exists() and not found.is_file():
+        raise ConfigError("--output", str(path), "is no file", "name a file, such as report.html")
+    if not found.parent.is_dir():
+        raise ConfigError("--output", str(path), f"there is no folder {found.parent}", "make it, or name another")
+    return found
+
+
+def _chapters(config: Path, name: str | None, days: int) -> list[Chapter]:
+    queues = load_queues(config)
+    if name is not None and name not in queues:
+        load_queue(config, name)  # says what is wrong with it
+    chosen = {label: queue for label, queue in queues.items() if name in (None, label)}
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(lambda label: _chapter(label, chosen[label], days), chosen))
+    return sorted(found, key=lambda one: one.line.order)
+
+
+def _chapter(label: str, queue: Queue | ConfigError, days: int) -> Chapter:
+    now = datetime.now(UTC)
+    try:
+        if isinstance(queue, ConfigError):
+            raise queue
+        fleet = assemble(queue, log.debug, sharing=True).fleet
+        return report.chapter(fleet, fleet.announce(), now - timedelta(days=days), now)
+    except TfceError as error:
+        return report.failed(label, error, now)
+
+
+def page(chapters: Sequence[Chapter], now: datetime, days: int) -> str:
+    """The page's HTML. Whatever it shows is escaped, and made visible where it is no text."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    since = now - timedelta(days=days)
+    whole = sum((one.past for one in chapters), Past())
+    books = [one.book for one in chapters if one.book]
+    figures = grids(whole, [one.meters for one in chapters], books, since, now)
+    return environment.get_template(_TEMPLATE).render(
+        chapters=[(one, _row(one, since, now)) for one in chapters],
+        drawn=[(grid, plots.plot(grid)) for grid in figures],
+        heads=_HEADS,
+        now=now,
+        days=days,
+        shown=shown,
+        width=plots.WIDTH,
+        version=__version__,
+        needing=sum(1 for one in chapters if one.line.need is Need.PERSON),
+    )
+
+
+def _visible(value: Any) -> Any:
+    """Text without secrets, and without what a browser would obey or not show."""
+    if isinstance(value, int | float) or hasattr(value, "__html__"):
+        return value
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in redacted(str(value)))
+
+
+_HEADS = (
+    "Queue",
+    "State",
+    "Pilots now",
+    "At most",
+    "Started",
+    "Refused",
+    "Ended",
+    "VM hours",
+    "Last success",
+    "Swept",
+)
+
+
+def _row(one: Chapter, since: datetime, now: datetime) -> tuple[str, ...]:
+    """A queue in a row of the table; its name goes before it."""
+    sight, seen = one.line.sight, one.past.between(since, now)
+    books = [one.book] if one.book else []
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sight.pilots.items())
+    return (
+        one.line.need.value,
+        kinds or (f"{sight.wanted} in the record" if sight.wanted else "none"),
+        "-" if sight.total is None else str(sight.total),
+        *(str(len(facts)) for facts in (seen.made, seen.refused, seen.ends)),
+        shown(sum(used.seconds for used in lines(books, By.QUEUE, since, now, now)) / 3600),
+        show.ago(sight.succeeded, now),
+        show.ago(sight.swept, now),
+    )

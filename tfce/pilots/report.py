@@ -1,0 +1,63 @@
+"""What a report says of one queue: how it is, what may be the cause, and what became of its pilots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tfce.model.account import Book
+from tfce.model.errors import TfceError
+from tfce.model.metrics import Meters
+from tfce.model.overview import Line, Trouble
+from tfce.model.past import Past, past
+from tfce.model.record import Record
+from tfce.model.why import Finding, Subject
+from tfce.pilots import overview
+from tfce.pilots.accounting import book
+from tfce.pilots.fleet import Fleet
+
+_IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One queue. ``causes``: what is wrong, the worst first, each once."""
+
+    line: Line
+    causes: tuple[Trouble, ...]
+    past: Past = field(default_factory=Past)
+    meters: Meters = field(default_factory=Meters)
+    book: Book | None = None
+
+
+def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Chapter:
+    """What there is to say of a queue with this ``record``; also one whose cloud does not answer. Takes no lock
+    and writes nothing."""
+    workspace, line = fleet.workspace, fleet.glance(record)
+    try:
+        found = fleet.why()
+    except TfceError:
+        found = []  # the line says so
+    used = book(workspace, since, now, now)
+    lines = workspace.journal.entries() if workspace.exists else []
+    told = past(lines, record.pilots.values())
+    return Chapter(line, tuple(_causes(line, found)), told, workspace.meters.read(), used)
+
+
+def failed(label: str, error: TfceError, now: datetime) -> Chapter:
+    """A queue of which nothing can be known."""
+    line = overview.broken(label, error, now)
+    return Chapter(line, line.troubles)
+
+
+def _causes(line: Line, found: Iterable[Finding]) -> Iterator[Trouble]:
+    """Each once: what wants a person, what was found, what else is not as it should be. That nothing is wrong is
+    said only where nothing is."""
+    failed = "submit" in line.sight.errors  # a trouble says so already
+    known = {one.text: one for one in line.troubles}
+    news = [one for one in found if not (failed and one.subject is Subject.SUBMISSION)]
+    idle = [one for one in news if one.subject in _IDLE]
+    told = [known.get(one.text, Trouble(one.text, one.cure, person=False)) for one in news if one not in idle]
+    ordered = [*(one for one in line.troubles if one.person), *told, *line.troubles]
+    yield from dict.fromkeys(ordered or (Trouble(one.text, one.cure, person=False) for one in idle))
