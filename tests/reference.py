@@ -21,6 +21,7 @@ import tfce
 from tests.contract.edges import WRAPPER, FakeEdge
 from tfce.cli import edge
 from tfce.cli.main import main
+from tfce.cli.parser import parser
 from tfce.config.settings import OPTIONS
 from tfce.model.errors import TfceError
 from tfce.model.metrics import CATALOGUE
@@ -28,6 +29,7 @@ from tfce.provider import settings
 from tfce.provider.resources import TfceProvider
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
+MANUAL = PAGES.parent.parent / "man" / "tfce.1"
 _MADE = "<!-- made from the code by `python -m tests.reference --write` -->\n"
 
 
@@ -51,9 +53,13 @@ the CE; a queue's own override them. All faults are reported at once, each with 
 def commands() -> str:
     """What ``tfce --help`` and each command's ``--help`` say."""
     top = _help()
-    names = re.findall(r"^    ([a-z]+) ", top, re.MULTILINE)
-    parts = [f"## tfce {name}\n\n```text\n{_help(name)}```\n" for name in names]
+    parts = [f"## tfce {name}\n\n```text\n{_help(name)}```\n" for name in commanded()]
     return f"# Commands\n\n```text\n{top}```\n\n{exit_codes()}\n" + "\n".join(parts)
+
+
+def commanded() -> list[str]:
+    """The names of all commands."""
+    return re.findall(r"^    ([a-z]+) ", _help(), re.MULTILINE)
 
 
 _EXITS = {
@@ -306,6 +312,36 @@ def metrics() -> str:
     return f"{_METRICS}{_lines(rows)}"
 
 
+def manual() -> str:
+    """The man page: what the parser knows, and the exit codes."""
+    from argparse_manpage.manpage import Manpage
+
+    with mock.patch.dict(os.environ, {"COLUMNS": "80"}):
+        made = str(Manpage(parser(), format="single-commands-section"))
+    _, _, body = made.replace(".SH\nPOSITIONAL ARGUMENTS", ".SH COMMANDS").partition(".SH SYNOPSIS")
+    codes = [f".TP\n\\fB{code}\\fR\n{meaning}" for code, meaning in _EXITS.items()]
+    return f"{_HEAD}.SH SYNOPSIS{body.rstrip()}\n.SH EXIT STATUS\n{_lines(codes)}{_TAIL}"
+
+
+_HEAD = """\
+.\\" made from the code by `python -m tests.reference --write`
+.TH TFCE "1" "" "tfce" "tfce"
+.SH NAME
+tfce \\- pilots of a DIRAC computing element as cloud VMs
+"""
+_TAIL = """\
+.SH ENVIRONMENT
+.TP
+\\fBTFCE_CONFIG\\fR
+the DIRAC CFG file, where \\-\\-config names none
+.TP
+\\fBTFCE_ROOT\\fR
+the default of Workspace_Root
+.TP
+\\fBNO_COLOR\\fR
+tables have no colours
+"""
+
 MADE: dict[str, Callable[[], str]] = {
     "options.md": options,
     "commands.md": commands,
@@ -322,6 +358,8 @@ def page(name: str) -> str:
 
 
 if __name__ == "__main__":
+    if "--write" in sys.argv:
+        MANUAL.write_text(manual())
     for one in MADE:
         if "--write" in sys.argv:
             (PAGES / one).write_text(page(one))

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def build(place: Path, umask: int) -> str:
 def test_the_wheel_is_reproducible(tmp_path: Path) -> None:
     pytest.importorskip("hatchling", reason="needs hatchling: pip install --group test")
     assert build(tmp_path / "one", 0o022) == build(tmp_path / "two", 0o077)
+
+
+def test_the_wheel_brings_its_page_of_the_manual_and_of_the_report(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="needs hatchling: pip install --group test")
+    build(tmp_path, 0o022)
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "tfce/cli/report.html.j2" in names
+    assert [name for name in names if name.endswith(".data/data/share/man/man1/tfce.1")]
 
 
 def test_the_threat_model_names_tests_that_are_there() -> None:

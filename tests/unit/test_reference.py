@@ -12,6 +12,18 @@ def test_a_page_is_in_step_with_the_code(name: str) -> None:
     assert (reference.PAGES / name).read_text() == reference.page(name), "run: python -m tests.reference --write"
 
 
+def test_the_man_page_is_in_step_with_the_parser() -> None:
+    pytest.importorskip("argparse_manpage", reason="needs argparse-manpage: pip install --group test")
+    assert reference.MANUAL.read_text() == reference.manual(), "run: python -m tests.reference --write"
+
+
+def test_the_man_page_has_every_command_and_no_line_that_roff_would_obey() -> None:
+    text = reference.MANUAL.read_text()
+    assert [name for name in reference.commanded() if f".SS \\fBtfce {name}\\fR" not in text] == []
+    requests = {line.split()[0] for line in text.splitlines() if line[:1] in (".", "'")}
+    assert requests <= {'.\\"', ".TH", ".SH", ".SS", ".TP", ".B", ".RS", ".RE"}
+
+
 def test_the_pages_are_about_something() -> None:
     assert "## tfce submit" in reference.commands() and "--wrapper" in reference.commands()
     assert "`tfce_pilots`" in reference.provider() and "map of string" in reference.provider()
