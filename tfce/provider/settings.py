@@ -21,6 +21,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfce.model.errors import ConfigError, Fault
@@ -35,6 +36,7 @@ KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTION
 REPEATS = "TFCE_CLOUD_REPEATS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
+SOURCED, SOURCED_BY = "sourced.tf", "TF_VAR_tfce_sourced"  # a queue's folder's guard, and what env.sh sets for it
 
 
 def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Endpoint, Credentials]:
@@ -74,9 +76,19 @@ def run(environ: Mapping[str, str] = os.environ) -> Run:
     def logged_in(block: Mapping[str, Any]) -> Callable[[], Cloud]:
         from tfce.cloud.factory import connect
 
+        _check_sourced(environ)
         return functools.partial(connect, *login(block, environ))
 
     return Run(logged_in, only(environ), environ.get(ADOPT_ONLY) != "1", _parallelism(environ))
+
+
+def _check_sourced(environ: Mapping[str, str]) -> None:
+    """Terraform starts the program in its own folder. In a queue's folder without its settings there is another
+    state, and each pilot that runs would be planned as a new one."""
+    guard, told = Path(SOURCED), environ.get(SOURCED_BY)
+    text = guard.read_text(encoding="utf-8", errors="replace") if guard.is_file() else None
+    if text is not None and not (told and f"== {json.dumps(told)}\n" in text):
+        raise ConfigError("TF_WORKSPACE", "", "is not that of this folder's queue", "run `. ./env.sh` here first")
 
 
 def _parallelism(environ: Mapping[str, str]) -> int:

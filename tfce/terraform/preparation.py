@@ -15,7 +15,7 @@ from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
 from tfce.store import files, locks
-from tfce.terraform import pins, state, variables
+from tfce.terraform import pins, sourced, state, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
 from tfce.terraform.runs import FLAG, QUICK, Runs
@@ -35,6 +35,7 @@ class Prepared(Runs):
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
+        texts[sourced.FILE] = sourced.guard(self._workspace.name)
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
         files.remove(self._folder / ADOPTION)

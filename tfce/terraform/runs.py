@@ -24,7 +24,7 @@ from tfce.model.redact import redacted
 from tfce.model.trace import span
 from tfce.store import locks
 from tfce.store.workspace import Workspace
-from tfce.terraform import process, toolchain
+from tfce.terraform import process, sourced, toolchain
 from tfce.terraform.modules import Module, module_for
 from tfce.terraform.turn import turn, write_down
 
@@ -69,6 +69,7 @@ class Runs:
         return {
             "TF_CLI_CONFIG_FILE": str(self.toolchain.cli_config),
             "TF_WORKSPACE": self._workspace.name,
+            sourced.SETTING: self._workspace.name,
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
         }
