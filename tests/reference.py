@@ -29,7 +29,7 @@ from tfce.provider import settings
 from tfce.provider.resources import TfceProvider
 
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reference"
-MANUAL = PAGES.parent.parent / "man" / "tfce.1"
+MANUAL = PAGES.parent.parent / "tfce" / "cli" / "tfce.1"
 _MADE = "<!-- made from the code by `python -m tests.reference --write` -->\n"
 
 
