@@ -27,7 +27,7 @@ NEEDED = (
     "tfce/_data/templates/default/90-pilot.yaml",
     "tfce/py.typed",
 )
-_TOP = re.compile(r"(tfce|TfceDIRAC|tfcedirac-[\w.]+\.dist-info)/")
+_TOP = re.compile(r"(tfce|TfceDIRAC|tfcedirac-[\w.]+\.dist-info|tfcedirac-[\w.]+\.data/data/share/man)/")
 _FOREIGN = re.compile(r"__pycache__|\.pyc$|\.tfstate|/tests/.*\.py$|^tfce/_extension/")
 
 
