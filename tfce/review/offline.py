@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
 from tfce.config.settings import ReviewOptions
 from tfce.model.errors import ConfigError
+from tfce.model.images import Image
 from tfce.model.pilot import Pilot
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
@@ -44,6 +45,10 @@ class Names:
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         """The thing of that name."""
         return [f"name:{name}"]
+
+    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        """The image of that name."""
+        return [Image(wish, wish)]
 
 
 def plan(queue: Queue, announce: Callable[[str], None]) -> str:

@@ -50,9 +50,11 @@ def own(folder: Path) -> Path:
     main = place / "main.tf"
     text = main.read_text()
     start, end = text.index("  security_groups = ["), text.index("  # The provider itself")
+    market = '  options           = var.market == "spot" ? merge(local.spot, local.price) : null\n'
+    assert market in text
     options = '  options = { EbsOptimized = "true" }\n\n'
     groups = "  security_groups = [aws_security_group.pilots.id]\n\n"
-    main.write_text(text[:start] + groups + options + text[end:])
+    main.write_text(text[:start].replace(market, "") + groups + options + text[end:])
     return place
 
 
