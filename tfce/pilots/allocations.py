@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -53,22 +53,36 @@ def held(services: Services, record: Record) -> Hold | None:
     if not services.queue.allowance.allocations:
         return None
     tried = choice.open_ones(services.workspace.places.offerings, record, services.clock(), by_hand=True)
-    rooms = [room(services, record, offering, 1) for offering in tried]
+    rooms = _rooms(services, record, tried, 1)
     return None if not rooms or any(most for most, _ in rooms) else rooms[0][1]
 
 
 def room(services: Services, record: Record, offering: Offering, most: int) -> tuple[int, Hold | None]:
     """How many pilots of ``offering``, at most ``most``, fit into what is left, and what keeps the others back."""
-    hold: Hold | None = None
+    return _rooms(services, record, [offering], most)[0]
+
+
+def _rooms(
+    services: Services, record: Record, every: Sequence[Offering], most: int
+) -> list[tuple[int, Hold | None]]:
+    """The same of each offering; what the CE used is read once, and not at all where nothing is allotted."""
+    if not services.queue.allowance.allocations:
+        return [(most, None)] * len(every)
     try:
         used = _Used(services, record)
-        new = _whole_life(services, offering.flavor)
-        for one in services.queue.allowance.allocations:
-            fits, there = fitting(one, used.of(one), used.rate(one), new, most)
-            if fits < most:
-                most, hold = fits, _hold(there, new, used.rate(one), fits)
     except WorkspaceError as error:
-        return 0, Hold(Kind.SPENT, f"what the CE has used is not known: {error.problem}", error.cure, firm=True)
+        text = f"what the CE has used is not known: {error.problem}"
+        return [(0, Hold(Kind.SPENT, text, error.cure, firm=True))] * len(every)
+    return [_fitting(services, used, offering, most) for offering in every]
+
+
+def _fitting(services: Services, used: _Used, offering: Offering, most: int) -> tuple[int, Hold | None]:
+    hold: Hold | None = None
+    new = _whole_life(services, offering.flavor)
+    for one in services.queue.allowance.allocations:
+        fits, there = fitting(one, used.of(one), used.rate(one), new, most)
+        if fits < most:
+            most, hold = fits, _hold(there, new, used.rate(one), fits)
     return most, hold
 
 
