@@ -13,7 +13,7 @@ from tfce import __version__
 from tfce.cli import edge, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
-from tfce.config.cfg import load_queue, queue_names
+from tfce.config.cfg import load_named
 from tfce.config.options import Queue
 from tfce.model import apel
 from tfce.model.account import Book, By, Line, lines, within
@@ -49,8 +49,8 @@ def account(options: argparse.Namespace, config: Path) -> int:
     start, end = options.since or Period.MONTH.around(now)[0], options.until or now
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
-    queues = [load_queue(config, name) for name in options.queue or queue_names(config)]
-    books = [book(Workspace(queue), start, end, now) for queue in queues]
+    queues = load_named(config, options.queue)
+    books = [book(Workspace(queue), start, end) for queue in queues]
     for one in books:
         _warn(one, start)
     if options.format == "apel":

@@ -26,7 +26,7 @@ from tfce.cli import (
     show,
     tables,
 )
-from tfce.config.cfg import load_queue, queue_names
+from tfce.config.cfg import load_named, load_queue, queue_names
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.model.reasons import Kind
@@ -71,8 +71,7 @@ def publish(options: argparse.Namespace) -> int:
 
 def _queues(options: argparse.Namespace) -> list[Queue]:
     """The queue that is named, else all."""
-    path = _config(options)
-    return [load_queue(path, name) for name in ([options.queue] if options.queue else queue_names(path))]
+    return load_named(_config(options), [options.queue] if options.queue else ())
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -192,7 +191,8 @@ def audit(options: argparse.Namespace) -> int:
     if bool(options.queue) == options.all:
         raise ConfigError("--all", "", "one queue is named, or all are meant", "give CE/QUEUE or --all, not both")
     if options.drift:
-        return drifting.drift(queue_names(_config(options)) if options.all else [options.queue], options, _config)
+        path = _config(options)
+        return drifting.drift(path, queue_names(path) if options.all else [options.queue], options.json)
     if options.all:
         return drifting.worst(_each_audited(options))
     parts = _parts(options)

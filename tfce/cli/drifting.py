@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ _HEADS = ("QUEUE", "", "BETWEEN", "WHAT", "CURE")
 _NOT_JUDGED = 3
 
 
-def drift(names: Iterable[str], options: argparse.Namespace, config: Callable[[argparse.Namespace], Path]) -> int:
+def drift(path: Path, names: Iterable[str], as_json: bool) -> int:
     """Show where queues drifted. 0: nowhere, or only VMs of an older shape; 1: somebody should look; 3: some queue
     could not be judged, and of the others nothing is to be said."""
-    rows = [row for name in names for row in _of(config(options), name)]
-    if options.json:
+    rows = [row for name in names for row in _of(path, name)]
+    if as_json:
         tables.show_json({"drift": rows})
     else:
         cells = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,13 @@ def load_queue(path: Path, name: str) -> Queue:
     /Resources/Computing/Terraform, then the CE's, then the queue's own. Raises ``ConfigError``.
     """
     return _queue(_read(path), path, name)
+
+
+def load_named(path: Path, names: Collection[str] = ()) -> list[Queue]:
+    """The queues ``names``, or all of the file, which is read once. Raises ``ConfigError`` for the first that is
+    not fit."""
+    tree = _read(path)
+    return [_queue(tree, path, name) for name in names or _names(tree)]
 
 
 def load_queues(path: Path) -> dict[str, Queue | ConfigError]:

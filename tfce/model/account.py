@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.health import BAD
 from tfce.model.price import MICRO, Prices, plain
 from tfce.model.spells import Spell
+from tfce.model.usage import midnight
 
 _HOUR = 3600
 _FIZZLES = frozenset(verdict.value for verdict in BAD)
@@ -112,7 +113,7 @@ def _parts(
         yield names[by] or "unknown", start, end
         return
     stay = spell.stay(now)
-    day = max(stay.start, start).astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = midnight(max(stay.start, start))
     while day < end and day <= stay.end:
         yield f"{day:%Y-%m-%d}", max(day, start), min(day + timedelta(days=1), end)
         day += timedelta(days=1)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.price import MICRO, Prices, plain
-from tfce.model.usage import Stay
+from tfce.model.usage import Stay, midnight
 
 _HOUR = 3600
 _DAY = timedelta(days=1)
@@ -38,7 +38,7 @@ class Period(Enum):
 
     def around(self, when: datetime) -> tuple[datetime, datetime]:
         """Begin and end of the period that ``when`` is in."""
-        day = when.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = midnight(when)
         if self is Period.DAY:
             return day, day + _DAY
         if self is Period.WEEK:

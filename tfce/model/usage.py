@@ -95,6 +95,11 @@ def _by_day(stay: Stay, oldest: date) -> Iterator[tuple[date, int]]:
         day += _DAY
 
 
+def midnight(when: datetime) -> datetime:
+    """When the day (UTC) of ``when`` began."""
+    return _midnight(when.astimezone(UTC).date())
+
+
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 

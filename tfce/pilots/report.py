@@ -14,7 +14,7 @@ from tfce.model.past import Past, past
 from tfce.model.record import Record
 from tfce.model.why import Finding, Subject
 from tfce.pilots import overview
-from tfce.pilots.accounting import book
+from tfce.pilots.accounting import written
 from tfce.pilots.fleet import Fleet
 
 _IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
@@ -39,8 +39,8 @@ def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Cha
         found = fleet.why()
     except TfceError:
         found = []  # the line says so
-    used = book(workspace, since, now, now)
     lines = workspace.journal.entries() if workspace.exists else []
+    used = written(workspace.queue, record, lines, since, now)
     told = past(lines, record.pilots.values())
     return Chapter(line, tuple(_causes(line, found)), told, workspace.meters.read(), used)
 
