@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tfce.model.hold import Hold
 
@@ -21,6 +23,11 @@ class Approval:
     def to_json(self) -> dict[str, str]:
         """As the journal has it."""
         return {name: text for name, text in vars(self).items() if text}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Approval:
+        """The reverse; other names in ``entry`` are left alone."""
+        return cls(**{one.name: str(entry.get(one.name, "")) for one in fields(cls)})
 
     def __str__(self) -> str:
         commit = f"commit {self.commit[:12]} by {self.author}, {self.date}" if self.commit else self.source

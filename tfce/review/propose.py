@@ -34,12 +34,9 @@ class Change:
         """What new pilots have otherwise, by option; ``approved`` is before, ``asked`` after."""
         if self.old is None or self.new is None:
             return ()
-        found = [*boundary.differences(self.old.queue, self.new.queue)]
-        pins = (("Context_Template", self.old.template, self.new.template),)
-        for option, one, other in (*pins, ("Terraform_Module", self.old.module, self.new.module)):
-            found += [Difference(option, str(one), str(other))] if one.digest != other.digest else []
-        found += self.new.elsewhere
-        return tuple(found)
+        pins = (self.old.template, self.new.template), (self.old.module, self.new.module)
+        options = boundary.differences(self.old.queue, self.new.queue)
+        return (*options, *shape.repinned(*pins), *self.new.elsewhere)
 
     def diff(self) -> str:
         """A unified diff of the files."""

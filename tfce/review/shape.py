@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from tfce.config.offerings import offerings
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.model.proxy import ProxyRule
+from tfce.model.review import Difference
 from tfce.store.copies import REST, VARIABLES
 from tfce.terraform import variables
 from tfce.terraform.modules import module_for
@@ -34,6 +35,13 @@ class Pinned:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.digest[:12] or 'unreadable'})"
+
+
+def repinned(template: tuple[Pinned, Pinned], module: tuple[Pinned, Pinned]) -> Iterator[Difference]:
+    """What says something else than it did: of each what was approved, and what is asked for."""
+    for option, (old, new) in (("Context_Template", template), ("Terraform_Module", module)):
+        if old.digest != new.digest:
+            yield Difference(option, str(old), str(new))
 
 
 def texts(queue: Queue) -> dict[str, str]:

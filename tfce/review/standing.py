@@ -7,7 +7,6 @@ digest: so every verb knows it without asking anybody, and a repository that is 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +34,7 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
     options = workspace.asked.review
     if options.shape and options.approved is not None:
         workspace.make_folders()
-        known, found, trouble = _kept(workspace), None, ""
+        (known, _), found, trouble = _kept(workspace), None, ""
         try:
             mirrors = files.private_folder(workspace.root / "review")
             found, trouble = merged(
@@ -46,7 +45,7 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
         except TfceError as error:
             found, trouble = None, error.message
         _keep(workspace, found or known, trouble)
-        _keep_copies(workspace)
+        _keep_copies(workspace, found or known)
     return resume(workspace)
 
 
@@ -55,8 +54,7 @@ def resume(workspace: Workspace) -> Standing | None:
     is not reviewed."""
     if not workspace.asked.review.shape:
         return None
-    trouble = str(files.believed_json(workspace.private / _KEPT).get("trouble", ""))
-    queue, standing, module = _judged(workspace, _kept(workspace), trouble)
+    queue, standing, module = _judged(workspace, *_kept(workspace))
     workspace.take(queue, standing, module)
     return standing
 
@@ -81,15 +79,14 @@ def peeked(workspace: Workspace, now: datetime) -> Standing:
 # -- what is kept ------------------------------------------------------------------------------------------
 
 
-def _kept(workspace: Workspace) -> Merged:
+def _kept(workspace: Workspace) -> tuple[Merged, str]:
+    """What was merged when somebody looked last, and why that may be out of date."""
     value = files.believed_json(workspace.private / _KEPT)
-    texts, approval = value.get("texts"), value.get("approval")
+    texts, approval, trouble = value.get("texts"), value.get("approval"), str(value.get("trouble", ""))
     same = value.get("source") == str(workspace.asked.review.approved)
     if not same or not isinstance(texts, dict) or set(texts) != set(SHAPE) or not isinstance(approval, dict):
-        return Merged({})
-    names = ("digest", "source", "commit", "author", "date")
-    told = Approval(**{name: str(approval.get(name, "")) for name in names})
-    return Merged(texts, told, str(value.get("tip", "")))
+        return Merged({}), trouble
+    return Merged(texts, Approval.from_json(approval), str(value.get("tip", ""))), trouble
 
 
 def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
@@ -100,9 +97,9 @@ def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
         files.write_json(workspace.private / _KEPT, value)
 
 
-def _keep_copies(workspace: Workspace) -> None:
+def _keep_copies(workspace: Workspace, found: Merged) -> None:
     """Keep the template and module that were approved, as long as they are to be had."""
-    asked, found = workspace.asked, _kept(workspace)
+    asked = workspace.asked
     try:
         wanted = boundary.checked(found.texts, asked) if found.texts else None
     except TfceError:
@@ -132,7 +129,8 @@ def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, S
     except TfceError as error:  # of another version, or somebody wrote there
         return asked, Standing(hold=_nothing(workspace, error.message), trouble=trouble), None
     queue, module, lost = _pinned(workspace, wanted)
-    waiting = (*boundary.differences(queue, asked), *_digests(asked, wanted))
+    here = (wanted.template, shape.template(asked)), (wanted.module, shape.module(asked))
+    waiting = (*boundary.differences(queue, asked), *shape.repinned(*here))
     hold = _held(label, (*wanted.elsewhere, *lost))
     return queue, Standing(replace(found.approval, digest=wanted.digest), waiting, hold, trouble), module
 
@@ -149,13 +147,6 @@ def _held(label: str, lost: tuple[Difference, ...]) -> Hold | None:
         return None
     cure = f"put the options back, or merge what `tfce propose {label}` writes"
     return Hold(Kind.UNAPPROVED, f"is not approved, and cannot wait: {'; '.join(map(str, lost))}", cure, firm=True)
-
-
-def _digests(asked: Queue, wanted: Wanted) -> Iterator[Difference]:
-    here = (("Context_Template", wanted.template, shape.template(asked)),)
-    for option, old, new in (*here, ("Terraform_Module", wanted.module, shape.module(asked))):
-        if old.digest != new.digest:
-            yield Difference(option, str(old), str(new))
 
 
 def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, tuple[Difference, ...]]:
