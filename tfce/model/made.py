@@ -49,6 +49,12 @@ class Made:
 
 
 NAMES = tuple(one.name for one in fields(Made))
+_OFFERING = ("flavor", "zone", "network")
+
+
+def offering(made: Mapping[str, Any]) -> str:
+    """What is said of where VMs are made, from ``made`` as a line of the journal has it."""
+    return ", ".join(str(made[name]) for name in _OFFERING if made.get(name))
 
 
 def _values(made: Made) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tfce.model.made import offering
 from tfce.model.pilot import Pilot, moment
 
 _LONGEST = 80  # characters of a word from the journal
@@ -77,9 +78,7 @@ def past(lines: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Past:
 
 
 def _recorded(pilot: Pilot, known: Life | None) -> Life:
-    made = pilot.made
-    offering = _word(", ".join(filter(None, (made.flavor, made.zone, made.network))))
-    life = known or Life(pilot.key, offering, pilot.requested_at)
+    life = known or Life(pilot.key, _word(offering(pilot.made.to_json())), pilot.requested_at)
     return replace(life, made=life.made or (pilot.requested_at if pilot.id else None))
 
 
@@ -104,11 +103,10 @@ class _Reader:
             told(self, when, line)
 
     def submit(self, when: datetime, line: Mapping[str, Any]) -> None:
-        made = _mapping(line.get("made"))
-        offering = _word(", ".join(str(made[name]) for name in ("flavor", "zone", "network") if made.get(name)))
+        label = _word(offering(_mapping(line.get("made"))))
         for key in _texts(line.get("keys")):
-            self.lives[key] = Life(key, offering, asked=when)
-            self.asked.append(Fact(when, offering, offering))
+            self.lives[key] = Life(key, label, asked=when)
+            self.asked.append(Fact(when, label, label))
 
     def submitted(self, when: datetime, line: Mapping[str, Any]) -> None:
         for key in _texts(line.get("created")):

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from tfce.cloud.api import Cloud
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
+from tfce.model.made import offering
 from tfce.model.metrics import Meters, Reading
 from tfce.model.record import Record
 from tfce.model.redact import redacted
@@ -66,8 +67,7 @@ class Run:
         )(line)
 
     def _asked(self, line: Mapping[str, Any]) -> None:
-        made = line.get("made", {})
-        label = ", ".join(made[name] for name in ("flavor", "zone", "network") if made.get(name))
+        label = offering(line.get("made", {}))
         self._offerings |= dict.fromkeys(line["keys"], label)
         self.reading.count("tfce_pilots_asked_total", label, by=len(line["keys"]))
 

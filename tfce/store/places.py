@@ -25,12 +25,8 @@ class PlacesFile:
 
     def read(self) -> Mapping[str, str]:
         """The zones; none where the file is not there, or is no such thing."""
-        try:
-            found = json.loads(files.believed(self._path) or "{}")
-        except ValueError:
-            return {}
-        sound = isinstance(found, dict) and all(isinstance(zone, str) for zone in found.values())
-        return found if sound else {}
+        found = files.believed_json(self._path)
+        return found if all(isinstance(zone, str) for zone in found.values()) else {}
 
     def write(self, places: Mapping[str, str]) -> None:
         """Remember these."""
