@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tfce.model.images import NAMED
+
 MICRO = 10**6  # money is reckoned in whole millionths, so that no sum is ever off by a rounding
 ANY = "*"
 
@@ -27,7 +29,7 @@ class Prices:
 
 def plain(flavor: str) -> str:
     """A flavor as the cloud calls it, whether an option names it or has its id."""
-    return flavor.removeprefix("name:")
+    return flavor.removeprefix(NAMED)
 
 
 def millionths(text: str) -> int:

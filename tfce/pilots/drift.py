@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from tfce.model.images import NAMED
 from tfce.model.made import Made
 from tfce.model.reconcile import LIVING, Case
 from tfce.model.record import Record
@@ -18,8 +19,6 @@ from tfce.pilots.services import Services
 from tfce.review import standing
 from tfce.store import files
 from tfce.terraform import literals, variables
-
-_NAMED = "name:"
 
 
 class Where(Enum):
@@ -110,8 +109,8 @@ def _cloud(services: Services, record: Record, cases: list[Case]) -> Iterator[Dr
 def _groups(services: Services, case: Case) -> str:
     """The security groups that a VM has and the options do not name, or the reverse; "" where nobody can tell."""
     wanted, there = services.queue.shape.security_groups, case.vm.groups if case.vm else ()
-    names = {one.removeprefix(_NAMED) for one in wanted}
-    by_id = any(not one.startswith(_NAMED) for one in wanted) and any(len(one) == 1 for one in there)
+    names = {one.removeprefix(NAMED) for one in wanted}
+    by_id = any(not one.startswith(NAMED) for one in wanted) and any(len(one) == 1 for one in there)
     if not wanted or not there or by_id:
         return ""
     more = [group[-1] for group in there if not names & set(group)]
@@ -133,10 +132,10 @@ class _Alike:
         return shape.flavors if kind == "flavor" else (shape.image,)
 
     def __call__(self, kind: str, asked: str, there: str) -> bool:
-        if there in (asked, asked.removeprefix(_NAMED)):
+        if there in (asked, asked.removeprefix(NAMED)):
             return True
-        if asked.startswith(_NAMED):
-            return there in self._found(kind, asked.removeprefix(_NAMED))
+        if asked.startswith(NAMED):
+            return there in self._found(kind, asked.removeprefix(NAMED))
         return kind == "flavor" and asked in self._found(kind, there)
 
     def _found(self, kind: str, name: str) -> list[str]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
-from libcloud.utils.xml import findall, findtext
+from libcloud.utils.xml import findall
 
 from tfce.cloud import records
+from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.errors import knows_no
 from tfce.cloud.ec2.session import Session, literal
 from tfce.cloud.listing import sound
@@ -48,10 +49,10 @@ def _search(wish: str, owners: Collection[str]) -> dict[str, str]:
 
 def _image(item: Any) -> Image:
     return Image(
-        id=records.identity(findtext(item, "imageId", NAMESPACE)),
-        name=records.fact(findtext(item, "name", NAMESPACE)),
-        created=_moment(findtext(item, "creationDate", NAMESPACE)),
-        deprecated=_moment(findtext(item, "deprecationTime", NAMESPACE)),
+        id=records.identity(text_of(item, "imageId")),
+        name=records.fact(text_of(item, "name")),
+        created=_moment(text_of(item, "creationDate")),
+        deprecated=_moment(text_of(item, "deprecationTime")),
     )
 
 

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
-from libcloud.utils.xml import findall, findtext
+from libcloud.utils.xml import findall
 
 from tfce.cloud import records
+from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.errors import SWITCHED_OFF, reason_of_end
 from tfce.cloud.records import OddError
 from tfce.model.made import Made
@@ -35,55 +36,50 @@ _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
     """The VM that an ``item`` of an instancesSet describes; ``given``: tags that it got since. Raises
     ``OddError``."""
-    identity = records.identity(_text(item, "instanceId"))
-    raw = records.name(_text(item, "instanceState/name"), "state", 64)
+    identity = records.identity(text_of(item, "instanceId"))
+    raw = records.name(text_of(item, "instanceState/name"), "state", 64)
     tags = {**records.tags(dict(_tags(item))), **given}
     name, number = tags.get("Name", identity), _number(item)
-    reason = records.fault(_text(item, "reason"))
+    reason = records.fault(text_of(item, "reason"))
     return VM(
         id=identity,
         name=f"{name}-{(number or 0) + 1}" if "tfce:batch" in tags else name,
         state=STATES.get(raw, State.UNKNOWN),
         raw_state=raw,
-        created=records.moment(_text(item, "launchTime")),
+        created=records.moment(text_of(item, "launchTime")),
         tags=with_key(tags, number),
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
         made=replace(_made(item), cores=_cores(item)),
-        switched_off=records.fault(_text(item, "stateReason/code")) == SWITCHED_OFF,
+        switched_off=records.fault(text_of(item, "stateReason/code")) == SWITCHED_OFF,
         groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
 
 
 def _made(item: Any) -> Made:
-    market = "spot" if _text(item, "instanceLifecycle") == "spot" else ""
-    image, flavor, zone, network = (records.fact(_text(item, path)) for path in _MADE)
+    market = "spot" if text_of(item, "instanceLifecycle") == "spot" else ""
+    image, flavor, zone, network = (records.fact(text_of(item, path)) for path in _MADE)
     return Made(image, flavor, zone, network, market=market)
 
 
-def _text(item: Any, path: str) -> str | None:
-    found: str | None = findtext(item, path, NAMESPACE)
-    return found
-
-
 def _group(item: Any) -> tuple[str, ...]:
-    return tuple(filter(None, (records.fact(_text(item, name)) for name in ("groupId", "groupName"))))
+    return tuple(filter(None, (records.fact(text_of(item, name)) for name in ("groupId", "groupName"))))
 
 
 def _tags(item: Any) -> list[tuple[Any, Any]]:
-    pairs = ((_text(tag, "key"), _text(tag, "value") or "") for tag in findall(item, "tagSet/item", NAMESPACE))
+    pairs = ((text_of(tag, "key"), text_of(tag, "value") or "") for tag in findall(item, "tagSet/item", NAMESPACE))
     return [(key, value) for key, value in pairs if key is not None]
 
 
 def _cores(item: Any) -> str:
     """What EC2 calls vCPUs: threads, as the operating system sees them."""
-    cores, threads = (_text(item, f"cpuOptions/{name}") or "" for name in ("coreCount", "threadsPerCore"))
+    cores, threads = (text_of(item, f"cpuOptions/{name}") or "" for name in ("coreCount", "threadsPerCore"))
     return records.product(cores, threads)
 
 
 def _number(item: Any) -> int | None:
     """An instance's number in its request."""
-    text = _text(item, "amiLaunchIndex")
+    text = text_of(item, "amiLaunchIndex")
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,6}", text):
@@ -93,8 +89,8 @@ def _number(item: Any) -> int | None:
 
 def _fault(item: Any, reason: str) -> Reason | None:
     """Why EC2 ended an instance itself. A cloud that only speaks EC2's API may say it in ``reason`` alone."""
-    code = records.fault(_text(item, "stateReason/code"))
-    return reason_of_end(code, records.fault(_text(item, "stateReason/message")) or reason)
+    code = records.fault(text_of(item, "stateReason/code"))
+    return reason_of_end(code, records.fault(text_of(item, "stateReason/message")) or reason)
 
 
 def _ended(raw: str, reason: str) -> datetime | None:

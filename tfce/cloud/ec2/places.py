@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
-from libcloud.utils.xml import findall, findtext
+from libcloud.utils.xml import findall
 
 from tfce.cloud import records
 from tfce.cloud.api import Check
+from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.session import Session, literal
 from tfce.config.settings import VmShape
 from tfce.model.errors import CloudError
@@ -22,8 +23,8 @@ def of_networks(session: Session, networks: Collection[str]) -> dict[str, str]:
     plain = [one for one in networks if not one.startswith(NAMED)]
     found: dict[str, list[str]] = {one: [] for one in networks}
     for item in _subnets(session, plain, named):
-        zone, names = records.fact(_text(item, "availabilityZone")), _names(item)
-        for known in {_text(item, "subnetId") or "", *names} & set(found):
+        zone, names = records.fact(text_of(item, "availabilityZone")), _names(item)
+        for known in {text_of(item, "subnetId") or "", *names} & set(found):
             found[known].append(zone)
     return {one: zones[0] if len(zones) == 1 else "" for one, zones in found.items()}
 
@@ -40,12 +41,7 @@ def _subnets(session: Session, ids: Collection[str], names: Collection[str]) -> 
 
 def _names(item: Any) -> set[str]:
     tags = findall(item, "tagSet/item", NAMESPACE)
-    return {f"{NAMED}{_text(tag, 'value')}" for tag in tags if _text(tag, "key") == "Name"}
-
-
-def _text(item: Any, path: str) -> str | None:
-    found: str | None = findtext(item, path, NAMESPACE)
-    return found
+    return {f"{NAMED}{text_of(tag, 'value')}" for tag in tags if text_of(tag, "key") == "Name"}
 
 
 # -- for the preflight -----------------------------------------------------------------------------------------
@@ -66,7 +62,7 @@ def checks(session: Session, shape: VmShape) -> list[Check]:
 def _zones(session: Session) -> list[str]:
     answer = session.ask("listing zones", {"Action": "DescribeAvailabilityZones"})
     items = findall(answer, "availabilityZoneInfo/item", NAMESPACE)
-    return [str(_text(item, "zoneName")) for item in items if _text(item, "zoneState") in (None, "available")]
+    return [str(text_of(item, "zoneName")) for item in items if text_of(item, "zoneState") in (None, "available")]
 
 
 def _zone(zone: str, there: Collection[str]) -> Check:
@@ -100,7 +96,7 @@ def _flavors(session: Session, shape: VmShape) -> list[Check]:
     except CloudError:
         return []  # clouds that only speak EC2's API do not tell, and the right to ask is not everybody's
     items = findall(answer, "instanceTypeOfferingSet/item", NAMESPACE)
-    offered = {(_text(item, "instanceType"), _text(item, "location")) for item in items}
+    offered = {(text_of(item, "instanceType"), text_of(item, "location")) for item in items}
     missing = [f"{one} in {zone}" for one in wanted for zone in shape.zones if (one, zone) not in offered]
     if not missing:
         return [Check("offerings", True, f"{len(wanted)} flavors in {len(shape.zones)} zones")]

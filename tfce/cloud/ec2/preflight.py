@@ -7,15 +7,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
-from libcloud.utils.xml import findall, findtext
+from libcloud.utils.xml import findall
 
 from tfce.cloud import images, records
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.ec2 import places
+from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.images import matching
 from tfce.cloud.ec2.session import Session, filters
 from tfce.config.settings import VmShape
 from tfce.model.errors import CloudError
+from tfce.model.images import NAMED
 
 _CLOCK = 60.0  # seconds the host's clock may be off
 
@@ -51,13 +53,13 @@ def find(session: Session, kind: str, name: str) -> list[str]:
     """The ids of what is called ``name``."""
     if not _KINDS[kind].named:
         return [name]
-    return _ids(_KINDS[kind], _items(session, kind, f"name:{name}"))
+    return _ids(_KINDS[kind], _items(session, kind, f"{NAMED}{name}"))
 
 
 def cores(session: Session, flavor: str) -> int | None:
     """The vCPUs of an instance type."""
     items = _items(session, "flavor", flavor)
-    found = records.product(findtext(items[0], "vCpuInfo/defaultVCpus", NAMESPACE)) if len(items) == 1 else ""
+    found = records.product(text_of(items[0], "vCpuInfo/defaultVCpus")) if len(items) == 1 else ""
     return int(found) if found else None
 
 
@@ -84,17 +86,17 @@ def _image(session: Session, shape: VmShape) -> Check:
 def _items(session: Session, kind: str, wanted: str) -> list[Any]:
     asked = _KINDS[kind]
     params = {"Action": asked.action}
-    if asked.named and wanted.startswith("name:"):
-        params |= filters({asked.named: wanted.removeprefix("name:")})
+    if asked.named and wanted.startswith(NAMED):
+        params |= filters({asked.named: wanted.removeprefix(NAMED)})
     else:
-        params[f"{asked.ids}.1"] = wanted.removeprefix("name:")
+        params[f"{asked.ids}.1"] = wanted.removeprefix(NAMED)
     answer = session.ask(f"looking for the {kind.replace('_', ' ')} {wanted.removeprefix('name:')}", params)
     found: list[Any] = findall(answer, f"{asked.items}/item", NAMESPACE)
     return found
 
 
 def _ids(kind: _Kind, items: list[Any]) -> list[str]:
-    return [str(findtext(item, kind.identity, NAMESPACE) or "?") for item in items]
+    return [str(text_of(item, kind.identity) or "?") for item in items]
 
 
 def _exists(session: Session, kind: str, wanted: str) -> Check:

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
-from libcloud.utils.xml import findall, findtext
+from libcloud.utils.xml import findall
 
 from tfce.cloud import clean
+from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.parse import instance
 from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.edge import translated
@@ -95,9 +96,9 @@ def _items(session: Session, asking: str, params: dict[str, str], owners: list[s
         page = {"Action": "DescribeInstances", **params, **({"NextToken": token} if token else {})}
         answer = session.ask(asking, page)
         items = findall(answer, "reservationSet/item/instancesSet/item", NAMESPACE)
-        said = (findtext(one, "ownerId", NAMESPACE) for one in findall(answer, "reservationSet/item", NAMESPACE))
+        said = (text_of(one, "ownerId") for one in findall(answer, "reservationSet/item", NAMESPACE))
         owners.extend(filter(None, said))
-        return items, findtext(answer, "nextToken", NAMESPACE)
+        return items, text_of(answer, "nextToken")
 
     return pages(asking, session.limits, ask)
 
@@ -115,7 +116,7 @@ def account(session: Session) -> str:
     """The account of the credentials: each has a security group of its own. "" where that may not be seen."""
     with suppress(CloudError):
         answer = session.ask("asking for the account", {"Action": "DescribeSecurityGroups", "MaxResults": "5"})
-        return findtext(answer, "securityGroupInfo/item/ownerId", NAMESPACE) or ""
+        return text_of(answer, "securityGroupInfo/item/ownerId") or ""
     return ""
 
 
@@ -168,7 +169,7 @@ def _terminate(session: Session, vm_ids: Sequence[str]) -> None:
     params = {f"InstanceId.{n}": vm_id for n, vm_id in enumerate(vm_ids, 1)}
     answer = session.ask("removing VMs", {"Action": "TerminateInstances", **params})
     items = findall(answer, "instancesSet/item", NAMESPACE)
-    missing = set(vm_ids) - {findtext(item, "instanceId", NAMESPACE) for item in items}
+    missing = set(vm_ids) - {text_of(item, "instanceId") for item in items}
     if missing:
         raise CloudError(f"removing VMs: the cloud did not confirm {', '.join(sorted(missing))}")
 
@@ -183,6 +184,6 @@ def console(session: Session, vm_id: str) -> str | None:
             return None
         raise
     with translated(asking, session.secrets):
-        text = "".join((findtext(answer, "output", NAMESPACE) or "").split())
+        text = "".join((text_of(answer, "output") or "").split())
         output = base64.b64decode(text, validate=True)
     return redacted(clean.text(output.decode("utf-8", "replace")), session.secrets) if output else None

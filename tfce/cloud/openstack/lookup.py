@@ -15,10 +15,9 @@ from tfce.cloud.listing import listed, pages, sound
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
-from tfce.model.images import NEWEST, Image
+from tfce.model.images import NAMED, NEWEST, Image
 
 Record = dict[str, Any]
-NAME = "name:"  # what a wanted starts with that is no id
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,15 @@ class _UnknownError(Exception):
 
 def find(session: Session, kind: str, name: str) -> list[str]:
     """The ids of what is called ``name``, as ``matching`` finds it."""
-    return [str(record["id"]) for record in matching(session, kind, NAME + name)]
+    return [str(record["id"]) for record in matching(session, kind, NAMED + name)]
 
 
 def matching(session: Session, kind: str, wanted: str) -> list[Record]:
-    """All of a kind that ``wanted`` (an id, or name:NAME) names and that VMs can be made with. Where nothing
+    """All of a kind that ``wanted`` (an id, or name:NAMED) names and that VMs can be made with. Where nothing
     of that name can be used, what cannot be."""
-    if not wanted.startswith(NAME):
+    if not wanted.startswith(NAMED):
         return _by_id(session, kind, wanted)
-    name = wanted.removeprefix(NAME)
+    name = wanted.removeprefix(NAMED)
     found = _named(session, kind, name, {})
     if kind != "image":
         return found

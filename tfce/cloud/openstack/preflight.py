@@ -13,11 +13,11 @@ from tfce.cloud import images
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import lookup
-from tfce.cloud.openstack.lookup import NAME, Record
+from tfce.cloud.openstack.lookup import Record
 from tfce.cloud.openstack.session import Session
 from tfce.config import openstack_logins
 from tfce.model.errors import CloudError
-from tfce.model.images import means_newest, newest
+from tfce.model.images import NAMED, means_newest, newest
 
 _CLOCK = 60.0  # seconds the host's clock may be off
 _EXPIRY = 7 * 86400.0  # seconds before an application credential's end from which on it is said
@@ -91,11 +91,11 @@ class Preflight:
         return Check("credential", left > _EXPIRY, f"ends in {left / 86400:.1f} days", cure)
 
     def _wanted(self, kind: str, option: str, wanted: str) -> tuple[Check, list[Record]]:
-        """What ``wanted`` (id or name:NAME) names: well, where that is one thing."""
+        """What ``wanted`` (id or name:NAMED) names: well, where that is one thing."""
         found = lookup.matching(self._session, kind, wanted)
         if found:
             return _chosen(kind, option, wanted, found), found
-        near = _near(wanted.removeprefix(NAME), lookup.everything(self._session, kind))
+        near = _near(wanted.removeprefix(NAMED), lookup.everything(self._session, kind))
         return Check(_words(kind), False, f"{wanted}: there is none", f"set {option} to one of: {near}"), []
 
     def _image_check(self) -> Check:
@@ -109,8 +109,8 @@ class Preflight:
             return Check("image", False, detail, "use an active image")
         if self._image:
             return images.lasting(check.detail, lookup.image_of(self._image), datetime.now(UTC))
-        named = wanted.startswith(NAME) and not found
-        offered = lookup.foreign(self._session, wanted.removeprefix(NAME)) if named else []
+        named = wanted.startswith(NAMED) and not found
+        offered = lookup.foreign(self._session, wanted.removeprefix(NAMED)) if named else []
         if offered:
             ids = ", ".join(str(image["id"]) for image in offered[:_SHOWN])
             detail = f"{wanted}: there is none but what others publish: {ids}"
@@ -153,9 +153,9 @@ class Preflight:
     def _group(self, wanted: str) -> Check:
         option = "Terraform_SecurityGroups"
         check, _ = self._wanted("security_group", option, wanted)
-        if check.ok or wanted.startswith(NAME):
+        if check.ok or wanted.startswith(NAMED):
             return check
-        return self._wanted("security_group", option, f"{NAME}{wanted}")[0]  # nova takes both
+        return self._wanted("security_group", option, f"{NAMED}{wanted}")[0]  # nova takes both
 
     def _zone(self, wanted: str) -> Check:
         zones = self._get("/os-availability-zone")["availabilityZoneInfo"]
@@ -166,7 +166,7 @@ class Preflight:
         )
 
     def _key_pair(self) -> Check:
-        wanted = self._spec.shape.ssh_key.removeprefix("name:")
+        wanted = self._spec.shape.ssh_key.removeprefix(NAMED)
         pairs = [item["keypair"] for item in self._get("/os-keypairs")["keypairs"]]
         if any(pair["name"] == wanted for pair in pairs):
             return Check("key pair", True, wanted)
