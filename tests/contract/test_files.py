@@ -133,18 +133,35 @@ class Ground:
         edge.sky = copy.deepcopy(self._sky, {id(self._sky._lock): self._sky._lock})
         return edge
 
-    def act(self, edge: FakeEdge, verb: str) -> None:
+    def act(self, edge: FakeEdge, verb: str) -> str:
+        """Do it; the VM that it may end."""
         fleet = self.parts(edge).fleet
         if verb == "submit":
             assert len(fleet.submit(WRAPPER, 1).references) == 1
         elif verb == "kill":
             assert fleet.kill([f"cloud://{self.ids[0]}"]).failed == {}
+            return self.ids[0]
         else:
             getattr(fleet, verb)()
+        return ""
 
 
 def running(sky: Sky) -> set[str]:
     return {vm.id for vm in sky.living() if vm.state is State.RUNNING}
+
+
+def cured(act: Callable[[], str], repair: Callable[[], object], verb: str, cure: str) -> tuple[str, str]:
+    """What a verb gave, if need be after the cure that its error names; and what is wrong."""
+    try:
+        return act(), ""
+    except TfceError as caught:
+        error = caught.message
+    if cure not in error or "\n" in error:
+        return "", f"no cure named: {error}"
+    if verb == "repair":
+        return "", f"repair cannot: {error}"
+    repair()
+    return act(), ""
 
 
 def cell(ground: Ground, name: str, damage: Callable[[Path], None], verb: str) -> str:
@@ -152,21 +169,14 @@ def cell(ground: Ground, name: str, damage: Callable[[Path], None], verb: str) -
     edge = ground.fresh()
     damage(ground.place / FILES[name])
     before = running(edge.sky)
-    error = ""
-    try:
-        ground.act(edge, verb)
-    except TfceError as caught:
-        error = caught.message
-        if "tfce repair cloud.example.org/long" not in error or "\n" in error:
-            return f"no cure named: {error}"
-        if verb == "repair":
-            return f"repair cannot: {error}"
-        ground.parts(edge).fleet.repair()
-        ground.act(edge, verb)
+    repair = lambda: ground.parts(edge).fleet.repair()  # noqa: E731
+    doomed, wrong = cured(lambda: ground.act(edge, verb), repair, verb, "tfce repair cloud.example.org/long")
+    if wrong:
+        return wrong
     lost = before - running(edge.sky)
-    if lost - ({ground.ids[0]} if verb == "kill" else set()):
+    if lost - {doomed}:
         return f"ended {lost}"
-    if verb == "kill" and ground.ids[0] not in lost:
+    if doomed and doomed not in lost:
         return "the kill did nothing"
     return unsettled(ground, edge)
 

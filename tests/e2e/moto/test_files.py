@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.contract.test_files import DAMAGES, VERBS
+from tests.contract.test_files import DAMAGES, VERBS, cured
 from tests.site import WRAPPER, Site
 from tfce.app import Parts
 from tfce.model.errors import TfceError
@@ -74,16 +74,10 @@ def cell(ground: Ground, name: Path, damage: Callable[[Path], None], verb: str) 
     ground.fresh()
     damage(ground.site.folder / "root" / name)
     before = set(ground.running())
-    try:
-        doomed = ground.act(verb)
-    except TfceError as caught:
-        error = caught.message
-        if "tfce repair" not in error or "\n" in error:
-            return f"no cure named: {error}"
-        if verb == "repair":
-            return f"repair cannot: {error}"
-        ground.site.parts().fleet.repair()
-        doomed = ground.act(verb)
+    repair = lambda: ground.site.parts().fleet.repair()  # noqa: E731
+    doomed, wrong = cured(lambda: ground.act(verb), repair, verb, "tfce repair")
+    if wrong:
+        return wrong
     lost = before - set(ground.running()) - {doomed}
     return f"ended {lost}" if lost else unsettled(ground)
 

@@ -6,20 +6,27 @@ import pytest
 
 from tests.rigs.proxy import ALWAYS, Fault
 from tests.site import WRAPPER, Site
+from tfce.app import Parts
+
+
+def filled_up(site: Site, code: str, where: str) -> tuple[Parts, str, list[str]]:
+    """One pilot, then two more when EC2 has no room ``where`` the first is: they come up elsewhere."""
+    wrapper = WRAPPER.encode()
+    (first,) = site.parts().fleet.submit(wrapper, 1).references
+    site.proxy.add(Fault("RunInstances", "error", times=ALWAYS, code=code, where=where))
+    parts = site.parts()
+    submission = parts.fleet.submit(wrapper, 2)
+    assert len(submission.references) == 2 and submission.failed == {}
+    return parts, first, submission.references
 
 
 @pytest.mark.parametrize("module", ["bulk", "native"])
 def test_what_is_missing_comes_from_the_next_flavor_in_the_same_cycle(together: Site) -> None:
     site, wrapper = together, WRAPPER.encode()
     site.configure(Instance_Flavor="t3.micro, t3.small")
-    (first,) = site.parts().fleet.submit(wrapper, 1).references
-    full = Fault("RunInstances", "error", times=ALWAYS, code="InsufficientInstanceCapacity", where="t3.micro")
-    site.proxy.add(full)
-    parts = site.parts()
-    submission = parts.fleet.submit(wrapper, 2)
-    assert len(submission.references) == 2 and submission.failed == {}
+    parts, first, others = filled_up(site, "InsufficientInstanceCapacity", "t3.micro")
     flavors = {row["reference"]: row["flavor"] for row in site.status()}
-    assert flavors == {first: "t3.micro", **dict.fromkeys(submission.references, "t3.small")}
+    assert flavors == {first: "t3.micro", **dict.fromkeys(others, "t3.small")}
     record = parts.workspace.load()
     assert list(record.rests) == ["t3.micro"] and record.backoff is None
     assert parts.terraform.plan().empty and site.proxy.counts().get("TerminateInstances", 0) == 0

@@ -69,7 +69,7 @@ def test_what_does_not_exist_is_said(site: OpenStackSite, option: str, value: st
     assert failed.code == 1 and len(failed.json["failed"]) == 2, failed
     assert {one["kind"] for one in failed.json["failed"]} == {kind}, failed.json
     site.configure(**{option: site.defaults().get(option, "")})
-    consistent(site, 0)
+    consistent(site, 0, plan_ends=2)
 
 
 def revoke(rig: Rig, token: str) -> None:
