@@ -31,7 +31,7 @@ def consistent(site: AnySite, pilots: int, plan_ends: int = 0) -> None:
     assert audit["mismatches"] == 0, audit["rows"]
     keys = [tags["tfce:key"] for _, tags in site.instances().values()]
     assert len(keys) == len(set(keys)) == pilots
-    assert sorted(row["key"] for row in audit["rows"]) == sorted(keys)
+    assert sorted(row["key"] for row in audit["rows"]) == sorted(keys), audit["rows"]
     assert len(site.status()) == pilots
     plan = site.run("plan", site.name)
     assert plan.code == plan_ends and "Plan:" not in plan.out, plan.out

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests import ownmodule
 from tests.site import Site
-from tfce.config.data import data_path
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
 from tfce.terraform.modules import AWS, BULK, module_for, strangers
@@ -29,6 +28,7 @@ resource "aws_security_group" "pilots" {
   description = "No way in"
 }
 """
+PROVIDER = '    aws = {\n      source = "hashicorp/aws"\n    }\n'
 
 
 def queue(**more: str) -> Queue:
@@ -38,24 +38,7 @@ def queue(**more: str) -> Queue:
 
 def own(folder: Path) -> Path:
     """The worked example of docs/modules.md; moto knows no placement groups, so another option stands for it."""
-    place = folder / "own module"
-    shutil.copytree(data_path("terraform") / "bulk", place)
-    (place / "group.tf").write_text(GROUPS)
-    versions = place / "versions.tf"
-    versions.write_text(
-        versions.read_text().replace(
-            "    tfce = {", '    aws = {\n      source = "hashicorp/aws"\n    }\n    tfce = {'
-        )
-    )
-    main = place / "main.tf"
-    text = main.read_text()
-    start, end = text.index("  security_groups = ["), text.index("  # The provider itself")
-    market = '  options           = var.market == "spot" ? merge(local.spot, local.price) : null\n'
-    assert market in text
-    options = '  options = { EbsOptimized = "true" }\n\n'
-    groups = "  security_groups = [aws_security_group.pilots.id]\n\n"
-    main.write_text(text[:start].replace(market, "") + groups + options + text[end:])
-    return place
+    return ownmodule.own(folder, GROUPS, PROVIDER, "[aws_security_group.pilots.id]", '{ EbsOptimized = "true" }')
 
 
 def test_the_worked_example_adds_a_security_group_and_an_option(site: Site) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
+from tests import ownmodule
 from tests.checking import consistent, until
 from tests.claims import every
 from tests.e2e.openstack.cloud import OpenStackSite, node
 from tests.e2e.openstack.conftest import NewSite
-from tfce.config.data import data_path
 
 GROUPS = """
 provider "openstack" {
@@ -29,22 +28,13 @@ resource "openstack_compute_servergroup_v2" "pilots" {
   policies = ["affinity"]
 }
 """
-PROVIDER = '    openstack = {\n      source = "terraform-provider-openstack/openstack"\n    }\n    tfce = {'
+PROVIDER = '    openstack = {\n      source = "terraform-provider-openstack/openstack"\n    }\n'
 
 
 def own(folder: Path) -> Path:
-    """A copy of terraform/bulk, changed as the page says."""
-    place = folder / "own module"
-    shutil.copytree(data_path("terraform") / "bulk", place)
-    (place / "group.tf").write_text(GROUPS)
-    versions, main = place / "versions.tf", place / "main.tf"
-    versions.write_text(versions.read_text().replace("    tfce = {", PROVIDER))
-    text = main.read_text()
-    start, end = text.index("  security_groups = ["), text.index("  # The provider itself")
-    refer = "  security_groups = [openstack_networking_secgroup_v2.pilots.id]\n"
-    refer += "  options         = { group = openstack_compute_servergroup_v2.pilots.id }\n\n"
-    main.write_text(text[:start] + refer + text[end:])
-    return place
+    """The worked example of docs/modules.md."""
+    group = "{ group = openstack_compute_servergroup_v2.pilots.id }"
+    return ownmodule.own(folder, GROUPS, PROVIDER, "[openstack_networking_secgroup_v2.pilots.id]", group)
 
 
 @pytest.mark.rig("it leaves a security group and a server group behind")
