@@ -147,4 +147,5 @@ def test_overdue_deleted_and_failed_pilots_are_told_apart(site: OpenStackSite) -
     assert removed.pop(f"tfce-{keys[references[0]]}").startswith("overdue")
     assert removed.pop(f"tfce-{keys[references[2]]}").startswith("failed")
     assert subset(set(removed.values()), {"gone"})
+    until(lambda: not site.api.servers(), "nova has deleted them: until then an audit shows them")
     consistent(site, 0)
