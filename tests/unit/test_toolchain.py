@@ -395,3 +395,14 @@ def test_our_own_provider_is_made_again_where_it_is_damaged(
     again, news = decide(make_queue(), BULK)
     assert again == first and news == []
     assert program.read_text() == good and os.access(program, os.X_OK)
+
+
+def test_nothing_lies_beside_our_own_provider(make_queue: MakeQueue, make_program: MakeProgram) -> None:
+    make_program("bin/terraform", TELLS.format("1.11.4"))
+    first, _ = decide(make_queue(), BULK)
+    assert first.provider.folder is not None
+    (program,) = first.provider.folder.iterdir()
+    program.unlink()
+    program.mkdir()
+    decide(make_queue(), BULK)
+    assert list(first.provider.folder.iterdir()) == [program] and program.is_file()

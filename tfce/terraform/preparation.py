@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import shlex
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ class Prepared(Runs):
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
+        self._clear_backup()
         texts[sourced.FILE] = sourced.guard(self._workspace.name)
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
@@ -99,11 +101,19 @@ class Prepared(Runs):
         """The pilots in the Terraform state, by key."""
         if not self._folder.is_dir():
             return {}  # nothing was ever submitted from here
+        self._clear_backup()
         self._push_left_over()
         try:
             return self.module.instances(self._state())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(str(error)) from None
+
+    def _clear_backup(self) -> None:
+        """Terraform keeps the state before its last change beside it, and writes no state where it cannot."""
+        path = state.file(self._folder, self._workspace.name)
+        backup = path.with_name(f"{path.name}.backup") if path else None
+        if backup and os.path.lexists(backup) and (backup.is_symlink() or not backup.is_file()):
+            files.put_aside(backup)
 
     def _push_left_over(self) -> None:
         """The state could not be written at the end of an apply: it is in a file of its own."""
@@ -114,11 +124,29 @@ class Prepared(Runs):
             whole = state.read(left)
         except state.DamagedStateError:
             whole = {}
-        if whole:
-            self._run("state push", left.name)
-        else:  # the disk was full for it, too
+        if not whole:  # the disk was full for it, too
             log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
-        left.rename(left.with_suffix(".pushed" if whole else ".damaged"))
+            left.rename(left.with_suffix(".damaged"))
+        elif self._is_news(left, whole):
+            self._run("state push", left.name)
+            left.rename(left.with_suffix(".pushed"))
+        else:
+            log.warning("%s: %s is older than the state and is put aside", self._queue.label, left)
+            left.rename(left.with_suffix(".older"))
+
+    def _is_news(self, left: Path, whole: state.State) -> bool:
+        """Whether what is ``left`` comes after the state. Where half of it had been written it has the state's
+        serial, with which Terraform takes no other state."""
+        known = self._state()
+        if (
+            known
+            and whole["lineage"] == known["lineage"]
+            and whole["serial"] == known["serial"]
+            and whole != known
+        ):
+            files.write(left, json.dumps({**whole, "serial": known["serial"] + 1}))
+            return True
+        return not known or (whole["lineage"] == known["lineage"] and whole["serial"] >= known["serial"])
 
     @phase("read the state")
     def _state(self) -> state.State:

@@ -81,8 +81,12 @@ def ourselves(cache: Path) -> Provider:
     if importlib.util.find_spec("tf") is None:
         raise TerraformError("tfce's own provider needs the framework `tf`", "run: pip install 'tf>=1.2,<1.3'")
     mark = hashlib.sha256(sys.executable.encode()).hexdigest()[:8]
-    folder = files.private_folder(cache / OUR_PROVIDER / f"{__version__}-{mark}")
+    folder = cache / OUR_PROVIDER / f"{__version__}-{mark}"
     program = folder / f"terraform-provider-tfce_v{__version__}"
+    # Terraform counts every file of a provider's folder: nothing damaged may stay beside the program.
+    if program.is_dir() or any(folder.glob("*.damaged-*")):
+        files.put_aside(folder)
+    files.private_folder(folder)
     text = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m tfce.provider "$@"\n'
     if files.believed(program) != text or not os.access(program, os.X_OK):
         files.write(program, text, 0o700)

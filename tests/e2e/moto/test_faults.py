@@ -35,6 +35,30 @@ def test_a_lost_reply_leaves_one_vm_each(site: Site) -> None:
     consistent(site, 3)
 
 
+def test_a_state_that_was_half_written_is_in_nobodys_way(site: Site) -> None:
+    site.submit(1)
+    left, written = site.private / "errored.tfstate", json.loads(state_file(site).read_text())
+    left.write_text(json.dumps({**written, "check_results": []}))  # of the same run, so with the same serial
+    assert site.submit(1).code == 0 and not left.exists()
+    consistent(site, 2)
+    for other in ({"serial": 1}, {"lineage": "another"}):
+        left.write_text(json.dumps({**written, **other}))
+        assert site.submit(1).code == 0 and not left.exists() and left.with_suffix(".older").exists()
+    consistent(site, 4)
+
+
+def test_where_terraform_keeps_the_state_before_its_last_change_something_else_may_lie(site: Site) -> None:
+    site.submit(1)
+    backup = state_file(site).with_name("terraform.tfstate.backup")
+    backup.unlink()
+    backup.mkdir()
+    assert site.submit(1).code == 0 and backup.is_file()
+    backup.unlink()
+    backup.symlink_to(site.folder / "precious")
+    assert site.submit(1).code == 0 and not (site.folder / "precious").exists()
+    consistent(site, 3)
+
+
 def test_throttled_requests_are_repeated(site: Site) -> None:
     site.proxy.add(Fault("RunInstances", "error", times=2, status=503, code="RequestLimitExceeded"))
     site.configure(Terraform_MaxRetries="3")
