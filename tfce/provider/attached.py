@@ -11,14 +11,19 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfce.model.errors import TerraformError
 from tfce.model.trace import span
 from tfce.provider.run import Run
+
+if TYPE_CHECKING:
+    import grpc
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
 HOSTS = ("registry.terraform.io", "registry.opentofu.org")  # Terraform's and OpenTofu's name for the same provider
@@ -42,8 +47,19 @@ def attached(run: Run) -> Iterator[dict[str, str]]:
             yield {VARIABLE: json.dumps({f"{host}/tfce/tfce": _reattach(pid, address) for host in HOSTS})}
         finally:
             done = run.end(_PATIENCE)
-            server.stop(_LAST_WORDS if done else 0).wait()
+            stop(server, _LAST_WORDS if done else 0)
             workers.shutdown(wait=done)
+
+
+def stop(server: grpc.Server, grace: float) -> None:
+    """Let the server end.
+
+    hazard: an interrupt reaches the main thread only, and one in the middle of grpc's stop leaves a server that is
+    half stopped, whose thread ends with a traceback on the terminal. So another thread does it.
+    """
+    stopping = threading.Thread(target=lambda: server.stop(grace).wait(), name="tfce-provider-end")
+    stopping.start()
+    stopping.join()
 
 
 def _reattach(pid: int, address: str) -> dict[str, object]:
