@@ -528,6 +528,15 @@ def test_a_state_that_cannot_be_read_is_said(rig: Rig) -> None:
         rig.terraform.instances()
 
 
+def test_a_device_is_no_state(rig: Rig) -> None:
+    rig.keep("")
+    (path,) = rig.workspace.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    path.unlink()
+    path.symlink_to(os.devnull)  # nor is /dev/zero, which would take all memory
+    with pytest.raises(TerraformError, match=r"damaged .*no file that could be read.*tfce repair"):
+        rig.terraform.instances()
+
+
 def test_before_anything_was_submitted_the_state_is_empty_and_nothing_runs(
     make_queue: MakeQueue, rig: Rig
 ) -> None:

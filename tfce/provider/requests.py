@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfce.model.pilot import Batch
+from tfce.store import files
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,7 @@ def needed(missing: Collection[str], contexts: Path) -> Iterator[Request]:
     for batch in sorted(filter(None, map(Batch.parse, labels)), key=lambda batch: -batch.size):
         keys = tuple(key for key in batch.keys if key in single)
         if keys:
-            yield Request(batch, keys, _text(contexts / batch.label))
+            yield Request(batch, keys, files.believed(contexts / batch.label))
             single = {key: None for key in single if key not in keys}
     for key in single:
-        yield Request(key, (key,), _text(contexts / key))
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+        yield Request(key, (key,), files.believed(contexts / key))

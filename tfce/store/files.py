@@ -18,7 +18,7 @@ from tfce.model.errors import WorkspaceError
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
-_LARGEST = 256 * 2**20  # bytes of any file that is read whole
+LARGEST = 256 * 2**20  # bytes of any file that is read whole
 
 
 class UnreadableError(WorkspaceError):
@@ -161,10 +161,10 @@ def _content(path: Path, handle: int) -> bytes:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableError(path, "is no file")
-        if status.st_size > _LARGEST:
+        if status.st_size > LARGEST:
             raise UnreadableError(path, f"has {status.st_size} bytes")
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read(_LARGEST + 1)
+            return stream.read(LARGEST + 1)
     finally:
         os.close(handle)
 

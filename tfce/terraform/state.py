@@ -6,8 +6,11 @@ The only place that believes what is in such a file; what does not look like a s
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 from typing import Any
+
+from tfce.store import files
 
 State = dict[str, Any]
 _FORMAT = 4
@@ -30,7 +33,7 @@ def _is_plain(chosen: Path) -> bool:
     """Whether the file with the choice of a backend makes none; what is wrong with a damaged one,
     Terraform says."""
     try:
-        return not json.loads(chosen.read_bytes()).get("backend")
+        return chosen.is_file() and not json.loads(chosen.read_bytes()).get("backend")
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -38,6 +41,9 @@ def _is_plain(chosen: Path) -> bool:
 def read(path: Path) -> State:
     """The state in a file; empty where there is none. Raises ``DamagedStateError``."""
     try:
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or status.st_size > files.LARGEST:
+            raise DamagedStateError(f"{path}: is no file that could be read")  # a device may have no end
         return parse(path.read_bytes())
     except FileNotFoundError:
         return {}
