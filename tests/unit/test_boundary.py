@@ -8,14 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
-from tfce.cloud.http import BoundaryError, Heard, bounded
+from tfce.cloud import clock
+from tfce.cloud.ec2.errors import reason_of
+from tfce.cloud.http import BoundaryError, Bounds, Heard, bounded
 from tfce.cloud.limits import Limits
-from tfce.cloud.retries import Budget, retry_after, throttled
+from tfce.cloud.retries import THROTTLES, Budget, retry_after, throttled
+from tfce.model.reasons import Kind
 
 LIMITS = Limits(seconds=30.0, size=2**20, repeats=3, pause=0.0, longest=60.0)
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -81,7 +85,7 @@ def ask(port: int, limits: Limits = LIMITS, method: str = "GET", **more: Any) ->
         "note": lambda *_: None,
         "safe": lambda method, _: method == "GET",
     }
-    connection = bounded(limits, **parts | more)("127.0.0.1", port)
+    connection = bounded(Bounds(limits, **parts | more))("127.0.0.1", port)
     connection.request(method, "/x", headers={"X-Auth-Token": "t0ken"})
     return connection
 
@@ -280,6 +284,26 @@ def test_nine_per_cent_of_throttled_requests_fail_none() -> None:
 )
 def test_retry_after_reads(value: str | None, seconds: float | None) -> None:
     assert retry_after(value) == seconds
+
+
+@pytest.mark.parametrize("code", THROTTLES)
+def test_every_code_of_awss_that_throttles_does(code: str) -> None:
+    assert throttled(400, f"<Code>{code}</Code>".encode()) and not throttled(
+        400, f"<Code>{code}ing</Code>".encode()
+    )
+    assert reason_of(code, "slow down").kind is Kind.THROTTLED
+
+
+@pytest.mark.parametrize(("seconds", "well"), [(-61, False), (-59, True), (0, True), (59, True), (61, False)])
+def test_a_clock_may_be_a_minute_off(seconds: int, well: bool) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    found = clock.check(now + timedelta(seconds=seconds), now)
+    assert (found.ok, found.detail) == (well, f"{abs(seconds)} s from the cloud's")
+    assert (found.cure == "") is well
+
+
+def test_a_cloud_without_a_clock_says_nothing_of_the_hosts() -> None:
+    assert clock.check(None).ok
 
 
 def test_a_full_quota_is_no_throttling() -> None:

@@ -12,8 +12,6 @@ SOURCES = Path(tfce.__file__).parent
 MODULE, CLASS, FUNCTION = 300, 200, 40
 ARGUED = {
     "Resources/Computing/TerraformComputingElement.py": "half of it is the docstring that DIRAC's site shows",
-    "Resources/Computing/TerraformComputingElement.py TerraformComputingElement": "it is DIRAC's interface",
-    "cloud/http.py bounded": "libcloud takes a class, so what a connection keeps is bound by a closure around one",
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfce.app import survey
 from tfce.cli import show
+from tfce.cli.operators import hold_json
 from tfce.model.case import Kind
 from tfce.model.overview import Line, Need, Trouble
 from tfce.model.pilot import timestamp
@@ -76,7 +77,7 @@ def line_json(line: Line) -> dict[str, Any]:
         "pilots": dict(sight.pilots),
         "wanted": sight.wanted,
         "limits": {"total": sight.total, "waiting": sight.waiting},
-        "held": sight.hold and {"kind": sight.hold.kind.value, "text": sight.hold.text, "cure": sight.hold.cure},
+        "held": hold_json(sight.hold),
         "backoff": backoff and {"failures": backoff.failures, "until": timestamp(backoff.until)},
         "protected": sight.protected,
         "drain": sight.drain and sight.drain.to_json(),

@@ -136,89 +136,98 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def bounded(
-    limits: Limits,
-    budget: Budget,
-    heard: Heard,
-    note: Callable[[str, str, Any], str],
-    safe: Callable[[str, str], bool],
-) -> type[LibcloudConnection]:
-    """The class of a libcloud connection that keeps ``limits``. ``note(method, url, body)`` is called for each
-    request that is sent, and names it; ``safe(method, url)``: it may be sent again whatever became of it."""
+@dataclass(frozen=True)
+class Bounds:
+    """What a connection keeps. ``note(method, url, body)`` is called for each request that is sent, and names it;
+    ``safe(method, url)``: whether it may be sent again whatever became of it."""
 
-    class Bounded(LibcloudConnection):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._deadline = _Deadline()
-            super().__init__(*args, **kwargs)
-            self.session.auth = lambda request: request  # else .netrc replaces the cloud's own
-            files = {name: kwargs[name] for name in ("cert_file", "key_file") if name in kwargs}
-            self.session.mount("http://", _Adapter(self._deadline))
-            self.session.mount("https://", _Adapter(self._deadline, **files))
+    limits: Limits
+    budget: Budget
+    heard: Heard
+    note: Callable[[str, str, Any], str]
+    safe: Callable[[str, str], bool]
 
-        def request(
-            self,
-            method: str,
-            url: str,
-            body: Any = None,
-            headers: Any = None,
-            raw: bool = False,
-            stream: bool = False,
-            hooks: Any = None,
-        ) -> None:
-            for attempt in range(limits.repeats + 1):
-                budget.wait()
-                self.response = self._followed(method, url, body, headers)
-                if not self._again(attempt, safe(method, url)):
-                    return
 
-        def _again(self, attempt: int, safe: bool) -> bool:
-            """Whether the request is to be repeated: then the pause is over."""
-            response = self.response
-            asked = retry_after(response.headers.get("Retry-After")) if response.status_code in PASSING else None
-            if asked and asked <= limits.longest:
-                budget.hold(asked)
-            passing = response.status_code in PASSING or throttled(response.status_code, response.content)
-            if not (safe and passing) or (asked or 0) > limits.longest:
-                return False
-            if attempt == limits.repeats or not budget.take():
-                budget.spend()
-                return False
-            budget.wait(pause(attempt, limits.pause, limits.longest))
-            return True
+class _Bounded(LibcloudConnection):  # type: ignore[misc]
+    """A connection of libcloud's that keeps its ``bounds``."""
 
-        def prepared_request(self, *args: Any, **kwargs: Any) -> None:
-            self.request(*args, **kwargs)
+    bounds: Bounds
 
-        def _followed(self, method: str, url: str, body: Any, headers: Any) -> Response:
-            target = urljoin(self.host, url)
-            for _ in range(_FOLLOWED + 1):
-                with span("request", note(method, target, body)) as facts:
-                    answer = self._once(method, target, body, headers)
-                    facts |= {"status": answer.status_code, "bytes": len(answer.content)}
-                if answer.status_code not in _REDIRECTS or "Location" not in answer.headers:
-                    return answer
-                target = _same_host(target, answer.headers["Location"])
-                if method.upper() not in ("GET", "HEAD"):
-                    break
-            raise BoundaryError(f"the cloud redirects us to {_shown(target)}, which is not followed")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._deadline = _Deadline()
+        super().__init__(*args, **kwargs)
+        self.session.auth = lambda request: request  # else .netrc replaces the cloud's own
+        files = {name: kwargs[name] for name in ("cert_file", "key_file") if name in kwargs}
+        self.session.mount("http://", _Adapter(self._deadline))
+        self.session.mount("https://", _Adapter(self._deadline, **files))
 
-        def _once(self, method: str, url: str, body: Any, headers: Any) -> Response:
-            self._deadline.start(limits.seconds)
-            answer: Response = self.session.request(
-                method=method.lower(),
-                url=url,
-                data=body,
-                headers=self._normalize_headers(headers=headers),
-                allow_redirects=False,
-                stream=True,
-                verify=self.verification,
-                timeout=limits.seconds,
-            )
-            heard.date = answer.headers.get("Date", heard.date)
-            _read(answer, limits.size)
-            return answer
+    def request(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        raw: bool = False,
+        stream: bool = False,
+        hooks: Any = None,
+    ) -> None:
+        for attempt in range(self.bounds.limits.repeats + 1):
+            self.bounds.budget.wait()
+            self.response = self._followed(method, url, body, headers)
+            if not self._again(attempt, self.bounds.safe(method, url)):
+                return
 
-    return Bounded
+    def _again(self, attempt: int, safe: bool) -> bool:
+        """Whether the request is to be repeated: then the pause is over."""
+        response = self.response
+        asked = retry_after(response.headers.get("Retry-After")) if response.status_code in PASSING else None
+        if asked and asked <= self.bounds.limits.longest:
+            self.bounds.budget.hold(asked)
+        passing = response.status_code in PASSING or throttled(response.status_code, response.content)
+        if not (safe and passing) or (asked or 0) > self.bounds.limits.longest:
+            return False
+        if attempt == self.bounds.limits.repeats or not self.bounds.budget.take():
+            self.bounds.budget.spend()
+            return False
+        self.bounds.budget.wait(pause(attempt, self.bounds.limits.pause, self.bounds.limits.longest))
+        return True
+
+    def prepared_request(self, *args: Any, **kwargs: Any) -> None:
+        self.request(*args, **kwargs)
+
+    def _followed(self, method: str, url: str, body: Any, headers: Any) -> Response:
+        target = urljoin(self.host, url)
+        for _ in range(_FOLLOWED + 1):
+            with span("request", self.bounds.note(method, target, body)) as facts:
+                answer = self._once(method, target, body, headers)
+                facts |= {"status": answer.status_code, "bytes": len(answer.content)}
+            if answer.status_code not in _REDIRECTS or "Location" not in answer.headers:
+                return answer
+            target = _same_host(target, answer.headers["Location"])
+            if method.upper() not in ("GET", "HEAD"):
+                break
+        raise BoundaryError(f"the cloud redirects us to {_shown(target)}, which is not followed")
+
+    def _once(self, method: str, url: str, body: Any, headers: Any) -> Response:
+        self._deadline.start(self.bounds.limits.seconds)
+        answer: Response = self.session.request(
+            method=method.lower(),
+            url=url,
+            data=body,
+            headers=self._normalize_headers(headers=headers),
+            allow_redirects=False,
+            stream=True,
+            verify=self.verification,
+            timeout=self.bounds.limits.seconds,
+        )
+        self.bounds.heard.date = answer.headers.get("Date", self.bounds.heard.date)
+        _read(answer, self.bounds.limits.size)
+        return answer
+
+
+def bounded(bounds: Bounds) -> type[LibcloudConnection]:
+    """The class of a connection that keeps these ``bounds``: libcloud makes its connections itself, of a class."""
+    return type("Bounded", (_Bounded,), {"bounds": bounds})
 
 
 def _read(answer: Response, most: int) -> None:

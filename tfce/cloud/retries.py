@@ -14,7 +14,25 @@ from email.utils import parsedate_to_datetime
 from tfce.model.trace import span
 
 _MOST = 100.0  # repeats that a login has saved up at most; one more each second
-_THROTTLED = re.compile(rb"RequestLimitExceeded|RequestThrottled|Throttling|TooManyRequests|SlowDown")
+# The codes by which any API of AWS refuses for being asked too often, as botocore has them
+# (retries/standard.py, read in November 2026), but for three of other services: two of DynamoDB's, and
+# LimitExceededException, a quota.
+# TooManyRequests is the word of clouds that only speak EC2's API.
+THROTTLES = (
+    "BandwidthLimitExceeded",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "TooManyRequestsException",
+)
+_THROTTLED = re.compile(rb"\b(?:%s)\b" % "|".join(THROTTLES).encode())
 PASSING = frozenset({413, 429, 500, 502, 503, 504})
 
 

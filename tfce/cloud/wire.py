@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tfce.cloud.http import Heard, bounded
+from tfce.cloud.http import Bounds, Heard, bounded
 from tfce.cloud.limits import limits_of
 from tfce.cloud.retries import budget
 from tfce.config.credentials import Credentials
@@ -25,4 +25,4 @@ class Wire:
     ) -> None:
         self.limits, self.heard = limits_of(endpoint), Heard()
         login = budget(endpoint.home, credentials.key)
-        self.connection = bounded(self.limits, login, self.heard, note, safe)
+        self.connection = bounded(Bounds(self.limits, login, self.heard, note, safe))

@@ -7,8 +7,8 @@ Sources, read in November 2026:
 - UnfulfillableCapacity, VcpuLimitExceeded, InvalidUserData: karpenter-provider-aws, pkg/errors/errors.go;
 - InsufficientCapacityOnOutpost: "Troubleshoot problems with Amazon EKS clusters and nodes";
 - SpotMaxPriceTooLow: RunInstances' answer to a price below today's, as its users report it;
-- codes by which any API of AWS throttles: botocore, retries/standard.py; expired tokens and denials: "Common
-  errors" of the API references; InvalidCreds: libcloud, which has no code for a 401;
+- codes by which any API of AWS throttles: ``tfce.cloud.retries``; expired tokens and denials: "Common errors" of
+  the API references; InvalidCreds: libcloud, which has no code for a 401;
 - ends of instances: "StateReason" of the EC2 reference.
 
 Codes are compared, not words; the few codes that mean several things are told apart by the parameter that their
@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tfce.cloud.explain import silent
+from tfce.cloud.retries import THROTTLES
 from tfce.model.reasons import Kind, Reason
 
 _CODES: Mapping[Kind, str] = {
@@ -33,9 +34,7 @@ _CODES: Mapping[Kind, str] = {
     Kind.QUOTA: "InstanceLimitExceeded VcpuLimitExceeded ResourceCountExceeded ResourceCountLimitExceeded "
     "ResourceLimitExceeded RequestResourceCountExceeded VolumeLimitExceeded MaxIOPSLimitExceeded "
     "NetworkInterfaceLimitExceeded AddressLimitExceeded PrivateIpAddressLimitExceeded HostLimitExceeded",
-    Kind.THROTTLED: "RequestLimitExceeded Throttling ThrottlingException ThrottledException EC2ThrottledException "
-    "RequestThrottled RequestThrottledException TooManyRequestsException TooManyRequests SlowDown "
-    "BandwidthLimitExceeded PriorRequestNotComplete",
+    Kind.THROTTLED: " ".join(THROTTLES),
     Kind.AUTHENTICATION: "AuthFailure UnauthorizedOperation InvalidClientTokenId SignatureDoesNotMatch "
     "IncompleteSignature MissingAuthenticationToken OptInRequired Blocked PendingVerification RequestExpired "
     "ExpiredToken ExpiredTokenException AccessDenied AccessDeniedException UnrecognizedClientException "

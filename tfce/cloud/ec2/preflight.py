@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall
 
-from tfce.cloud import images, records
+from tfce.cloud import clock, images, records
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.ec2 import places
 from tfce.cloud.ec2.answers import text_of
@@ -18,8 +17,6 @@ from tfce.cloud.ec2.session import Session, filters
 from tfce.config.settings import VmShape
 from tfce.model.errors import CloudError
 from tfce.model.images import NAMED
-
-_CLOCK = 60.0  # seconds the host's clock may be off
 
 
 @dataclass(frozen=True)
@@ -114,11 +111,6 @@ def _exists(session: Session, kind: str, wanted: str) -> Check:
 
 def _clock(session: Session) -> Check:
     try:
-        time = session.time()
+        return clock.check(session.time())
     except CloudError as error:
         return Check("clock", False, error.message, "make the cloud reachable")
-    if time is None:
-        return Check("clock", True, "the cloud does not say its time")
-    off = abs((time - datetime.now(UTC)).total_seconds())
-    well = off < _CLOCK
-    return Check("clock", well, f"{off:.0f} s from the cloud's", "" if well else "synchronise the host's clock")

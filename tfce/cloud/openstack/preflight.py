@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from tfce.cloud import images
+from tfce.cloud import clock, images
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.edge import translated
 from tfce.cloud.openstack import lookup
@@ -19,7 +19,6 @@ from tfce.config import openstack_logins
 from tfce.model.errors import CloudError
 from tfce.model.images import NAMED, means_newest, newest
 
-_CLOCK = 60.0  # seconds the host's clock may be off
 _EXPIRY = 7 * 86400.0  # seconds before an application credential's end from which on it is said
 _BRIEF = 60.0  # seconds a token should last at least that its client can renew
 _SHOWN = 8  # candidates that are named
@@ -212,14 +211,7 @@ class Preflight:
 
     def _clock(self) -> Check:
         self._get("/limits")
-        time = self._session.cloud_time
-        if time is None:
-            return Check("clock", True, "the cloud does not say its time")
-        off = abs((time - datetime.now(UTC)).total_seconds())
-        well = off < _CLOCK
-        return Check(
-            "clock", well, f"{off:.0f} s from the cloud's", "" if well else "synchronise the host's clock"
-        )
+        return clock.check(self._session.cloud_time)
 
     def _get(self, path: str) -> dict[str, Any]:
         return self._session.ask(f"asking for {path}", path, none=()) or {}
