@@ -9,6 +9,7 @@ import pytest
 
 from tests.claims import every
 from tfce.cli.plots import plot
+from tfce.model import spells
 from tfce.model.account import Book
 from tfce.model.grids import Grid, grids, shown, times
 from tfce.model.made import Made
@@ -150,3 +151,19 @@ def test_a_long_name_is_cut_in_the_drawing_only() -> None:
 @pytest.mark.parametrize(("number", "text"), [(0, "0"), (3.0, "3"), (3.26, "3.3"), (1234.5, "1234")])
 def test_numbers_are_short(number: float, text: str) -> None:
     assert shown(number) == text
+
+
+def test_what_a_recovery_removed_ended_too() -> None:
+    vms = [{"key": "A", "cause": "failed", "lived_s": 60}]
+    told = past([*JOURNAL[:2], line(3, "recovered", adopted=[], never_created=["A", "C"], vms=vms)], [B])
+    assert [(one.word, one.lived) for one in told.ends] == [("failed", 60)]
+    assert {life.key: life.gone for life in told.lives} == {"A": START + 3 * HOUR, "B": None}
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "never", 7, None, [], "9999-99-99T00:00:00Z"])
+def test_a_line_of_no_time_of_ours_is_left_out(time: object) -> None:
+    noise = [
+        {"time": time, "event": event, "keys": ["N"], "vms": [{"key": "N"}]} for event in ("submit", "removed")
+    ]
+    assert past([*noise, *JOURNAL], [B]) == past(JOURNAL, [B])
+    assert spells.ended(noise) == {}

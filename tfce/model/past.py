@@ -1,20 +1,17 @@
-"""What became of a queue's pilots over a time, from its journal and its record. Pure: standard library only.
-
-The journal is a file that others can write and old versions wrote: a line that says nothing sensible is left out.
-"""
+"""What became of a queue's pilots over a time, from its journal and its record. Pure: standard library only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tfce.model.entries import Entry, entries
 from tfce.model.made import offering
-from tfce.model.pilot import Pilot, moment
+from tfce.model.pilot import Pilot
 
 _LONGEST = 80  # characters of a word from the journal
-_ENDLESS = timedelta(days=3650)  # no VM lived longer; a figure beyond it is none
 UNKNOWN = "unknown"
 
 
@@ -64,12 +61,12 @@ class Past:
 _FIELDS = ("lives", "asked", "made", "refused", "ends")
 
 
-def past(lines: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Past:
-    """The past that a journal's ``lines`` tell, the oldest first. ``pilots``: those of the record, some of them
-    older than what the journal still has; of what is in neither nobody knows when it went."""
+def past(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Past:
+    """The past that the lines of a ``journal`` tell, the oldest first. ``pilots``: those of the record, some of
+    them older than what the journal still has; of what is in neither nobody knows when it went."""
     reader = _Reader()
-    for line in lines:
-        reader.read(line)
+    for entry in entries(journal):
+        reader.read(entry)
     recorded = {pilot.key: pilot for pilot in pilots}
     lives = {key: life for key, life in reader.lives.items() if life.made or life.gone or key in recorded}
     lives = {key: life if key in recorded or life.gone else _lost(life) for key, life in lives.items()}
@@ -94,55 +91,53 @@ class _Reader:
     refused: list[Fact] = field(default_factory=list)
     ends: list[Fact] = field(default_factory=list)
 
-    def read(self, line: Mapping[str, Any]) -> None:
-        try:
-            when, told = moment(line["time"]), _EVENTS.get(line["event"])
-        except (KeyError, ValueError, TypeError):
-            return
+    def read(self, entry: Entry) -> None:
+        told = _EVENTS.get(entry.event)
         if told is not None:
-            told(self, when, line)
+            told(self, entry)
 
-    def submit(self, when: datetime, line: Mapping[str, Any]) -> None:
-        label = _word(offering(_mapping(line.get("made"))))
-        for key in _texts(line.get("keys")):
-            self.lives[key] = Life(key, label, asked=when)
-            self.asked.append(Fact(when, label, label))
+    def submit(self, entry: Entry) -> None:
+        label = _word(offering(entry.made.to_json()))
+        for key in entry.keys("keys"):
+            self.lives[key] = Life(key, label, asked=entry.time)
+            self.asked.append(Fact(entry.time, label, label))
 
-    def submitted(self, when: datetime, line: Mapping[str, Any]) -> None:
-        for key in _texts(line.get("created")):
-            self.made.append(Fact(when, "started", self._became(key, when)))
-        for key, reason in _mapping(line.get("failed")).items():
+    def submitted(self, entry: Entry) -> None:
+        for key in entry.keys("created"):
+            self.made.append(Fact(entry.time, "started", self._became(key, entry.time)))
+        for key in entry.keys("failed"):
             life = self.lives.get(key, Life(key))  # it never had a VM, or one that failed and is gone
-            self.lives[key] = replace(life, made=None, gone=when)
-            self.refused.append(Fact(when, _word(_mapping(reason).get("kind") or UNKNOWN), life.offering))
+            self.lives[key] = replace(life, made=None, gone=entry.time)
+            self.refused.append(Fact(entry.time, _word(entry.reason(key) or UNKNOWN), life.offering))
 
-    def recovered(self, when: datetime, line: Mapping[str, Any]) -> None:
-        for key in _texts(line.get("adopted")):
-            self._became(key, when)
-        for key in _texts(line.get("never_created")):
+    def recovered(self, entry: Entry) -> None:
+        for key in entry.keys("adopted"):
+            self._became(key, entry.time)
+        for key in set(entry.keys("never_created")) - {vm.key for vm in entry.ended}:
             self.lives.pop(key, None)
+        self.removed(entry)
 
     def _became(self, key: str, when: datetime) -> str:
         life = self.lives.get(key, Life(key))
         self.lives[key] = replace(life, made=life.made or when, meant=None, gone=None)
         return life.offering
 
-    def remove(self, when: datetime, line: Mapping[str, Any]) -> None:
-        for key in _texts(line.get("pilots")):
+    def remove(self, entry: Entry) -> None:
+        for key in entry.keys("pilots"):
             if key in self.lives:
-                self.lives[key] = replace(self.lives[key], meant=self.lives[key].meant or when)
+                self.lives[key] = replace(self.lives[key], meant=self.lives[key].meant or entry.time)
 
-    def removed(self, when: datetime, line: Mapping[str, Any]) -> None:
-        vms = line.get("vms")
-        for one in filter(None, map(_mapping, vms if isinstance(vms, list) else ())):
-            key, cause, lived = str(one.get("key", "")), _word(one.get("cause") or UNKNOWN), _seconds(one)
-            life = self.lives.get(key, Life(key))
-            self.ends.append(Fact(when, cause, life.offering, lived))
+    def removed(self, entry: Entry) -> None:
+        for vm in entry.ended:
+            life, cause = self.lives.get(vm.key, Life(vm.key)), _word(vm.cause or UNKNOWN)
+            self.ends.append(Fact(entry.time, cause, life.offering, vm.lived))
             if cause not in _ONE_OF_TWO:
-                self.lives[key] = replace(life, made=life.made or _before(when, lived), gone=when)
+                self.lives[vm.key] = replace(
+                    life, made=life.made or _before(entry.time, vm.lived), gone=entry.time
+                )
 
 
-_EVENTS: Mapping[Any, Callable[[_Reader, datetime, Mapping[str, Any]], None]] = {
+_EVENTS: Mapping[str, Callable[[_Reader, Entry], None]] = {
     "submit": _Reader.submit,
     "submitted": _Reader.submitted,
     "recovered": _Reader.recovered,
@@ -152,27 +147,9 @@ _EVENTS: Mapping[Any, Callable[[_Reader, datetime, Mapping[str, Any]], None]] = 
 _ONE_OF_TWO = ("duplicate",)  # the pilot's other VM lives on
 
 
-def _word(value: object) -> str:
-    return str(value)[:_LONGEST]
-
-
-def _seconds(entry: Mapping[str, Any]) -> int | None:
-    lived = entry.get("lived_s")
-    good = isinstance(lived, int) and not isinstance(lived, bool) and 0 <= lived <= _ENDLESS.total_seconds()
-    return lived if good else None
+def _word(value: str) -> str:
+    return value[:_LONGEST]
 
 
 def _before(when: datetime, seconds: int | None) -> datetime | None:
-    try:
-        return None if seconds is None else when - timedelta(seconds=seconds)
-    except OverflowError:
-        return None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, list | dict):
-        yield from (one for one in value if isinstance(one, str))
+    return None if seconds is None else when - timedelta(seconds=seconds)

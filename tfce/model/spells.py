@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tfce.model.entries import EndedVM, entries
 from tfce.model.made import Made
-from tfce.model.pilot import REFERENCE_PREFIX, instance_id, moment, timestamp
+from tfce.model.pilot import timestamp
 from tfce.model.usage import Stay
 
 
@@ -39,51 +40,23 @@ def line(stay: Stay | None, made: Made, verdict: str) -> dict[str, Any]:
     }
 
 
-def ended(lines: Iterable[Mapping[str, Any]]) -> dict[str, Spell]:
-    """The VMs that the journal saw end, by id; what was written of one twice counts as it was written first. Lines
-    that are no lines of ours are left out."""
+def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, Spell]:
+    """The VMs that the ``journal`` saw end, by id; of one that ended twice, what was written first."""
     made: dict[str, Made] = {}
     found: dict[str, Spell] = {}
-    for one in lines:
-        if one.get("event") == "submit":
-            made |= _asked(one)
-        for entry in _vms(one):
-            spell = _spell(entry, one.get("time"), made)
-            if spell is not None:
-                found.setdefault(spell.id, spell)
+    for one in entries(journal):
+        if one.event == "submit":
+            made |= dict.fromkeys(one.keys("keys"), one.made)
+        elif one.event in ("removed", "recovered"):
+            for vm in one.ended:
+                if vm.id:
+                    found.setdefault(vm.id, _spell(vm, one.time, made))
     return found
 
 
-def _asked(one: Mapping[str, Any]) -> dict[str, Made]:
-    keys, entry = one.get("keys"), one.get("made")
-    try:
-        told = Made.from_json(entry) if isinstance(entry, Mapping) else Made()
-    except ValueError:
-        return {}
-    return {key: told for key in keys if isinstance(key, str)} if isinstance(keys, list) else {}
-
-
-def _vms(one: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    vms = one.get("vms") if one.get("event") in ("removed", "recovered") else None
-    yield from (entry for entry in vms if isinstance(entry, Mapping)) if isinstance(vms, list) else ()
-
-
-def _spell(entry: Mapping[str, Any], written: object, asked: Mapping[str, Made]) -> Spell | None:
-    reference, key = entry.get("reference"), entry.get("key")
-    if not isinstance(reference, str) or not reference.startswith(REFERENCE_PREFIX) or not isinstance(key, str):
-        return None
-    try:
-        start, end = _times(entry, written)
-        made = Made.from_json(entry["made"]) if isinstance(entry.get("made"), Mapping) else asked.get(key, Made())
-    except (ValueError, TypeError, OverflowError):
-        return None
-    words = (str(entry.get(name) or "") for name in ("verdict", "reason"))
-    return Spell(instance_id(reference), key, start, max(start, end), made, *words)
-
-
-def _times(entry: Mapping[str, Any], written: Any) -> tuple[datetime, datetime]:
+def _spell(vm: EndedVM, written: datetime, asked: Mapping[str, Made]) -> Spell:
     """Lines of older versions say how long a VM lived, and were written when it was removed."""
-    if "from" in entry:
-        return moment(entry["from"]), moment(entry["to"])
-    end = moment(written)
-    return end - timedelta(seconds=int(entry.get("lived_s") or 0)), end
+    end = vm.end or written
+    start = vm.start or end - timedelta(seconds=vm.lived or 0)
+    made = vm.made or asked.get(vm.key, Made())
+    return Spell(vm.id, vm.key, start, max(start, end), made, vm.verdict, vm.reason)
