@@ -64,11 +64,11 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
 
 @pytest.fixture
 def manager(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Issuer:
-    from tfce.Resources.Computing import TerraformComputingElement
+    from tfce.Resources import proxies
 
     issuer.asked.clear()
     issuer.lasts = 30 * DAY
-    monkeypatch.setattr(TerraformComputingElement.gProxyManager, "downloadProxy", issuer.downloadProxy)
+    monkeypatch.setattr(proxies.gProxyManager, "downloadProxy", issuer.downloadProxy)
     return issuer
 
 
@@ -190,13 +190,13 @@ def test_a_cloud_proxy_is_used_again_while_it_lasts_and_then_renewed(site: Site,
     for _ in range(2):
         assert element.submitJob(site.wrapper, "", 1)["OK"]
     assert len(manager.asked) == 1
-    element._cloudProxy = manager.proxy(FORTNIGHT - 60)
+    element._proxies._long = manager.proxy(FORTNIGHT - 60)
     assert element.submitJob(site.wrapper, "", 1)["OK"]
     assert len(manager.asked) == 2
 
 
 def test_the_dn_may_be_another_one(site: Site, manager: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tfce.Resources.Computing import TerraformComputingElement
+    from tfce.Resources import proxies
 
     asked: list[tuple[str, str]] = []
 
@@ -209,7 +209,7 @@ def test_the_dn_may_be_another_one(site: Site, manager: Issuer, monkeypatch: pyt
             assert default == dirac_x509.PILOT_DN
             return "/O=TFCE/CN=Cloud Robot"
 
-    monkeypatch.setattr(TerraformComputingElement, "Operations", Operations)
+    monkeypatch.setattr(proxies, "Operations", Operations)
     element = site.element(Context_ProxyLifetime=str(FORTNIGHT))
     element.setProxy(manager.proxy(DAY))
     assert element.submitJob(site.wrapper, "", 1)["OK"]

@@ -11,6 +11,7 @@ from DIRAC.WorkloadManagementSystem.Client.MatcherClient import MatcherClient
 from DIRAC.WorkloadManagementSystem.Utilities.QueueUtilities import getQueuesResolved
 
 from tfce.model.why import Demand
+from tfce.Resources.answers import Answer, value
 
 log = logging.getLogger("tfce")
 
@@ -33,16 +34,11 @@ def demand(ce: str, queue: str, matcher: Any = None) -> Demand | None:
 
 def _described(ce: str, queue: str) -> dict[str, Any] | None:
     """The queue as SiteDirector describes it to the Matcher."""
-    resolved = _value(getQueuesResolved(_value(getQueues(ceList=[ce])), {}))
+    queues = value(getQueues(ceList=[ce]), "the queues cannot be read")
+    resolved = value(getQueuesResolved(queues, {}), "the queues cannot be resolved")
     found = resolved.get(f"{ce}_{queue}")
     return {"Platform": "ANY", **found["ParametersDict"]} if found else None
 
 
-def _jobs(result: Any) -> int:
-    return sum(int(one.get("Jobs", 0)) for one in _value(result).values())
-
-
-def _value(result: Any) -> Any:
-    if not result["OK"]:
-        raise ValueError(result["Message"])
-    return result["Value"]
+def _jobs(answer: Answer) -> int:
+    return sum(int(one.get("Jobs", 0)) for one in value(answer, "the Matcher does not tell").values())

@@ -254,25 +254,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from DIRAC import S_ERROR, S_OK, gLogger
-from DIRAC.ConfigurationSystem.Client.Helpers.Operations import Operations
-from DIRAC.Core.Security.ProxyInfo import getProxyInfo
-from DIRAC.Core.Security.X509Chain import X509Chain
-from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
 from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
-from tfce.model.errors import ConfigError, TfceError
+from tfce.model.errors import TfceError
 from tfce.model.redact import guard_logs, redacted
 from tfce.model.why import of_submission
+from tfce.Resources.answers import Answer
+from tfce.Resources.proxies import Proxies
 
 if TYPE_CHECKING:
+    from DIRAC.Core.Security.X509Chain import X509Chain
+
     from tfce.app import Parts
+    from tfce.config.credentials import Credentials
     from tfce.config.options import Queue
     from tfce.pilots.fleet import Fleet
-
-Answer = Any  # DIRAC's dictionary: S_OK(value) or S_ERROR(message)
-
-_PROXY_GRACE = 86400  # seconds that a downloaded proxy shall last beyond Context_ProxyLifetime
-_PROXY_SHORTEST = 600  # seconds below which a proxy is not worth showing to a cloud
 
 # Which element speaks, so that what the other modules log is told under its name.
 _speaker: ContextVar[TerraformComputingElement | None] = ContextVar("speaker", default=None)
@@ -343,8 +339,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     def __init__(self, ceName: str) -> None:
         super().__init__(ceName)
         self._parts: Parts | None = None
-        self._dumped: tuple[X509Chain | None, str] = (None, "")
-        self._cloudProxy: X509Chain | None = None
+        self._proxies = Proxies(lambda: self.proxy)
 
     # -- parameters ----------------------------------------------------------------------------------------
 
@@ -384,86 +379,25 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         from tfce.config import credentials
 
         queue = self._queue()
-        secrets = credentials.load(queue, self._proxyFile)
+        secrets = credentials.load(queue, self._proxies.file)
         parts = self._parts
         if parts is None or (parts.workspace.asked, parts.credentials) != (queue, secrets):
             parts = self._parts = self._assemble(queue, secrets)
         return parts.fleet
 
     @staticmethod
-    def _assemble(queue: Queue, secrets: Any) -> Parts:
+    def _assemble(queue: Queue, secrets: Credentials) -> Parts:
         from tfce.app import assemble
 
         return assemble(queue, secrets=secrets, sharing=True)
 
-    # -- proxies -------------------------------------------------------------------------------------------
-
-    def setProxy(self, proxy: Any, valid: int = 0) -> None:
+    def setProxy(self, proxy: X509Chain, valid: int = 0) -> None:
         """Keep the pilot proxy, an X509Chain: for clouds whose secret is PROXY, and to know whose proxy the
         VMs get where Context_ProxyLifetime is set. ``valid``: DIRAC 8.0 tells how many seconds it lasts."""
         if hasattr(self, "valid"):
             super().setProxy(proxy, valid)
         else:
             super().setProxy(proxy)
-
-    def _proxyFile(self) -> str:
-        """The path of a file with the proxy; another file for another proxy."""
-        if not self.proxy:
-            raise ConfigError("CloudAuth", "secret = PROXY", "DIRAC has given no proxy", "see its ProxyManager")
-        left = _value(self.proxy.getRemainingSecs(), "the proxy cannot be read")
-        if left < _PROXY_SHORTEST:
-            raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used; renew it")
-        chain, path = self._dumped
-        if chain is not self.proxy or not Path(path).is_file():
-            path = self._dump()
-            self._dumped = self.proxy, path
-        return path
-
-    def _dump(self) -> str:
-        try:
-            dumped = gProxyManager.dumpProxyToFile(self.proxy, includeToken=False)
-        except TypeError:  # DIRAC 8.0 has no tokens in proxies
-            dumped = gProxyManager.dumpProxyToFile(self.proxy)
-        return str(_value(dumped, "the proxy cannot be written"))
-
-    def _cloudProxyText(self, lifetime: int | None) -> bytes | None:
-        """The proxy for the VMs, as PEM, if they get one of their own."""
-        if lifetime is None:
-            return None
-        chain = self._renewCloudProxy(lifetime)
-        text = _value(chain.dumpAllToString(), "the cloud proxy cannot be written")
-        return text if isinstance(text, bytes) else str(text).encode()
-
-    def _renewCloudProxy(self, lifetime: int) -> X509Chain:
-        """A proxy that lasts ``lifetime`` seconds: the one at hand, else one from the ProxyManager."""
-        if self._cloudProxy is None or self._left(self._cloudProxy) < lifetime:
-            dn, group = self._cloudIdentity()
-            what = f"the cloud proxy of {dn}, {group} for {lifetime} s is not to be had"
-            result = gProxyManager.downloadProxy(dn, group, limited=True, requiredTimeLeft=lifetime + _PROXY_GRACE)
-            chain = _value(result, what)
-            if self._left(chain) < lifetime:
-                raise TfceError(
-                    f"the cloud proxy of {dn}, {group} lasts only {self._left(chain)} s, "
-                    f"Context_ProxyLifetime = {lifetime} wants more; upload a longer proxy, or lower the option"
-                )
-            self._cloudProxy = chain
-        return self._cloudProxy
-
-    def _cloudIdentity(self) -> tuple[str, str]:
-        if not self.proxy:
-            raise TfceError(
-                "the VM is to have a proxy of its own, but DIRAC has given none to tell DN and group from; "
-                "see its ProxyManager, or set Context_ProxyLifetime = none"
-            )
-        info = _value(getProxyInfo(self.proxy, disableVOMS=True), "the proxy cannot be read")
-        if not info.get("group"):
-            raise TfceError(f"the proxy of {info['identity']} has no group that the Registry knows")
-        group = str(info["group"])
-        return str(Operations(group=group).getValue("Pilot/GenericCloudDN", info["identity"])), group
-
-    @staticmethod
-    def _left(chain: X509Chain) -> int:
-        return int(_value(chain.getRemainingSecs(), "the cloud proxy cannot be read"))
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -480,7 +414,7 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         fleet = self._fleet()
         wrapper = Path(executableFile).read_bytes()
         rule = fleet.queue.userdata.proxy_lifetime
-        cloud_proxy = self._cloudProxyText(rule.lifetime(brings_proxy(wrapper)))
+        cloud_proxy = self._proxies.for_vms(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)
         if submission.failed:
             reasons = redacted(str(of_submission(submission.failed, self.label)))
@@ -560,10 +494,3 @@ def _listed(references: list[str] | str) -> list[str]:
 
 def _refusals(failed: dict[str, str]) -> str:
     return redacted("; ".join(f"{reference}: {reason}" for reference, reason in failed.items()))
-
-
-def _value(result: Answer, failure: str) -> Any:
-    """What a DIRAC call returned; TfceError with its message if it failed."""
-    if not result["OK"]:
-        raise TfceError(f"{failure}: {result['Message']}")
-    return result["Value"]
