@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types docs release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint types docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
 	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
@@ -58,6 +58,10 @@ test-dirac: $(VENV)/ready
 # The documentation site, in .cache/site: no warning, no link that leads nowhere.
 docs: $(VENV)/docs
 	@$(BIN)/sphinx-build -q -W --keep-going -n -E -c docs/site docs .cache/site && echo ".cache/site/index.html"
+
+# Whether the pages' links to elsewhere answer; without network it says which were skipped.
+links: $(VENV)/ready
+	@$(BIN)/python -m tests.links
 
 # What a release is made of, in dist/: built twice, equal byte by byte, looked into, checked.
 release: $(VENV)/release

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
+import socket
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.links import CLONE, PAGES, asked, far, told
 from tfce.cli.parser import parser
 from tfce.config.settings import OPTIONS
 
-CLONE = Path(__file__).resolve().parents[2]
-PAGES = sorted([*CLONE.glob("*.md"), *CLONE.glob("docs/**/*.md"), *CLONE.glob("*/README.md")])
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
@@ -32,14 +34,48 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{place or page.name} has no heading #{anchor}"
 
 
-_FAR = re.compile(r"\]\((https?:[^)\s]*)\)|<(https?:[^>\s]*)>")
-
-
 def test_links_to_elsewhere_are_encrypted_and_whole() -> None:
-    """Whether they answer is asked by people: tests need no network."""
-    links = {link for page in PAGES for pair in _FAR.findall(page.read_text()) for link in pair if link}
+    """Whether they answer asks `make links`: tests need no network."""
+    links = far()
     assert len(links) >= 3
     assert [link for link in links if not re.fullmatch(r"https://[\w.-]+\.[a-z]+(/[\w./#?=%~+-]*)?", link)] == []
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A server that has /there, sends on from /moved, and wants no programs at /people."""
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            codes = {"/there": 200, "/moved": 301, "/people": 403, "/was": 410}
+            self.send_response(codes.get(self.path, 404))
+            self.send_header("Location", "/there")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "there"), [("/there", True), ("/moved", True), ("/not", False), ("/was", False), ("/people", None)]
+)
+def test_a_link_is_there_or_gone_or_nobody_can_tell(elsewhere: str, path: str, there: bool | None) -> None:
+    assert asked(elsewhere + path)[0] is there
+
+
+def test_without_network_each_link_is_skipped_by_name() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        link = f"http://127.0.0.1:{nobody.getsockname()[1]}/x"
+        ((there, line),) = told({link: [CLONE / "README.md"]})
+    assert there is None and line.startswith(f"skipped: {link} (README.md): ") and "refused" in line
 
 
 NAMING = [page for page in PAGES if _TEST.search(page.read_text())]
