@@ -19,7 +19,7 @@ LIFE = {"Context_MaxLifetime": str(4 * HOUR), "Terraform_CreateTimeout": str(HOU
 
 
 def spent(edge: FakeEdge, queue: str = "long", **options: str) -> float:
-    (there,) = edge.parts(queue, **LIFE, **{"Workspace_MaxHours": "1000/month", **options}).fleet.standings()
+    (there,) = edge.parts(queue, **LIFE, **{"Workspace_MaxHours": "1000/month", **options}).fleet.balances()
     return there.units(there.spent)
 
 

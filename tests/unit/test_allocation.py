@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.conftest import MINIMAL, MakeQueue
 from tfce.config.allowance import allocations, prices
 from tfce.config.options import parse
-from tfce.model.allocation import Allocation, Period, Standing, Unit, Used, fitting, rate_of, standing, together
+from tfce.model.allocation import Allocation, Balance, Period, Unit, Used, balance, fitting, rate_of, together
 from tfce.model.errors import ConfigError
 from tfce.model.price import Prices
 from tfce.model.usage import DAYS, Stay, Usage
@@ -187,7 +187,7 @@ def flat(flavor: str) -> int | None:
 
 def test_those_that_run_count_until_now_and_bind_what_they_may_still_spend() -> None:
     ended = Usage().ended([Stay("m5", NOW - 30 * HOUR, NOW - 20 * HOUR)], NOW)
-    there = standing(one("100/month"), used(Stay("m5", NOW - 2 * HOUR, NOW + 5 * HOUR), ended=ended), flat, NOW)
+    there = balance(one("100/month"), used(Stay("m5", NOW - 2 * HOUR, NOW + 5 * HOUR), ended=ended), flat, NOW)
     assert (there.spent, there.bound, there.left) == (12 * 3600, 5 * 3600, 83 * 3600)
     assert str(there).startswith("12.00 of 100 VM hours are spent (2026-11-01 to 2026-12-01 UTC), 5.00 more")
 
@@ -196,9 +196,9 @@ def test_a_vm_of_last_month_counts_for_its_part_only() -> None:
     first = datetime(2026, 11, 1, tzinfo=UTC)
     stay = Stay("m5", first - 10 * HOUR, first + 3 * HOUR)
     ended = Usage().ended([stay], NOW)
-    assert standing(one("100/month"), used(ended=ended), flat, NOW).spent == 3 * 3600
+    assert balance(one("100/month"), used(ended=ended), flat, NOW).spent == 3 * 3600
     running = used(replace(stay, end=NOW + HOUR))
-    assert standing(one("100/month"), running, flat, first + 2 * HOUR).spent == 2 * 3600
+    assert balance(one("100/month"), running, flat, first + 2 * HOUR).spent == 2 * 3600
 
 
 def fits(allocation: str, lasting: timedelta, *running: Stay, most: int = 100, now: datetime = NOW) -> int:
@@ -234,7 +234,7 @@ def test_rates_are_cores_or_prices_and_what_is_unknown_starts_nothing() -> None:
 
 def test_queues_of_a_ce_are_counted_together() -> None:
     mine, other = used(Stay("m5", NOW - HOUR, NOW)), used(ended=Usage().ended([Stay("m5", NOW - HOUR, NOW)], NOW))
-    assert standing(one("9/month ce"), together([mine, other]), flat, NOW).spent == 7200
+    assert balance(one("9/month ce"), together([mine, other]), flat, NOW).spent == 7200
 
 
 @settings(deadline=None, max_examples=200)
@@ -261,5 +261,5 @@ def test_never_beyond_whatever_is_started_when_and_however_long_it_lives(data: s
         assert sum(each.seconds(start, end) for each in every) <= allocation.most
 
 
-def test_a_standing_never_says_less_than_nothing_is_left() -> None:
-    assert Standing(one("1/month"), NOW, NOW + DAY, 7200, 0).left == 0
+def test_a_balance_never_says_less_than_nothing_is_left() -> None:
+    assert Balance(one("1/month"), NOW, NOW + DAY, 7200, 0).left == 0

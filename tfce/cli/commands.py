@@ -114,7 +114,7 @@ def status(options: argparse.Namespace) -> int:
     start = time.monotonic()
     rows = tables.status_rows(parts)
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
-    hold, standings = parts.fleet.held(), parts.fleet.standings()
+    hold, balances = parts.fleet.held(), parts.fleet.balances()
     if options.json:
         tables.show_json(
             {
@@ -122,14 +122,14 @@ def status(options: argparse.Namespace) -> int:
                 "images": tables.by_image(rows),
                 "held": operators.hold_json(hold),
                 "review": reviewing.json(parts),
-                "allocations": [operators.standing_json(one) for one in standings],
+                "allocations": [operators.balance_json(one) for one in balances],
                 "calls": calls,
                 "seconds": seconds,
             }
         )
     else:
         print(tables.status_table(rows))
-        lines = *tables.image_lines(rows), *standings, *operators.hold_lines(hold)
+        lines = *tables.image_lines(rows), *balances, *operators.hold_lines(hold)
         print(*lines, tables.cost(calls, seconds), sep="\n")
     return DONE
 

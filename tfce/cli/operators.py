@@ -9,7 +9,7 @@ from typing import Any
 from tfce.app import Parts
 from tfce.cli import times
 from tfce.cli.tables import show_json
-from tfce.model.allocation import Standing
+from tfce.model.allocation import Balance
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError
 from tfce.model.hold import Hold
@@ -68,7 +68,7 @@ def why(parts: Parts, options: argparse.Namespace) -> int:
     return 0
 
 
-def standing_json(there: Standing) -> dict[str, Any]:
+def balance_json(there: Balance) -> dict[str, Any]:
     """How an allocation stands, for programs; amounts in its own unit."""
     return {
         "allocation": str(there.allocation),

@@ -96,7 +96,7 @@ def rate_of(unit: Unit, cores: Mapping[str, int], prices: Prices, usual: int | N
 
 
 @dataclass(frozen=True)
-class Standing:
+class Balance:
     """How an ``allocation`` stands in the period from ``start`` to ``end``, in seconds times rate: ``spent`` until
     now, ``bound``: what those that run may still spend; ``running``: how many these are; ``unknown``: flavors
     that have no rate, so that nothing may be started."""
@@ -136,9 +136,7 @@ class Used:
     stays: Collection[Stay] = field(default_factory=tuple)
 
 
-def standing(
-    allocation: Allocation, used: Used, rate: Rate, now: datetime, at: datetime | None = None
-) -> Standing:
+def balance(allocation: Allocation, used: Used, rate: Rate, now: datetime, at: datetime | None = None) -> Balance:
     """How ``allocation`` stands at ``now`` in the period that ``at`` is in."""
     start, end = allocation.period.around(at or now)
     spent, bound = used.ended(start, end), Counter[str]()
@@ -148,18 +146,18 @@ def standing(
     unknown = frozenset(flavor for flavor, seconds in (spent + bound).items() if seconds and rate(flavor) is None)
     sums = [sum((rate(flavor) or 0) * seconds for flavor, seconds in of.items()) for of in (spent, bound)]
     running = sum(1 for stay in used.stays if stay.end > now)
-    return Standing(allocation, start, end, sums[0], sums[1], running, unknown)
+    return Balance(allocation, start, end, sums[0], sums[1], running, unknown)
 
 
-def fitting(allocation: Allocation, used: Used, rate: Rate, new: Stay, most: int) -> tuple[int, Standing]:
+def fitting(allocation: Allocation, used: Used, rate: Rate, new: Stay, most: int) -> tuple[int, Balance]:
     """How many VMs (at most ``most``) that each stay as long as ``new`` may fit beside what is used, in every
     period that they touch; and how the tightest of these stands."""
     now, price = new.start, rate(new.flavor)
-    tightest = standing(allocation, used, rate, now)
+    tightest = balance(allocation, used, rate, now)
     if price is None or tightest.unknown:
         return 0, tightest
     for start, end in allocation.period.touched(new.start, new.end):
-        there = tightest if start == tightest.start else standing(allocation, used, rate, now, start)
+        there = tightest if start == tightest.start else balance(allocation, used, rate, now, start)
         each = price * new.seconds(start, end)
         fits = min(most, there.left // each) if each else most
         if fits < most:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from tfce.config.offerings import Offering, offerings
 from tfce.model import spending
-from tfce.model.allocation import Allocation, Rate, Standing, Unit, Used, fitting, rate_of, standing, together
+from tfce.model.allocation import Allocation, Balance, Rate, Unit, Used, balance, fitting, rate_of, together
 from tfce.model.errors import CloudError, WorkspaceError
 from tfce.model.hold import Hold, Kind
 from tfce.model.pilot import timestamp
@@ -41,11 +41,11 @@ def ready(services: Services, record: Record) -> Record:
     return replace(record, usage=usage)
 
 
-def standings(services: Services, record: Record) -> list[Standing]:
+def balances(services: Services, record: Record) -> list[Balance]:
     """How each of the queue's allocations stands now. Asks nothing of the cloud; raises ``WorkspaceError`` where
     what another queue of the CE used cannot be known."""
     used, now = _Used(services, record), services.clock()
-    return [standing(one, used.of(one), used.rate(one), now) for one in services.queue.allowance.allocations]
+    return [balance(one, used.of(one), used.rate(one), now) for one in services.queue.allowance.allocations]
 
 
 def held(services: Services, record: Record) -> Hold | None:
@@ -128,7 +128,7 @@ def _whole_life(services: Services, flavor: str) -> Stay:
     return Stay(flavor, now, now + timedelta(seconds=services.rules.longest))
 
 
-def _hold(there: Standing, new: Stay, rate: Rate, fits: int) -> Hold:
+def _hold(there: Balance, new: Stay, rate: Rate, fits: int) -> Hold:
     flavor = plain(new.flavor)
     missing = there.unknown | ({flavor} if rate(flavor) is None else set())
     if missing:

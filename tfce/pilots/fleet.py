@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
 from tfce.config.options import Queue
-from tfce.model.allocation import Standing
+from tfce.model.allocation import Balance
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
 from tfce.model.overview import Line
@@ -143,11 +143,11 @@ class Fleet:
             return gate.held(self._services, workspace.load())
         return workspace.standing.hold if workspace.standing else None
 
-    def standings(self) -> list[Standing]:
-        """How each allocation of the queue stands in its period; see ``allocations.standings``."""
+    def balances(self) -> list[Balance]:
+        """How each allocation of the queue stands in its period; see ``allocations.balances``."""
         workspace = self.workspace
         record = workspace.load() if workspace.exists else Record("")
-        return allocations.standings(self._services, record)
+        return allocations.balances(self._services, record)
 
     def why(self, demand: Demand | None = None) -> list[Finding]:
         """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""
