@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint types docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
 	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
 
 demo: $(VENV)/ready

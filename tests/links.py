@@ -1,5 +1,6 @@
-"""Whether the pages' links to elsewhere answer: ``make links``. 1 where one is gone; what cannot be asked from here,
-without network or of a host that wants no programs, is named and is no failure.
+"""Whether the pages' links to elsewhere answer: ``make links``. 1 where one is gone.
+
+What cannot be asked from here, without network or of a host that wants no programs, is named and is no failure.
 """
 
 from __future__ import annotations
