@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import tfce
 from tests.rigs.localstack import Moto
 
 PYTHON = Path(sys.executable)
@@ -46,6 +47,7 @@ def _run(*arguments: object, path: Path | None = None) -> subprocess.CompletedPr
 def test_the_wheel_is_installed_and_not_the_clone() -> None:
     code = "import tfce, TfceDIRAC; print(tfce.__file__, TfceDIRAC.__file__)"
     assert _run(PYTHON, "-c", code).stdout.count("site-packages") == 2
+    assert "site-packages" in tfce.__file__, "these tests run on the clone"
 
 
 def test_pip_finds_nothing_of_ours_missing_and_nothing_at_odds() -> None:

@@ -15,6 +15,7 @@ cache, shown at the end.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -176,7 +177,13 @@ def _toolchain(version: str, python: Path) -> None:
 
 
 def _test_environment(version: str) -> dict[str, str]:
-    return environment(version) | {"TFCE_PROVIDER_MIRROR": str(mirror.ensure())}
+    """Tests find each other, but no ``tfce`` besides the wheel's: the clone itself is on no path."""
+    alone = CLONE / ".cache" / "tests-alone"
+    alone.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (alone / "tests").symlink_to("../../tests")
+    paths = {"PYTHONPATH": str(alone), "PYTHONSAFEPATH": "1"}
+    return environment(version) | paths | {"TFCE_PROVIDER_MIRROR": str(mirror.ensure())}
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,7 @@ class _Suite:
 
     def run(self, python: Path, log: Path | None = None) -> int:
         """pytest's exit code; its words go to ``log``, or to the terminal."""
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *self.arguments]
+        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-o", "pythonpath=", *self.arguments]
         environment = _test_environment(self.version)
         if log is None:
             return abs(subprocess.run(command, cwd=CLONE, env=environment, check=False).returncode)

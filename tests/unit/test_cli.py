@@ -139,6 +139,11 @@ def test_usage_errors_are_two(tfce: Shell, arguments: list[str], words: str) -> 
     assert (code, out) == (2, "") and words in err
 
 
+def test_without_a_command_all_are_shown(tfce: Shell) -> None:
+    code, out, err = tfce()
+    assert (code, out) == (2, "") and "check configuration, tools and cloud" in err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_a_wrong_configuration(tfce: Shell, cfg: Path, command: str) -> None:
     more(cfg, "Terraform_Parallelism = many\n    Terraform_X = 1")

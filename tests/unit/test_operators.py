@@ -68,7 +68,7 @@ def test_why_is_one_line_first(cfg: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["why", NAME]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{NAME}: drained since ") and lines[0].endswith("--undo` starts pilots again")
-    assert lines[1].startswith("also: the cloud does not answer: ")
+    assert lines[1].startswith("also: listing VMs: the cloud does not answer: ")
     assert main(["why", NAME, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["cause"]["subject"] == "held" and [one["subject"] for one in found["also"]] == ["cloud", "demand"]

@@ -28,6 +28,7 @@ from tfce.userdata import schema
 
 _FREE_MB = 100
 _AT_ONCE = 8  # queues
+_LOOK_UP = "tfce's documentation has a row for it: 'Why does it not work?' (docs/how-to/troubleshooting.md)"
 _TYPICAL_WRAPPER = b"#!/bin/bash\n" + b"# a pilot wrapper\n"
 
 
@@ -98,7 +99,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
         fault = error.faults[0]
         return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
     except TfceError as error:
-        return Check(name, False, error.problem, error.cure or "look it up in docs/how-to/troubleshooting.md")
+        return Check(name, False, error.problem, error.cure or _LOOK_UP)
 
 
 def _credentials(queue: Queue) -> str:

@@ -21,7 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given:
+        parser().print_help(sys.stderr)
+        return 2
+    options = parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="tfce: %(message)s", stream=sys.stderr)
     guard_logs()
     # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.

@@ -91,7 +91,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(Subject.HELD, facts.held.text, facts.held.cure)
     if facts.trouble is not None:
         cure = facts.trouble.cure or f"`tfce doctor {facts.label}` looks at login, network and cloud"
-        yield Finding(Subject.CLOUD, f"the cloud does not answer: {facts.trouble.text}", cure)
+        yield Finding(Subject.CLOUD, facts.trouble.text, cure)
     if facts.held is not None and not firm:
         yield Finding(Subject.HELD, facts.held.text, facts.held.cure)
     yield from _failed_vms(facts)

@@ -38,10 +38,8 @@ def record_of(services: Services) -> Record:
 
 
 def _trouble(error: TfceError, services: Services) -> Trouble:
-    if isinstance(error, CloudError):
-        cure = error.cure or f"`tfce doctor {services.queue.label}` looks at login, network and cloud"
-        return Trouble(f"the cloud does not answer: {error.problem}", cure)
-    return Trouble(error.problem, error.cure)
+    look = f"`tfce doctor {services.queue.label}` looks at login, network and cloud"
+    return Trouble(error.problem, error.cure or (look if isinstance(error, CloudError) else ""))
 
 
 def _remembered(services: Services, record: Record) -> Sight:
