@@ -9,7 +9,7 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Crash
 from tfce.model.errors import CloudError
-from tfce.model.hold import Kind
+from tfce.model.hold import HoldKind
 from tfce.model.usage import Usage
 from tfce.model.vm import State
 
@@ -39,7 +39,7 @@ def test_no_pilot_is_started_that_would_go_beyond(edge: FakeEdge) -> None:
     assert len(submission.references) == 2 and submission.failed == {}
     assert "0.00 of 12 VM hours are spent" in submission.limited and "a pilot may take 5.00" in submission.limited
     hold = parts.fleet.held()
-    assert hold is not None and (hold.kind, hold.most, hold.firm) == (Kind.SPENT, 0, True)
+    assert hold is not None and (hold.kind, hold.most, hold.firm) == (HoldKind.SPENT, 0, True)
     asked = len(edge.sky.steps)
     assert parts.fleet.submit(WRAPPER, 1, ignore_limits=True).limited == str(hold)  # nor by hand
     assert not any(step == "create" for step, _ in edge.sky.steps[asked:])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
-from tfce.model.hold import Kind
+from tfce.model.hold import HoldKind
 from tfce.model.overview import Need
 from tfce.model.why import Subject
 from tfce.review import shape
@@ -57,11 +57,11 @@ def test_nothing_is_started_that_nobody_approved_and_everybody_says_so(site: Sit
     assert "no shape of cloud.example.org/long is approved" in submission.limited
     assert "tfce propose cloud.example.org/long" in submission.limited
     hold = parts.fleet.held()
-    assert hold is not None and hold.kind is Kind.UNAPPROVED and hold.firm and not hold.most
+    assert hold is not None and hold.kind is HoldKind.UNAPPROVED and hold.firm and not hold.most
     first = parts.fleet.why()[0]
     assert first.subject is Subject.HELD and first.text == hold.text and first.cure == hold.cure
     fresh = Site.parts(site, Workspace_Root=str(site.edge.folder / "new")).fleet.held()
-    assert fresh is not None and fresh.kind is Kind.UNAPPROVED
+    assert fresh is not None and fresh.kind is HoldKind.UNAPPROVED
 
 
 def test_new_pilots_have_the_approved_shape_and_running_ones_keep_theirs(

@@ -8,7 +8,7 @@ from enum import Enum
 from tfce.model.reasons import with_cure
 
 
-class Kind(Enum):
+class HoldKind(Enum):
     """The word for people and programs."""
 
     UNAPPROVED = "not approved"  # people have not merged its shape
@@ -24,7 +24,7 @@ class Hold:
     """``text``: why, for people; ``cure``: what ends it; ``most``: how many pilots may be started all the same.
     ``firm``: an operator's own ``tfce submit`` is held, too."""
 
-    kind: Kind
+    kind: HoldKind
     text: str
     cure: str = ""
     most: int = 0

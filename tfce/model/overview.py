@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.drain import Drain
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.memory import Backoff, Pending
 from tfce.model.reasons import with_cure
 
@@ -121,7 +121,9 @@ def _holds(sight: Sight, now: datetime) -> Iterator[Trouble]:
     label, hold, drain = sight.label, sight.hold, sight.drain
     if hold is not None:
         endless = sight.backoff is not None and sight.backoff.failures >= _FAILURES
-        person = hold.kind in (Kind.PROTECTED, Kind.UNAPPROVED) or (hold.kind is Kind.RESTING and endless)
+        person = hold.kind in (HoldKind.PROTECTED, HoldKind.UNAPPROVED) or (
+            hold.kind is HoldKind.RESTING and endless
+        )
         yield Trouble(hold.text, hold.cure, person)
     left = sum(number for kind, number in sight.pilots.items() if kind in ("healthy", "booting"))
     if drain and drain.deadline and drain.deadline + _UNSETTLED < now and left and not drain.image:

@@ -12,8 +12,7 @@ from tfce.model.case import Case
 from tfce.model.case import Kind as State
 from tfce.model.console import Markers
 from tfce.model.health import Health
-from tfce.model.hold import Hold
-from tfce.model.hold import Kind as Held
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.reasons import Kind as Why
 from tfce.model.reasons import Reason, with_cure
 
@@ -96,7 +95,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(Subject.HELD, facts.held.text, facts.held.cure)
     yield from _failed_vms(facts)
     yield from _start_ups(facts)
-    if facts.health.row and (facts.held is None or facts.held.kind is not Held.PROTECTED):
+    if facts.health.row and (facts.held is None or facts.held.kind is not HoldKind.PROTECTED):
         last = facts.health.row[-1].id
         yield Finding(
             Subject.ENDS, str(facts.health), f"`tfce log {facts.label} cloud://{last}` shows the last one"

@@ -12,7 +12,7 @@ from tfce.config.offerings import Offering, offerings
 from tfce.model import spending
 from tfce.model.allocation import Allocation, Balance, Rate, Unit, Used, balance, fitting, rate_of, together
 from tfce.model.errors import CloudError, WorkspaceError
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.pilot import timestamp
 from tfce.model.price import plain
 from tfce.model.record import Record
@@ -72,7 +72,7 @@ def _rooms(
         used = _Used(services, record)
     except WorkspaceError as error:
         text = f"what the CE has used is not known: {error.problem}"
-        return [(0, Hold(Kind.SPENT, text, error.cure, firm=True))] * len(every)
+        return [(0, Hold(HoldKind.SPENT, text, error.cure, firm=True))] * len(every)
     return [_fitting(services, used, offering, most) for offering in every]
 
 
@@ -135,12 +135,12 @@ def _hold(there: Balance, new: Stay, rate: Rate, fits: int) -> Hold:
         option = "Workspace_Price" if there.allocation.unit is Unit.MONEY else "NumberOfProcessors"
         whose = ", ".join(sorted(missing))
         text = f"Workspace_MaxHours = {there.allocation}: nobody knows the {_WHAT[option]} of {whose}"
-        return Hold(Kind.SPENT, text, f"set {option}", firm=True)
+        return Hold(HoldKind.SPENT, text, f"set {option}", firm=True)
     each = there.units((rate(flavor) or 0) * new.seconds(there.start, there.end))
     left = there.units(there.left)
     text = f"Workspace_MaxHours: {there}; {left:.2f} are left, and a pilot may take {each:.2f}"
     cure = f"raise it, shorten Context_MaxLifetime, or wait: the period ends {timestamp(there.end)}"
-    return Hold(Kind.SPENT, text, cure, most=fits, firm=True)
+    return Hold(HoldKind.SPENT, text, cure, most=fits, firm=True)
 
 
 _WHAT = {"Workspace_Price": "price", "NumberOfProcessors": "cores"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tfce.model.errors import CloudError
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.images import NAMED, means_newest
 from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
@@ -27,7 +27,7 @@ def _drained(services: Services, record: Record) -> Hold | None:
     if drain is None or not drain.holds(_images(services, drain.image)):
         return None
     cure = f"`tfce drain {services.queue.label} --undo` starts pilots again"
-    return Hold(Kind.DRAINED, str(drain), cure, firm=True)
+    return Hold(HoldKind.DRAINED, str(drain), cure, firm=True)
 
 
 def _images(services: Services, meant: str) -> list[str]:
@@ -49,9 +49,9 @@ def _resting(services: Services, record: Record) -> Hold | None:
     backoff = record.backoff
     if backoff is None or not backoff.resting(services.clock()):
         full = choice.all_rest(services.workspace.places.offerings, record, services.clock())
-        return Hold(Kind.RESTING, full) if full else None
+        return Hold(HoldKind.RESTING, full) if full else None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
-    return Hold(Kind.RESTING, f"{text}: {backoff.reason}")
+    return Hold(HoldKind.RESTING, f"{text}: {backoff.reason}")
 
 
 def _protected(services: Services, record: Record) -> Hold | None:
@@ -66,4 +66,4 @@ def _protected(services: Services, record: Record) -> Hold | None:
         f"`tfce log {services.queue.label} {reference(health.row[-1].id)}` shows what the last one did; "
         f"one pilot is tried {wait} s after the last one, until one lives longer than {options.young} s"
     )
-    return Hold(Kind.PROTECTED, f"protected: {health}", cure, most=1 if due else 0)
+    return Hold(HoldKind.PROTECTED, f"protected: {health}", cure, most=1 if due else 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tfce.model.errors import CloudError, ConfigError, TfceError
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.metrics import Meters
 from tfce.model.overview import Holding, Line, Sight, Trouble, judged
 from tfce.model.record import Record
@@ -75,7 +75,7 @@ def _with(seen: Sight, services: Services, view: View) -> Sight:
     hold = seen.hold
     if hold is None:
         most, text = admission.within_limits(services.queue.limits, view.cases, 1)
-        hold = None if most else Hold(Kind.LIMIT, text, "raise it, or wait until pilots have ended")
+        hold = None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
     kinds = Counter(case.kind.value for case in view.cases)
     return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted)
 

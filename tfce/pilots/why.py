@@ -10,7 +10,7 @@ from typing import Any
 from tfce.cloud.api import Spec
 from tfce.model.console import Markers, read
 from tfce.model.errors import CloudError, TfceError
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.pilot import moment
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case
@@ -47,7 +47,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
 
 def _full(services: Services, cases: Sequence[Case]) -> Hold | None:
     most, text = within_limits(services.queue.limits, cases, 1)
-    return None if most else Hold(Kind.LIMIT, text, "raise it, or wait until pilots have ended")
+    return None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
 
 
 def _last_submission(facts: Facts, services: Services) -> Facts:

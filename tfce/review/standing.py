@@ -14,7 +14,7 @@ from typing import Any
 
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
-from tfce.model.hold import Hold, Kind
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.review import Approval, Difference, Standing
 from tfce.review import boundary, shape
 from tfce.review.boundary import Wanted
@@ -139,14 +139,16 @@ def _nothing(workspace: Workspace, trouble: str) -> Hold:
     label, source = workspace.asked.label, workspace.asked.review.approved
     text = f"no shape of {label} is approved at {source}" + (f" ({trouble})" if trouble else "")
     cure = f"merge there what `tfce propose {label}` writes, or set Workspace_Review = off"
-    return Hold(Kind.UNAPPROVED, text, cure, firm=True)
+    return Hold(HoldKind.UNAPPROVED, text, cure, firm=True)
 
 
 def _held(label: str, lost: tuple[Difference, ...]) -> Hold | None:
     if not lost:
         return None
     cure = f"put the options back, or merge what `tfce propose {label}` writes"
-    return Hold(Kind.UNAPPROVED, f"is not approved, and cannot wait: {'; '.join(map(str, lost))}", cure, firm=True)
+    return Hold(
+        HoldKind.UNAPPROVED, f"is not approved, and cannot wait: {'; '.join(map(str, lost))}", cure, firm=True
+    )
 
 
 def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, tuple[Difference, ...]]:

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 
 from tfce.config.clouds import others
 from tfce.config.clouds.ec2 import Ec2
-from tfce.config.clouds.kind import Kind
+from tfce.config.clouds.kind import CloudKind
 from tfce.config.clouds.openstack import OpenStack
 
 __all__ = ["TYPES", "Kind", "kind_of"]
 
-_OWN: tuple[Kind, ...] = (OpenStack(), Ec2())
+_OWN: tuple[CloudKind, ...] = (OpenStack(), Ec2())
 # The CloudTypes that tfce has code of its own for.
-TYPES: Mapping[str, Kind] = {name: kind for kind in _OWN for name in kind.types}
-_NAMED: Mapping[str, Kind] = {**others.KINDS, **{kind.name: kind for kind in _OWN}}
-_ANY = Kind()
+TYPES: Mapping[str, CloudKind] = {name: kind for kind in _OWN for name in kind.types}
+_NAMED: Mapping[str, CloudKind] = {**others.KINDS, **{kind.name: kind for kind in _OWN}}
+_ANY = CloudKind()
 
 
-def kind_of(cloud: str) -> Kind:
+def kind_of(cloud: str) -> CloudKind:
     """The rules of the cloud of this name (``Endpoint.cloud``)."""
     return _NAMED.get(cloud, _ANY)

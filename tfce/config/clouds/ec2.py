@@ -7,7 +7,7 @@ from typing import Any
 
 from tfce.config import ec2_regions
 from tfce.config.capabilities import Capabilities, Limit
-from tfce.config.clouds.kind import Kind
+from tfce.config.clouds.kind import CloudKind
 from tfce.model.errors import Fault
 
 NAME = "EC2"
@@ -32,7 +32,7 @@ _REGIONS = {
 }
 
 
-class Ec2(Kind):
+class Ec2(CloudKind):
     """The rules of EC2 and of what speaks like it."""
 
     name = NAME

@@ -10,7 +10,7 @@ from tfce.config.capabilities import Capabilities
 from tfce.model.errors import Fault
 
 
-class Kind:
+class CloudKind:
     """The rules of a cloud: which CloudTypes name it, and how the driver options say where its API is.
 
     ``name``: ``Endpoint.cloud`` of all its queues; ``types``: the CloudTypes, in upper case. The rules here are

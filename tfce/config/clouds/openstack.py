@@ -7,13 +7,13 @@ from typing import Any
 
 from tfce.config import openstack_logins
 from tfce.config.capabilities import NOVA, Capabilities
-from tfce.config.clouds.kind import Kind
+from tfce.config.clouds.kind import CloudKind
 from tfce.model.errors import Fault
 
 NAME = "OPENSTACK"
 
 
-class OpenStack(Kind):
+class OpenStack(CloudKind):
     """The rules of OpenStack."""
 
     name = NAME

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tfce.config.capabilities import Capabilities, Limit
-from tfce.config.clouds.kind import Kind
+from tfce.config.clouds.kind import CloudKind
 
 # libcloud's other compute drivers; docs/drivers.md says what each can do. A test keeps both in step.
 NAMES = frozenset(
@@ -19,16 +19,16 @@ NAMES = frozenset(
 )
 
 
-class _CloudStack(Kind):
+class _CloudStack(CloudKind):
     capabilities = Capabilities(Limit(4096, True, "CloudStack"))  # in an URL, where libcloud puts it
 
 
-class _Token(Kind):
+class _Token(CloudKind):
     capabilities = Capabilities(key=False, grid_proxy=False)
 
 
 # Those of which more is known than libcloud's signature says; the rules of the rest are ``Kind``.
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, CloudKind] = {
     **dict.fromkeys(("AURORA_COMPUTE", "CLOUDSTACK", "EXOSCALE", "IKOULA"), _CloudStack()),
     **dict.fromkeys(("DIGITALOCEAN", "EQUINIXMETAL", "LINODE", "VULTR"), _Token()),
 }
