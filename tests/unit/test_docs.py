@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import inspect
 import re
 import socket
 import threading
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.links import CLONE, PAGES, asked, far, told
+from tfce.cli import demo
 from tfce.cli.parser import parser
 from tfce.config.settings import OPTIONS
 
@@ -132,6 +135,15 @@ def test_every_option_of_a_queue_that_is_shown_exists() -> None:
         for name in re.findall(r"\b(?:Terraform|Workspace|Context|Instance)_[A-Z]\w*", page.read_text())
     }
     assert len(shown) >= 40 and not {one for one in shown if one[1] not in known}
+
+
+def test_the_demos_page_has_each_step_in_the_demos_words() -> None:
+    calls = [one for one in ast.walk(ast.parse(inspect.getsource(demo.Demo))) if isinstance(one, ast.Call)]
+    said = [one.args[-1] for one in calls if ast.unparse(one.func) in ("say", "self._status")]
+    fixed = [one for one in said if isinstance(one, ast.Constant | ast.JoinedStr)]
+    texts = [ast.literal_eval(re.sub(r"{.*?}", "…", ast.unparse(one).removeprefix("f"))) for one in fixed]
+    page = (CLONE / "docs/tutorial/demo.md").read_text()
+    assert len(texts) >= 8 and not [text for text in texts if text not in page and not text.startswith("done")]
 
 
 def test_the_readme_is_short() -> None:
