@@ -36,7 +36,7 @@ test-hostile: $(VENV)/ready
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/guest/stages
+	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/guest/stages
 
 # VMs that boot: QEMU under that OpenStack, a Debian 12 of our own as the guest; as root, apt for what is missing.
 test-boot: $(VENV)/ready
