@@ -18,7 +18,7 @@ from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, TfceError, shorten
+from tfce.model.errors import ConfigError, Fault, TfceError, shorten
 from tfce.pilots.recipes import recipe_for
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
@@ -59,10 +59,7 @@ def every(path: Path, as_json: bool) -> int:
 def _of(queue: Queue | ConfigError) -> list[Check]:
     if isinstance(queue, Queue):
         return examine(queue)
-    texts = [f"{fault.option} = {fault.value}: {fault.problem}" for fault in queue.faults]
-    return [
-        Check("configuration", False, text, fault.cure) for text, fault in zip(texts, queue.faults, strict=True)
-    ]
+    return [_misread(fault) for fault in queue.faults]
 
 
 def _row(label: str, checks: list[Check]) -> Sequence[tuple[str, ...]]:
@@ -73,7 +70,9 @@ def _row(label: str, checks: list[Check]) -> Sequence[tuple[str, ...]]:
 def examine(queue: Queue) -> list[Check]:
     """Every finding about ``queue``. A check that cannot be made because an earlier one failed is left out."""
     checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.endpoint.home}")]
+    checks += [_misread(fault) for fault in queue.endpoint.ignored()]
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
+    reachable = checks[-1].ok
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
     checks += _drained(queue)
     checks += reviewing.checks(queue)
@@ -84,7 +83,7 @@ def examine(queue: Queue) -> list[Check]:
         checks.append(_guarded("job length", lambda: _job_length(queue, queue.limits.cpu_minutes or 0)))
     checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
-    if checks[1].ok:
+    if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))
         if checks[-1].ok:
@@ -96,10 +95,14 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, True, look())
     except ConfigError as error:
-        fault = error.faults[0]
-        return Check(name, False, f"{fault.option} = {fault.value}: {fault.problem}", fault.cure)
+        return _misread(error.faults[0], name)
     except TfceError as error:
         return Check(name, False, error.problem, error.cure or _LOOK_UP)
+
+
+def _misread(fault: Fault, name: str = "configuration") -> Check:
+    shown = f" = {fault.value}" if fault.value else ""
+    return Check(name, False, f"{fault.option}{shown}: {fault.problem}", fault.cure)
 
 
 def _credentials(queue: Queue) -> str:

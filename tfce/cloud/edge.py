@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
 import requests
@@ -59,5 +60,15 @@ def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str])
     text = clean.line(str(error))
     for words in ("refused", "timed out", "resolve", "reset", "certificate", "unreachable"):
         if words in text:
-            return f"{type(error).__name__} ({words})"
+            return f"{_asked(error)}{type(error).__name__} ({words})"
     return shorten(redacted(text, secrets), 200)
+
+
+def _asked(error: requests.exceptions.RequestException) -> str:
+    """Who was asked, as ``host:port: ``, without the rest of the URL, which may hold a secret."""
+    try:
+        parts = urlsplit(str(error.request.url)) if error.request else None
+        port = f":{parts.port}" if parts and parts.port else ""
+    except ValueError:
+        return ""
+    return f"{parts.hostname}{port}: " if parts and parts.hostname else ""

@@ -51,6 +51,10 @@ class Endpoint:
         """The cloud of clouds.yaml that has the login, "" where another file has it."""
         return clouds.kind_of(self.cloud).entry(self.driver)
 
+    def ignored(self) -> list[Fault]:
+        """The driver options that the cloud's driver takes and does nothing with."""
+        return clouds.kind_of(self.cloud).ignored(self.driver)
+
     @property
     def home(self) -> str:
         """Which cloud this is: VMs of one home cannot be seen from another."""

@@ -37,6 +37,23 @@ class Ec2(CloudKind):
 
     name = NAME
     types = tuple(_REGIONS)
+    # Of EC2NodeDriver and its bases, and tfce's own `path`.
+    arguments = frozenset(
+        [
+            "api_version",
+            "backoff",
+            "host",
+            "path",
+            "port",
+            "proxy_url",
+            "region",
+            "retry_delay",
+            "secure",
+            "signature_version",
+            "timeout",
+            "token",
+        ]
+    )
     capabilities = Capabilities(
         USER_DATA,
         batches=True,

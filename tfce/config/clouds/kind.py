@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,13 +14,25 @@ from tfce.model.errors import Fault
 class CloudKind:
     """The rules of a cloud: which CloudTypes name it, and how the driver options say where its API is.
 
-    ``name``: ``Endpoint.cloud`` of all its queues; ``types``: the CloudTypes, in upper case. The rules here are
-    those of a cloud without any of its own: its options say ``host``, ``port``, ``secure`` and ``path``.
+    ``name``: ``Endpoint.cloud`` of all its queues; ``types``: the CloudTypes, in upper case; ``arguments``: the
+    driver options that do something, none where nobody knows. The rules here are those of a cloud without any of
+    its own: its options say ``host``, ``port``, ``secure`` and ``path``.
     """
 
     name = ""
     types: tuple[str, ...] = ()
     capabilities = Capabilities()
+    arguments: frozenset[str] = frozenset()
+
+    def ignored(self, driver: Mapping[str, Any]) -> list[Fault]:
+        """The driver options that libcloud's class takes, as it takes any word, and does nothing with."""
+        found = []
+        for name in sorted(set(driver) - self.arguments) if self.arguments else ():
+            near = difflib.get_close_matches(name, self.arguments, 1, 0.5)
+            cure = f"did you mean Driver_{near[0]}? else take it out" if near else "take it out"
+            problem = f"libcloud's driver for {self.name} does nothing with it"
+            found.append(Fault(f"Driver_{name}", "", problem, cure))  # its value may be a secret
+        return found
 
     def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
         """The region that a CloudType and the driver options name, and what is wrong with them."""
