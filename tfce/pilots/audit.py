@@ -42,7 +42,7 @@ class Row:
 
 _WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet")
 _REAP = "tfce reap CE/QUEUE"
-_NEXT = "the next submission or `tfce reap CE/QUEUE` mends it"
+_NEXT = "the next sweep (`tfce reap CE/QUEUE`) mends it"
 _OK = frozenset((*LIVING, Kind.UNKNOWN))
 _VERDICTS: Mapping[Kind, tuple[str, str]] = {
     Kind.ENDED: ("ended", _REAP),
