@@ -355,10 +355,10 @@ class FakeCloud(Cloud):
         self.sky.step("cores", flavor)
         return self.sky.cores.get(flavor.removeprefix("name:"))
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
         self.calls["DescribeImages"] += 1
-        self.sky.step("images", wish)
-        return [one for one in self.sky.images if fnmatchcase(one.name, wish.partition(":")[2])]
+        self.sky.step("images", wanted)
+        return [one for one in self.sky.images if fnmatchcase(one.name, wanted.partition(":")[2])]
 
     def places(self, networks: Collection[str]) -> dict[str, str]:
         self.calls["DescribeSubnets"] += 1

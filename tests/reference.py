@@ -132,7 +132,7 @@ _QUEUE = "`<Workspace_Root>/queues/<ce>/<queue>/`"
 _SHAPE = "`<Workspace_Files>/shape/<ce>/<queue>/`"
 _SCALE = "`<Workspace_Files>/scale/<ce>/<queue>/`"
 _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
-    "installation": ("`<Workspace_Root>/`", "the installation's name, which its VMs bear", "tfce"),
+    "installation": ("`<Workspace_Root>/`", "the installation's name, which its VMs have", "tfce"),
     "installation.lock": ("`<Workspace_Root>/`", "held while that name is made", "tfce"),
     "record.json": (
         _QUEUE,
@@ -292,7 +292,7 @@ def _lines(rows: Iterable[str]) -> str:
 
 _METRICS = """# Metrics
 
-Every metric bears the labels `ce`, `queue` and `cloud`, and its own. Counters stand in the queue's
+Every metric has the labels `ce`, `queue` and `cloud`, and its own. Counters stand in the queue's
 `metrics.json`: they count what SiteDirector and commands did together, and outlive both. A metric that was never
 measured is absent.
 `tfce metrics` prints them, `tfce metrics --listen 127.0.0.1:9753` answers scrapes, `Workspace_Metrics` writes a

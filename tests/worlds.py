@@ -41,7 +41,7 @@ Truth = tuple[str, State, str]  # a VM: its id, its state, its age by the cloud'
 class World(NamedTuple):
     """``pilot``: id and age by the host's clock; ``state``: id and whether tainted; ``hidden``: what exists and is
     not listed; ``stones``: id and how far its removal came; ``answer``: what the cloud says of ids that it does
-    not list; ``company``: who else is there; ``tags``: whose the first VM bears."""
+    not list; ``company``: who else is there; ``tags``: whose the first VM has."""
 
     pilot: tuple[str, str] | None = None
     state: tuple[str, bool] | None = None

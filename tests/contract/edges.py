@@ -190,7 +190,7 @@ def assert_settled(parts: Parts, edge: Edge) -> None:
         for node_id, tags in edge.living().items()
         if all(tags.get(name) == value for name, value in owner.tags().items()) and tags.get("tfce:key")
     }
-    assert len(set(mine.values())) == len(mine), "two VMs bear one key"
+    assert len(set(mine.values())) == len(mine), "two VMs have one key"
     assert set(parts.workspace.load().pilots) == set(mine.values())
     state = parts.terraform.instances()
     assert {entry.id: key for key, entry in state.items()} == mine

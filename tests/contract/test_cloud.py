@@ -11,7 +11,7 @@ from tfce.model.vm import OVER, State
 
 
 def pilot(edge: Edge, parts: Parts, key: str, **changes: str) -> str:
-    """A VM that bears the tags of ``parts``' queue."""
+    """A VM that has the tags of ``parts``' queue."""
     tags = {**parts.workspace.owner().tags(), "tfce:key": key, "Name": f"tfce-{key}"}
     return edge.add({**tags, **{name.replace("__", ":"): value for name, value in changes.items()}})
 

@@ -208,19 +208,19 @@ def test_the_newest_image_of_a_pattern(stack: SmallStack, reach: Any) -> None:
         image("5", "debian-13-a", created_at="2026-03-01T00:00:00Z"),
         image("6", "debian-12-e", created_at="2026-03-01T00:00:00Z", visibility="private"),
     ]
-    cloud, wish = reach(Instance_Image="newest:debian-12-?", Terraform_ImageVisibility="public")
-    found = cloud.images(wish.shape.image, (), wish.shape.image_visibility)
+    cloud, spec = reach(Instance_Image="newest:debian-12-?", Terraform_ImageVisibility="public")
+    found = cloud.images(spec.shape.image, (), spec.shape.image_visibility)
     assert sorted(one.id for one in found) == ["1", "2"]
-    told = check(cloud, wish, "image")
+    told = check(cloud, spec, "image")
     assert told.ok and told.detail == "newest:debian-12-? is 2 (debian-12-b, made 2026-02-01)"
-    cloud, wish = reach(Instance_Image="newest:debian-12-?")
-    assert "is 6 " in check(cloud, wish, "image").detail
-    cloud, wish = reach(Instance_Image="newest:plan9-*")
-    assert not check(cloud, wish, "image").ok
+    cloud, spec = reach(Instance_Image="newest:debian-12-?")
+    assert "is 6 " in check(cloud, spec, "image").detail
+    cloud, spec = reach(Instance_Image="newest:plan9-*")
+    assert not check(cloud, spec, "image").ok
 
 
 def test_an_image_that_its_owner_hides_is_named(stack: SmallStack, reach: Any) -> None:
     stack.images = [image("1", "debian", os_hidden=True)]
-    cloud, wish = reach(Instance_Image="name:debian")
-    told = check(cloud, wish, "image")
+    cloud, spec = reach(Instance_Image="name:debian")
+    told = check(cloud, spec, "image")
     assert told.ok and "is hidden: its owner has a newer one" in told.detail and "newest:PATTERN" in told.cure

@@ -152,7 +152,7 @@ def law_d_a_vm_with_anothers_tags_is_not_touched(seen: Seen) -> Iterator[str]:
         return
     for action in seen.actions:
         if action.verb in (Verb.DESTROY, Verb.ADOPT, Verb.UNTAINT):
-            yield f"{action.case.id} bears another installation's tags: {action.verb}"
+            yield f"{action.case.id} has another installation's tags: {action.verb}"
 
 
 def law_e_listed_twice_is_listed_once(seen: Seen) -> Iterator[str]:

@@ -180,4 +180,4 @@ def _provider(queue: Queue) -> str:
 def _listing(queue: Queue) -> str:
     parts = assemble(queue)
     nodes = parts.cloud.vms(parts.workspace.any_installation())
-    return f"answers; {len(nodes)} VMs bear this queue's tags"
+    return f"answers; {len(nodes)} VMs have this queue's tags"

@@ -70,7 +70,7 @@ class Cloud(Protocol):
     # -- VMs -----------------------------------------------------------------------------------------------
 
     def vms(self, *owners: Owner) -> Listing:
-        """Every VM that bears the CE and queue of one of the ``owners``, whichever installation made it, each
+        """Every VM that has the CE and queue of one of the ``owners``, whichever installation made it, each
         once, in as few calls as the cloud allows. VMs that have ended may be listed for a while, in state
         DELETED. The list says itself whether it is complete."""
 
@@ -109,8 +109,8 @@ class Cloud(Protocol):
     def cores(self, flavor: str) -> int | None:
         """How many a VM of ``flavor`` (id, or name:NAME) has; None where the cloud does not tell. One look-up."""
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
-        """The images that ``wish`` (an id, name:NAME, newest:PATTERN with * and ?) may mean, given up or not, in
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        """The images that ``wanted`` (an id, name:NAME, newest:PATTERN with * and ?) may mean, given up or not, in
         one look-up. ``owners`` of an image that is found by name, where everybody can publish some;
         ``visible``: the visibilities of one that is found by a pattern, where the cloud has these."""
 

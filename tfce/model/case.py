@@ -90,7 +90,7 @@ class Kind(Enum):
     NEVER_CREATED = "never created"
     STALE = "stale"  # only the state knows it, and the cloud does not
     DUPLICATE = "duplicate"  # another id with the key of a VM that the state knows
-    DOUBTFUL = "doubtful"  # bears the key of another VM, and it is not known which one is the pilot's
+    DOUBTFUL = "doubtful"  # has the key of another VM, and it is not known which one is the pilot's
     FOREIGN = "foreign"  # of this CE and queue, but of another installation: never touched
 
 

@@ -144,7 +144,7 @@ class Meters:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Meters:
-        """The reverse, as far as it can be believed: a counter that starts anew is no harm."""
+        """The reverse, as far as it can be believed: a counter that starts again does no harm."""
         of, values = data.get("of"), data.get("values")
         known = tuple(map(str, of)) if isinstance(of, list) and len(of) == len(SHARED_LABELS) else ("", "", "")
         pairs = (_value(entry) for entry in (values if isinstance(values, list) else []))

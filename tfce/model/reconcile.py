@@ -80,7 +80,7 @@ class _Join:
         return keys | {instance.id: key for key, instance in self._state.items()}
 
     def _file(self, vm: VM) -> None:
-        """A VM is ours by its tags, or by its id where the cloud took no tags; what bears another's is not."""
+        """A VM is ours by its tags, or by its id where the cloud took no tags; what has another's is not."""
         owner = self._snapshot.owner
         if owner.owns(vm) or (vm.id in self._keys and not vm.claimed):
             self._bearers[self._keys.get(vm.id) or vm.key or vm.name or vm.id].append(vm)
@@ -117,7 +117,7 @@ class _Join:
         return stone is not None and stone.dismissed
 
     def _own(self, bearers: list[VM], pilot: Pilot | None, instance: Instance | None) -> VM | None:
-        """The VM that is the pilot's own, among those that bear its key; None where that one is not seen. The
+        """The VM that is the pilot's own, among those that have its key; None where that one is not seen. The
         state's word goes before the record's. Where neither has an id, the best takes it, be it gone."""
         known = instance.id if instance else pilot.id if pilot else ""
         if known:
@@ -191,7 +191,7 @@ class _Join:
         if node_id not in snapshot.looked_up:
             return Kind.NOT_LISTED if young else Kind.ABSENT
         if snapshot.looked_up[node_id] is not None:
-            return Kind.NOT_LISTED  # it exists, and bears somebody else's tags
+            return Kind.NOT_LISTED  # it exists, and has somebody else's tags
         if stone is not None and (stone.accepted or stone.gone):
             return Kind.VANISHED
         if young or not self._believed():

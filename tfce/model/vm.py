@@ -83,7 +83,7 @@ class VM:
 
     @property
     def claimed(self) -> bool:
-        """Whether it bears tags of any tfce queue."""
+        """Whether it has tags of any tfce queue."""
         return any(name.startswith(("tfce:", "tfce_")) for name in self.tags)
 
 
@@ -104,7 +104,7 @@ class Owner:
     """Who a VM belongs to: installation, CE and queue must match before tfce counts, polls or removes it.
 
     ``adopt``: the start of the names of VMs that another computing element has left to this queue, "" for
-    none. They bear no tags of tfce's.
+    none. They have no tags of tfce's.
     """
 
     installation: str
@@ -139,7 +139,7 @@ def _tag(vm: VM, name: str) -> str | None:
 
 
 def with_key(tags: Mapping[str, str], number: int | None, colon: str = ":") -> dict[str, str]:
-    """``tags`` of a VM as the cloud has them, with its pilot's key: a VM of a batch bears the batch's name, and
+    """``tags`` of a VM as the cloud has them, with its pilot's key: a VM of a batch has the batch's name, and
     its number there (None: the cloud does not say) makes the key. ``colon``: what the module writes for ":"."""
     batch = tags.get(f"tfce{colon}batch")
     if batch is None or number is None:

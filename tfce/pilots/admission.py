@@ -65,7 +65,7 @@ def _refuse_foreign(view: View, label: str, is_new: bool) -> None:
     names = {case.vm.installation for case in view.cases if case.kind is Kind.FOREIGN and case.vm}
     if names:
         number = sum(1 for case in view.cases if case.kind is Kind.FOREIGN)
-        problem = f"{number} VMs of {label} bear it, and this host has another name"
+        problem = f"{number} VMs of {label} have it, and this host has another name"
         raise installation.lost(sorted(names)[0], problem, label)
 
 

@@ -172,7 +172,7 @@ def _begun_anew(services: Services, name: str) -> Record:
 
 
 def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:
-    """The installation's name, and what is to be said of it: the option's, the one that the queue's VMs bear, the
+    """The installation's name, and what is to be said of it: the option's, the one that the queue's VMs have, the
     record's, the reviewers' copy's, the host's, in this order."""
     workspace = services.workspace
     named = workspace.queue.workspace.installation

@@ -78,7 +78,7 @@ def _private(services: Services) -> Iterator[Drift]:
         there, wanted = {}, {f"a line that is none of tfce's ({error})": ""}
     names = [name for name in {**wanted, **there} if there.get(name) != wanted.get(name)]
     if names:
-        cure = f"`tfce render {services.queue.label}` writes it anew"
+        cure = f"`tfce render {services.queue.label}` writes it again"
         yield Drift(Where.PRIVATE, f"Terraform's variables differ in {', '.join(names)}", cure)
 
 

@@ -23,7 +23,7 @@ _said: set[Path] = set()
 
 
 class _Queues(Collector):
-    """Every metric of these queues, read anew each time it is asked for."""
+    """Every metric of these queues, read again each time it is asked for."""
 
     def __init__(self, meters: Callable[[], Iterable[Meters]]) -> None:
         self._meters = meters

@@ -161,7 +161,7 @@ class Services:
             log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")
         foreign = sorted({case.vm.installation for case in cases if case.kind is Kind.FOREIGN and case.vm})
         if foreign and all(case.kind is Kind.FOREIGN for case in cases) and not self.queue.workspace.installation:
-            log.warning("%s", installation.lost(foreign[0], "VMs of this queue bear it", self.queue.label).message)
+            log.warning("%s", installation.lost(foreign[0], "VMs of this queue have it", self.queue.label).message)
 
 
 def _placed(record: Record, state: Mapping[str, Instance]) -> Record:

@@ -146,7 +146,7 @@ class Pilots(Resource):  # type: ignore[misc]
         if moved and current["ids"]:
             ctx.diagnostics.add_error(
                 f"{', '.join(moved)} cannot change while pilots exist",
-                f"{len(current['ids'])} VMs bear the old tags. Put the old values back until they have ended, or "
+                f"{len(current['ids'])} VMs have the old tags. Put the old values back until they have ended, or "
                 "configure another queue.",
             )
         wanted = planned["pilots"]

@@ -58,7 +58,7 @@ def _serve(near: socket.socket, context: ssl.SSLContext, expected: bytes, inner:
 
 
 def _relay(secured: ssl.SSLSocket, far: socket.socket) -> None:
-    """Both ways until one end closes, in one thread: a TLS connection bears no two."""
+    """Both ways until one end closes, in one thread: two may not use one TLS connection."""
     with selectors.DefaultSelector() as selector:
         selector.register(secured, selectors.EVENT_READ)
         selector.register(far, selectors.EVENT_READ)

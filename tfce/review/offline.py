@@ -46,9 +46,9 @@ class Names:
         """The thing of that name."""
         return [f"name:{name}"]
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
         """The image of that name."""
-        return [Image(wish, wish)]
+        return [Image(wanted, wanted)]
 
 
 def plan(queue: Queue, announce: Callable[[str], None]) -> str:

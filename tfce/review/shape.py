@@ -104,9 +104,9 @@ def template(queue: Queue) -> Pinned:
 
 def module(queue: Queue) -> Pinned:
     """The root module that the options name, as it is now."""
-    wish = queue.terraform.module
+    chosen = queue.terraform.module
     place = module_for(queue).folder
-    return Pinned(wish.name if isinstance(wish, Path) else wish, module_digest(place))
+    return Pinned(chosen.name if isinstance(chosen, Path) else chosen, module_digest(place))
 
 
 def module_texts(place: Path) -> dict[str, str]:

@@ -191,7 +191,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def believed_json(path: Path) -> dict[str, Any]:
-    """The JSON map in ``path``; empty where there is none that could be read. For what is made anew then."""
+    """The JSON map in ``path``; empty where there is none that could be read. For what can be made again."""
     try:
         value = json.loads(believed(path) or "{}")
     except (ValueError, RecursionError):

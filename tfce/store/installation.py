@@ -50,7 +50,7 @@ def made(root: Path, copies: Collection[Path], label: str) -> str:
         keep(root, others[0])
         return others[0]
     if others:
-        raise lost(others[0], f"queues in {root} bear {' and '.join(others)}, and {path} is not there", label)
+        raise lost(others[0], f"queues in {root} have {' and '.join(others)}, and {path} is not there", label)
     if path.exists() and (files.believed(path) or "").strip():
         raise WorkspaceError(f"{path}: holds no installation name", "put it back, the tags of running VMs have it")
     for copy in copies:
@@ -68,7 +68,7 @@ def recorded(root: Path) -> list[str]:
 
 
 def lost(name: str, problem: str, label: str) -> ConfigError:
-    """The error of a queue whose VMs bear another name than this host would use."""
+    """The error of a queue whose VMs have another name than this host would use."""
     cure = (
         f"set Workspace_Installation = {name}, or run `tfce repair {label}`, to take them over; or set it to a "
         "name of its own to start others beside them"

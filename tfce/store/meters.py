@@ -20,7 +20,7 @@ class MeterFile:
         self.path = folder / FILE
 
     def read(self) -> Meters:
-        """What was measured so far; a damaged file starts anew."""
+        """What was measured so far; a damaged file starts again."""
         return Meters.from_json(files.believed_json(self.path))
 
     def change(self, change: Callable[[Meters], Meters]) -> Meters:

@@ -129,7 +129,7 @@ class Workspace:
             raise ConfigError(
                 "Workspace_Installation",
                 named,
-                f"{len(record.pilots)} pilots of {self.queue.label} bear {record.installation}",
+                f"{len(record.pilots)} pilots of {self.queue.label} have {record.installation}",
                 f"set it to {record.installation} until they have ended",
             )
         stones, number = record.tombstones, record.generation

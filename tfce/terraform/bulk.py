@@ -2,7 +2,7 @@
 
 Such a resource is told which pilots shall exist; it takes over those whose VMs exist, by their tags. So an
 adoption is an apply that makes nothing, and forgetting is taking keys out of one map in the state. The provider is
-served by this process, for each run anew: what the run is about and what came of it stay in memory.
+served by this process, again for each run: what the run is about and what came of it stay in memory.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def keep(lock: Path, source: str, version: str, folder: Path | None, platform: s
 
 def _stays(found: re.Match[str], source: str, version: str) -> bool:
     named = found.group(1).partition("/")[2]
-    if named == OUR_PROVIDER:  # this very package, under a program that is made anew for each Python
+    if named == OUR_PROVIDER:  # this very package, under a program that is made for each Python
         return False
     has = _VERSION.search(found.group(2))
     return has is not None and (named != source or version in ("", has[1]))

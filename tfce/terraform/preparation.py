@@ -67,7 +67,7 @@ class Prepared(Runs):
 
     def _initialise(self) -> None:
         files.private_folder(self._folder / ".terraform")
-        # Providers are linked or downloaded into a cache that does not bear two writers.
+        # Providers are linked or downloaded into a cache that does not take two writers.
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", QUICK * 5, "terraform init"):
             provider, lock = self.toolchain.provider, self._folder / ".terraform.lock.hcl"
             pins.keep(lock, provider.source, provider.version, provider.folder, PLATFORM)

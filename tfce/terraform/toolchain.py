@@ -91,7 +91,7 @@ _TEXTS = ("version", "program_origin", "folder", "provider_version", "provider_o
 
 
 def _remembered(path: Path) -> dict[str, Any]:
-    """The choices that were kept, {} where there are none that can be believed: they are made anew then."""
+    """The choices that were kept, {} where there are none that can be believed: then they are made again."""
     kept = files.believed_json(path)
     argv = kept.get("argv")
     named = isinstance(argv, list) and argv and all(isinstance(word, str) for word in argv)

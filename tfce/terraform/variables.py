@@ -151,7 +151,7 @@ def _verify(text: str, wanted: dict[str, Any]) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _parsed(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = hcl.loads(text)  # builds its parser anew each time, which takes 0.1 s
+    found: dict[str, Any] = hcl.loads(text)  # builds its parser each time, which takes 0.1 s
     return found
 
 

@@ -99,7 +99,7 @@ def agreed(ground: Ground, verbs: Verbs) -> None:
     ground.proxy.ahead = timedelta()
     parts = ground.site.parts()
     keys = [tags["tfce:key"] for tags in ground.living().values()]
-    assert len(keys) == len(set(keys)), "two VMs bear one key"
+    assert len(keys) == len(set(keys)), "two VMs have one key"
     assert [row for row in parts.fleet.audit() if row.mismatch] == []
     assert set(parts.workspace.load().pilots) == set(keys)
     assert {entry.id for entry in parts.terraform.instances().values()} == set(ground.living())

@@ -28,8 +28,8 @@ OWN_NAMES = [name for name in DRIVERS if "." not in name]  # others were registe
 
 
 def queue(cloud: str, **more: str) -> Queue:
-    wish = {"CloudType": cloud, "Instance_Image": "img-1", "Instance_Flavor": "small", **more}
-    return parse("cloud.example.org", "long", wish, Path("/none"), Path("/none"))
+    options = {"CloudType": cloud, "Instance_Image": "img-1", "Instance_Flavor": "small", **more}
+    return parse("cloud.example.org", "long", options, Path("/none"), Path("/none"))
 
 
 def test_the_options_know_exactly_libclouds_drivers() -> None:

@@ -23,8 +23,8 @@ def born(site: Site, image: str) -> str:
 @pytest.mark.parametrize("module", ["bulk", "native"])
 def test_a_newer_image_is_taken_from_then_on(together: Site, module: str) -> None:
     site, wrapper, name = together, WRAPPER.encode(), f"site-{uuid4().hex}"
-    wish = {"Instance_Image": f"newest:{name}-*", "Terraform_ImageOwners": "self"}
-    site.configure(Terraform_Module=module, **wish)
+    options = {"Instance_Image": f"newest:{name}-*", "Terraform_ImageOwners": "self"}
+    site.configure(Terraform_Module=module, **options)
     one = registered(site, f"{name}-a")
     (first,) = site.parts().fleet.submit(wrapper, 1).references
     assert {row["image"] for row in site.status()} == {one}

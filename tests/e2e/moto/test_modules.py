@@ -32,8 +32,8 @@ PROVIDER = '    aws = {\n      source = "hashicorp/aws"\n    }\n'
 
 
 def queue(**more: str) -> Queue:
-    wish = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro", **more}
-    return parse("ce", "long", wish, Path("/none"), Path("/none"))
+    options = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro", **more}
+    return parse("ce", "long", options, Path("/none"), Path("/none"))
 
 
 def own(folder: Path) -> Path:

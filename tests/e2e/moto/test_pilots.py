@@ -351,7 +351,7 @@ def test_an_apply_by_hand_makes_nothing_beside_a_list_with_gaps(cloud: FakeCloud
     cloud.vms = lambda *owners: Listing(complete=False)
     assert "not complete" in str(run(cloud, contexts, KEYS[:1]).refused[KEYS[0]])
     outcome = run(cloud, contexts, KEYS[:1], options=ApplyOptions(1, only=frozenset(KEYS[:1])))
-    assert set(outcome.ids) == set(KEYS[:1])  # it is new: no VM can bear it yet
+    assert set(outcome.ids) == set(KEYS[:1])  # it is new: no VM can have it yet
 
 
 def test_an_empty_list_is_not_believed(cloud: FakeCloud, contexts: Path) -> None:

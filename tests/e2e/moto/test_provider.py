@@ -152,7 +152,7 @@ def test_a_terraform_told_to_go_without_tls_gets_none() -> None:
 
 def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) -> None:
     with Proxy(emulator.url, mend=False) as proxy:
-        wish = {
+        options = {
             "CloudType": "EC2",
             "Instance_Image": "-",
             "Instance_Flavor": "-",
@@ -160,7 +160,9 @@ def test_a_vm_bears_its_tags_and_data_from_its_first_moment(emulator: Emulator) 
             "Driver_port": str(proxy.port),
             "Driver_secure": "no",
         }
-        cloud = connect(parse("ce", "q", wish, Path("/none"), Path("/none")).endpoint, Credentials("k", "secret"))
+        cloud = connect(
+            parse("ce", "q", options, Path("/none"), Path("/none")).endpoint, Credentials("k", "secret")
+        )
         shape = Shape(
             OWNER,
             "p-",

@@ -117,7 +117,7 @@ class OpenStackSite(AnySite):
         self.rig.admin.act(node(reference), "os-resetState", {"state": "error"})
 
     def metadata(self, **changes: str) -> dict[str, str]:
-        """What a VM of this queue bears, with ``changes``."""
+        """What a VM of this queue has, with ``changes``."""
         owner = self.parts().workspace.owner()
         values = dict(zip(KEYS, (owner.installation, self.ce, self.queue, "0A1B2C3D"), strict=True))
         return values | changes

@@ -138,8 +138,8 @@ def test_an_application_credential_that_soon_ends(site: OpenStackSite, rig: Rig)
     me = rig.api().ask("GET", "identity", "/auth/tokens", headers={"X-Subject-Token": rig.api().token})
     path = f"/users/{me['token']['user']['id']}/application_credentials"
     soon = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%S}"
-    wish = {"application_credential": {"name": site.ce, "expires_at": soon}}
-    made = rig.api().ask("POST", "identity", path, wish)["application_credential"]
+    body = {"application_credential": {"name": site.ce, "expires_at": soon}}
+    made = rig.api().ask("POST", "identity", path, body)["application_credential"]
     try:
         site.authenticate(made["id"], made["secret"])
         found = fault(site, Driver_ex_force_auth_version="3.x_appcred", Driver_ex_tenant_name="")

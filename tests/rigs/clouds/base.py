@@ -95,7 +95,7 @@ class RestCloud:
         raise NotImplementedError
 
     def allowed(self, ask: Ask) -> bool:
-        """Whether the request bears the login."""
+        """Whether the request has the login."""
         return ask.headers.get("Authorization") == f"Bearer {self.TOKEN}"
 
     def serve(self, ask: Ask) -> Answer:

@@ -70,12 +70,12 @@ class CloudStack(RestCloud):
         self.jobs[number] = {"jobid": number, "jobstatus": 2 if failed else 1, "jobresult": done}
         return number
 
-    def _deploy(self, wish: Mapping[str, str]) -> dict[str, Any]:
-        if self.full or len(wish["userdata"]) > 4096:
+    def _deploy(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        if self.full or len(asked["userdata"]) > 4096:
             return {"errorcode": 533, "errortext": self.full or "User data has exceeded allowable length"}
-        data = decoded(wish["userdata"])
-        made = self.add(wish["name"], wish["templateid"], wish["serviceofferingid"], wish["zoneid"], data)
-        made.running = wish.get("startvm", "true").lower() == "true"
+        data = decoded(asked["userdata"])
+        made = self.add(asked["name"], asked["templateid"], asked["serviceofferingid"], asked["zoneid"], data)
+        made.running = asked.get("startvm", "true").lower() == "true"
         return {"virtualmachine": _machine(made)}
 
     def _destroy(self, one: str) -> dict[str, Any]:

@@ -79,13 +79,13 @@ class DigitalOcean(RestCloud):
         pages = {"pages": {"last": f"https://api.digitalocean.com/v2/{kind}?page={last}"}} if last > 1 else {}
         return {kind: records[ask.page(self.PAGE)], "links": pages, "meta": {"total": len(records)}}
 
-    def _create(self, wish: Any) -> Answer:
+    def _create(self, asked: Any) -> Answer:
         if self.full:
             return 422, {"id": "unprocessable_entity", "message": self.full}
-        known = wish["region"] == "nyc3" and wish["size"] in {size["slug"] for size in _SIZES}
-        if not known or len(wish["user_data"].encode()) > 65536:
+        known = asked["region"] == "nyc3" and asked["size"] in {size["slug"] for size in _SIZES}
+        if not known or len(asked["user_data"].encode()) > 65536:
             return 422, {"id": "unprocessable_entity", "message": "invalid region, size or user data"}
-        made = self.add(wish["name"], str(wish["image"]), wish["size"], wish["region"], wish["user_data"])
+        made = self.add(asked["name"], str(asked["image"]), asked["size"], asked["region"], asked["user_data"])
         return 202, {"droplet": {**self._droplet(made), "status": "new"}}
 
     def _droplet(self, machine: Machine) -> dict[str, Any]:

@@ -38,9 +38,9 @@ class Vultr(RestCloud):
         links = {"next": str(end) if end < len(records) else "", "prev": ""}
         return 200, {kind.replace("-", "_"): records[end - self.PAGE : end], "meta": {"links": links}}
 
-    def _create(self, wish: Any) -> Answer:
-        data = decoded(wish["user_data"])
-        made = self.add(wish["label"], str(wish["os_id"]), wish["plan"], wish["region"], data)
+    def _create(self, asked: Any) -> Answer:
+        data = decoded(asked["user_data"])
+        made = self.add(asked["label"], str(asked["os_id"]), asked["plan"], asked["region"], data)
         return 202, {"instance": {**self._instance(made), "status": "pending"}}
 
     def _instance(self, one: Machine) -> dict[str, Any]:

@@ -9,7 +9,7 @@ the same options; ``CEType = Terraform`` is the one line to change.
   full disk loses no VM and makes none twice.
 - Terraform creates VMs; libcloud polls and removes them. A pilot reference is ``cloud://<instance id>``, the
   pilot stamp is the VM's key: 8 upper-case hexadecimal digits, also the end of its name.
-- VMs bear tags that name installation, CE, queue and key. Only VMs with all of these tags are counted, polled
+- VMs have tags that name installation, CE, queue and key. Only VMs with all of these tags are counted, polled
   or removed: other VMs of the tenant, and those of other CEs and queues, are safe.
 - A VM powers off when its pilot ends. Stopped VMs, failed ones and those older than Context_MaxLifetime are
   removed at the next status update.

@@ -61,8 +61,8 @@ class Ec2:
             return [image.id for image in self.images(f"{NAMED}{name}", owners)]
         return preflight.find(self._session, kind, name)
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
-        return images.matching(self._session, wish, owners)
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return images.matching(self._session, wanted, owners)
 
     def places(self, networks: Collection[str]) -> dict[str, str]:
         return places.of_networks(self._session, networks)

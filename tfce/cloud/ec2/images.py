@@ -22,9 +22,9 @@ from tfce.model.images import NAMED, NEWEST, Image
 _ALL = "IncludeDeprecated"
 
 
-def matching(session: Session, wish: str, owners: Collection[str]) -> list[Image]:
-    """The images that ``wish`` may mean."""
-    asking, params = f"looking for the image {wish}", _search(wish, owners)
+def matching(session: Session, wanted: str, owners: Collection[str]) -> list[Image]:
+    """The images that ``wanted`` may mean."""
+    asking, params = f"looking for the image {wanted}", _search(wanted, owners)
     try:
         answer = session.ask(asking, {**params, _ALL: "true"})
     except CloudError as error:
@@ -34,13 +34,13 @@ def matching(session: Session, wish: str, owners: Collection[str]) -> list[Image
     return list(sound(asking, findall(answer, "imagesSet/item", NAMESPACE), _image))
 
 
-def _search(wish: str, owners: Collection[str]) -> dict[str, str]:
+def _search(wanted: str, owners: Collection[str]) -> dict[str, str]:
     params = {"Action": "DescribeImages"}
-    if not wish.startswith((NAMED, NEWEST)):
-        return {**params, "ImageId.1": wish}
-    by_name = wish.startswith(NAMED)
+    if not wanted.startswith((NAMED, NEWEST)):
+        return {**params, "ImageId.1": wanted}
+    by_name = wanted.startswith(NAMED)
     # A pattern is EC2's own: * and ?; a name is taken as it is.
-    name = literal(wish.removeprefix(NAMED)) if by_name else wish.removeprefix(NEWEST)
+    name = literal(wanted.removeprefix(NAMED)) if by_name else wanted.removeprefix(NEWEST)
     params |= {"Filter.1.Name": "name", "Filter.1.Value.1": name}
     if not by_name:
         params |= {"Filter.2.Name": "state", "Filter.2.Value.1": "available"}

@@ -63,13 +63,13 @@ def cores(session: Session, flavor: str) -> int | None:
 def preflight(session: Session, spec: Spec) -> list[Check]:
     """Every check of what VMs are made of, and of the clock."""
     shape = spec.shape
-    wishes = [
+    named = [
         *(("flavor", flavor) for flavor in shape.flavors),
         *(("network", network) for network in shape.networks),
         *((("key_pair", shape.ssh_key),) if shape.ssh_key else ()),
         *(("security_group", group) for group in shape.security_groups),
     ]
-    checks = [_image(session, shape), *(_exists(session, kind, text) for kind, text in wishes)]
+    checks = [_image(session, shape), *(_exists(session, kind, text) for kind, text in named)]
     return [*checks, *places.checks(session, shape), _clock(session)]
 
 

@@ -141,13 +141,13 @@ class Generic:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
     def preflight(self, spec: Spec) -> list[Check]:
-        wishes = [
+        named = [
             *(("flavor", "Instance_Flavor", flavor) for flavor in spec.shape.flavors),
             *(("network", "Instance_Networks", network) for network in spec.shape.networks),
         ]
         checks = [
             lookup.image_check(self._items, spec.shape.image),
-            *(lookup.check(self._items, *one) for one in wishes),
+            *(lookup.check(self._items, *one) for one in named),
         ]
         return [*checks, *map(self._place_check, spec.shape.zones or self._unplaced())]
 
@@ -225,8 +225,8 @@ class Generic:
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         return [str(item.id) for item in self._items(kind) if item.name == name]
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
-        return lookup.matching(self._items("image"), wish)
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return lookup.matching(self._items("image"), wanted)
 
     def _items(self, kind: str) -> list[Any]:
         if kind not in _LISTS or not hasattr(self._driver, _LISTS[kind]):

@@ -19,39 +19,39 @@ from tfce.model.reasons import Kind, Reason
 Items = Callable[[str], list[Any]]  # everything of a kind
 
 
-def check(items: Items, kind: str, option: str, wish: str) -> Check:
-    """Whether the one thing that ``wish`` (id or name:NAME) names is there."""
+def check(items: Items, kind: str, option: str, wanted: str) -> Check:
+    """Whether the one thing that ``wanted`` (id or name:NAME) names is there."""
     try:
-        name = wish.removeprefix(NAMED)
-        field = "name" if wish.startswith(NAMED) else "id"
+        name = wanted.removeprefix(NAMED)
+        field = "name" if wanted.startswith(NAMED) else "id"
         ids = [str(item.id) for item in items(kind) if str(getattr(item, field)) == name]
     except CloudError as error:
         return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
     if len(ids) == 1:
-        return Check(kind, True, wish)
-    return Check(kind, False, f"{wish} matches {len(ids)}", f"set {option} to the id of one that exists")
+        return Check(kind, True, wanted)
+    return Check(kind, False, f"{wanted} matches {len(ids)}", f"set {option} to the id of one that exists")
 
 
-def image_check(items: Items, wish: str) -> Check:
+def image_check(items: Items, wanted: str) -> Check:
     """The same of the image, which may be the newest of a pattern."""
-    if not means_newest(wish):
-        return check(items, "image", "Instance_Image", wish)
+    if not means_newest(wanted):
+        return check(items, "image", "Instance_Image", wanted)
     try:
-        return images.check(wish, matching(items("image"), wish))
+        return images.check(wanted, matching(items("image"), wanted))
     except CloudError as error:
         return Check("image", False, error.problem, error.reason.cure)
 
 
-def matching(items: Iterable[Any], wish: str) -> list[Image]:
-    """The images among libcloud's ``items`` that ``wish`` may mean. Raises ``CloudError`` where nobody can tell
+def matching(items: Iterable[Any], wanted: str) -> list[Image]:
+    """The images among libcloud's ``items`` that ``wanted`` may mean. Raises ``CloudError`` where nobody can tell
     which of them is the newest."""
-    if not wish.startswith(NEWEST):
-        name = wish.removeprefix(NAMED)
-        by_name = wish.startswith(NAMED)
+    if not wanted.startswith(NEWEST):
+        name = wanted.removeprefix(NAMED)
+        by_name = wanted.startswith(NAMED)
         return [_image(item) for item in items if name == str(item.name if by_name else item.id)]
-    found = [one for one in map(_image, items) if fnmatchcase(one.name, wish.removeprefix(NEWEST))]
+    found = [one for one in map(_image, items) if fnmatchcase(one.name, wanted.removeprefix(NEWEST))]
     if found and not any(one.created for one in found):
-        problem = f"{wish}: libcloud's driver does not tell when an image was made"
+        problem = f"{wanted}: libcloud's driver does not tell when an image was made"
         raise CloudError(
             problem, reason=Reason(Kind.IMAGE, problem, cure="set Instance_Image to an id or name:NAME")
         )

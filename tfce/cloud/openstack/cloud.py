@@ -63,8 +63,8 @@ class OpenStack:
         found = matching(self._session, "flavor", flavor)
         return found[0]["vcpus"] or None if len(found) == 1 else None
 
-    def images(self, wish: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
-        return images(self._session, wish, visible)
+    def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
+        return images(self._session, wanted, visible)
 
     def places(self, networks: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is

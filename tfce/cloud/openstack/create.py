@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
-from tfce.cloud.openstack.parse import COLON, bearing
+from tfce.cloud.openstack.parse import COLON, with_tags
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.openstack.vms import bare, destroy, existing, one
 from tfce.cloud.records import OddError, identity
@@ -29,7 +29,7 @@ def create(session: Session, shape: Shape, key: str, user_data: str) -> str:
 
 
 def _looked_at(session: Session, made: str, tags: dict[str, str]) -> None:
-    """Nova's answer does not show a server's metadata: the first of a login is looked at. Of one that bears none
+    """Nova's answer does not show a server's metadata: the first of a login is looked at. Of one that has none
     each server is. Raises ``CloudError`` where it takes none, and was removed again."""
     try:
         vm = one(session, made)
@@ -77,8 +77,8 @@ def _tagged(session: Session, vm: VM, tags: dict[str, str]) -> VM | None:
         if not destroy(session, [vm.id]):
             log.warning("%s bore no metadata (%s) and was removed again", vm.id, error.message)
             return None
-        log.warning("%s bears no metadata, and nova does not remove it: %s", vm.id, error.message)
-    return bearing(vm, tags)
+        log.warning("%s has no metadata, and nova does not remove it: %s", vm.id, error.message)
+    return with_tags(vm, tags)
 
 
 def _metadata(shape: Shape, asked: str | Batch) -> dict[str, str]:

@@ -64,11 +64,11 @@ def matching(session: Session, kind: str, wanted: str) -> list[Record]:
     return [image for image in found if image.get("status") == "active"] or found
 
 
-def images(session: Session, wish: str, visible: Collection[str]) -> list[Image]:
-    """The images that ``wish`` may mean; of a pattern only those of these visibilities."""
-    if not wish.startswith(NEWEST):
-        return [image_of(record) for record in matching(session, "image", wish)]
-    asking, pattern = f"looking for the image {wish}", wish.removeprefix(NEWEST)
+def images(session: Session, wanted: str, visible: Collection[str]) -> list[Image]:
+    """The images that ``wanted`` may mean; of a pattern only those of these visibilities."""
+    if not wanted.startswith(NEWEST):
+        return [image_of(record) for record in matching(session, "image", wanted)]
+    asking, pattern = f"looking for the image {wanted}", wanted.removeprefix(NEWEST)
     search = {"status": "active", "sort": "created_at:desc"}
     found = [one for one in _listed(session, "image", asking, search) if one.get("status") == "active"]
     known = [one for one in found if one.get("visibility") in visible]

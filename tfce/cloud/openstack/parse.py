@@ -65,7 +65,7 @@ def _groups(answer: Any) -> tuple[tuple[str, ...], ...]:
     return tuple((name,) for name in dict.fromkeys(filter(None, names)))
 
 
-def bearing(vm: VM, tags: Mapping[str, str]) -> VM:
+def with_tags(vm: VM, tags: Mapping[str, str]) -> VM:
     """``vm`` with the metadata that it got since it was read."""
     return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
 

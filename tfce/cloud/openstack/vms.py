@@ -53,7 +53,7 @@ def existing(session: Session, shape: Shape, keys: Collection[str], batches: Col
 
 
 def bare(session: Session, shape: Shape, batch: Batch) -> list[VM]:
-    """The VMs that are called like those of ``batch``, and bear nobody's tags."""
+    """The VMs that are called like those of ``batch``, and have nobody's tags."""
     found = collect("listing VMs", _servers(session, _named(shape, (), [batch])), server)
     return [vm for vm in found if not vm.claimed and vm.state not in OVER]
 
