@@ -76,7 +76,7 @@ def _in_folder(source: Source, folder: Path) -> Merged:
 
 
 def _fetched(source: Source, mirror: Path, age: int, now: datetime) -> tuple[str, str]:
-    """The commit of the last fetch, which is made again when it is older than ``age`` seconds, and what went wrong.
+    """The commit of the last fetch, made again when older than ``age`` seconds, and what went wrong.
     One copy serves all queues of a repository."""
     mark = mirror / f"{hashlib.sha256(source.ref.encode()).hexdigest()[:16]}.json"
     known = files.believed_json(mark)
