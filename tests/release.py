@@ -16,6 +16,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfce import __version__
+
 CLONE = Path(__file__).resolve().parent.parent
 DIST = CLONE / "dist"
 NEEDED = (
@@ -33,9 +35,7 @@ _FOREIGN = re.compile(r"__pycache__|\.pyc$|\.tfstate|/tests/.*\.py$|^tfce/_exten
 
 def build(folder: Path) -> dict[str, str]:
     """Build sdist and wheel; their sha256 by name. The time in them is the last commit's."""
-    stamp = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"], cwd=CLONE, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    stamp = _git("log", "-1", "--format=%ct").strip()
     environment = os.environ | {"SOURCE_DATE_EPOCH": stamp or "1577836800"}
     subprocess.run(
         [sys.executable, "-m", "build", "--outdir", str(folder), str(CLONE)],
@@ -53,8 +53,23 @@ def faults(wheel: Path) -> Iterator[str]:
     yield from (f"{name} does not belong there" for name in names if not _TOP.match(name) or _FOREIGN.search(name))
 
 
+def missing(version: str, changelog: str, tags: str, changes: str) -> Iterator[str]:
+    """What is to be done before ``version`` is published, by the texts of CHANGELOG.md, of git's tags at this
+    commit and of git's list of changed files."""
+    if not re.search(rf"^## \[?{re.escape(version)}\]? - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE):
+        yield f"CHANGELOG.md: a section `## [{version}] - YEAR-MONTH-DAY` of what is unreleased"
+    if f"v{version}" not in tags.split():
+        yield f"git: the tag v{version} at this commit, after .ci/run is green on it"
+    if changes.strip():
+        yield "git: a commit of the changed files"
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=CLONE, capture_output=True, text=True, check=False).stdout
+
+
 def main() -> int:
-    """Build, compare, look, check; the exit code."""
+    """Build, compare, look, check, say what is still to be done; the exit code."""
     shutil.rmtree(DIST, ignore_errors=True)
     first = build(DIST)
     with tempfile.TemporaryDirectory() as name:
@@ -69,6 +84,9 @@ def main() -> int:
     if checked.returncode:
         found.append(f"twine check: {checked.stdout}{checked.stderr}")
     print("\n".join([*found] or [f"{mark}  dist/{name}" for name, mark in first.items()]))
+    changelog = (CLONE / "CHANGELOG.md").read_text()
+    for one in missing(__version__, changelog, _git("tag", "--points-at", "HEAD"), _git("status", "--porcelain")):
+        print(f"before it is published: {one}")
     return 1 if found else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -16,3 +17,26 @@ def test_what_is_missing_and_what_does_not_belong_there_is_named(tmp_path: Path)
             archive.writestr(name, "")
     missing = f"{release.NEEDED[0]} is missing"
     assert list(release.faults(wheel)) == [missing, *(f"{name} does not belong there" for name in strays)]
+
+
+def test_what_a_release_needs_is_told() -> None:
+    done = "# Changelog\n\n## [1.2.0] - 2027-01-31\n"
+    assert list(release.missing("1.2.0", done, "v1.2.0\n", "")) == []
+    for version, changelog, tags, changes, word in (
+        ("1.2.1", done, "v1.2.1", "", "CHANGELOG.md"),
+        ("1.2.0", done, "v1.2", "", "the tag v1.2.0"),
+        ("1.2.0", done, "v1.2.0", " M README.md\n", "changed files"),
+    ):
+        (one,) = release.missing(version, changelog, tags, changes)
+        assert word in one
+
+
+def test_the_changelog_is_kept_as_keep_a_changelog_has_it() -> None:
+    lines = (release.CLONE / "CHANGELOG.md").read_text().splitlines()
+    versions = [line for line in lines if line.startswith("## ")]
+    heading = re.compile(r"## \[Unreleased\]|## \[[\d.]+\] - \d{4}-\d\d-\d\d")
+    assert versions and [one for one in versions if not heading.fullmatch(one)] == []
+    kinds = [line.removeprefix("### ") for line in lines if line.startswith("### ")]
+    assert kinds and not set(kinds) - {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    first = lines.index(versions[0])
+    assert [line for line in lines[first:] if line and not line.startswith(("## ", "### ", "- ", "  "))] == []
