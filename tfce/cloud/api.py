@@ -70,9 +70,9 @@ class Cloud(Protocol):
     # -- VMs -----------------------------------------------------------------------------------------------
 
     def vms(self, *owners: Owner) -> Listing:
-        """Every VM that has the CE and queue of one of the ``owners``, whichever installation made it, each
-        once, in as few calls as the cloud allows. VMs that have ended may be listed for a while, in state
-        DELETED. The list says itself whether it is complete."""
+        """Every VM with the CE and queue of one of the ``owners``, of any installation, each once. Takes as few
+        calls as the cloud allows. VMs that have ended may be listed for a while, in state DELETED. The list says
+        itself whether it is complete. Raises ``CloudError``."""
 
     def vm(self, vm_id: str) -> VM | None:
         """One VM by id; None only if the cloud says that there is no such VM."""

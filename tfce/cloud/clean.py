@@ -1,7 +1,7 @@
 """Text from a cloud, made fit for terminals, logs and files: once, where it enters.
 
-Whoever can name a VM can write to the operator's terminal, forge a line in DIRAC's log, or stop a program that
-writes UTF-8 with half a character.
+A VM's name is text that somebody chose. Unchecked it could steer the operator's terminal or forge a line in
+DIRAC's log. Half a character could stop a program that writes UTF-8.
 """
 
 from __future__ import annotations

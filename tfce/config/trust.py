@@ -1,8 +1,8 @@
 """Trusts only what root or the running user wrote: programs that tfce runs, files that it believes.
 
-Each part of a path is opened from the folder before it, links are read and never followed blindly, and each is
-judged through its descriptor. Where every folder on the way is in trusted hands, nobody else can put another
-file there between the look and the use; files that tfce reads itself are read from the judged descriptor.
+Each part of a path is opened from the folder before it, and judged through its descriptor; links are read, never
+followed blindly. Where every folder on the way is in trusted hands, nobody else can put another file there between
+the look and the use. Files that tfce reads itself are read from the judged descriptor.
 """
 
 from __future__ import annotations

@@ -124,6 +124,7 @@ def judge(handle: int, path: Path, last: bool, private: bool = False) -> None:
 
 
 def foreign(path: Path, uid: int) -> DistrustError:
+    """The error of a ``path`` that belongs to ``uid``, whom nobody here trusts."""
     owner, me = _user(uid), _user(os.geteuid())
     problem = f"belongs to {owner}, not to {me}" + ("" if me == "root" else " or root")
     cure = f"run tfce as its owner (sudo -u {owner} tfce ...), or name a place that is {me}'s"

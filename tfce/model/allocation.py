@@ -150,8 +150,8 @@ def balance(allocation: Allocation, used: Used, rate: Rate, now: datetime, at: d
 
 
 def fitting(allocation: Allocation, used: Used, rate: Rate, new: Stay, most: int) -> tuple[int, Balance]:
-    """How many VMs (at most ``most``) that each stay as long as ``new`` may fit beside what is used, in every
-    period that they touch; and how the tightest of these stands."""
+    """How many VMs (at most ``most``) fit beside what is used, in every period that they touch, if each stays as
+    long as ``new`` may; and the balance of the tightest period."""
     now, price = new.start, rate(new.flavor)
     tightest = balance(allocation, used, rate, now)
     if price is None or tightest.unknown:

@@ -71,8 +71,8 @@ def fresh_keys(count: int, taken: Container[str]) -> list[str]:
 @dataclass(frozen=True)
 class Batch:
     """Pilots whose VMs are asked for in one API call, and so get the same user data and the same tags.
-    ``name``: 8 upper-case hex digits; ``size``: how many. A pilot's key is made of the name and the VM's
-    number in the call (from 0), which the cloud's list and the VM itself both know."""
+    ``name``: 8 upper-case hex digits; ``size``: how many. A pilot's key is made of the name and of the VM's
+    number in the call (from 0). The cloud's list and the VM itself both know that number."""
 
     name: str
     size: int

@@ -1,7 +1,7 @@
 """Where the time of a verb goes: a span for each phase, process and request. Pure.
 
-A trace is found through the context of who is at work, so that twenty queues in threads of one process do not mix.
-Threads that work for a verb ``join`` its trace. Without one, a span costs next to nothing.
+The context of each thread holds its trace, so that twenty queues in threads of one process do not mix. Threads
+that work for a verb ``join`` its trace. Without a trace, a span costs next to nothing.
 """
 
 from __future__ import annotations

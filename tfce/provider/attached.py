@@ -90,8 +90,8 @@ def _nobody() -> Iterator[int]:
     """The id of a process that lives, does nothing, and may be killed.
 
     hazard: Terraform kills the process that it was given when it cannot connect, and gives up when there is none
-    of that id. So it can be neither ours nor nobody's. This one ends with us, since its input does, and its id
-    stays taken until the run is over, since only then it is waited for.
+    of that id. So the id must be that of a process, and not ours. This one ends when we end, which closes its
+    input. Its id stays taken until the run is over: only then it is waited for.
     """
     try:
         child = subprocess.Popen(

@@ -26,8 +26,9 @@ class Refresh:
 def judged(
     cloud: Cloud, owner: Owner, wanted: Mapping[str, str], known: Mapping[str, str], found: Sequence[VM]
 ) -> list[Case]:
-    """The cases of the ``wanted`` pilots (key to when they were asked for) and of those that the state knows by
-    the ids ``known``, where the cloud listed ``found``. What it does not show is asked for by its id."""
+    """The cases of pilots. ``wanted``: when each was asked for, by key; ``known``: the ids that the state has, by
+    key; ``found``: the cloud's list. A VM that the list does not show is asked for by its id. Raises
+    ``CloudError``."""
     now = datetime.now(UTC)
     seen = listing(found)
     pilots = (Pilot(key, _time(text, now), "", known.get(key, "")) for key, text in wanted.items())

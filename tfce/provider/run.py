@@ -23,12 +23,15 @@ if TYPE_CHECKING:  # the program starts for schemas, too, which need none of thi
 
 @dataclass
 class Run:
-    """What one run is told, and what it found out. ``only``: the pilots that it is about, None: all; ``make``
-    False: no VM is made, only those that exist are taken over; ``fresh``: nobody can have asked for them before;
-    ``trace``: that of whoever wants the run. What came of it: the ``ids`` of pilots that the run is about, why
-    others were ``refused``, the ``calls`` that the cloud was asked, the ``faults``: the summaries of what
-    Terraform was told of single pilots, ``warnings`` of what pilots are made of, whether Terraform was ``met``,
-    and the ``cause`` why nothing was done.
+    """What one run is told, and what came of it.
+
+    Told: ``only``: keys of the pilots that it is about, None for all; ``make`` False: make no VM, take over those
+    that exist; ``parallelism``: VMs at once; ``fresh``: nobody asked for these pilots before; ``trace``: the
+    caller's.
+
+    Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``calls`` of the API
+    by name; ``faults``: summaries of what Terraform was told of single pilots; ``warnings``; ``met``: whether
+    Terraform asked at all; ``cause``: why nothing was done.
     """
 
     login: Login

@@ -1,7 +1,7 @@
 """The provider on a socket: a server that lets what is under way come to its end.
 
-The framework's own server is not used: it drops whatever is running when Terraform asks it to stop, so that VMs
-just made would not be recorded, and it keeps a private key in the user's home.
+The framework's own server is not used. It drops what is running when Terraform asks it to stop: VMs just made
+would not be recorded. It also keeps a private key in the user's home.
 """
 
 from __future__ import annotations

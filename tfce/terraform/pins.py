@@ -1,7 +1,7 @@
 """Which provider a queue once ran stays the one that it runs: Terraform's lock file is kept, and checked.
 
-Terraform itself compares what it takes with the file. Here what comes from a folder is looked at before, so that
-it can be said which folder and which file disagree, and it is compared with what is known of published providers.
+Terraform compares the provider that it takes with the file. What comes from a folder is checked here, before: the
+error can then name the folder and the file that disagree. Hashes of published providers are known here, too.
 """
 
 from __future__ import annotations

@@ -100,6 +100,7 @@ def holds_program(folder: Path) -> bool:
 
 
 def named_mirrors(mirror: Path | None) -> Iterator[tuple[Path, str]]:
+    """The mirrors that an option (``mirror``) or the environment names, with who named each, for people."""
     if mirror is not None:
         yield mirror, f"Terraform_Mirror, {mirror}"
     named = os.environ.get(MIRROR_VARIABLE)
