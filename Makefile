@@ -48,7 +48,7 @@ test-crash: $(VENV)/ready
 	@TFCE_POWER=$(if $(ALL),0,12) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
 	@$(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
 
-# The alert rules and the dashboard on a Prometheus of Debian's packages.
+# The alert rules and the dashboard on a Prometheus, the report in a Chromium, both of Debian's packages.
 test-pages: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/pages
 

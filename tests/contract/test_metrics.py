@@ -51,6 +51,29 @@ def test_a_drain_is_a_gauge_that_is_kept(edge: FakeEdge) -> None:
     assert value(edge, "tfce_drained") == 1
 
 
+def test_allocations_costs_and_the_market_are_measured(edge: FakeEdge) -> None:
+    options = {
+        "Workspace_MaxHours": "100/month, 40 EUR/month ce",
+        "Workspace_Price": "t3.micro=2, EUR",
+        "Context_MaxLifetime": "3600",
+        "Terraform_Spot": "yes",
+    }
+    edge.parts(**options).fleet.submit(WRAPPER, 2)
+    edge.advance(1800)
+    edge.parts(**options).fleet.reap()
+    meters = edge.parts(**options).workspace.meters.read()
+    values = {
+        name: meters.value(f"tfce_allocation_{name}", "100 VM hours/month") for name in ("limit", "spent", "bound")
+    }
+    assert values == {"limit": 100, "spent": 1, "bound": pytest.approx(4 / 3)}
+    assert meters.value("tfce_allocation_spent", "40 EUR/month ce") == 2
+    assert meters.value("tfce_cost_month_to_date", "EUR") == 2 and meters.value("tfce_cost_per_hour", "EUR") == 4
+    assert meters.value("tfce_pilots_asked_total", "t3.micro, spot") == 2
+    edge.parts().fleet.reap()  # nothing is allotted or priced any more
+    after = edge.parts().workspace.meters.read()
+    assert not [name for name, _ in after.values if name.startswith(("tfce_allocation", "tfce_cost"))]
+
+
 def test_what_fails_is_counted_by_its_kind_and_is_no_success(edge: FakeEdge) -> None:
     edge.parts().fleet.submit(WRAPPER, 1)
     edge.sky.down = "connection refused"

@@ -13,6 +13,7 @@ import pytest
 from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tests.fakes import Refused
+from tfce.cli.overview import _HEADS, _filled, _row, line_json
 from tfce.cloud.shared import Lists
 from tfce.model.drain import Drain
 from tfce.model.overview import Holding, Line, Need, Sight, judged
@@ -125,6 +126,38 @@ def test_twenty_queues_of_a_login_take_one_list_and_less_than_a_second(edge: Fak
     assert time.monotonic() - start < 1
     assert every(dict(line.sight.pilots) == {"healthy": 3} for line in lines)
     assert cloud.calls["DescribeInstances"] == 1
+
+
+def test_what_is_spent_and_what_it_costs_is_shown(edge: FakeEdge) -> None:
+    life = {"Context_MaxLifetime": "3600", "Workspace_MaxHours": "100/month, 40 EUR/month ce"}
+    options = {**life, "Workspace_Price": "t3.micro=2, EUR"}
+    edge.parts(**options).fleet.submit(WRAPPER, 2)
+    edge.parts("short", **options).fleet.submit(WRAPPER, 1)
+    edge.advance(1800)
+    line = glance(edge, **options)
+    assert [round(one.units(one.spent), 2) for one in line.sight.spent] == [1.0, 3.0]
+    assert line.sight.cost and line.sight.cost.units(line.sight.cost.spent) == 2.0
+    shown = line_json(line)
+    assert shown["allocations"][1]["spent"] == 3.0 and shown["cost"] == {
+        "since": "2026-01-01T00:00:00Z",
+        "money": 2.0,
+        "currency": "EUR",
+        "unknown": [],
+    }
+    row = dict(zip(_HEADS, _row(line, edge.now()), strict=True))
+    assert (
+        row["SPENT"] == "1% of 100 VM hours/month, 8% of 40 EUR/month ce" and row["COST"] == "2.00 EUR this month"
+    )
+    heads, _ = _filled([_row(glance(edge), edge.now())])
+    assert "SPENT" not in heads and "SHAPE" not in heads and "WHAT" in heads
+
+
+def test_what_another_queue_of_the_ce_used_may_be_unknown(edge: FakeEdge) -> None:
+    options = {"Workspace_MaxHours": "100/month ce"}
+    edge.parts("short", **options).fleet.submit(WRAPPER, 1)
+    edge.parts("short").workspace.file.path.write_text("{")
+    line = glance(edge, **options)
+    assert line.need is Need.PERSON and "what the CE has used is not known" in str(line.troubles)
 
 
 def test_the_worst_comes_first(edge: FakeEdge) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.drain import Drain
+from tfce.model.errors import CloudError
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import State
 from tfce.model.why import Demand, Finding, Subject, of_submission
@@ -25,6 +28,44 @@ def test_a_cloud_that_does_not_answer(edge: FakeEdge) -> None:
     edge.sky.down = "connection refused"
     found = first(edge)
     assert found.subject is Subject.CLOUD and "connection refused" in found.text and "tfce doctor" in found.cure
+
+
+@pytest.mark.parametrize("fault", ["down", "login", "refused", "drained"])
+def test_what_nobody_can_know_is_not_said(edge: FakeEdge, fault: str) -> None:
+    """That no VM is there, of a cloud that does not answer; that nobody asks, of a queue that starts nothing."""
+    if fault == "refused":
+        edge.sky.at("create", Refused("InvalidAMIID.NotFound: ami-1 does not exist"), times=9)
+    edge.parts().fleet.submit(WRAPPER, 1)
+    if fault == "drained":
+        (node,) = edge.living()
+        edge.parts().fleet.drain(Drain(edge.now()))
+        edge.stop(node)
+        edge.parts().fleet.reap()
+    if fault == "down":
+        edge.sky.down = "no route to host"
+    if fault == "login":
+        edge.sky.at("list", CloudError("the cloud refuses the credentials", "authentication"), times=9)
+    told = edge.parts().fleet.why()
+    assert not [one for one in told if "no VM is there" in one.text or "nobody asks" in one.text]
+    joined = edge.parts().fleet.why(Demand(9, 4))
+    assert joined[-1].text == "4 of DIRAC's 9 waiting jobs match the queue"
+
+
+def test_a_lock_that_is_held_for_hours_comes_first_and_a_day_without_a_sweep_is_told(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 1)
+    edge.parts().fleet.reap()
+    edge.sky.clock.now = datetime.now(UTC)
+    edge.advance(25 * 3600)
+    assert first(edge).subject is Subject.NOT_SWEPT
+    with edge.parts().workspace.locked():
+        edge.advance(4 * 3600)
+        found = first(edge)
+    assert found.subject is Subject.STUCK and "holds the queue's lock" in found.text and "process" in found.text
+
+
+def test_it_makes_nothing_for_a_queue_that_never_was(edge: FakeEdge) -> None:
+    edge.parts().fleet.why()
+    assert not (edge.folder / "root").exists()
 
 
 def test_a_drain_comes_before_all_else(edge: FakeEdge) -> None:

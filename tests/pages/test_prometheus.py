@@ -97,12 +97,13 @@ def served(programs: tuple[Path, Path], tmp_path: Path) -> Iterator[str]:
     """The address of a Prometheus that scrapes `tfce metrics --listen` of a queue that has seen everything."""
     edge = FakeEdge(tmp_path)
     edge.sky.at("create", Refused("InsufficientInstanceCapacity: none left"), nth=2)
-    first = edge.parts(MaxTotalJobs="20").fleet.submit(WRAPPER, 3)
+    options = {"MaxTotalJobs": "20", "Workspace_MaxHours": "90000/month", "Workspace_Price": "*=0.1, EUR"}
+    first = edge.parts(**options).fleet.submit(WRAPPER, 3)
     edge.stop(first.references[0].removeprefix("cloud://"))
-    edge.parts(MaxTotalJobs="20").fleet.reap()
+    edge.parts(**options).fleet.reap()
     edge.sky.down = "connection refused"
     with pytest.raises(Exception, match="refused"):
-        edge.parts(MaxTotalJobs="20").fleet.count()
+        edge.parts(**options).fleet.count()
     site, config = tmp_path / "site.cfg", tmp_path / "prometheus.yml"
     ours, theirs = free_port(), free_port()
     site.write_text(SITE.format(root=tmp_path / "root"))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +22,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import subset
 from tfce import __version__
 from tfce.cli import commands, main, show, tables
 from tfce.model.endings import Cause, Ending
@@ -25,6 +31,7 @@ from tfce.model.vm import VM, Owner, State
 from tfce.pilots.audit import Row
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Submission, Sweep
+from tfce.terraform import providers
 
 NAME = "cloud.example.org/long"
 CFG = """
@@ -300,8 +307,80 @@ def test_version_and_help(tfce: Shell) -> None:
     assert code == 0 and re.match(
         rf"tfce {re.escape(__version__)}\n(Terraform|OpenTofu) \d+\.\d+.*\nprovider tfce ", out
     )
+    assert "provider hashicorp/aws " in out and "provider terraform-provider-openstack/openstack " in out
     code, out, _ = tfce("--help")
     assert code == 0 and "Exit codes" in out and all(command in out for command in COMMANDS)
+
+
+def test_the_version_names_the_native_providers_that_are_here(
+    tfce: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"terraform-provider-openstack_3.4.0_{providers.PLATFORM}.zip"
+    place = tmp_path / "mirror" / providers.REGISTRY / "terraform-provider-openstack" / "openstack" / name
+    place.parent.mkdir(parents=True)
+    place.touch()
+    monkeypatch.setenv("TFCE_PROVIDER_MIRROR", str(tmp_path / "mirror"))
+    out = tfce("--version")[1]
+    assert "provider terraform-provider-openstack/openstack 3.4.0 (TFCE_PROVIDER_MIRROR" in out
+    assert [path.name for path in tmp_path.rglob("*openstack_*")] == [name]  # nothing is unpacked
+
+
+# -- terminals -------------------------------------------------------------------------------------------------
+
+
+def in_terminal(*arguments: str, width: int, **variables: str) -> str:
+    """What a command shows in a terminal that is so wide."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    kept = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "CI")}
+    around = {**kept, "TERM": "xterm-256color", **variables}
+    line = [sys.executable, "-m", "tfce.cli", *arguments]
+    with subprocess.Popen(line, stdin=follower, stdout=follower, stderr=follower, env=around) as process:
+        os.close(follower)
+        read = b""
+        with contextlib.suppress(OSError):  # a terminal whose other end is closed
+            while chunk := os.read(leader, 65536):
+                read += chunk
+        process.wait(60)
+    os.close(leader)
+    return read.decode().replace("\r\n", "\n")
+
+
+def test_a_table_takes_the_terminals_width_and_its_colours(cfg: Path) -> None:
+    drawn = in_terminal("status", width=100)
+    assert "\x1b[1;31mneeds you" in drawn and "\x1b[1mQUEUE" in drawn
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", drawn)
+    assert max(map(len, plain.splitlines())) <= 100 and "does not answer" in " ".join(plain.split())
+
+
+def test_a_narrow_terminal_without_colour_still_shows_all_of_it(cfg: Path) -> None:
+    drawn = in_terminal("status", width=40, NO_COLOR="1")
+    assert "\x1b" not in drawn and max(map(len, drawn.splitlines()[:-1])) <= 40
+    words = " ".join(drawn.split())
+    assert f"QUEUE {NAME}" in words and "needs you" in words and "looks at login" in words
+
+
+def test_in_a_pipe_a_row_is_a_line_without_colour_however_narrow(cfg: Path) -> None:
+    around = {**os.environ, "COLUMNS": "40"}
+    line = [sys.executable, "-m", "tfce.cli", "status"]
+    done = subprocess.run(line, capture_output=True, text=True, env=around, check=False)
+    heads, row, last = done.stdout.splitlines()
+    assert "\x1b" not in done.stdout and heads.split()[0] == "QUEUE" and len(row) > 100
+    assert row.startswith("needs you") and last.startswith("1 queues, 1 need you")
+
+
+def test_the_man_page_has_every_command_and_reads_without_a_warning() -> None:
+    page = Path(__file__).parents[2] / "tfce" / "cli" / "tfce.1"
+    text = page.read_text()
+    assert subset(COMMANDS, re.findall(r"[a-z]+", text)) and ".TH " in text[:200]
+    program = shutil.which("man")
+    if program is None:
+        pytest.skip("no man here")
+    line = [program, "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(page)]
+    done = subprocess.run(
+        line, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"}, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

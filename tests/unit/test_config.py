@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tfce.config.cfg import load_queue, queue_names
+from tfce.config.cfg import load_queue, load_queues, queue_names
 from tfce.model.errors import ConfigError
 
 QUEUES = """
@@ -106,6 +106,26 @@ def test_an_unknown_queue_is_answered_with_the_known_ones(cfg: Path, name: str) 
     with pytest.raises(ConfigError) as caught:
         load_queue(cfg, name)
     assert "cloud.example.org/long, cloud.example.org/short" in caught.value.message
+
+
+OTHERS = section("cream.example.org", "CEType = CREAM\n" + section("Queues", section("cream-sge-long", "")))
+
+
+def test_a_whole_configuration_has_queues_that_are_nobodys_here(cfg: Path) -> None:
+    """As `dirac-configuration-dump-local-cache` writes it."""
+    plain = CE.replace("CEType = Terraform\n", "")
+    mixed = section("Sites", section("A", section("CEs", OTHERS + plain)))
+    for text in (
+        mixed + section("Computing", section("CEDefaults", "CEType = Terraform")),
+        section("CEs", CE + OTHERS),
+    ):
+        cfg.write_text(section("Resources", text))
+        mine = ["cloud.example.org/long", "cloud.example.org/short"]
+        assert queue_names(cfg) == list(load_queues(cfg)) == mine
+    cfg.write_text(section("Resources", mixed + section("Computing", section("CEDefaults", "CEType = ARC"))))
+    assert queue_names(cfg) == []
+    with pytest.raises(ConfigError, match="holds no queue that tfce serves"):
+        load_queues(cfg)
 
 
 def test_a_ce_that_stands_at_two_sites_is_named_with_both(cfg: Path) -> None:

@@ -204,7 +204,9 @@ def edge(tmp_path: Path) -> FakeEdge:
 
 def vms(edge: FakeEdge) -> list[dict[str, Any]]:
     """What the journal says of the VMs that were removed last."""
-    found: list[dict[str, Any]] = edge.parts().workspace.journal.entries()[-1]["vms"]
+    found: list[dict[str, Any]] = [
+        line for line in edge.parts().workspace.journal.entries() if line["event"] == "removed"
+    ][-1]["vms"]
     return found
 
 

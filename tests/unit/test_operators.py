@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_why_is_one_line_first(cfg: Path, capsys: pytest.CaptureFixture[str]) ->
     assert lines[1].startswith("also: listing VMs: the cloud does not answer: ")
     assert main(["why", NAME, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["cause"]["subject"] == "held" and [one["subject"] for one in found["also"]] == ["cloud", "demand"]
+    assert found["cause"]["subject"] == "held" and [one["subject"] for one in found["also"]] == ["cloud"]
 
 
 # -- all queues --------------------------------------------------------------------------------------------
@@ -103,6 +104,55 @@ def test_all_queues_are_a_table_for_people(cfg: Path, capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["QUEUE", "PILOTS", "OF"] and "2 queues, 2 need you" in lines[-1]
     assert [line.split()[2] for line in lines[1:-1]] == ["cloud.example.org/long", "cloud.example.org/odd"]
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["account"], "no pilot ran"),
+        (["history"], "drain"),
+        (["history", "--json"], '"queue": "cloud.example.org/short"'),
+        (["audit", "--all", "--json"], '"error"'),
+        (["audit", "--all", "--drift", "--json"], '"not judged"'),
+        (["doctor", "--json"], "MaxTotalJobs = many"),
+        (["metrics"], "tfce_drained"),
+        (["publish"], "Scale: 0 pilots in 2 queues"),
+    ],
+)
+def test_another_ce_and_a_broken_queue_keep_nobody_from_the_others(
+    cfg: Path, capsys: pytest.CaptureFixture[str], command: list[str], shown: str, tmp_path: Path
+) -> None:
+    """As in a dump of DIRAC's configuration: other CEs, and a queue with a fault."""
+    queues(cfg, long="", short="", odd="MaxTotalJobs = many", other="CEType = Cloud")
+    cfg.write_text(
+        cfg.read_text() + "cream.example.org\n{\n  CEType = CREAM\n  Queues\n  {\n    l\n    {\n    }\n  }\n}\n"
+    )
+    for name in ("long", "short"):
+        assert main(["drain", f"cloud.example.org/{name}"]) == 0
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    capsys.readouterr()
+    clone = ["--clone", str(tmp_path), "--branch", "scale"] if command == ["publish"] else []
+    code = main([*command, *clone])
+    said = capsys.readouterr()
+    assert shown in said.out + said.err and "cream" not in said.out + said.err
+    assert "CEType" not in said.out + said.err and code in (0, 1, 2, 3)
+    if "--json" in command:
+        json.loads(said.out)
+    if command[0] in ("account", "history", "publish"):
+        assert code == 1 and "cloud.example.org/odd is left out: MaxTotalJobs = many" in said.err
+
+
+def test_a_history_of_several_queues_says_whose_line_it_is(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    queues(cfg, long="", short="")
+    for name in ("short", "long"):
+        assert main(["drain", f"cloud.example.org/{name}"]) == 0
+    capsys.readouterr()
+    assert main(["history"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["QUEUE", "TIME"]
+    assert {line.split()[0] for line in lines[1:]} == {"cloud.example.org/short", "cloud.example.org/long"}
 
 
 def test_a_configuration_that_cannot_be_read_is_two(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:

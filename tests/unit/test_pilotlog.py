@@ -10,7 +10,7 @@ from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.errors import CloudError
 from tfce.model.vm import State
-from tfce.pilots.history import UnknownPilotError
+from tfce.pilots.naming import UnknownPilotError
 
 
 @pytest.fixture

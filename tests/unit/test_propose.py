@@ -195,6 +195,19 @@ def test_what_a_pull_request_quotes_is_text(cfg: Path) -> None:
     assert "refuses" in text and "- refused: ```` no @everyone | ``` ````" in text
 
 
+def test_a_pull_request_says_what_an_hour_costs_before_and_after(cfg: Path) -> None:
+    ask(cfg, "Workspace_Price = t3.micro=0.0104, m5.large=0.096, EUR\n    MaxTotalJobs = 20")
+    texts = shape.texts(queue := load_queue(cfg, NAME))
+    table = markdown(change(queue, texts, changed(texts, VARIABLES, "t3.micro", "name:m5.large"))).splitlines()
+    assert "| a VM | `t3.micro` 0.0104 EUR | `m5.large` 0.096 EUR |" in table
+    assert "| 20 VMs (MaxTotalJobs), at most | 0.208 EUR | 1.92 EUR |" in table
+    table = markdown(change(queue, {}, changed(texts, VARIABLES, "t3.micro", "x9|huge"))).splitlines()
+    assert "| a VM | - | `x9\\|huge` unknown |" in table
+    assert "| 20 VMs (MaxTotalJobs), at most | - | unknown |" in table
+    ask(cfg, "MaxTotalJobs = 20")
+    assert "cost" not in markdown(change(load_queue(cfg, NAME), {}, texts))
+
+
 CONFTEST = """#!/bin/sh
 [ "$1" = test ] || exit 9
 for file; do last=$file; done

@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -486,6 +487,54 @@ def test_a_torn_line_of_the_journal_costs_that_line_only(workspace: Workspace) -
         stream.write('{"event": "to\n[1]\n' + "[" * 100_000 + "\n")
     workspace.journal.append("removed")
     assert [entry["event"] for entry in workspace.journal.entries()] == ["submit", "removed"]
+
+
+def test_a_line_that_was_cut_off_costs_not_the_next_one(workspace: Workspace) -> None:
+    workspace.journal.append("submit")
+    with (workspace.private / "journal.jsonl").open("a") as stream:
+        stream.write('{"event": "remo')
+    workspace.journal.append("removed")
+    assert [entry["event"] for entry in workspace.journal.entries()] == ["submit", "removed"]
+
+
+def test_what_is_found_again_is_told_once_but_for_its_numbers(workspace: Workspace) -> None:
+    for left in ("3.5 are left", "3.4 are left", "none is left", "none is left"):
+        workspace.journal.append_once("done", limited=left)
+    workspace.journal.append("submit")
+    workspace.journal.append_once("done", limited="none is left")
+    told = [entry.get("limited") for entry in workspace.journal.entries()]
+    assert told == ["3.5 are left", "none is left", None, "none is left"]
+
+
+def test_the_journal_turns_over_by_age_and_keeps_the_month_before(make_queue: MakeQueue) -> None:
+    now = [BORN]
+    workspace = Workspace(make_queue(), clock=lambda: now[0])
+    workspace.prepare()
+    for day in range(200):
+        now[0] = BORN + timedelta(days=day)
+        workspace.journal.append(str(day))
+        kept = [int(entry["event"]) for entry in workspace.journal.entries()]
+        assert kept == list(range(kept[0], day + 1)) and kept[0] <= max(0, day - 62)
+    assert kept[0] > 60  # days that are long past are gone
+
+
+def test_a_clock_that_was_wrong_once_turns_nothing_over_again(make_queue: MakeQueue) -> None:
+    now = [BORN]
+    workspace = Workspace(make_queue(), clock=lambda: now[0])
+    workspace.prepare()
+    for days in (0, 4000, 1, 2, 3):
+        now[0] = BORN + timedelta(days=days)
+        workspace.journal.append(str(days))
+    assert [entry["event"] for entry in workspace.journal.entries()] == ["0", "4000", "1", "2", "3"]
+
+
+def test_two_that_write_while_the_journal_turns_over_lose_no_line(workspace: Workspace) -> None:
+    journal = workspace.private / "journal.jsonl"
+    journal.write_text("x" * 4_000_001 + "\n")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: workspace.journal.append(str(number)), range(40)))
+    assert sorted(int(entry["event"]) for entry in workspace.journal.entries()) == list(range(40))
+    assert (workspace.private / "journal.old.jsonl").stat().st_size == 4_000_002
 
 
 def test_the_journal_turns_over_and_one_old_one_is_kept(workspace: Workspace) -> None:

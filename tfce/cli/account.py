@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce import __version__
-from tfce.cli import edge, times
+from tfce.cli import edge, several, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
-from tfce.config.cfg import load_named
 from tfce.config.options import Queue
 from tfce.model import apel
 from tfce.model.account import Book, By, Line, lines, within
@@ -44,21 +43,20 @@ def arguments(sub: argparse.ArgumentParser) -> None:
 
 
 def account(options: argparse.Namespace, config: Path) -> int:
-    """Add up and print; 0."""
+    """Add up and print; 1 where a queue of the configuration had to be left out."""
     now = datetime.now(UTC).replace(microsecond=0)
     start, end = options.since or Period.MONTH.around(now)[0], options.until or now
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
-    queues = load_named(config, options.queue)
-    books = [book(Workspace(queue), start, end) for queue in queues]
+    found = several.chosen(config, options.queue)
+    books = [book(Workspace(queue), start, end) for queue in found.queues]
     for one in books:
         _warn(one, start)
     if options.format == "apel":
-        print(_message(options.site, queues, books, start, end, now))
-        return 0
-    found = lines(books, By(options.by), start, end, now)
-    _SHOWN[options.format](options.by, found, start, end)
-    return 0
+        print(_message(options.site, found.queues, books, start, end, now))
+    else:
+        _SHOWN[options.format](options.by, lines(books, By(options.by), start, end, now), start, end)
+    return found.code
 
 
 def _warn(one: Book, start: datetime) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from tfce.app import Parts, assemble
 from tfce.cli import account as accounts
 from tfce.cli import (
+    auditing,
     drifting,
     edge,
     measure,
@@ -23,14 +22,15 @@ from tfce.cli import (
     rendering,
     reporting,
     reviewing,
+    several,
     show,
     tables,
 )
-from tfce.config.cfg import load_named, load_queue, queue_names
+from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError
+from tfce.model.errors import ConfigError, TfceError
 from tfce.model.reasons import Kind
-from tfce.pilots.chronicle import chronicle
+from tfce.pilots.chronicle import Happening, chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.submission import failure_kind
 from tfce.store.workspace import Workspace
@@ -66,12 +66,13 @@ def propose(options: argparse.Namespace) -> int:
 
 
 def publish(options: argparse.Namespace) -> int:
-    return reviewing.publish(_queues(options), options)
+    found = _several(options)
+    return reviewing.publish(found.queues, options) or found.code
 
 
-def _queues(options: argparse.Namespace) -> list[Queue]:
+def _several(options: argparse.Namespace) -> several.Several:
     """The queue that is named, else all."""
-    return load_named(_config(options), [options.queue] if options.queue else ())
+    return several.chosen(_config(options), [options.queue] if options.queue else ())
 
 
 def plan(options: argparse.Namespace) -> int:
@@ -171,12 +172,20 @@ def log(options: argparse.Namespace) -> int:
 
 
 def history(options: argparse.Namespace) -> int:
-    found = chronicle(Workspace(_queue(options)), options.since, options.until, options.pilot)
+    there, found = _several(options), list[Happening]()
+    codes = [there.code]
+    for queue in there.queues:
+        try:
+            found += chronicle(Workspace(queue), options.since, options.until, options.pilot)
+        except TfceError as error:
+            edge.say(f"{queue.label} is left out: {error.message}")
+            codes.append(error.exit_code)
+    found.sort(key=lambda one: one.time)
     if options.json:
-        tables.show_json({"history": [dict(one.facts) for one in found]})
+        tables.show_json({"history": [{"queue": one.queue, **one.facts} for one in found]})
     else:
         print(tables.history_table(found))
-    return DONE
+    return max(codes)
 
 
 def account(options: argparse.Namespace) -> int:
@@ -190,30 +199,17 @@ def report(options: argparse.Namespace) -> int:
 def audit(options: argparse.Namespace) -> int:
     if bool(options.queue) == options.all:
         raise ConfigError("--all", "", "one queue is named, or all are meant", "give CE/QUEUE or --all, not both")
+    if options.references and (options.all or options.drift):
+        raise ConfigError("--references", str(options.references), "is for one queue's audit", "give CE/QUEUE")
+    names = list(load_queues(_config(options))) if options.all else [options.queue]
     if options.drift:
-        path = _config(options)
-        return drifting.drift(path, queue_names(path) if options.all else [options.queue], options.json)
-    if options.all:
-        return drifting.worst(_each_audited(options))
-    parts = _parts(options)
+        return drifting.drift(_config(options), names, options.json)
     known = _lines(options.references) if options.references else None
-    rows = parts.fleet.audit(known)
-    mismatches = sum(1 for row in rows if row.mismatch)
-    label = parts.workspace.queue.label
-    if options.json:
-        shown = [{**vars(row), "cure": row.cure.replace("CE/QUEUE", label)} for row in rows]
-        tables.show_json({"rows": shown, "mismatches": mismatches})
-    else:
-        print(tables.audit_table(rows, label))
-        print(f"{mismatches} mismatches; {tables.cost(parts.cloud.calls, 0)}")
-    return PARTLY if mismatches else DONE
-
-
-def _each_audited(options: argparse.Namespace) -> Iterator[int]:
-    for name in queue_names(_config(options)):
-        print(f"{name}:")
-        one = argparse.Namespace(**{**vars(options), "queue": name, "all": False})
-        yield drifting.guarded(partial(audit, one))
+    return (
+        auditing.every(_config(options), names, options.json)
+        if options.all
+        else auditing.one(_parts(options), known, options.json)
+    )
 
 
 def _lines(path: Path) -> list[str]:
@@ -279,10 +275,5 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def queues(options: argparse.Namespace) -> int:
-    path = _config(options)
-    names = queue_names(path)
-    if not names:
-        cure = "a queue is `CEs { <ce> { CEType = Terraform ... Queues { <queue> { ... } } } }`, in any section"
-        raise ConfigError("--config", str(path), "holds no queue that tfce serves", cure)
-    print("\n".join(names))
+    print("\n".join(load_queues(_config(options))))
     return DONE

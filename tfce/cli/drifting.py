@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +48,3 @@ def worst(codes: Iterable[int]) -> int:
     """The exit code of several audits: a mismatch first, then what could not be looked at."""
     found = set(codes)
     return 1 if 1 in found else max(found, default=0)
-
-
-def guarded(look: Callable[[], int]) -> int:
-    """The exit code of one; what is wrong with it keeps the others from nothing."""
-    try:
-        return look()
-    except TfceError as error:
-        edge.say(error.message)
-        return error.exit_code

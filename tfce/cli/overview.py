@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tfce.app import survey
-from tfce.cli import show
-from tfce.cli.operators import hold_json
+from tfce.cli import operators, reviewing, show
+from tfce.model.allocation import Balance
 from tfce.model.case import Kind
 from tfce.model.overview import Line, Need, Trouble
 from tfce.model.pilot import timestamp
+from tfce.model.review import Standing as Review
 
-_HEADS = ("", "QUEUE", "PILOTS", "OF", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
+_HEADS = ("", "QUEUE", "PILOTS", "OF", "SPENT", "COST", "SHAPE", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
+_NOT_ALWAYS = ("SPENT", "COST", "SHAPE", "BUSY")  # columns that are left out where no queue has anything there
 _NAMES = {Kind.HEALTHY.value: "running"}
 
 
@@ -42,9 +44,15 @@ def _show(lines: Sequence[Line], options: argparse.Namespace, seconds: float) ->
         return
     if options.watch and sys.stdout.isatty():
         print("\x1b[2J\x1b[H", end="")
-    print(show.table(_HEADS, [_row(line, now) for line in lines]))
+    print(show.table(*_filled([_row(line, now) for line in lines])))
     ill = sum(1 for line in lines if line.need is Need.PERSON)
     print(f"{len(lines)} queues, {ill} need you; {timestamp(now)}, {seconds:.1f} s", flush=True)
+
+
+def _filled(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
+    """The columns that say something, with their heads."""
+    said = [n for n, head in enumerate(_HEADS) if head not in _NOT_ALWAYS or any(row[n] != "-" for row in rows)]
+    return [_HEADS[n] for n in said], [[row[n] for n in said] for row in rows]
 
 
 def _row(line: Line, now: datetime) -> tuple[str, ...]:
@@ -56,11 +64,36 @@ def _row(line: Line, now: datetime) -> tuple[str, ...]:
         sight.label,
         pilots or (f"{sight.wanted} in the record" if sight.wanted else "none"),
         "/".join(bounds),
+        ", ".join(map(_share, sight.spent)) or "-",
+        _cost(sight.cost),
+        _shape(sight.review),
         _age(sight.succeeded, now),
         _age(sight.swept, now),
-        f"{sight.holding.who}" if sight.holding else "-",
+        f"{sight.holding.who} ({_age(sight.holding.since, now)})" if sight.holding else "-",
         "; also: ".join(str(one) for one in line.troubles) or "-",
     )
+
+
+def _share(one: Balance) -> str:
+    most, spent = one.allocation.most, one.spent
+    return (
+        f"{100 * spent / most:.0f}% of {one.allocation}" if most else f"{one.units(spent):.2f} of {one.allocation}"
+    )
+
+
+def _cost(month: Balance | None) -> str:
+    if month is None:
+        return "-"
+    least = "at least " if month.unknown else ""
+    return f"{least}{month.units(month.spent):.2f} {month.allocation.currency}".rstrip() + " this month"
+
+
+def _shape(review: Review | None) -> str:
+    if review is None:
+        return "-"
+    if review.hold:
+        return "not approved"
+    return f"{len(review.waiting)} waiting" if review.waiting else "approved"
 
 
 def _age(when: datetime | None, now: datetime) -> str:
@@ -77,16 +110,31 @@ def line_json(line: Line) -> dict[str, Any]:
         "pilots": dict(sight.pilots),
         "wanted": sight.wanted,
         "limits": {"total": sight.total, "waiting": sight.waiting},
-        "held": hold_json(sight.hold),
+        "held": operators.hold_json(sight.hold),
         "backoff": backoff and {"failures": backoff.failures, "until": timestamp(backoff.until)},
         "protected": sight.protected,
         "drain": sight.drain and sight.drain.to_json(),
         "pending": pending
         and {"operation": pending.operation.value, "pilots": len(pending.keys), "since": timestamp(pending.since)},
         "lock": holding and {"holder": holding.who, "since": timestamp(holding.since)},
+        "allocations": [operators.balance_json(one) for one in sight.spent],
+        "cost": _cost_json(sight.cost),
+        "review": reviewing.standing_json(sight.review),
         "last_success": show.moment_json(sight.succeeded),
         "last_sweep": show.moment_json(sight.swept),
         "troubles": [_trouble(one) for one in line.troubles],
+    }
+
+
+def _cost_json(month: Balance | None) -> dict[str, Any] | None:
+    if month is None:
+        return None
+    spent, unknown = month.units(month.spent), sorted(month.unknown)
+    return {
+        "since": timestamp(month.start),
+        "money": spent,
+        "currency": month.allocation.currency,
+        "unknown": unknown,
     }
 
 

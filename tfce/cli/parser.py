@@ -16,6 +16,8 @@ _EPILOG = (
     "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes."
 )
 
+_PILOT = "cloud://<instance id>, the stamp, or the VM's name"
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line; each command's function is its ``run``."""
@@ -115,9 +117,9 @@ def _of_pilots(groups: Any) -> None:
     reap.add_argument("--dry-run", action="store_true", help="only say what would go")
     kill = _command(groups, commands.kill, "remove the VMs of these pilots", json=True)
     _traced(submit, status, reap, kill)
-    kill.add_argument("reference", nargs="+", metavar="REFERENCE", help="cloud://<instance id>")
+    kill.add_argument("reference", nargs="+", metavar="REFERENCE|KEY|NAME", help=_PILOT)
     pilot = _command(groups, commands.log, "show what is known of one pilot, and its VM's console", json=True)
-    pilot.add_argument("pilot", metavar="REFERENCE|KEY", help="cloud://<instance id>, or the stamp")
+    pilot.add_argument("pilot", metavar="REFERENCE|KEY|NAME", help=_PILOT)
     pilot.add_argument(
         "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
     )
@@ -127,12 +129,11 @@ def _of_pilots(groups: Any) -> None:
 
 
 def _of_records(groups: Any) -> None:
-    history = _command(
-        groups, commands.history, "show what was done to the pilots, by whom, when and why", json=True
-    )
+    what = "show what was done to the pilots, by whom, when and why"
+    history = _command(groups, commands.history, what, json=True, queue="maybe")
     history.add_argument("--from", dest="since", type=times.past, metavar="TIME", help=f"not before {times.PAST}")
     history.add_argument("--to", dest="until", type=times.past, metavar="TIME", help=f"not after {times.PAST}")
-    history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help="of this pilot only")
+    history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help=f"of this pilot only: {_PILOT}")
     used = _command(groups, commands.account, "add up what pilots used: hours, cores, money", queue="none")
     account.arguments(used)
     report = _command(

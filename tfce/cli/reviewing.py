@@ -12,6 +12,7 @@ from tfce.app import Parts
 from tfce.cloud.api import Check
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
+from tfce.model.review import Standing
 from tfce.review import propose as proposing
 from tfce.review import publish as publishing
 from tfce.review import standing
@@ -21,7 +22,11 @@ from tfce.store.workspace import Workspace
 
 def json(parts: Parts) -> dict[str, Any] | None:
     """How a queue stands, for programs; None: it is not reviewed."""
-    seen = parts.workspace.standing
+    return standing_json(parts.workspace.standing)
+
+
+def standing_json(seen: Standing | None) -> dict[str, Any] | None:
+    """The same of a standing that is known."""
     if seen is None:
         return None
     return {

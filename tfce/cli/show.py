@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,22 +38,55 @@ def plain(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for number, head in enumerate(heads):
-        longest = max((len(row[number]) for row in rows), default=0)
-        made.add_column(head, overflow="fold", no_wrap=longest <= _SHORT)
-    for row in rows:
-        made.add_row(*(Text(cell, style=_TONE.get(cell, "")) for cell in row))
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(
+        file=sys.stdout, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto"
+    )
+    widths = [max(map(len, (head, *(row[n] for row in rows)))) for n, head in enumerate(heads)]
+    needed = sum(min(width, _LEAST if width > _SHORT else width) + _GAP for width in widths)
     with console.capture() as captured:
-        console.print(made)
+        console.print(_columns(heads, rows, widths) if needed <= console.width else _stacked(heads, rows))
     return captured.get().rstrip("\n")
 
 
+def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> Any:
+    """A row for each; what is short is never broken."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    for head, width in zip(heads, widths, strict=True):
+        made.add_column(head, overflow="fold", no_wrap=width <= _SHORT, min_width=min(width, _LEAST))
+    for row in rows:
+        made.add_row(*map(_toned, row))
+    return made
+
+
+def _stacked(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+    """What is too wide for the terminal, a line for each cell that says something."""
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table.grid(padding=(0, _GAP, 0, 0))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for number, row in enumerate(rows):
+        if number:
+            made.add_row("", "")
+        for head, cell in zip(heads, row, strict=True):
+            if cell not in ("", "-"):
+                made.add_row(Text(head), _toned(cell))
+    return made
+
+
+def _toned(cell: str) -> Any:
+    from rich.text import Text
+
+    return Text(cell, style=_TONE.get(cell, ""))
+
+
 _SHORT = 24  # characters that a terminal of a usual width has room for in each of its columns
+_LEAST = 16  # characters of a longer column, below which it cannot be read
+_GAP = 2
 
 
 @contextmanager

@@ -182,7 +182,12 @@ def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def history_table(found: Sequence[Happening]) -> str:
-    """A queue's history for people."""
-    now = datetime.now(UTC)
-    rows = [(ago(one.time, now), one.event, one.pilots or "-", one.what, one.who or "-") for one in found]
-    return table(("TIME", "EVENT", "PILOTS", "WHAT", "BY"), rows) if rows else "nothing is recorded of that"
+    """What was done to queues, for people; which one where it is not always the same."""
+    now, several = datetime.now(UTC), len({one.queue for one in found}) > 1
+    rows = [_happening_row(one, now)[0 if several else 1 :] for one in found]
+    heads = ("QUEUE", "TIME", "EVENT", "PILOTS", "WHAT", "BY")
+    return table(heads[0 if several else 1 :], rows) if rows else "nothing is recorded of that"
+
+
+def _happening_row(one: Happening, now: datetime) -> tuple[object, ...]:
+    return one.queue, ago(one.time, now), one.event, one.pilots or "-", one.what, one.who or "-"

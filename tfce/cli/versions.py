@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import platform
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tfce import __version__
+
+if TYPE_CHECKING:
+    from tfce.terraform.modules import Module
 
 
 class Version(argparse.Action):
@@ -42,5 +45,19 @@ def _terraform() -> str:
 
 
 def _provider() -> list[str]:
+    from tfce.terraform.modules import AWS, OPENSTACK
+
     names = ("tf", "apache-libcloud")
-    return [f"provider tfce {__version__}, on " + ", ".join(f"{name} {metadata.version(name)}" for name in names)]
+    own = f"provider tfce {__version__}, on " + ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    return [own, _native(AWS), _native(OPENSTACK)]
+
+
+def _native(module: Module) -> str:
+    """The cloud's own provider, which queues with ``Terraform_Module = native`` have."""
+    from tfce.terraform.providers import REGISTRY, on_this_host
+
+    found = on_this_host(module)
+    if found is not None:
+        return f"{found}, for Terraform_Module = native"
+    oldest, below = (".".join(map(str, one)) for one in (module.oldest, module.below))
+    return f"provider {module.provider} {oldest} to before {below} is not on this host; {REGISTRY} may have it"

@@ -13,6 +13,7 @@ from tfce.config import clouds_yaml, host, options, paths, trust
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 
+_NONE_CURE = "a queue is `CEs { <ce> { CEType = Terraform ... Queues { <queue> { ... } } } }`, in any section"
 _CFG_CURE = "check its braces, and that no section stands twice"
 
 
@@ -35,18 +36,20 @@ def load_queue(path: Path, name: str) -> Queue:
     return _queue(_read(path), path, name)
 
 
-def load_named(path: Path, names: Collection[str] = ()) -> list[Queue]:
-    """The queues ``names``, or all of the file, which is read once. Raises ``ConfigError`` for the first that is
-    not fit."""
+def load_named(path: Path, names: Collection[str]) -> list[Queue]:
+    """The queues ``names``. The file is read once. Raises ``ConfigError`` for the first that is not fit."""
     tree = _read(path)
-    return [_queue(tree, path, name) for name in names or _names(tree)]
+    return [_queue(tree, path, name) for name in names]
 
 
 def load_queues(path: Path) -> dict[str, Queue | ConfigError]:
     """Every queue of a CFG file that tfce serves, or what is wrong with it. Raises ``ConfigError`` where the file
-    cannot be read."""
+    cannot be read, or has none."""
     tree = _read(path)
-    return {name: _or_fault(tree, path, name) for name in _names(tree) if _served(tree, name)}
+    found = {name: _or_fault(tree, path, name) for name in _names(tree)}
+    if not found:
+        raise ConfigError("--config", str(path), "holds no queue that tfce serves", _NONE_CURE)
+    return found
 
 
 def _or_fault(tree: dict[str, Any], path: Path, name: str) -> Queue | ConfigError:
@@ -60,7 +63,8 @@ def _served(tree: dict[str, Any], name: str) -> bool:
     """Whether a queue is tfce's; of one that stands twice, whether any is."""
     ce, _, queue = name.partition("/")
     found = (entry for entry in _elements(tree, "") if entry.ce == ce and queue in entry.queues)
-    return any(_kind({**entry.options, **entry.queues[queue]}) == "Terraform" for entry in found)
+    defaults = _defaults(tree)
+    return any(_kind({**defaults, **entry.options, **entry.queues[queue]}) == "Terraform" for entry in found)
 
 
 def _kind(options: dict[str, str]) -> str:
@@ -83,12 +87,13 @@ def _queue(tree: dict[str, Any], path: Path, name: str) -> Queue:
 
 
 def queue_names(path: Path) -> list[str]:
-    """All ``CE/QUEUE`` names in a CFG file."""
+    """The ``CE/QUEUE`` names in a CFG file that tfce serves: a whole configuration has other CEs, too."""
     return _names(_read(path))
 
 
 def _names(tree: dict[str, Any]) -> list[str]:
-    return [f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues]
+    every = dict.fromkeys(f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues)
+    return [name for name in every if _served(tree, name)]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -134,5 +139,5 @@ def _not_one(path: Path, name: str, tree: dict[str, Any], found: list[_Found]) -
     if found:
         where = ", ".join(entry.path for entry in found)
         return ConfigError("CE/QUEUE", name, f"stands more than once in {path}: {where}", "leave one of them")
-    names = ", ".join(f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues)
+    names = ", ".join(_names(tree))
     return ConfigError("CE/QUEUE", name, f"is not in {path}", f"use one of: {names or 'none is configured'}")

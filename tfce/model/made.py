@@ -49,11 +49,11 @@ class Made:
 
 
 NAMES = tuple(one.name for one in fields(Made))
-_OFFERING = ("flavor", "zone", "network")
+_OFFERING = ("flavor", "zone", "network", "market")
 
 
 def offering(made: Mapping[str, Any]) -> str:
-    """What is said of where VMs are made, from ``made`` as a line of the journal has it."""
+    """What is said of where and in which market VMs are made, from ``made`` as a line of the journal has it."""
     return ", ".join(str(made[name]) for name in _OFFERING if made.get(name))
 
 

@@ -70,6 +70,20 @@ CATALOGUE: tuple[Metric, ...] = (
         ("tfce_drained", "1 while an operator wants no new pilots", ()),
         ("tfce_pending_since_timestamp_seconds", "Since when an operation is not settled; 0: none is", ()),
         ("tfce_clock_skew_seconds", "How far the host's clock is ahead of the cloud's", ()),
+        ("tfce_allocation_limit", "What may be used in the period, in the allocation's own unit", ("allocation",)),
+        (
+            "tfce_allocation_spent",
+            "What was used of it in this period, by the CE where it is the CE's",
+            ("allocation",),
+        ),
+        ("tfce_allocation_bound", "What VMs that run may still use of it", ("allocation",)),
+        ("tfce_cost_month_to_date", "Money that pilots cost since the month began (UTC)", ("currency",)),
+        (
+            "tfce_cost_per_hour",
+            "Money an hour of all pilots in the record, where their prices are known",
+            ("currency",),
+        ),
+        ("tfce_approval_waiting", "Options that ask for something else than was approved", ()),
     ),
 )
 BY_NAME: Mapping[str, Metric] = MappingProxyType({one.name: one for one in CATALOGUE})

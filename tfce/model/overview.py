@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
+from tfce.model.allocation import Balance
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.memory import Backoff, Pending
 from tfce.model.reasons import with_cure
+from tfce.model.review import Standing as Review
 
 _SWEEPS = timedelta(hours=24)  # a SiteDirector sweeps every few minutes
 _UNSETTLED = timedelta(hours=1)
@@ -57,7 +59,8 @@ class Holding:
 class Sight:
     """What is known of a queue. ``pilots``: how many are what; ``error``: why no more is known; ``errors``: by
     verb, kind and words of why it failed last; ``succeeded`` and ``swept``: when pilots were last submitted and
-    removed as they should; ``more``: what other parts find (allocations, reviews)."""
+    removed as they should; ``spent``: how each allocation stands; ``cost``: of this month, where prices are known;
+    ``review``: how a reviewed queue stands; ``more``: what other parts find."""
 
     label: str
     cloud: str = ""
@@ -76,6 +79,9 @@ class Sight:
     swept: datetime | None = None
     error: Trouble | None = None
     errors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    spent: tuple[Balance, ...] = ()
+    cost: Balance | None = None
+    review: Review | None = None
     more: tuple[Trouble, ...] = ()
 
 
@@ -101,7 +107,7 @@ class Line:
 
 def judged(sight: Sight, now: datetime) -> Line:
     """What a person should know of a queue."""
-    found = [*_errors(sight), *_holds(sight, now), *_neglect(sight, now), *sight.more]
+    found = [*_errors(sight), *_holds(sight, now), *stuck(sight, now), *unswept(sight, now), *sight.more]
     return Line(sight, tuple(sorted(found, key=lambda one: not one.person)))
 
 
@@ -130,14 +136,22 @@ def _holds(sight: Sight, now: datetime) -> Iterator[Trouble]:
         yield Trouble(f"{left} VMs outlived the drain's deadline", f"`tfce reap {label}` removes them")
 
 
-def _neglect(sight: Sight, now: datetime) -> Iterator[Trouble]:
+def stuck(sight: Sight, now: datetime) -> Iterator[Trouble]:
+    """What keeps every verb from the queue, or was left half done."""
     label, pending, holding = sight.label, sight.pending, sight.holding
     if holding is not None and holding.since + _HELD < now:
         yield Trouble(f"{holding.who} holds the queue's lock", "look whether that process is stuck")
     elif pending is not None and holding is None and pending.since + _UNSETTLED < now:
         what = f"a {pending.operation.value} of {len(pending.keys)} pilots was begun and never settled"
         yield Trouble(what, f"`tfce reap {label}` settles it")
+    elif pending is not None and holding is None:
+        text = f"a {pending.operation.value} of {len(pending.keys)} pilots is not settled yet"
+        yield Trouble(text, "the next cycle does it", person=False)
+
+
+def unswept(sight: Sight, now: datetime) -> Iterator[Trouble]:
+    """That nobody removes what has ended."""
     if sight.wanted and (sight.swept is None or sight.swept + _SWEEPS < now) and sight.error is None:
         when = "was never swept" if sight.swept is None else "was not swept for a day"
-        cure = f"look whether SiteDirector runs; `tfce reap {label}` does it now"
+        cure = f"look whether SiteDirector runs; `tfce reap {sight.label}` does it now"
         yield Trouble(f"{when}: VMs that ended stay", cure, person=sight.swept is not None)

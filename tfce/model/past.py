@@ -141,6 +141,7 @@ _EVENTS: Mapping[str, Callable[[_Reader, Entry], None]] = {
     "submit": _Reader.submit,
     "submitted": _Reader.submitted,
     "recovered": _Reader.recovered,
+    "repaired": _Reader.recovered,
     "remove": _Reader.remove,
     "removed": _Reader.removed,
 }

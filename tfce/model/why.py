@@ -13,6 +13,7 @@ from tfce.model.case import Kind as State
 from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold, HoldKind
+from tfce.model.overview import Trouble
 from tfce.model.reasons import Kind as Why
 from tfce.model.reasons import Reason, with_cure
 
@@ -30,6 +31,8 @@ class Subject(Enum):
     PREFLIGHT = "preflight"
     DEMAND = "demand"
     REVIEW = "review"
+    STUCK = "stuck"
+    NOT_SWEPT = "not swept"
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a queue. ``held``: what keeps it from starting pilots; ``trouble``: why the cloud did not
-    answer; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last submission's pilots
-    did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what people should know of
-    its approval; ``label``: CE/QUEUE; ``demand``: what DIRAC says, where it is at hand."""
+    """What is known of a queue. ``label``: CE/QUEUE; ``held``: what keeps it from starting pilots; ``trouble``: why
+    the cloud gave no list; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last
+    submission's pilots did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what
+    people should know of its approval; ``demand``: what DIRAC says, where it is at hand; ``stuck``: what keeps every
+    verb from the queue, or was left half done; ``unswept``: that nobody removes what has ended."""
 
     label: str
     held: Hold | None = None
@@ -62,6 +66,8 @@ class Facts:
     faults: Collection[tuple[str, str]] = ()
     review: Collection[str] = ()
     demand: Demand | None = None
+    stuck: Collection[Trouble] = ()
+    unswept: Collection[Trouble] = ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class CloudTrouble:
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """All that may be the cause, the first cause first."""
+    for one in facts.stuck:
+        yield Finding(Subject.STUCK, one.text, one.cure)
     firm = facts.held is not None and facts.held.firm
     if facts.held is not None and firm:
         yield Finding(Subject.HELD, facts.held.text, facts.held.cure)
@@ -104,6 +112,8 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield of_submission(facts.failed, facts.label)
     for text, cure in facts.faults:
         yield Finding(Subject.PREFLIGHT, text, cure)
+    for one in facts.unswept:
+        yield Finding(Subject.NOT_SWEPT, one.text, one.cure)
     yield from _demand(facts)
     for text in facts.review:
         yield Finding(Subject.REVIEW, text, f"`tfce propose {facts.label}` writes a branch to merge")
@@ -142,6 +152,9 @@ def _demand(facts: Facts) -> Iterator[Finding]:
     if booting and not running:
         text, cure = f"{booting} VMs boot, none runs yet", "wait for Terraform_CreateTimeout"
         yield Finding(Subject.BOOTING, text + told, cure)
+    elif not running and (facts.trouble or facts.failed or facts.held):
+        if facts.demand:  # that nobody asks is not known: what was found before keeps pilots from starting
+            yield Finding(Subject.DEMAND, str(facts.demand), _unasked(facts.demand))
     elif not running:
         when = (
             f"the last submission was at {facts.submitted:%Y-%m-%d %H:%M:%S} UTC"

@@ -10,7 +10,18 @@ from datetime import timedelta
 
 from tfce.config.offerings import Offering, offerings
 from tfce.model import spending
-from tfce.model.allocation import Allocation, Balance, Rate, Unit, Used, balance, fitting, rate_of, together
+from tfce.model.allocation import (
+    Allocation,
+    Balance,
+    Period,
+    Rate,
+    Unit,
+    Used,
+    balance,
+    fitting,
+    rate_of,
+    together,
+)
 from tfce.model.errors import CloudError, WorkspaceError
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.pilot import timestamp
@@ -46,6 +57,16 @@ def balances(services: Services, record: Record) -> list[Balance]:
     what another queue of the CE used cannot be known."""
     used, now = _Used(services, record), services.clock()
     return [balance(one, used.of(one), used.rate(one), now) for one in services.queue.allowance.allocations]
+
+
+def cost(services: Services, record: Record) -> Balance | None:
+    """What the queue's pilots have cost this month; None where no price is known."""
+    prices, now = services.queue.allowance.prices, services.clock()
+    if not prices:
+        return None
+    used = spending.used(record, now, services.rules.longest)
+    month = Allocation(0, Unit.MONEY, Period.MONTH, currency=prices.currency)
+    return balance(month, used, prices.rate, now)
 
 
 def held(services: Services, record: Record) -> Hold | None:

@@ -138,6 +138,9 @@ def repair(services: Services) -> list[str]:
             one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP
         ]
         outcome = execute(services, view, actions, Operation.REPAIR)
+        found = outcome.found(record)
+        if done or found:
+            workspace.journal.append("repaired", done=done, adopted=found)
     return done + [f"took pilot {key} back into the record" for key in outcome.adopted]
 
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tfce.model.made import offering
 from tfce.model.pilot import moment
-from tfce.pilots.history import about, named
+from tfce.pilots.history import about
+from tfce.pilots.naming import named
 from tfce.store.workspace import Workspace
+
+_DIGEST = 12  # characters of one, for people
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def chronicle(
         return []
     lines = workspace.journal.entries()
     if pilot:
-        key, node = named(workspace, pilot, lines, workspace.load().tombstones)
+        key, node = named(workspace, pilot, lines, workspace.load())
         lines = [told for told in (about(line, key, node) for line in lines) if told]
     found = (_happening(workspace.queue.label, line) for line in lines)
     return [one for one in found if one and (since or one.time) <= one.time <= (until or one.time)]
@@ -69,14 +73,37 @@ def _what(event: str, line: Mapping[str, Any]) -> tuple[int, str]:
 def _asked(line: Mapping[str, Any]) -> tuple[int, str]:
     number = _size(line.get("keys"))
     wanted = f"; {line['wanted']} wanted in all" if "wanted" in line else ""
-    return number, f"{number} asked for{wanted}{_approved(line.get('shape'))}"
+    return number, f"{number} asked for{wanted}{_of_what(line.get('made'))}{_shape(line.get('shape'))}"
 
 
-def _approved(shape: object) -> str:
-    """By which commit, and by whom, what was asked for was approved."""
-    if not isinstance(shape, dict) or not shape.get("commit"):
+def _of_what(made: object) -> str:
+    """In which offering, and of which image."""
+    if not isinstance(made, dict):
         return ""
-    return f"; approved in {str(shape['commit'])[:12]} by {shape.get('author', '?')}"
+    image = f" of {made['image']}" if made.get("image") else ""
+    return f"; {offering(made)}{image}" if offering(made) else ""
+
+
+def _shape(shape: object) -> str:
+    """The digest of what was asked for, and by which commit, and by whom, it was approved."""
+    if not isinstance(shape, dict) or not shape.get("digest"):
+        return ""
+    digest = f"; shape {str(shape['digest'])[:_DIGEST]}"
+    if not shape.get("commit"):
+        return digest
+    return f"{digest}, approved in {str(shape['commit'])[:_DIGEST]} by {shape.get('author', '?')}"
+
+
+def _done(line: Mapping[str, Any]) -> tuple[int, str]:
+    """What a verb came to, and what it cost."""
+    parts = [f"{line['asked']} asked for, {line.get('granted', '?')} granted"] if "asked" in line else []
+    parts += [f"fewer were tried: {line['limited']}"] if line.get("limited") else []
+    parts += [f"failed ({line.get('kind', '?')}): {line['error']}"] if line.get("error") else []
+    calls = line.get("calls")
+    if isinstance(calls, dict):
+        numbers = [number for number in calls.values() if isinstance(number, int)]
+        parts.append(f"{sum(numbers)} API calls, {line.get('seconds', '?')} s")
+    return 0, f"{line.get('verb', '?')}: {'; '.join(parts)}"
 
 
 def _made(line: Mapping[str, Any]) -> tuple[int, str]:
@@ -93,7 +120,9 @@ def _meant(line: Mapping[str, Any]) -> tuple[int, str]:
 def _gone(line: Mapping[str, Any]) -> tuple[int, str]:
     vms = line.get("vms")
     reasons = [
-        str(one.get("reason", "?")) for one in (vms if isinstance(vms, list) else [vms]) if isinstance(one, dict)
+        str(one.get("reason", "killed"))
+        for one in (vms if isinstance(vms, list) else [vms])
+        if isinstance(one, dict)
     ]
     failed = _size(line.get("failed"))
     return len(reasons), ", ".join(_counted(reasons) + [f"{failed} not removed"] * bool(failed)) or "nothing"
@@ -104,12 +133,20 @@ def _found(line: Mapping[str, Any]) -> tuple[int, str]:
     return adopted + never, f"{adopted} taken back, {never} never created"
 
 
+def _repaired(line: Mapping[str, Any]) -> tuple[int, str]:
+    done, adopted = line.get("done"), _size(line.get("adopted"))
+    return adopted, "; ".join([*map(str, done if isinstance(done, list) else ()), f"{adopted} taken back"])
+
+
 _TOLD: Mapping[str, Callable[[Mapping[str, Any]], tuple[int, str]]] = {
     "submit": _asked,
     "submitted": _made,
     "remove": _meant,
     "removed": _gone,
+    "killed": _gone,
     "recovered": _found,
+    "repaired": _repaired,
+    "done": _done,
 }
 
 

@@ -32,6 +32,11 @@ class Outcome:
     adopted: list[str] = field(default_factory=list)
     consoles: set[str] = field(default_factory=set)
 
+    def found(self, before: Record) -> dict[str, str]:
+        """The VMs, by key, that the record knows now and did not know ``before``: for the journal."""
+        known = {key for key, pilot in before.pilots.items() if pilot.id}
+        return {key: pilot.id for key, pilot in self.record.pilots.items() if pilot.id and key not in known}
+
 
 def execute(services: Services, view: View, actions: Sequence[Action], operation: Operation) -> Outcome:
     """Carry ``actions`` out; the record is settled afterwards. What the cloud refuses stays for the next cycle."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
@@ -17,7 +18,7 @@ from tfce.model.hold import Hold
 from tfce.model.overview import Line
 from tfce.model.record import Record
 from tfce.model.why import Demand, Finding
-from tfce.pilots import allocations, audit, drain, gate, overview, why
+from tfce.pilots import allocations, audit, drain, gate, overview, spent, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
@@ -55,7 +56,7 @@ class Fleet:
         self._services = Services(workspace, provisioner, cloud, clock, lists)
         self._lists, age = lists, workspace.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
-        self._meter = Meter(workspace, cloud, clock)
+        self._meter = Meter(workspace, cloud, clock, partial(spent.measured, self._services))
         self._poller = Poller(shared, Memory())
 
     @property
@@ -84,6 +85,7 @@ class Fleet:
     ) -> Submission:
         """Start ``count`` pilots that run ``wrapper``; see ``Submitter.submit``."""
         with self._verb("submit") as run, self._writing():
+            run.asked = count
             self._review()
             return run.of(Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits))
 

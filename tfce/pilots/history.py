@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tfce.model.errors import CloudError, TfceError
-from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, reference
+from tfce.model.errors import CloudError
+from tfce.model.pilot import reference
 from tfce.model.reasons import Reason
-from tfce.model.record import Tombstone
-from tfce.model.vm import OVER, VM, precedence
+from tfce.model.record import Record, Tombstone
+from tfce.model.vm import OVER
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
+from tfce.pilots.naming import named, unknown, vm_of
 from tfce.pilots.services import Services
-from tfce.store.workspace import Workspace
-
-
-class UnknownPilotError(TfceError):
-    """Nobody knows such a pilot."""
-
-    exit_code = 2
-    kind = "pilot"
 
 
 @dataclass(frozen=True)
@@ -51,19 +44,20 @@ class PilotLog:
 
 
 def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
-    """The log of the pilot that ``text`` names by reference or key, with at most ``lines`` of its console.
+    """The log of the pilot that ``text`` names by reference, stamp or its VM's name; ``lines``: of its console.
 
     One list and one console while its VM lives, no call when it is known to be removed. Raises
     ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
     """
     workspace = services.workspace
     journal = workspace.journal.entries() if workspace.exists else []
-    stones = workspace.load().tombstones if workspace.exists else {}
-    key, node_id = named(workspace, text, journal, stones)
+    record = workspace.load() if workspace.exists else Record("")
+    stones = record.tombstones
+    key, node_id = named(workspace, text, journal, record)
     node, console, trouble = None, None, ""
     if node_id not in stones:
         try:
-            node = _find(services, key, node_id)
+            node = vm_of(services.cloud.vms(workspace.any_installation()), key, node_id, text.strip())
             console = services.cloud.console(node.id) if node and node.state not in OVER else None
         except CloudError as error:
             trouble = error.message
@@ -74,8 +68,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     if node is None and not events and kept is None and node_id not in stones:
         if trouble:
             raise CloudError(trouble)
-        label = workspace.queue.label
-        raise UnknownPilotError(f"{text.strip()} is no pilot of {label} that its workspace or the cloud knows")
+        raise unknown(workspace, [text])
     found = shown(console, lines) if console and console.strip() else None
     kept = "".join(kept.splitlines(keepends=True)[-lines:]) if kept is not None else None
     return PilotLog(
@@ -87,33 +80,6 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
         events,
         trouble,
     )
-
-
-def named(
-    workspace: Workspace, text: str, journal: Iterable[Mapping[str, Any]], stones: Mapping[str, Tombstone]
-) -> tuple[str, str]:
-    """Key and instance id of the pilot that ``text`` names by reference, stamp or its VM's name, as far as the
-    workspace knows them; else empty."""
-    ids = {entry.key: node_id for node_id, entry in stones.items()}
-    keys = {node_id: entry.key for node_id, entry in stones.items()}
-    for line in journal:  # goes before the stones, which may have a second VM of the same key
-        created = line.get("created") or {} if line.get("event") == "submitted" else {}
-        ids |= created
-        keys |= {known: key for key, known in created.items()}
-    word = text.strip().removeprefix(workspace.queue.workspace.name_prefix)
-    if is_key(word.upper()) and not word.startswith(REFERENCE_PREFIX):
-        return word.upper(), ids.get(word.upper(), "")
-    node_id = instance_id(word)
-    stamp = word.partition(":::")[2]
-    return keys.get(node_id, stamp if is_key(stamp) else ""), node_id
-
-
-def _find(services: Services, key: str, node_id: str) -> VM | None:
-    """The queue's VM of this id, else of this key; another queue's is not seen."""
-    nodes = services.cloud.vms(services.workspace.any_installation())
-    if node_id:
-        return next((node for node in nodes if node.id == node_id), None)
-    return min((node for node in nodes if node.key == key), key=precedence, default=None)
 
 
 def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:

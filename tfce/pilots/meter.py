@@ -23,6 +23,9 @@ from tfce.model.redact import redacted
 from tfce.store import actor
 from tfce.store.workspace import Workspace
 
+_TOLD = ("submit", "reap", "kill")  # verbs whose cost the journal has
+_WORDS = 400  # characters of an error that are kept
+
 log = logging.getLogger("tfce")
 Result = TypeVar("Result")
 
@@ -48,12 +51,17 @@ class Run:
     record: Record | None = None
     good: bool = True
     error: tuple[str, str] = ("", "")  # kind, and words
+    asked: int | None = None  # pilots, of a submission
+    granted: int = 0
+    limited: str = ""  # why fewer were tried
+    wrote: bool = False  # anything into the journal
     _offerings: dict[str, str] = field(default_factory=dict)
     _causes: dict[str, str] = field(default_factory=dict)
 
     def of(self, result: Result) -> Result:
         """The verb's result, which may know better what it cost and whether it was in vain."""
         self.calls = getattr(result, "calls", self.calls)
+        self.limited, self.granted = getattr(result, "limited", ""), len(getattr(result, "stamps", ()))
         failed = getattr(result, "failed", None)
         if self.verb == "submit" and failed and not getattr(result, "stamps", None):
             first = next(iter(failed.values()))
@@ -62,6 +70,7 @@ class Run:
 
     def hear(self, line: Mapping[str, Any]) -> None:
         """A line that the verb wrote into the journal."""
+        self.wrote = True
         {"submit": self._asked, "submitted": self._made, "remove": self._meant, "removed": self._gone}.get(
             str(line["event"]), self._other
         )(line)
@@ -112,10 +121,16 @@ def seen(view: Seen) -> None:
 
 
 class Meter:
-    """Measures the verbs of one queue."""
+    """Measures the verbs of one queue; ``more`` reads what else a record tells."""
 
-    def __init__(self, workspace: Workspace, cloud: Cloud, clock: Callable[[], datetime]) -> None:
-        self._workspace, self._cloud, self._clock = workspace, cloud, clock
+    def __init__(
+        self,
+        workspace: Workspace,
+        cloud: Cloud,
+        clock: Callable[[], datetime],
+        more: Callable[[Reading, Record], None] = lambda reading, record: None,
+    ) -> None:
+        self._workspace, self._cloud, self._clock, self._more = workspace, cloud, clock, more
         workspace.journal.listener = heard
 
     @contextmanager
@@ -142,24 +157,46 @@ class Meter:
 
     def _end(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
         try:
+            self._tell(run, calls, seconds)
             now = self._clock().timestamp()
             _cost(run, calls, seconds, now)
             record = self._workspace.latest or run.record
             if record is not None:
                 _remember(run.reading, record, self._workspace.queue)
+                self._more(run.reading, record)
             self._keep(run)
         except (TfceError, OSError, ValueError, TypeError, KeyError) as error:
             log.debug("metrics are lost: %s", error)
 
+    def _mine(self) -> bool:
+        """Not an older tfce's folder, none, or another user's: who only looks changes nothing."""
+        workspace = self._workspace
+        return workspace.file.exists and workspace.private.stat().st_uid == os.geteuid()
+
+    def _tell(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
+        """Let the journal say what a verb cost that did something, and once why one did nothing."""
+        if run.verb not in _TOLD or not self._mine():
+            return
+        kind, words = run.error
+        why = {} if run.good else {"kind": kind, "error": redacted(words)[:_WORDS]}
+        why |= {"limited": run.limited[:_WORDS]} if run.limited else {}
+        share = {} if run.asked is None else {"asked": run.asked, "granted": run.granted}
+        facts = {"verb": run.verb, **share, **why}
+        if run.wrote:
+            cost = {"calls": dict(sorted(calls.items())), "seconds": round(seconds, 3)}
+            self._workspace.journal.append("done", **facts, **cost)
+        elif why:
+            self._workspace.journal.append_once("done", **facts)
+
     def _keep(self, run: Run) -> None:
         workspace = self._workspace
-        if not workspace.file.exists or workspace.private.stat().st_uid != os.geteuid():
-            return  # an older tfce's, none, or another user's: who only looks changes nothing
+        if not self._mine():
+            return
         queue = workspace.queue
         of = (queue.ce, queue.name, queue.endpoint.home)
         file = str(queue.workspace.metrics or "")
         kind, words = run.error
-        error = None if run.good else (kind, redacted(words)[:400])
+        error = None if run.good else (kind, redacted(words)[:_WORDS])
         workspace.meters.change(
             lambda old: Meters(of, file, old.values, old.errors).after(run.reading).ended(run.verb, error)
         )

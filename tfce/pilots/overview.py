@@ -6,18 +6,19 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from tfce.model.allocation import Balance
 from tfce.model.errors import CloudError, ConfigError, TfceError
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.metrics import Meters
 from tfce.model.overview import Holding, Line, Sight, Trouble, judged
 from tfce.model.record import Record
-from tfce.pilots import admission, gate
+from tfce.pilots import admission, allocations, gate
 from tfce.pilots.services import Services, View
 
 
 def sight(services: Services, record: Record) -> Line:
     """The queue with this ``record`` as it is now. A cloud that does not answer is a trouble, not an error."""
-    seen = _remembered(services, record)
+    seen = remembered(services, record)
     try:
         view = services.view(record, None, look_up=False)
     except (CloudError, ConfigError) as error:
@@ -42,9 +43,11 @@ def _trouble(error: TfceError, services: Services) -> Trouble:
     return Trouble(error.problem, error.cure or (look if isinstance(error, CloudError) else ""))
 
 
-def _remembered(services: Services, record: Record) -> Sight:
+def remembered(services: Services, record: Record) -> Sight:
+    """What is known of the queue without its cloud."""
     workspace, queue = services.workspace, services.queue
     meters, holder = workspace.meters.read(), workspace.holder
+    spent, unknown = _spent(services, record)
     return Sight(
         queue.label,
         queue.endpoint.home,
@@ -60,8 +63,18 @@ def _remembered(services: Services, record: Record) -> Sight:
         succeeded=_when(meters, "submit"),
         swept=_when(meters, "reap"),
         errors=meters.errors,
-        more=_review(services),
+        spent=spent,
+        cost=allocations.cost(services, record),
+        review=workspace.standing,
+        more=(*_review(services), *unknown),
     )
+
+
+def _spent(services: Services, record: Record) -> tuple[tuple[Balance, ...], tuple[Trouble, ...]]:
+    try:
+        return tuple(allocations.balances(services, record)), ()
+    except TfceError as error:  # another queue of the CE, whose hours count here
+        return (), (Trouble(f"what the CE has used is not known: {error.problem}", error.cure),)
 
 
 def _review(services: Services) -> tuple[Trouble, ...]:

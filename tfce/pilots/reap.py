@@ -6,17 +6,18 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from tfce.model import policy
 from tfce.model.endings import Cause, Ending
-from tfce.model.errors import BusyError, CloudError, TerraformError, WorkspaceError
-from tfce.model.pilot import instance_id, reference
+from tfce.model.errors import BusyError, CloudError, TerraformError, TfceError, WorkspaceError
+from tfce.model.pilot import reference
 from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
-from tfce.pilots import choice, health
+from tfce.pilots import choice, health, naming
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View, no_room
 
@@ -68,7 +69,7 @@ class Reaper:
 
     def _swept(self) -> Sweep:
         services = self._services
-        record = services.prepare()
+        record = before = services.prepare()
         # hazard: the state waits for whatever is still at work; a list from before would miss its VMs
         state = services.terraform.instances()
         view = _doubted(services, record, services.view(record, state))
@@ -84,8 +85,9 @@ class Reaper:
         if sweep.removed or sweep.failed:
             vms = [one.line(outcome.consoles) for one in sweep.removed]
             self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
-        if sweep.adopted:
-            self._workspace.journal.append("recovered", adopted=sweep.adopted)
+        found = outcome.found(before)
+        if found:
+            self._workspace.journal.append("recovered", adopted=found)
         return sweep
 
     def _decided(self, view: View) -> tuple[list[Action], list[Action]]:
@@ -134,9 +136,9 @@ class Reaper:
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs, whatever their state; works without a workspace, too. VMs that are not
-        this queue's are refused."""
+        this queue's are refused. Pilots may also be named by their stamp or their VM's name."""
         started, before = time.monotonic(), Counter(self._cloud.calls)
-        wanted = list(dict.fromkeys(instance_id(text) for text in references))
+        wanted = naming.ids_of(self._services, references)
         try:
             if not self._workspace.exists:
                 sweep = self._killed_without_workspace(wanted)
@@ -223,7 +225,15 @@ class Reaper:
         sweep.removed = [removal(services, one) for one in done]
         alive = sum(1 for case in view.cases if case.vm and case.vm.state is not State.DELETED)
         sweep.kept = max(0, alive - len(done))
+        if known is not None and done:
+            self._noted(sweep)
         return sweep
+
+    def _noted(self, sweep: Sweep) -> None:
+        """Say in the journal what went past the record, which the next sweep tells of once more."""
+        vms = [{"key": one.key, "reference": one.reference} for one in sweep.removed]
+        with suppress(TfceError):
+            self._workspace.journal.append("killed", vms=vms, failed=sweep.failed)
 
 
 _LATER = "is not listed yet, and its removal cannot be remembered now: ask again"

@@ -27,5 +27,5 @@ def recover(services: Services, record: Record) -> Record:
     never = [one.case.key for one in over if one.verb is Verb.FORGET]
     vms = [removal(services, one).line() for one in over if one.case.id and one.case.id not in outcome.refused]
     more = {"vms": vms} if vms else {}
-    services.workspace.journal.append("recovered", adopted=outcome.adopted, never_created=never, **more)
+    services.workspace.journal.append("recovered", adopted=outcome.found(record), never_created=never, **more)
     return outcome.record

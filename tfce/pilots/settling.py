@@ -37,10 +37,12 @@ class Settler:
         if doubtful:
             record, settled = self._resolve(record, doubtful, created, state, applied, result)
         result.stamps = {reference(created[key]): key for key in keys if key in created}
+        unknown = [key for key in result.failed if key in record.pilots]
         self._workspace.journal.append(
             "submitted",
             created={key: created[key] for key in keys if key in created},
             failed={key: reason.to_json() for key, reason in result.failed.items()},
+            **({"unknown": unknown} if unknown else {}),  # whether they have a VM; the next cycle finds out
         )
         if settled:
             self._workspace.forget_contexts()

@@ -56,7 +56,7 @@ class Submitter:
             order = Order(recipe, wrapper, proxy, progress, self._workspace.places.offerings[0])
             submission, record = self._from_offerings(record, allowed, order, ignore_limits)
             self._learn(record, submission)
-            submission.limited = why or submission.limited
+            submission.limited = submission.limited or why  # what was allowed first had still to fit
         submission.calls += self._cloud.calls - before
         submission.seconds = time.monotonic() - started
         return submission

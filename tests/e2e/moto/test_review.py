@@ -116,6 +116,7 @@ def test_the_example_judges_a_pull_request(example: Repository, tmp_path: Path) 
     code, said = judge(example, tmp_path)
     assert code == 0 and "| `Instance_Flavor` | `name:t3.medium, name:t3.xlarge` |" in said, said
     assert "Policy has nothing against it" in said
+    assert "| a VM | `t3.medium` 0.0456 EUR, `t3.xlarge` 0.1824 EUR | `m5.4xlarge` 0.856 EUR" in said
     file.write_text(good.replace("name:t3.medium", "name:m5.24xlarge").replace("grid-worker", "who-knows"))
     rules = example.place / "policy" / "pilots.rego"  # a change that would let itself through
     rules.write_text(rules.read_text().replace("max_cores := 16", "max_cores := 160"))
