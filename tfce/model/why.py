@@ -49,11 +49,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a queue. ``label``: CE/QUEUE; ``held``: what keeps it from starting pilots; ``trouble``: why
-    the cloud gave no list; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last
+    """What is known of a queue. ``label``: CE/QUEUE; ``held``: what keeps it from starting pilots; ``trouble``:
+    why the cloud gave no list; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last
     submission's pilots did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what
-    people should know of its approval; ``demand``: what DIRAC says, where it is at hand; ``stuck``: what keeps every
-    verb from the queue, or was left half done; ``unswept``: that nobody removes what has ended."""
+    people should know of its approval; ``demand``: what DIRAC says, where it is at hand; ``stuck``: what keeps
+    every verb from the queue, or was left half done; ``unswept``: that nobody removes what has ended."""
 
     label: str
     held: Hold | None = None

@@ -93,16 +93,20 @@ def example(tmp_path: Path) -> Repository:
 
 
 def judge(example: Repository, tmp_path: Path, conftest: bool = True) -> tuple[int, str]:
-    """What the example's pipeline says of the work tree, with another evaluator of Rego in conftest's place."""
+    """What the example's pipeline says of the work tree, with conftest where the host has it, else with another
+    evaluator of Rego in its place."""
     tools = tmp_path / "tools"
     tools.mkdir(exist_ok=True)
     text = f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m tests.rigs.rego "$@"\n'
+    real = shutil.which("conftest")
     if conftest:
+        text = f'#!/bin/sh\nexec {real} "$@"\n' if real else text
         (tools / "conftest").write_text(text)
     (tools / "tfce").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m tfce.cli "$@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
-    around = {"PATH": f"{tools}:{os.environ['PATH']}", "HOME": str(tmp_path), "REQUIRE_POLICY": "1"}
+    others = [one for one in os.environ["PATH"].split(":") if not (Path(one) / "conftest").exists()]
+    around = {"PATH": ":".join([str(tools), *others]), "HOME": str(tmp_path), "REQUIRE_POLICY": "1"}
     line = ["bash", "-c", "git show main:judge.sh | bash -s main"]
     done = subprocess.run(line, cwd=example.place, env=around, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
