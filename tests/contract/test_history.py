@@ -67,6 +67,7 @@ def test_a_span_of_time_and_one_pilot_by_any_of_its_names(edge: FakeEdge) -> Non
     assert [[(one.event, one.pilots) for one in told] for told in by_name] == [
         [("submit", 1), ("submitted", 1)]
     ] * 3
+    assert re.fullmatch(r"1 asked for; t3.micro of ami-1; shape [0-9a-f]{12}", by_name[0][0].what)
 
 
 def test_lines_of_older_versions_and_torn_ones_are_no_trouble(edge: FakeEdge) -> None:
@@ -122,6 +123,8 @@ def test_a_name_that_is_nobodys_kills_nothing(edge: FakeEdge) -> None:
         with pytest.raises(UnknownPilotError, match="no pilot"):
             edge.parts().fleet.kill(words)
     assert list(edge.living()) == [node_id]
+    told = [one.event for one in chronicle(edge.parts().workspace)]
+    assert told == ["submit", "submitted", "done"] and edge.parts().workspace.meters.read().errors == {}
     assert edge.parts().fleet.kill(["i-of-nobody"]).absent == ["cloud://i-of-nobody"]
 
 

@@ -35,7 +35,7 @@ def test_its_life_in_words(edge: FakeEdge) -> None:
     assert lines[0] == f"pilot {key}, {reference}: removed (Done)"
     said = [line.partition("Z  ")[2] for line in lines[1:5]]
     assert said == [
-        "asked for",
+        "asked for t3.micro of ami-1",
         f"came of it: created as {reference}",
         "to be removed: stopped",
         "removed: stopped, lived 300 s",

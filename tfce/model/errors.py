@@ -24,10 +24,12 @@ class Fault:
 
 class TfceError(Exception):
     """Base of all errors tfce raises on purpose. ``problem`` says what is wrong, ``cure`` what to do, where that
-    is known; ``message`` is both. ``exit_code`` is the command line's (see README)."""
+    is known; ``message`` is both. ``exit_code`` is the command line's (see README); ``slip``: of whoever asked, which
+    says nothing of the queue."""
 
     exit_code = 3
     kind = "error"
+    slip = False
 
     def __init__(self, problem: str, cure: str = "") -> None:
         self.problem, self.cure = problem, cure

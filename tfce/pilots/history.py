@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfce.model.errors import CloudError
+from tfce.model.made import offering
 from tfce.model.pilot import reference
 from tfce.model.reasons import Reason
 from tfce.model.record import Record, Tombstone
@@ -103,6 +104,8 @@ def about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | N
         if said:
             facts[field] = said[0]
     by = {"by": line["by"]} if isinstance(line.get("by"), dict) else {}
+    if facts:  # the same for all pilots of the line
+        facts |= {name: line[name] for name in _SHARED if isinstance(line.get(name), dict)}
     return {"time": line.get("time", "?"), "event": line.get("event", "?"), **by, **facts} if facts else None
 
 
@@ -114,6 +117,7 @@ def _of(entry: object, key: str, node_id: str) -> bool:
     )
 
 
+_SHARED = ("made", "shape")
 _EVENTS = {
     "submit": "asked for",
     "submitted": "came of it:",
@@ -135,6 +139,8 @@ def _words(event: Mapping[str, Any]) -> str:
         elif field == "vms":
             lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
             said.append(f"{value.get('reason', '?')}{lived}")
-        elif field not in ("time", "event", "keys", "by"):
+        elif field == "made" and offering(value):
+            said.append(f"{offering(value)} of {value.get('image', '?')}")
+        elif field not in ("time", "event", "keys", "by", *_SHARED):
             said.append(field.replace("_", " "))
     return " ".join(said)

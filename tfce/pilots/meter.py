@@ -141,6 +141,7 @@ class Meter:
         try:
             yield run
         except TfceError as error:
+            keep = keep and not error.slip
             run.reading.count("tfce_operation_errors_total", verb, error.kind)
             run.good, run.error = False, (error.kind, error.message)
             raise

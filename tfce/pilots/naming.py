@@ -21,6 +21,7 @@ class UnknownPilotError(TfceError):
 
     exit_code = 2
     kind = "pilot"
+    slip = True
 
 
 def unknown(workspace: Workspace, texts: Iterable[str]) -> UnknownPilotError:
