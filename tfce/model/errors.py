@@ -24,8 +24,8 @@ class Fault:
 
 class TfceError(Exception):
     """Base of all errors tfce raises on purpose. ``problem`` says what is wrong, ``cure`` what to do, where that
-    is known; ``message`` is both. ``exit_code`` is the command line's (see README); ``slip``: of whoever asked, which
-    says nothing of the queue."""
+    is known; ``message`` is both. ``exit_code`` is the command line's (see README); ``slip``: of whoever asked,
+    which says nothing of the queue."""
 
     exit_code = 3
     kind = "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,9 +17,15 @@ def records(workspace: Workspace) -> Iterator[Record]:
     """The records of the CE's other queues, also of those that are configured no more. Raises ``WorkspaceError``
     where one cannot be believed: nobody knows what that queue used."""
     for folder in sorted(workspace.private.parent.glob("*/")):
-        file = RecordFile(folder, f"{workspace.queue.ce}/{folder.name}")
+        file = _file(folder, f"{workspace.queue.ce}/{folder.name}")
         if folder != workspace.private and file.exists:
             yield file.load()
+
+
+@functools.lru_cache(32)
+def _file(folder: Path, label: str) -> RecordFile:
+    """Kept, since each of a CE's queues reads all others: what is read again unchanged is not parsed again."""
+    return RecordFile(folder, label)
 
 
 def alone(workspace: Workspace) -> AbstractContextManager[None]:
