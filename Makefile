@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac \
+.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac test-pythons \
 	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
@@ -21,6 +21,12 @@ test: $(VENV)/ready
 
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q tests/unit
+
+# The unit tests on the other Pythons that are here, each in a venv of its own; says which it skipped.
+test-pythons:
+	@for v in 3.12 3.13; do \
+	if python$$v -c '' 2>/dev/null; then $(MAKE) --no-print-directory unit PYTHON=python$$v VENV=.cache/venv-$$v || exit 1; \
+	else echo "python$$v is not here: skipped"; fi; done
 
 # A real OpenStack from PyPI and the real provider; Linux, apt for what Debian has, Go or its PyPI wheel for the provider.
 test-openstack: $(VENV)/ready

@@ -50,6 +50,10 @@ makes: the suite runs with a template of a few lines. `tfce doctor` says so befo
 wants a root password for each VM, which would stand in `options` of an own root module. `GCE` keeps its token in a
 file in the home folder; `Driver_credential_file` names another.
 
+Why not the larger ones: for `GCE` PyPI had no emulator of VMs when we looked (November 2026). For `AZURE_ARM`
+it has one, which was not tried: libcloud's call wants an authentication and a resource group that no option of
+CloudCE's gives. To `OPENNEBULA` libcloud passes no user data.
+
 ## What libcloud's classes have
 
 *Yes* means that the class has the call.

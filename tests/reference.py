@@ -156,9 +156,10 @@ _FILES = {  # what a queue's life leaves: in which folder, what it is, for whom
         "who starts pilots for the CE, where its queues share an allocation",
         "tfce",
     ),
-    "pilot.json": (_SHAPE, "the rest of the shape: alternatives, user data, digests", "reviewers, git"),
-    "queue.tfvars": (_SHAPE, "a copy of the shape", "reviewers, git"),
-    "scale.tfvars.json": (_SCALE, "a copy of the list of pilots", "reviewers, git"),
+    "pilot.json": (_QUEUE, "what no variable says of the shape: alternatives, user data, digests", "tfce"),
+    "shape/pilot.json": (_SHAPE, "a copy of it", "reviewers, git"),
+    "shape/queue.tfvars": (_SHAPE, "a copy of the shape", "reviewers, git"),
+    "scale/scale.tfvars.json": (_SCALE, "a copy of the list of pilots", "reviewers, git"),
 }
 _FILES_TAIL = """
 The other files of a queue's folder are the root module, Terraform's own, and, where the last run was about another
@@ -192,7 +193,7 @@ def files() -> str:
     """The files that a queue leaves, with their rights, as one life on the fakes left them."""
     rights = _life()
     rows = [
-        f"| {folder} | `{name}` | {rights[name]:o} | {what} | {whom} |"
+        f"| {folder} | `{Path(name).name}` | {rights[name]:o} | {what} | {whom} |"
         for name, (folder, what, whom) in _FILES.items()
     ]
     head = ["| folder | file | rights | what | for |", "|---|---|---|---|---|"]
@@ -209,7 +210,13 @@ def _life() -> dict[str, int]:
         site.parts().workspace.write_contexts({"0000000A": WRAPPER})
         with site.parts().workspace.locked():
             left = [path for path in Path(folder).rglob("*") if path.is_file()]
-            return {re.sub(r"^[0-9A-F]{8}\b", "<key>", path.name): path.stat().st_mode & 0o777 for path in left}
+            return {_named(path): path.stat().st_mode & 0o777 for path in left}
+
+
+def _named(path: Path) -> str:
+    """A file's name, after the folder of the reviewers' copies that it is in."""
+    name = re.sub(r"^[0-9A-F]{8}\b", "<key>", path.name)
+    return next((f"{part}/{name}" for part in ("shape", "scale") if part in path.parts), name)
 
 
 _EXAMPLE = """\

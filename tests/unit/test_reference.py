@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests import reference
 
 
+def same_argparse(name: str = "commands.md") -> None:
+    if name == "commands.md" and sys.version_info[:2] != (3, 11):
+        pytest.skip("each Python's argparse has its own words: the pages have those of 3.11")
+
+
 @pytest.mark.parametrize("name", reference.MADE)
 def test_a_page_is_in_step_with_the_code(name: str) -> None:
+    same_argparse(name)
     assert (reference.PAGES / name).read_text() == reference.page(name), "run: python -m tests.reference --write"
 
 
 def test_the_man_page_is_in_step_with_the_parser() -> None:
+    same_argparse()
     pytest.importorskip("argparse_manpage", reason="needs argparse-manpage: pip install --group test")
     assert reference.MANUAL.read_text() == reference.manual(), "run: python -m tests.reference --write"
 
