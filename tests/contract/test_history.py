@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +210,19 @@ def test_a_time_that_is_none_is_a_usage_error(text: str, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as ended:
         main(["history", "cloud.example.org/long", f"--from={text}"])
     assert ended.value.code == 2 and "in UTC, or 90m, 12h, 2d ago" in capsys.readouterr().err
+
+
+def test_what_an_operator_did_and_what_changed_is_told_in_words(edge: FakeEdge) -> None:
+    fleet, workspace = edge.parts().fleet, edge.parts().workspace
+    since = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    fleet.drain(Drain(since, deadline=since + timedelta(hours=1)))
+    fleet.drain(None)
+    workspace.journal.append("image", image="ami-2", name="debian", made="2026-11-27", was="ami-1")
+    workspace.journal.append("image", image="ami-1", name="debian", made="", was="")
+    workspace.journal.append("drain", since="never")
+    drained, undone, changed, first, strange = [one.what for one in chronicle(workspace)]
+    assert drained == str(Drain(since, deadline=since + timedelta(hours=1)))
+    assert undone == "pilots are started again"
+    assert changed == "new pilots have ami-2 (debian, made 2026-11-27); before: ami-1"
+    assert first == "new pilots have ami-1 (debian)"
+    assert strange == "since never"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tfce.model.drain import Drain
 from tfce.model.made import offering
 from tfce.model.pilot import moment
 from tfce.pilots.history import about
@@ -67,7 +69,26 @@ def _what(event: str, line: Mapping[str, Any]) -> tuple[int, str]:
     told = _TOLD.get(event)
     if told:
         return told(line)
-    return 0, ", ".join(f"{name} {value}" for name, value in line.items() if name not in ("time", "event", "by"))
+    return 0, _plainly(line)
+
+
+def _plainly(line: Mapping[str, Any]) -> str:
+    """What a line holds, name by name; what is empty says nothing."""
+    return ", ".join(f"{name} {value}" for name, value in line.items() if value and name not in _ALWAYS)
+
+
+def _drained(line: Mapping[str, Any]) -> tuple[int, str]:
+    if line.get("undone"):
+        return 0, "pilots are started again"
+    with suppress(ValueError):
+        return 0, str(Drain.from_json({name: value for name, value in line.items() if name not in _ALWAYS}))
+    return 0, _plainly(line)
+
+
+def _image(line: Mapping[str, Any]) -> tuple[int, str]:
+    made = f", made {line['made']}" if line.get("made") else ""
+    before = f"; before: {line['was']}" if line.get("was") else ""
+    return 0, f"new pilots have {line.get('image', '?')} ({line.get('name', '')}{made}){before}"
 
 
 def _asked(line: Mapping[str, Any]) -> tuple[int, str]:
@@ -147,7 +168,10 @@ _TOLD: Mapping[str, Callable[[Mapping[str, Any]], tuple[int, str]]] = {
     "recovered": _found,
     "repaired": _repaired,
     "done": _done,
+    "drain": _drained,
+    "image": _image,
 }
+_ALWAYS = frozenset(("time", "event", "by"))
 
 
 def _size(value: object) -> int:
