@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.drain import Drain
-from tfce.model.errors import CloudError
+from tfce.model.errors import CloudError, ConfigError, TerraformError
+from tfce.model.overview import Need
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import State
 from tfce.model.why import Demand, Finding, Subject, of_submission
@@ -61,6 +65,78 @@ def test_a_lock_that_is_held_for_hours_comes_first_and_a_day_without_a_sweep_is_
         edge.advance(4 * 3600)
         found = first(edge)
     assert found.subject is Subject.STUCK and "holds the queue's lock" in found.text and "process" in found.text
+
+
+def no_terraform(edge: FakeEdge) -> None:
+    edge.sky.at("prepare", TerraformError("no terraform is to be had"))
+    with pytest.raises(TerraformError):
+        edge.parts().fleet.submit(WRAPPER, 1)
+
+
+def too_large(edge: FakeEdge) -> None:
+    with pytest.raises(ConfigError):
+        edge.parts().fleet.submit(b"#!/bin/sh\n" + os.urandom(40_000), 1)
+
+
+def removals_refused(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 2)
+    for node in list(edge.living()):
+        edge.stop(node)
+    edge.sky.at("destroy", CloudError("UnauthorizedOperation"), times=9)
+    edge.parts().fleet.reap()
+
+
+def vanished(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 3)
+    edge.advance(700)
+    for node in list(edge.living()):
+        edge.sky.vanish(node)
+
+
+def refused_in_part(edge: FakeEdge) -> None:
+    edge.sky.at("create", Refused("InvalidSubnetID.NotFound: no such subnet"))
+    edge.parts().fleet.submit(WRAPPER, 3)
+
+
+@pytest.mark.parametrize(
+    ("plant", "words", "need"),
+    [
+        (no_terraform, "the last submit failed (terraform): no terraform is to be had", Need.PERSON),
+        (too_large, "the last submit failed (configuration): Context_Template: the user data takes", Need.PERSON),
+        (removals_refused, "the cloud refused to remove 2 VMs, which go on costing", Need.PERSON),
+        (vanished, "3 pilots' VMs are not listed any more", Need.HELD),
+    ],
+)
+def test_what_no_console_and_no_refusal_tells_is_named_too(
+    tmp_path: Path, plant: Callable[[FakeEdge], None], words: str, need: Need
+) -> None:
+    """Also where a queue's very first pilots meet it."""
+    edge = FakeEdge(tmp_path)
+    plant(edge)
+    fleet = edge.parts().fleet
+    told = [one.text for one in fleet.why()]
+    assert [text for text in told if text.startswith(words)]
+    assert not [text for text in told if "no VM is there" in text or "nothing is wrong" in text]
+    assert fleet.glance(fleet.announce()).need is need
+
+
+def test_pilots_that_were_refused_beside_others_are_told(tmp_path: Path) -> None:
+    edge = FakeEdge(tmp_path)
+    refused_in_part(edge)
+    assert "1 of 3 failed: InvalidSubnetID.NotFound: no such subnet" in first(edge).text
+
+
+def test_an_error_counts_until_pilots_are_asked_for_again(tmp_path: Path) -> None:
+    edge = FakeEdge(tmp_path)
+    edge.sky.at("create", Refused("InvalidAMIID.NotFound: ami-1 does not exist"))
+    edge.parts().fleet.submit(WRAPPER, 1)
+    no_terraform(edge)
+    assert "no terraform is to be had" in first(edge).text
+    edge.sky.at("create", Refused("InvalidAMIID.NotFound: ami-1 does not exist"))
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert "ami-1 does not exist" in first(edge).text
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert first(edge).text.startswith("1 pilots run")
 
 
 def test_it_makes_nothing_for_a_queue_that_never_was(edge: FakeEdge) -> None:

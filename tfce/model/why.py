@@ -50,10 +50,11 @@ class Finding:
 @dataclass(frozen=True)
 class Facts:
     """What is known of a queue. ``label``: CE/QUEUE; ``held``: what keeps it from starting pilots; ``trouble``:
-    why the cloud gave no list; ``markers``: of the consoles of pilots that run, by key; ``failed``: why the last
-    submission's pilots did not start; ``faults``: what a preflight found wrong (subject, cure); ``review``: what
-    people should know of its approval; ``demand``: what DIRAC says, where it is at hand; ``stuck``: what keeps
-    every verb from the queue, or was left half done; ``unswept``: that nobody removes what has ended."""
+    why the cloud gave no list; ``markers``: of the consoles of pilots that run, by key; ``failed``: why pilots of
+    the last submission did not start, ``created``: how many others did; ``error``: kind and words of why it asked
+    nothing; ``faults``: what a preflight found wrong (subject, cure); ``review``: what people should know of its
+    approval; ``demand``: what DIRAC says, where it is at hand; ``stuck``: what keeps every verb from the queue, or
+    was left half done; ``unswept``: that nobody removes what has ended, or that it cannot be."""
 
     label: str
     held: Hold | None = None
@@ -66,6 +67,8 @@ class Facts:
     faults: Collection[tuple[str, str]] = ()
     review: Collection[str] = ()
     demand: Demand | None = None
+    created: int = 0
+    error: tuple[str, str] | None = None
     stuck: Collection[Trouble] = ()
     unswept: Collection[Trouble] = ()
 
@@ -108,12 +111,19 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Subject.ENDS, str(facts.health), f"`tfce log {facts.label} cloud://{last}` shows the last one"
         )
-    if facts.failed:
+    if facts.error:
+        kind, words = facts.error
+        cure = f"`tfce doctor {facts.label}` looks at options, login and cloud"
+        yield Finding(Subject.SUBMISSION, f"the last submit failed ({kind}): {words}", cure)
+    elif facts.failed and not facts.created:
         yield of_submission(facts.failed, facts.label)
+    yield from _absent(facts)
     for text, cure in facts.faults:
         yield Finding(Subject.PREFLIGHT, text, cure)
     for one in facts.unswept:
         yield Finding(Subject.NOT_SWEPT, one.text, one.cure)
+    if facts.failed and facts.created:
+        yield of_submission(facts.failed, facts.label, facts.created)
     yield from _demand(facts)
     for text in facts.review:
         yield Finding(Subject.REVIEW, text, f"`tfce propose {facts.label}` writes a branch to merge")
@@ -145,6 +155,16 @@ def _start_ups(facts: Facts) -> Iterator[Finding]:
             yield Finding(Subject.START_UP, f"{key} has got as far as {told.stage} and no pilot has started", cure)
 
 
+def _absent(facts: Facts) -> Iterator[Finding]:
+    """Pilots whose VMs somebody removed, or that a list lacks."""
+    number = sum(1 for case in facts.cases if case.kind in (State.ABSENT, State.VANISHED))
+    if number:
+        text = f"{number} pilots' VMs are not listed any more: somebody removed them, or the list lacks them"
+        yield Finding(
+            Subject.ENDS, text, f"`tfce reap {facts.label}` asks for each, and forgets those that are gone"
+        )
+
+
 def _demand(facts: Facts) -> Iterator[Finding]:
     kinds = Counter(case.kind for case in facts.cases if case.occupies)
     running, booting = kinds[State.HEALTHY], kinds[State.BOOTING] + kinds[State.NOT_LISTED]
@@ -152,7 +172,7 @@ def _demand(facts: Facts) -> Iterator[Finding]:
     if booting and not running:
         text, cure = f"{booting} VMs boot, none runs yet", "wait for Terraform_CreateTimeout"
         yield Finding(Subject.BOOTING, text + told, cure)
-    elif not running and (facts.trouble or facts.failed or facts.held):
+    elif not running and (facts.trouble or facts.error or facts.failed or facts.held or kinds):
         if facts.demand:  # that nobody asks is not known: what was found before keeps pilots from starting
             yield Finding(Subject.DEMAND, str(facts.demand), _unasked(facts.demand))
     elif not running:
@@ -182,11 +202,12 @@ def _unasked(demand: Demand | None) -> str:
     return _REQUIREMENTS if demand.waiting else "wait for jobs"
 
 
-def of_submission(failed: Mapping[str, Reason], label: str) -> Finding:
-    """Why the pilots of a submission did not start, as the log of whoever asked for it says it, too."""
+def of_submission(failed: Mapping[str, Reason], label: str, created: int = 0) -> Finding:
+    """Why pilots of a submission did not start, beside those that were ``created``, as the log of whoever asked
+    for it says it, too."""
     main = Counter(failed.values()).most_common(1)[0][0]
     cure = "" if main.cure else _CURES.get(main.kind, f"`tfce doctor {label}` looks at options, login and cloud")
-    return Finding(Subject.SUBMISSION, "; ".join(refusals(failed)), cure)
+    return Finding(Subject.SUBMISSION, "; ".join(refusals(failed, created)), cure)
 
 
 # What to do where the reason itself does not say it.
@@ -204,7 +225,7 @@ _CURES: Mapping[Why, str] = {
 }
 
 
-def refusals(failed: Mapping[str, Reason]) -> Iterable[str]:
+def refusals(failed: Mapping[str, Reason], created: int = 0) -> Iterable[str]:
     """Each reason once, with its kind and how many pilots it kept from starting."""
     for reason, number in Counter(failed.values()).most_common():
-        yield f"{reason.kind.value}: {number} of {len(failed)} failed: {reason}"
+        yield f"{reason.kind.value}: {number} of {len(failed) + created} failed: {reason}"

@@ -12,6 +12,7 @@ from typing import Any
 from tfce.model.drain import Drain
 from tfce.model.made import offering
 from tfce.model.pilot import moment
+from tfce.model.record import Record
 from tfce.pilots.history import about
 from tfce.pilots.naming import named
 from tfce.store.workspace import Workspace
@@ -38,11 +39,10 @@ def chronicle(
 ) -> list[Happening]:
     """What the queue's journal tells, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
     stamp or VM's name) only where one is named. Asks nothing of the cloud; unreadable lines are left out."""
-    if not workspace.exists:
-        return []
     lines = workspace.journal.entries()
     if pilot:
-        key, node = named(workspace, pilot, lines, workspace.load())
+        record = workspace.load() if workspace.exists else Record("")
+        key, node = named(workspace, pilot, lines, record)
         lines = [told for told in (about(line, key, node) for line in lines) if told]
     found = (_happening(workspace.queue.label, line) for line in lines)
     return [one for one in found if one and (since or one.time) <= one.time <= (until or one.time)]

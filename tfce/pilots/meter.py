@@ -169,14 +169,18 @@ class Meter:
         except (TfceError, OSError, ValueError, TypeError, KeyError) as error:
             log.debug("metrics are lost: %s", error)
 
-    def _mine(self) -> bool:
-        """Not an older tfce's folder, none, or another user's: who only looks changes nothing."""
+    def _mine(self, verb: str) -> bool:
+        """Not an older tfce's folder, none, or another user's: who only looks changes nothing. What keeps the very
+        first pilots from starting must be found later."""
         workspace = self._workspace
+        if verb == "submit" and not workspace.exists:
+            workspace.make_folders()
+            return True
         return workspace.file.exists and workspace.private.stat().st_uid == os.geteuid()
 
     def _tell(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
         """Let the journal say what a verb cost that did something, and once why one did nothing."""
-        if run.verb not in _TOLD or not self._mine():
+        if run.verb not in _TOLD or not self._mine(run.verb):
             return
         kind, words = run.error
         why = {} if run.good else {"kind": kind, "error": redacted(words)[:_WORDS]}
@@ -191,7 +195,7 @@ class Meter:
 
     def _keep(self, run: Run) -> None:
         workspace = self._workspace
-        if not self._mine():
+        if not self._mine(run.verb):
             return
         queue = workspace.queue
         of = (queue.ce, queue.name, queue.endpoint.home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from tfce.model.hold import Hold, HoldKind
 from tfce.model.metrics import Meters
 from tfce.model.overview import Holding, Line, Sight, Trouble, judged
 from tfce.model.record import Record
+from tfce.model.vm import OVER
 from tfce.pilots import admission, allocations, gate
 from tfce.pilots.services import Services, View
 
@@ -90,7 +92,17 @@ def _with(seen: Sight, services: Services, view: View) -> Sight:
         most, text = admission.within_limits(services.queue.limits, view.cases, 1)
         hold = None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
     kinds = Counter(case.kind.value for case in view.cases)
-    return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted)
+    more = (*seen.more, *refused(seen, view))
+    return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted, more=more)
+
+
+def refused(seen: Sight, view: View) -> Iterator[Trouble]:
+    """That the cloud did not take requests to remove VMs; while somebody works it may not have been asked yet."""
+    stones = [case.stone for case in view.cases if case.stone and case.vm and case.vm.state not in OVER]
+    number = sum(1 for stone in stones if stone.dismissed and not stone.accepted)
+    if number and seen.holding is None:
+        cure = f"`tfce reap {seen.label}` asks again and says why; the login may lack the right"
+        yield Trouble(f"the cloud refused to remove {number} VMs, which go on costing", cure)
 
 
 def _when(meters: Meters, verb: str) -> datetime | None:

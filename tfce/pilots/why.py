@@ -39,6 +39,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
         health=record.health,
         review=review,
         demand=demand,
+        error=known.errors.get("submit"),
         stuck=[one for one in stuck(known, now) if one.person],
         unswept=[one for one in unswept(known, now) if one.person],
     )
@@ -49,7 +50,8 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
         return list(findings(replace(facts, trouble=CloudTrouble(error.problem, error.cure))))
     held = facts.held or _full(services, view.cases)
     facts = replace(facts, held=held, cases=view.cases, markers=_markers(services, view.cases))
-    if held is None and not facts.failed and not facts.health.row:
+    facts = replace(facts, unswept=[*facts.unswept, *overview.refused(known, view)])
+    if held is None and (facts.created or not facts.failed) and not facts.error and not facts.health.row:
         facts = replace(facts, faults=_preflight(services))
     return list(findings(facts))
 
@@ -60,12 +62,27 @@ def _full(services: Services, cases: Sequence[Case]) -> Hold | None:
 
 
 def _last_submission(facts: Facts, services: Services) -> Facts:
+    """What came of the last submission that asked the cloud, unless a later one did not get as far."""
     entries = services.workspace.journal.entries() if services.workspace.exists else []
-    last = next((entry for entry in reversed(entries) if entry.get("event") == "submitted"), None)
-    if last is None:
+    last = next((entry for entry in reversed(entries) if _tells(entry)), None)
+    if last is None or last.get("event") == "done":
         return facts
-    failed = last.get("failed") if not last.get("created") else None
-    return replace(facts, failed=_reasons(failed), submitted=_when(last.get("time")))
+    failed, created = _reasons(last.get("failed")), last.get("created")
+    number = len(created) if isinstance(created, Mapping) else 0
+    error = None if failed else facts.error  # it did ask, and each pilot's reason is known
+    return replace(facts, error=error, failed=failed, created=number, submitted=_when(last.get("time")))
+
+
+def _tells(entry: Mapping[str, Any]) -> bool:
+    """Whether a line says what came of a submission, or why it asked nothing."""
+    if entry.get("event") == "submitted":
+        return True
+    return (
+        entry.get("event") == "done"
+        and entry.get("verb") == "submit"
+        and "error" in entry
+        and "calls" not in entry
+    )
 
 
 def _reasons(value: Any) -> dict[str, Reason]:
