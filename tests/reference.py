@@ -172,6 +172,9 @@ name who answers for each; copies that an older version left in one folder are m
 A queue with `Workspace_Review = shape` also has `approved.json`, what was merged last; in `approved/` copies of
 template and module; `<Workspace_Root>/review/` is git's copy of the repository, and may be removed.
 
+A queue whose `Terraform_Backend` is not `local` has no state here, and its `record.json` is a copy of what hosts
+share. `shared.json` says what this host knows of that, and `shared/` is where Terraform reads and writes it.
+
 You write one file: `CloudAuth`, by default `<DIRAC root>/etc/cloud.auth`, with key and secret, readable by its
 owner only.
 

@@ -5,24 +5,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from tfce.cloud import shared
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
-from tfce.config import credentials
+from tfce.cloud.fenced import Fenced
+from tfce.config import backends, credentials
+from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials
-from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, TfceError
+from tfce.config.options import Queue, sharing
+from tfce.model.errors import ConfigError, Fault, TfceError
 from tfce.model.overview import Line
 from tfce.model.record import Record
 from tfce.pilots import overview
 from tfce.pilots.fleet import Fleet
+from tfce.pilots.move import move
+from tfce.pilots.services import Services
+from tfce.store.shared import Shared, probed
 from tfce.store.workspace import Workspace
 from tfce.terraform.bulk import Bulk
+from tfce.terraform.copies import StateCopies, lease_seconds
 from tfce.terraform.modules import module_for
+from tfce.terraform.places import Backed, Here, Place
+from tfce.terraform.remote import Remote
 from tfce.terraform.runner import Terraform
 
 _AT_ONCE = 16  # queues that are looked at side by side
@@ -54,13 +63,18 @@ def assemble(
 
     Raises ``ConfigError`` when the credentials are not to be had. Asks nothing of the cloud.
     """
-    workspace = Workspace(queue, clock)
     secrets = secrets or credentials.load(queue)
     cloud = connect(queue.endpoint, secrets)
+    backend = backends.load(queue)
+    workspace = _workspace(queue, clock, secrets, announce, backend)
+
+    def clone() -> Cloud:
+        return cast(Cloud, Fenced(cloud.clone(), workspace.check_turn)) if workspace.shared else cloud.clone()
+
     if module_for(queue).bulk:
-        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, clone=cloud.clone)
+        terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, backend, clone=clone)
     else:
-        terraform = Terraform(workspace, secrets, announce, cloud.token)
+        terraform = Terraform(workspace, secrets, announce, cloud.token, backend)
     lists = shared.lists(queue.endpoint, secrets) if sharing else None
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock, lists))
 
@@ -90,6 +104,54 @@ def _glance(fleet: Fleet, record: Record, now: datetime) -> Line:
         return fleet.glance(record)
     except TfceError as error:
         return overview.broken(fleet.queue.label, error, now)
+
+
+def open_workspace(queue: Queue) -> Workspace:
+    """The files of ``queue`` and, where hosts share it, its record: without any login to a cloud."""
+    return _workspace(queue, lambda: datetime.now(UTC), Credentials("", ""), log.info, backends.load(queue))
+
+
+def move_state(queue: Queue, backend: str) -> tuple[str, int]:
+    """Move record and state of ``queue`` to ``backend``: its name and place, and how many pilots went along."""
+    faults = list(sharing(replace(queue.terraform, backend=backend), queue.workspace, queue.allowance))
+    if faults or backend == queue.terraform.backend:
+        problem, cure = "is where record and state are already", "name another one"
+        raise ConfigError.of(faults or [Fault("BACKEND", backend, problem, cure)])
+    parts = assemble(queue)
+    source, target = (_place(parts, backends.load(queue, name)) for name in (queue.terraform.backend, backend))
+    services = Services(parts.workspace, parts.terraform, parts.cloud, lambda: datetime.now(UTC))
+    return target.place, move(services, parts.terraform, source, target)
+
+
+def _place(parts: Parts, backend: Backend) -> Place:
+    if backend.name == LOCAL:
+        return Here(parts.workspace)
+    remote, copies = (kind(parts.workspace, parts.credentials, backend=backend) for kind in (Remote, StateCopies))
+    return Backed(remote, cast(StateCopies, copies))
+
+
+def probe(queue: Queue) -> str:
+    """Whether the backend of ``queue`` can be reached, read, locked and written, and refuses what is older: what
+    was found. Writes a state that nothing else uses. Raises ``BackendError``."""
+    backend = backends.load(queue)
+    workspace = Workspace(queue)
+    workspace.make_folders()
+    return probed(StateCopies(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check"))
+
+
+def _workspace(
+    queue: Queue,
+    clock: Callable[[], datetime],
+    secrets: Credentials,
+    announce: Callable[[str], None],
+    backend: Backend,
+) -> Workspace:
+    workspace = Workspace(queue, clock)
+    if backend.name != LOCAL:
+        copies = StateCopies(workspace, secrets, announce, backend=backend)
+        patience = queue.workspace.lock_timeout
+        workspace.shared = Shared(workspace.file, queue.label, copies, lease_seconds(queue), patience)
+    return workspace
 
 
 def open_fleet(queue: Queue) -> Fleet:

@@ -87,9 +87,12 @@ class FakeEdge:
     def __init__(self, folder: Path, batch: int = 1) -> None:
         self.folder, self.sky, self.batch = folder, Sky(), batch
 
+    def options(self, options: Mapping[str, str]) -> dict[str, str]:
+        """A queue's options, completed."""
+        return {**MINIMAL, "Workspace_LockTimeout": "0", "Workspace_Installation": "tests", **options}
+
     def queue(self, name: str, options: Mapping[str, str]) -> Queue:
-        wanted = {**MINIMAL, "Workspace_LockTimeout": "0", "Workspace_Installation": "tests", **options}
-        return parse("cloud.example.org", name, wanted, self.folder / "dirac", self.folder / "root")
+        return parse("cloud.example.org", name, self.options(options), self.folder / "dirac", self.folder / "root")
 
     def parts(self, queue: str = "long", **options: str) -> Parts:
         workspace = Workspace(self.queue(queue, options), self.sky.clock)

@@ -91,7 +91,7 @@ def test_every_test_that_is_named_exists(page: Path) -> None:
 
 
 _CODE = re.compile(r"```.*?^ *```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-_CALL = re.compile(r"(?<![\w./'-])(?<!module )(?<!from )tfce +([a-z]+)([^`\n#|&>]*)")
+_CALL = re.compile(r"(?<![\w./'-])(?<!module )(?<!from )tfce +([a-z]+(?:-[a-z]+)*)([^`\n#|&>]*)")
 _HISTORY = ("CHANGELOG.md", "readers.md")  # they speak of what was, too
 TYPED = [page for page in PAGES if page.name not in _HISTORY and _CALL.search(page.read_text())]
 

@@ -1,187 +1,261 @@
-"""One list for the queues of a login: how old it may be, whom it serves, and what a write does to it."""
+"""The shared record of a queue: who may write it, and what a host makes of what it finds."""
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeCloud, Sky
-from tests.unit.conftest import MakeQueue
-from tfce.cloud.listing import Listing
-from tfce.cloud.shared import Lists, Sharing, lists
-from tfce.config.credentials import Credentials
-from tfce.model.errors import CloudError
-from tfce.model.vm import Owner
+from tests.shared import FileCopies, Ticks
+from tfce.model.drain import Drain
+from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
+from tfce.model.lease import Document
+from tfce.model.record import Operation, Record
+from tfce.store.backing import DamagedError, Held, Note, RefusedError
+from tfce.store.record_file import RecordFile
+from tfce.store.shared import Shared, probed
 
-QUEUES = [Owner("here", "ce.example.org", f"queue{number}") for number in range(20)]
-FIRST, SECOND = QUEUES[:2]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SECONDS = 300
+EMPTY = Record("tests")
+BEGUN = EMPTY.begin(Operation.SUBMIT, ["0000000A"], NOW)
+DRAINED = replace(EMPTY, drain=Drain(NOW))
 
 
-class Seconds:
-    """A clock in seconds that moves when told to."""
+class Death(BaseException):
+    """The process dies."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
 
-    def __call__(self) -> float:
-        return self.now
+class Host:
+    """One host's part, with what a workspace does around it."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.ticks = folder / name, Ticks()
+        self.folder.mkdir(exist_ok=True)
+        self.copies = FileCopies(folder / "backend" / "record.json")
+        self.file = RecordFile(self.folder, "ce/long")
+        self.shared = Shared(self.file, "ce/long", self.copies, SECONDS, 0, self.ticks)  # type: ignore[arg-type]
+
+    def save(self, record: Record) -> None:
+        self.shared.before_saving()
+        self.shared.saved(self.file.save(record))
+
+    def writes(self, record: Record) -> None:
+        with self.shared.section():
+            self.save(record)
+
+    @property
+    def document(self) -> Document:
+        held = self.copies.pull()
+        assert held is not None
+        return Document.load(held.text)
 
 
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
+def hosts(tmp_path: Path) -> tuple[Host, Host]:
+    return Host(tmp_path, "a"), Host(tmp_path, "b")
 
 
-@pytest.fixture
-def known(seconds: Seconds) -> Lists:
-    return Lists(seconds)
+@contextmanager
+def dying() -> Iterator[None]:
+    with pytest.raises(Death):
+        yield
 
 
-@pytest.fixture
-def sky() -> Sky:
-    """A VM of each queue."""
-    made = Sky()
-    for owner in QUEUES:
-        made.add(f"vm-{owner.queue}", {**owner.tags(), "tfce:key": "0000000A"})
-    return made
+def test_what_one_host_wrote_the_other_reads(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(DRAINED)
+    assert b.shared.refresh() and b.file.load().drain == DRAINED.drain
+    b.writes(replace(b.file.load(), drain=None))
+    with a.shared.section():
+        assert a.file.load().drain is None
 
 
-@pytest.fixture
-def cloud(sky: Sky) -> FakeCloud:
-    return FakeCloud(sky)
+def test_the_intent_and_a_lease_are_there_before_anything_is_asked(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    with a.shared.section():
+        a.save(BEGUN)
+        assert b.document.lease is not None and Record.load(b.document.record).pending is not None
+        a.shared.check()
+        with pytest.raises(BusyError, match="is busy"), b.shared.section():
+            raise AssertionError("two hosts at once")
+        a.save(EMPTY)
+    assert b.document.lease is None
+    with b.shared.section():
+        assert b.file.load().pending is None
 
 
-def asked(cloud: FakeCloud) -> int:
-    return cloud.calls["DescribeInstances"]
+def test_a_lease_is_over_for_who_has_seen_it_for_its_seconds(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    with dying(), a.shared.section():
+        a.save(BEGUN)
+        raise Death
+    b.ticks.seconds += 10_000  # whatever the clocks say: nobody here saw the lease before
+    with pytest.raises(BusyError), b.shared.section():
+        pass
+    b.ticks.seconds += SECONDS - 1
+    with pytest.raises(BusyError, match="in 2 s"), b.shared.section():
+        pass
+    b.ticks.seconds += 1
+    with b.shared.section():
+        assert b.file.load().pending is not None  # and is finished
+        b.save(EMPTY)
+    assert a.document.lease is None
 
 
-def names(listing: Listing) -> list[str]:
-    return [vm.name for vm in listing]
+def test_a_start_of_the_machine_begins_the_count_anew(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    with dying(), a.shared.section():
+        a.save(BEGUN)
+        raise Death
+    assert b.shared.refresh()
+    with pytest.raises(BusyError), b.shared.section():
+        pass
+    b.ticks.starts, b.ticks.seconds = 2, b.ticks.seconds + SECONDS
+    with pytest.raises(BusyError), b.shared.section():
+        pass
 
 
-def test_twenty_queues_cost_one_list_once_all_are_known(known: Lists, cloud: FakeCloud, seconds: Seconds) -> None:
-    for owner in QUEUES:
-        assert names(known.vms(cloud, owner, 5)) == [f"vm-{owner.queue}"]
-    seconds.now += 6
-    before = asked(cloud)
-    for owner in QUEUES:
-        assert names(known.vms(cloud, owner, 5)) == [f"vm-{owner.queue}"]
-    assert asked(cloud) == before + 1
+def test_a_host_goes_on_with_its_own_lease_at_once(hosts: tuple[Host, Host]) -> None:
+    a, _ = hosts
+    with dying(), a.shared.section():
+        a.save(BEGUN)
+        raise Death
+    with a.shared.section():
+        assert a.file.load().pending is not None
 
 
-def test_a_single_queue_asks_for_nothing_of_the_others(known: Lists, cloud: FakeCloud) -> None:
-    seen: list[tuple[Owner, ...]] = []
-
-    class Narrow(FakeCloud):
-        def vms(self, *owners: Owner) -> Listing:
-            seen.append(owners)
-            return super().vms(*owners)
-
-    known.vms(Narrow(cloud.sky), FIRST, 5)
-    assert seen == [(FIRST,)]
-
-
-def test_it_is_never_older_than_said(known: Lists, cloud: FakeCloud, seconds: Seconds) -> None:
-    for pause, calls in ((0, 1), (4.9, 1), (0.1, 2), (5.1, 3)):
-        seconds.now += pause
-        known.vms(cloud, FIRST, 5)
-        assert asked(cloud) == calls
+def test_a_copied_folder_is_another_host(hosts: tuple[Host, Host], monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = hosts
+    with dying(), a.shared.section():
+        a.save(BEGUN)
+        raise Death
+    Note.read(a.folder).write(b.folder)
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    with pytest.raises(BusyError), b.shared.section():
+        pass
 
 
-def test_who_wrote_gets_a_new_one_and_the_others_need_none(
-    known: Lists, cloud: FakeCloud, seconds: Seconds
-) -> None:
-    for owner in (FIRST, SECOND, FIRST):
-        known.vms(cloud, owner, 5)
-    before = asked(cloud)
-    with known.writing(FIRST):
-        known.vms(cloud, SECOND, 5)
-        assert asked(cloud) == before
-        known.vms(cloud, FIRST, 5)  # meanwhile: a new one each time
-        known.vms(cloud, FIRST, 5)
-        assert asked(cloud) == before + 2
-    seconds.now += 0.1
-    known.vms(cloud, FIRST, 5)
-    assert asked(cloud) == before + 3
-    known.vms(cloud, FIRST, 5)
-    known.vms(cloud, SECOND, 5)
-    assert asked(cloud) == before + 3
+def test_who_slept_through_its_lease_begins_and_writes_nothing(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    with a.shared.section():
+        a.save(BEGUN)
+        with pytest.raises(BusyError), b.shared.section():
+            pass
+        for host in hosts:
+            host.ticks.seconds += SECONDS
+        b.writes(DRAINED)
+        with pytest.raises(BusyError, match="turn"):
+            a.shared.check()
+        with pytest.raises(RefusedError) as caught:
+            a.save(BEGUN)
+        assert not caught.value.early
+    assert Record.load(b.document.record).drain == DRAINED.drain
 
 
-def test_a_list_that_began_before_a_write_does_not_serve_after_it(
-    known: Lists, sky: Sky, cloud: FakeCloud, seconds: Seconds
-) -> None:
-    def write() -> None:
-        with known.writing(FIRST):
-            seconds.now += 0.1
-
-    sky.at("list", write)
-    known.vms(cloud, FIRST, 5)
-    known.vms(cloud, FIRST, 5)
-    assert asked(cloud) == 2
-
-
-def test_who_asks_meanwhile_gets_the_same_list_or_the_same_error(known: Lists, sky: Sky, seconds: Seconds) -> None:
-    for owner in QUEUES:  # all are known
-        known.vms(FakeCloud(sky), owner, 0)
-    for effect in (None, CloudError("it is down", "unreachable")):
-        begun, go_on = threading.Event(), threading.Event()
-
-        def hold(begun: threading.Event = begun, go_on: threading.Event = go_on, effect: object = effect) -> None:
-            begun.set()
-            assert go_on.wait(20)
-            if isinstance(effect, Exception):
-                raise effect
-
-        sky.at("list", hold)
-        clouds = [FakeCloud(sky) for _ in QUEUES]
-        with ThreadPoolExecutor(len(QUEUES)) as pool:
-            seconds.now += 2
-            first = pool.submit(known.vms, clouds[0], QUEUES[0], 1)
-            assert begun.wait(20)
-            others = [pool.submit(known.vms, *one, 1) for one in zip(clouds[1:], QUEUES[1:], strict=True)]
-            go_on.set()
-            errors = [one.exception(20) for one in (first, *others)]
-        assert errors[0] is effect
-        assert sum(map(asked, clouds)) <= 2  # one that came after an error asks again
+def test_of_two_who_read_the_same_one_writes(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(EMPTY)
+    with a.shared.section(), b.shared.section():
+        a.save(BEGUN)
+        with pytest.raises(RefusedError) as caught:
+            b.save(BEGUN)
+        assert caught.value.early  # so it may begin again
+        with pytest.raises(BusyError):
+            b.shared.check()
 
 
-def test_an_error_is_not_kept(known: Lists, sky: Sky, cloud: FakeCloud) -> None:
-    sky.at("list", CloudError("it is down", "unreachable"))
-    with pytest.raises(CloudError, match="it is down"):
-        known.vms(cloud, FIRST, 5)
-    assert names(known.vms(cloud, FIRST, 5)) == [f"vm-{FIRST.queue}"]
+def test_what_was_not_shared_at_the_end_is_an_error_unless_the_cloud_was_asked(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(EMPTY)
+    with pytest.raises(BackendError), a.shared.section():
+        a.save(DRAINED)
+        a.copies.down = True
+    a.copies.down = False
+    with a.shared.section():
+        a.save(BEGUN)
+        a.save(DRAINED)
+        a.copies.down = True
+    assert b.document.lease is not None
+    a.copies.down = False
+    with a.shared.section():
+        pass
+    assert b.document.lease is None and Record.load(b.document.record).drain == DRAINED.drain
 
 
-def test_the_clouds_clock_goes_on_and_a_doubtful_list_stays_one(known: Lists, seconds: Seconds, sky: Sky) -> None:
-    then = datetime(2026, 1, 1, tzinfo=UTC)
-
-    class Dated(FakeCloud):
-        def vms(self, *owners: Owner) -> Listing:
-            return Listing(super().vms(*owners), complete=False, cloud_time=then)
-
-    cloud = Dated(sky)
-    assert known.vms(cloud, FIRST, 5).cloud_time == then
-    seconds.now += 3
-    again = known.vms(cloud, FIRST, 5)
-    assert again.cloud_time == then + timedelta(seconds=3) and not again.complete and asked(cloud) == 1
+def test_a_lost_answer_is_found_out(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(EMPTY)
+    a.copies.lost = 1
+    with pytest.raises(BackendError), a.shared.section():
+        a.save(BEGUN)
+    with a.shared.section():
+        assert a.file.load().pending is not None
+        a.save(EMPTY)
+    assert Record.load(b.document.record).pending is None
 
 
-def test_all_but_the_list_is_the_clouds_own(known: Lists, cloud: FakeCloud) -> None:
-    sharing = Sharing(cloud, known, 5)
-    assert sharing.vm("i-00000001") is not None and sharing.calls is cloud.calls
+@pytest.mark.parametrize("text", ["{", "{}", '{"format": 2}'])
+def test_a_damaged_document_stops_writers_until_it_is_mended(hosts: tuple[Host, Host], text: str) -> None:
+    a, b = hosts
+    a.writes(DRAINED)
+    held = a.copies.pull()
+    assert held is not None
+    a.copies.push(replace(held, serial=held.serial + 5000, text=text))
+    for host in hosts:
+        with pytest.raises(WorkspaceError, match="tfce repair"), host.shared.section():
+            pass
+    with a.shared.section(mending=True):
+        pass
+    with b.shared.section():
+        assert b.file.load().drain == DRAINED.drain
 
 
-def test_only_the_same_login_shares(make_queue: MakeQueue) -> None:
-    here = make_queue(Driver_host="one.example.org").endpoint
-    mine = lists(here, Credentials("k", "s"))
-    assert lists(make_queue(Driver_host="one.example.org").endpoint, Credentials("k", "s")) is mine
-    others = [
-        lists(here, Credentials("k", "t")),
-        lists(here, Credentials("l", "s")),
-        lists(make_queue(Driver_host="two.example.org").endpoint, Credentials("k", "s")),
-    ]
-    assert mine not in others
+def test_a_backend_that_was_set_back_or_lost_is_no_news(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(EMPTY)
+    before = a.copies.path.read_text()
+    a.writes(DRAINED)
+    a.copies.path.write_text(before)
+    with pytest.raises(DamagedError, match="older"), a.shared.section():
+        pass
+    assert not a.shared.refresh() and a.file.load().drain == DRAINED.drain
+    with a.shared.section(mending=True):
+        pass
+    with b.shared.section():
+        assert b.file.load().drain == DRAINED.drain
+    a.copies.path.unlink()
+    with pytest.raises(DamagedError, match="has lost"), b.shared.section():
+        pass
+
+
+def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    a.writes(EMPTY)
+    with a.shared.section():
+        a.shared.hand_over("s3 bucket=x")
+    with pytest.raises(ConfigError, match=r"moved to s3 .*set Terraform_Backend to s3"), b.shared.section():
+        pass
+
+
+def test_another_queues_record_is_refused(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    a, _ = hosts
+    a.writes(EMPTY)
+    other = Shared(RecordFile(tmp_path, "ce/short"), "ce/short", a.copies, SECONDS, 0)
+    with pytest.raises(WorkspaceError, match="holds the record of ce/long"), other.section():
+        pass
+
+
+def test_a_probe_finds_a_backend_that_compares_nothing(tmp_path: Path) -> None:
+    class Careless(FileCopies):
+        def push(self, held: Held) -> None:
+            self.path.unlink(missing_ok=True)
+            super().push(held)
+
+    assert "refused" in probed(FileCopies(tmp_path / "x" / "check"))
+    with pytest.raises(BackendError, match="older than its own"):
+        probed(Careless(tmp_path / "y" / "check"))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce import __version__
+from tfce.app import open_workspace
 from tfce.cli import edge, several, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
@@ -42,6 +43,12 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--site", default="", metavar="NAME", help="apel: the site's name in the GOCDB")
 
 
+def _current(queue: Queue) -> Workspace:
+    workspace = open_workspace(queue)
+    workspace.refresh()
+    return workspace
+
+
 def account(options: argparse.Namespace, config: Path) -> int:
     """Add up and print; 1 where a queue of the configuration had to be left out."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -49,7 +56,7 @@ def account(options: argparse.Namespace, config: Path) -> int:
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
     found = several.chosen(config, options.queue)
-    books = [book(Workspace(queue), start, end) for queue in found.queues]
+    books = [book(_current(queue), start, end) for queue in found.queues]
     for one in books:
         _warn(one, start)
     if options.format == "apel":

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tfce import app
 from tfce.app import Parts, assemble
 from tfce.cli import account as accounts
 from tfce.cli import (
@@ -260,6 +261,12 @@ def migrate(options: argparse.Namespace) -> int:
     else:
         print(tables.left_over_table(rows))
         print(f"\nTheir pilots become Terraform's with this, in PilotAgentsDB:\n{statement}")
+    return DONE
+
+
+def move_state(options: argparse.Namespace) -> int:
+    place, pilots = app.move_state(_queue(options), options.backend)
+    print(f"{pilots} pilots are in {place} now; set Terraform_Backend = {options.backend} on every host")
     return DONE
 
 

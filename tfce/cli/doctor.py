@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfce import userdata
-from tfce.app import assemble
+from tfce.app import assemble, probe
 from tfce.cli import reviewing
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
 from tfce.config import credentials
+from tfce.config.backends import LOCAL
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, Fault, TfceError, shorten
@@ -83,6 +84,8 @@ def examine(queue: Queue) -> list[Check]:
         checks.append(_guarded("job length", lambda: _job_length(queue, queue.limits.cpu_minutes or 0)))
     checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
+    if queue.terraform.backend != LOCAL and checks[-1].ok:
+        checks.append(_guarded("backend", lambda: probe(queue)))
     if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))

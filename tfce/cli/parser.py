@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tfce.cli import account, commands, completion, measure, operators, pulling, reporting, reviewing, times
 from tfce.cli.versions import Version
+from tfce.config.readers import BACKENDS
 from tfce.pilots.consoles import LINES
 
 _EPILOG = (
@@ -61,7 +62,7 @@ def _traced(*commands: argparse.ArgumentParser) -> None:
 
 def _bare(groups: Any, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = groups.add_parser(
-        run.__name__, help=text, description=text[0].upper() + text[1:] + "."
+        run.__name__.replace("_", "-"), help=text, description=text[0].upper() + text[1:] + "."
     )
     one.set_defaults(run=run)
     return one
@@ -150,6 +151,8 @@ def _of_records(groups: Any) -> None:
     )
     audit.add_argument("--references", type=Path, metavar="FILE", help="the references DIRAC knows, one a line")
     _command(groups, commands.repair, "rebuild a damaged record or state", json=True)
+    moved = _command(groups, commands.move_state, "move a queue's record and Terraform state to another backend")
+    moved.add_argument("backend", choices=BACKENDS, metavar="BACKEND", help=", ".join(BACKENDS))
     _command(groups, commands.migrate, "list the VMs that CloudCE left, and the SQL that hands over", json=True)
 
 

@@ -19,9 +19,10 @@ _CHANGES = 2
 def plan(queue: Queue, refresh: bool, as_json: bool) -> int:
     """Show the plan, and how the shape of new pilots differs from that of the last cycle. Takes no lock and writes
     nothing: ``queue`` may be a candidate."""
-    before, wanted = Workspace(queue), _wanted(queue)
+    before = Workspace(queue)
     with scratch.copied(queue) as copy:
         found, after = _tried(copy, before, refresh)
+        wanted = _wanted(copy)
     diff = _difference(scratch.shape_of(before), after)
     if as_json:
         show_json({"changes": not found.empty, "plan": found.text, "shape": diff, "pilots": wanted})
@@ -40,7 +41,8 @@ def _tried(copy: Queue, before: Workspace, refresh: bool) -> tuple[Plan, str]:
     parts = assemble(copy, announce=edge.say)
     for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
         edge.say(line)
-    with parts.workspace.locked():
+    parts.workspace.refresh()
+    with parts.workspace.locked(alone=True):
         parts.workspace.prepare()
         parts.terraform.prepare()
         if before.has_state:

@@ -77,12 +77,15 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     faults += allowance.faults(groups["allowance"], groups["shape"].flavors)
     faults += _image_faults(groups["shape"], reached)
     faults += _spot_faults(groups["shape"], groups["terraform"], reached.capabilities.spot)
+    faults += sharing(groups["terraform"], groups["workspace"], groups["allowance"])
     if not ce or not name:
         faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
     if faults:
         raise ConfigError.of(faults)
     access, workspace = groups["access"], groups["workspace"]
-    root = workspace.root or state_root
+    root, terraform = workspace.root or state_root, groups["terraform"]
+    backend_file = terraform.backend_file or dirac_root / "etc" / "backend.auth"
+    groups["terraform"] = replace(terraform, backend_file=backend_file)
     groups["access"] = replace(access, auth_file=access.auth_file or dirac_root / "etc" / "cloud.auth")
     groups["workspace"] = replace(workspace, root=root, files=workspace.files or root / "workspaces")
     _approved(groups["review"], groups["workspace"], faults)
@@ -135,6 +138,23 @@ def _spot_faults(shape: VmShape, terraform: TerraformOptions, known: bool) -> It
         yield Fault(
             "Terraform_Spot", shape.spot.value, problem, "set Terraform_Module = bulk, or a module of yours"
         )
+
+
+def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions, allowed: Allowance) -> Iterator[Fault]:
+    """What a queue needs whose record is where several hosts reach it."""
+    if terraform.backend == "local":
+        return
+    if not workspace.installation:
+        problem = f"is not set, and Terraform_Backend = {terraform.backend} needs it"
+        cure = "name the installation, the same on every host, for example Workspace_Installation = lz-prod"
+        yield Fault("Workspace_Installation", "", problem, cure)
+    if terraform.module != "bulk":
+        problem = f"only bulk stops when its host has lost its turn, and Terraform_Backend = {terraform.backend}"
+        yield Fault("Terraform_Module", str(terraform.module), problem, "leave it out, or set it to bulk")
+    for one in allowed.allocations:
+        if one.whole_ce:
+            problem = f"what all queues used is known on one host, and Terraform_Backend = {terraform.backend}"
+            yield Fault("Workspace_MaxHours", str(one), problem, "allot it to each queue, without ce")
 
 
 def _plain(value: Any) -> str:

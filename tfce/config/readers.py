@@ -191,6 +191,16 @@ def review(value: str) -> str:
     return value
 
 
+def backend(value: str) -> str:
+    """A backend of Terraform's that locks its states."""
+    if value not in BACKENDS:
+        raise ValueError(f"must be one of {', '.join(BACKENDS)}")
+    return value
+
+
+BACKENDS = ("local", "pg", "s3", "http")
+
+
 def tags(value: str) -> dict[str, str]:
     """NAME=VALUE, NAME=VALUE."""
     pairs = [item.partition("=") for item in items(value)]

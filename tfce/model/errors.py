@@ -73,6 +73,13 @@ class BusyError(TfceError):
     kind = "busy"
 
 
+class BackendError(TfceError):
+    """The backend that hosts share a queue's record in could not be reached, or did not do what it was asked. That
+    says nothing of the record: it is never taken for damage."""
+
+    kind = "backend"
+
+
 class TerraformError(TfceError):
     """Terraform is not to be had, or could not do what it was asked."""
 

@@ -124,7 +124,7 @@ def _against(rows: Iterable[Row], known: Iterable[str], removed: Collection[str]
 def repair(services: Services) -> list[str]:
     """Rebuild a damaged record or state from the other and the cloud; lines that say what was done."""
     workspace = services.workspace
-    with workspace.locked():
+    with workspace.locked(mending=True):
         done = _mend_record(services)
         record = services.prepare()
         try:

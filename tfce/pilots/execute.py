@@ -82,6 +82,7 @@ def _destroy(services: Services, view: View, ending: Sequence[Action], outcome: 
     )  # what a cloud refused to remove before is not asked for its console again
     fresh = [one for one in standing if one.case.id not in known]
     outcome.consoles = keep_consoles(services.cloud, services.workspace, fresh, services.clock())
+    services.workspace.check_turn()
     outcome.refused = services.cloud.destroy([one.case.id for one in standing])
     done = [one for one in ending if one.case.id not in outcome.refused]
     stones = [outcome.record.tombstones[one.case.id] for one in done if one.case.id in outcome.record.tombstones]

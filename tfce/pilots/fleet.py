@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists, Sharing
@@ -31,8 +33,10 @@ from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
 from tfce.review import standing
 from tfce.store import traces
+from tfce.store.backing import RefusedError
 from tfce.store.workspace import Workspace
 
+_T = TypeVar("_T")
 _GLANCE = 30  # seconds that a list may be old
 
 log = logging.getLogger("tfce")
@@ -87,7 +91,18 @@ class Fleet:
         with self._verb("submit") as run, self._writing():
             run.asked = count
             self._review()
-            return run.of(Submitter(self._services).submit(wrapper, count, proxy, progress, ignore_limits))
+            submitter = Submitter(self._services)
+            return run.of(self._again(lambda: submitter.submit(wrapper, count, proxy, progress, ignore_limits)))
+
+    def _again(self, verb: Callable[[], _T]) -> _T:
+        """Once more where another host wrote first: nothing was asked of the cloud by then."""
+        deadline = time.monotonic() + self.queue.workspace.lock_timeout
+        while True:
+            try:
+                return verb()
+            except RefusedError as error:
+                if not error.early or time.monotonic() >= deadline:
+                    raise
 
     def _review(self) -> None:
         """Look at what was approved since, and say what waits."""
@@ -98,7 +113,7 @@ class Fleet:
     def reap(self, dry_run: bool = False) -> Sweep:
         """Remove what has ended; see ``Reaper.reap``."""
         with self._verb("reap", keep=not dry_run) as run, self._writing():
-            return run.of(Reaper(self._services).reap(dry_run))
+            return run.of(self._again(lambda: Reaper(self._services).reap(dry_run)))
 
     def kill(self, references: Iterable[str]) -> Sweep:
         """Remove these pilots' VMs; see ``Reaper.kill``."""
@@ -118,6 +133,7 @@ class Fleet:
     def status(self) -> list[Seen]:
         """Every wanted pilot as the cloud shows it now."""
         with self._verb("status", keep=False):
+            self.workspace.refresh()
             return self._poller.status()
 
     def announce(self) -> Record:
@@ -136,11 +152,12 @@ class Fleet:
     def drain(self, wanted: Drain | None) -> Drain | None:
         """Start no new pilots (None: start them again); see ``drain.drain``."""
         with self._verb("drain"):
-            return drain.drain(self._services, wanted)
+            return self._again(lambda: drain.drain(self._services, wanted))
 
     def held(self) -> Hold | None:
         """What keeps the queue from starting pilots, as far as its record tells."""
         workspace = self.workspace
+        workspace.refresh()
         if workspace.exists:
             return gate.held(self._services, workspace.load())
         return workspace.standing.hold if workspace.standing else None
@@ -148,19 +165,23 @@ class Fleet:
     def balances(self) -> list[Balance]:
         """How each allocation of the queue stands in its period; see ``allocations.balances``."""
         workspace = self.workspace
+        workspace.refresh()
         record = workspace.load() if workspace.exists else Record("")
         return allocations.balances(self._services, record)
 
     def why(self, demand: Demand | None = None) -> list[Finding]:
         """What keeps the queue's pilots from matching, the first cause first; see ``why.why``."""
+        self.workspace.refresh()
         return why.why(self._services, demand)
 
     def log(self, pilot: str, lines: int = LINES) -> PilotLog:
         """What is known of one pilot, by reference or key; see ``history.pilot_log``."""
+        self.workspace.refresh()
         return pilot_log(self._services, pilot, lines)
 
     def audit(self, known: Iterable[str] | None = None) -> list[Row]:
         """Record, state and cloud side by side; see ``audit.audit``."""
+        self.workspace.refresh()
         return audit.audit(self._services, known)
 
     def drift(self) -> list[Drift]:
@@ -170,4 +191,4 @@ class Fleet:
 
     def repair(self) -> list[str]:
         """Rebuild a damaged record or state; see ``audit.repair``."""
-        return audit.repair(self._services)
+        return self._again(lambda: audit.repair(self._services))

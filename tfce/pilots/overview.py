@@ -37,6 +37,7 @@ def record_of(services: Services) -> Record:
     """What is remembered, also of a queue that has no workspace yet: nothing is made for it. Raises
     ``WorkspaceError``."""
     workspace = services.workspace
+    workspace.refresh()
     return workspace.load() if workspace.exists else Record(services.queue.workspace.installation)
 
 

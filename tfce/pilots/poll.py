@@ -16,6 +16,8 @@ from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, State
 from tfce.pilots.services import Services, View
 
+_GONE = frozenset((Kind.VANISHED, Kind.ABSENT, Kind.DELETING, Kind.NEVER_CREATED))
+
 log = logging.getLogger("tfce")
 
 
@@ -53,6 +55,17 @@ class Poller:
         keeps its state. Raises ``CloudError`` when the list cannot be had. One call, whatever the number."""
         wanted = {instance_id(text): text for text in references}
         record = self._record()
+        states, unsure = self._polled(wanted, record)
+        if not unsure or self._services.workspace.shared is None:
+            return states
+        # Another host may have removed them, and knows how they ended.
+        if self._services.workspace.refresh():
+            now = self._record()
+            return states if now == record else self._polled(wanted, now)[0]
+        return {text: word for text, word in states.items() if instance_id(text) not in unsure}
+
+    def _polled(self, wanted: Mapping[str, str], record: Record) -> tuple[dict[str, str], set[str]]:
+        """The states as ``record`` has them, and which pilots are gone without its knowing why."""
         living = {pilot.id for pilot in record.pilots.values()}  # found gone once, and taken back in since
         stones = {node: record.tombstones.get(node) for node in wanted if node not in living}
         done = {node: stone for node, stone in stones.items() if stone and stone.final}
@@ -60,11 +73,13 @@ class Poller:
         rest = {node: text for node, text in wanted.items() if node not in done}
         view = self._view(record) if rest else None
         if view is None:
-            return states
+            return states, set()
         self._memory.stopped |= {case.id for case in view.cases if case.vm and case.vm.state is State.STOPPED}
         found = self._found(view, rest)
         words = {text: self._word(node, found.get(node), record) for node, text in rest.items()}
-        return states | {text: word for text, word in words.items() if word is not None}
+        unsure = {node for node, text in rest.items() if words[text] is None or _is_gone(found.get(node))}
+        known = {text: word for text, word in words.items() if word is not None}
+        return states | known, unsure - set(record.tombstones)
 
     def _record(self) -> Record:
         workspace = self._services.workspace
@@ -136,6 +151,10 @@ class Poller:
         own = [case for case in view.cases if case.recorded]
         own.sort(key=lambda case: (case.pilot.requested_at, case.key) if case.pilot else (case.key,))
         return [Seen(case.pilot, case.vm, policy.word(case) or case.kind.value) for case in own if case.pilot]
+
+
+def _is_gone(case: Case | None) -> bool:
+    return case is None or case.kind in _GONE or (case.vm is not None and case.vm.state is State.DELETED)
 
 
 def _removed(stone: Tombstone | None) -> str | None:

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from tfce.model import policy
 from tfce.model.endings import Cause, Ending
-from tfce.model.errors import BusyError, CloudError, TerraformError, TfceError, WorkspaceError
+from tfce.model.errors import BackendError, BusyError, CloudError, TerraformError, TfceError, WorkspaceError
 from tfce.model.pilot import reference
 from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
-from tfce.pilots import choice, health, naming
+from tfce.pilots import alone, choice, health, naming
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View, no_room
+from tfce.store.workspace import Workspace
 
 log = logging.getLogger("tfce")
 
@@ -55,8 +56,7 @@ class Reaper:
         if dry_run or not (self._workspace.exists or self._queue.workspace.adopt_prefix):
             sweep = self._looked()
         else:
-            with self._workspace.locked():
-                sweep = self._swept()
+            sweep = self._swept_anyhow()
         sweep.calls = self._cloud.calls - before
         sweep.seconds = time.monotonic() - started
         return sweep
@@ -66,6 +66,16 @@ class Reaper:
         view = self._services.view(record, self._services.terraform.instances())
         actions, held = self._decided(view)
         return replace(self._told(view, actions, held, Outcome(record)), looked_only=True)
+
+    def _swept_anyhow(self) -> Sweep:
+        try:
+            with self._workspace.locked():
+                return self._swept()
+        except BackendError as error:
+            log.warning("only what has certainly ended is removed: %s", error.message)
+            sweep, outcome = self._told(*(ended := alone.swept(self._services))), ended[-1]
+            _write_down(self._workspace, sweep, outcome)
+            return sweep
 
     def _swept(self) -> Sweep:
         services = self._services
@@ -82,9 +92,7 @@ class Reaper:
         outcome.record = health.learned(services, view, outcome.record, outcome.consoles)
         sweep = self._told(view, actions, held, outcome)
         self._learn(view, outcome.record)
-        if sweep.removed or sweep.failed:
-            vms = [one.line(outcome.consoles) for one in sweep.removed]
-            self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
+        _write_down(self._workspace, sweep, outcome)
         found = outcome.found(before)
         if found:
             self._workspace.journal.append("recovered", adopted=found)
@@ -145,7 +153,7 @@ class Reaper:
             else:
                 with self._workspace.locked():
                     sweep = self._killed(wanted)
-        except (BusyError, WorkspaceError, TerraformError) as error:
+        except (BusyError, WorkspaceError, TerraformError, BackendError) as error:
             # A kill waits for no long apply and needs no Terraform; the next sweep tidies up.
             log.info("killed without the workspace: %s", error.message)
             sweep = self._killed_without_workspace(wanted)
@@ -168,8 +176,7 @@ class Reaper:
         sweep.removed, sweep.kept = told.removed, told.kept
         sweep.failed |= told.failed
         if actions:
-            vms = [one.line(outcome.consoles) for one in sweep.removed]
-            self._workspace.journal.append("removed", vms=vms, failed=sweep.failed)
+            _write_down(self._workspace, sweep, outcome)
         return sweep
 
     def _remembered(self, view: View, later: Sequence[Action], sweep: Sweep) -> View:
@@ -223,6 +230,7 @@ class Reaper:
         sweep.failed |= {reference(node_id): reason for node_id, reason in refused.items()}
         done = [Action(Verb.DESTROY, case, Cause.KILLED) for case in cases if case.id not in refused]
         sweep.removed = [removal(services, one) for one in done]
+        alone.remember(services, done)
         alive = sum(1 for case in view.cases if case.vm and case.vm.state is not State.DELETED)
         sweep.kept = max(0, alive - len(done))
         if known is not None and done:
@@ -231,12 +239,18 @@ class Reaper:
 
     def _noted(self, sweep: Sweep) -> None:
         """Say in the journal what went past the record, which the next sweep tells of once more."""
-        vms = [{"key": one.key, "reference": one.reference} for one in sweep.removed]
         with suppress(TfceError):
+            vms = [{"key": one.key, "reference": one.reference} for one in sweep.removed]
             self._workspace.journal.append("killed", vms=vms, failed=sweep.failed)
 
 
 _LATER = "is not listed yet, and its removal cannot be remembered now: ask again"
+
+
+def _write_down(workspace: Workspace, sweep: Sweep, outcome: Outcome) -> None:
+    if sweep.removed or sweep.failed:
+        vms = [one.line(outcome.consoles) for one in sweep.removed]
+        workspace.journal.append("removed", vms=vms, failed=sweep.failed)
 
 
 def _stands(case: Case) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tf.iface import DataSource, Provider, Resource
@@ -219,7 +218,8 @@ class Pilots(Resource):  # type: ignore[misc]
         from tfce.provider import pilots
 
         try:
-            run, folder = self._provider.run, Path(planned["contexts"])
+            run = self._provider.run
+            folder = run.folder / planned["contexts"]
             options = run.options(int(_given(planned, "max_retries", 5)))
             with self._provider.cloud() as cloud:
                 outcome = pilots.reconcile(cloud, shape_of(planned), planned["pilots"], known, folder, options)

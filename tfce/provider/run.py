@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfce.model import trace
@@ -27,7 +28,7 @@ class Run:
 
     Told: ``only``: keys of the pilots that it is about, None for all; ``make`` False: make no VM, take over those
     that exist; ``parallelism``: VMs at once; ``fresh``: nobody asked for these pilots before; ``trace``: the
-    caller's.
+    caller's; ``folder``: Terraform's.
 
     Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``calls`` of the API
     by name; ``faults``: summaries of what Terraform was told of single pilots; ``warnings``; ``met``: whether
@@ -48,6 +49,7 @@ class Run:
     met: bool = False
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)
+    folder: Path = Path()
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 

@@ -64,6 +64,11 @@ class RecordFile:
         files.write(self.path, written.dump())
         return written
 
+    def put(self, record: Record) -> None:
+        """Write a record that has its generation already: another host's."""
+        self._keep_previous()
+        files.write(self.path, record.dump())
+
     def _keep_previous(self) -> None:
         # A second name for the file that is about to be replaced costs no copy; a file system without such names
         # has no previous generation.

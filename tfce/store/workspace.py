@@ -10,24 +10,26 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, WorkspaceError
+from tfce.model.errors import WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
 from tfce.model.review import Standing
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
+from tfce.store.backing import moved, note_of
 from tfce.store.copies import REST, SCALE, VARIABLES, Copies
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
 from tfce.store.places import PlacesFile
 from tfce.store.record_file import RecordFile
+from tfce.store.shared import Shared
 
 
 def slug(name: str) -> str:
@@ -59,6 +61,7 @@ class Workspace:
         self.meters = MeterFile(self.private)
         self._holder_file = self.private / "lock.json"
         self.latest: Record | None = None  # as this process wrote it last
+        self.shared: Shared | None = None  # where several hosts reach the record
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
         self.places = PlacesFile(self.private, lambda: self.queue)
@@ -72,9 +75,11 @@ class Workspace:
 
     @property
     def exists(self) -> bool:
-        """Whether this host has ever submitted to the queue, as far as this user may know."""
+        """Whether this host, or one that shares the record, may have submitted to the queue, as far as this user
+        may know."""
         try:
-            return self.file.exists or self._scale_file.exists() or self.has_state
+            here = self.file.exists or self._scale_file.exists() or self.has_state
+            return here or self.shared is not None
         except PermissionError:
             return False
 
@@ -109,11 +114,16 @@ class Workspace:
 
     @phase("read the record")
     def load(self) -> Record:
-        """What is remembered of the queue. Raises ``WorkspaceError`` where that cannot be believed."""
+        """What is remembered of the queue, as this host knows it. Raises ``WorkspaceError`` where that cannot be
+        believed."""
+        if self.queue.terraform.backend == "local" and (note := note_of(self.private)) and note.mark:
+            raise moved(note.place, "local", self.queue.label)
         if self.file.exists:
-            return self._same_installation(self.file.load())
+            return installation.same(self.file.load(), self.queue)
         if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
             return takeover.read(self.private, self._installation(), self.queue.label)
+        if self.shared is not None:
+            return Record(self._installation())
         if self._scale_file.exists() or self.has_state:
             raise WorkspaceError(
                 f"{self.file.path}: is missing though the queue has pilots; no pilot was touched",
@@ -121,26 +131,17 @@ class Workspace:
             )
         return Record(self._installation())
 
-    def _same_installation(self, record: Record) -> Record:
-        named = self.queue.workspace.installation
-        if not named or named == record.installation:
-            return record
-        if record.pilots:
-            raise ConfigError(
-                "Workspace_Installation",
-                named,
-                f"{len(record.pilots)} pilots of {self.queue.label} have {record.installation}",
-                f"set it to {record.installation} until they have ended",
-            )
-        stones, number = record.tombstones, record.generation
-        return Record(named, tombstones=stones, generation=number, usage=record.usage)
-
     @phase("write the record")
     def save(self, record: Record) -> Record:
-        """Write the record, then what is made from it; the record as it was written."""
+        """Write the record, then what is made from it; the record as it was written. Where hosts share it, they
+        know of what is about to be asked of the cloud when this returns."""
+        if self.shared is not None:
+            self.shared.before_saving()
         written = self.file.save(record)
         self.latest = written
         self.derive(written)
+        if self.shared is not None:
+            self.shared.saved(written)
         return written
 
     def derive(self, record: Record) -> None:
@@ -169,17 +170,34 @@ class Workspace:
             files.private_folder(folder)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds."""
+    def locked(self, mending: bool = False, alone: bool = False) -> Iterator[None]:
+        """Be the queue's only writer; raises ``BusyError`` after Workspace_LockTimeout seconds. ``mending``: a
+        shared record that cannot be believed is replaced; ``alone``: other hosts learn later what is done."""
         self.make_folders()
         patience, label = self.queue.workspace.lock_timeout, self.queue.label
-        with locks.exclusive(self.private / "lock", patience, label, self._holder_file):
+        with (
+            locks.exclusive(self.private / "lock", patience, label, self._holder_file),
+            nullcontext() if alone or self.shared is None else self.shared.section(mending),
+        ):
             yield
 
     @property
     def holder(self) -> Holder | None:
         """Who works on the queue now."""
         return holder.holder(self._holder_file)
+
+    def refresh(self) -> bool:
+        """Bring this host's copy of a shared record up to date; whether it is."""
+        return self.shared is None or self.shared.refresh(self.make_folders)
+
+    def check_turn(self) -> None:
+        """Raise ``BusyError`` where another host may be at work on the queue by now."""
+        if self.shared is not None:
+            self.shared.check()
+
+    def take_turn(self, doing: str) -> bool:
+        """Let no other host begin anything meanwhile; whether none does."""
+        return self.shared is None or self.shared.hold(doing)
 
     # -- user data -----------------------------------------------------------------------------------------
 
@@ -199,7 +217,9 @@ class Workspace:
     def write_shape(self, text: str) -> None:
         """Write the variables that the options decide, for Terraform and for reviewers, where they differ."""
         files.renew(self._shape_file, text)
-        here = json.dumps({"contexts": str(self.contexts)}) + "\n"
+        is_local = self.queue.terraform.backend == "local"
+        folder = str(self.contexts) if is_local else self.contexts.name  # the same on every host
+        here = json.dumps({"contexts": folder}) + "\n"
         files.renew(self.private / "here.auto.tfvars.json", here)
         self.publish()
 

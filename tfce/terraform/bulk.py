@@ -23,6 +23,7 @@ from tfce.provider.attached import attached
 from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process
+from tfce.terraform.remote import lock_in
 from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runner import Terraform
 from tfce.terraform.runs import FLAG
@@ -64,13 +65,41 @@ class Bulk(Terraform):
         For an operator's own module what the cloud's ready-made provider reads."""
         native = self.module.place is not None
         login = terraform_environment(self._queue, self._credentials, self._token) if native else {}
-        return {**base_environment(), **self._settings(), **login}
+        return {**base_environment(), **self._settings(), **login, **self._backend.environment}
+
+    def prepare(self) -> None:
+        super().prepare()
+        if self._is_shared and self._workspace.load().pending is not None:
+            self._break_lock()
 
     def _begin(self) -> None:
         # Terraform taints what fails while it is created: so it is created once, without pilots. Should that fail,
         # the first submission does it, and says why it cannot.
-        if not any(map(self._is_ours, self._state().get("resources") or ())):
+        if any(map(self._is_ours, self._state().get("resources") or ())) or not self._workspace.take_turn("begin"):
+            return
+        if self._unlocked(self._serve(self._run_for([]))):
             self._serve(self._run_for([]))
+
+    def _break_lock(self) -> None:
+        """Whoever began what is to be finished may have died with the state locked."""
+        known = self._state()
+        if not known or not self._workspace.take_turn("finish what was begun"):
+            return
+        path = self._folder / _EDITED
+        files.write(path, json.dumps(known))
+        try:  # the same state again: Terraform locks it, and changes nothing
+            self._unlocked(self._run("state push", _EDITED, lock_timeout="10s", check=False))
+        finally:
+            files.remove(path)
+
+    def _unlocked(self, ended: process.Ended) -> bool:
+        """Whether a lock kept a run from its end, and is gone now. Who has the turn is the only one who may have
+        locked the state, so it is a dead one's."""
+        ident = lock_in(ended) if self._is_shared else ""
+        if not ident:
+            return False
+        log.warning("%s: the state's lock %s is left over and is broken", self._queue.label, ident)
+        return not self._run("force-unlock", ident, force=FLAG, check=False).exit
 
     # -- verbs ---------------------------------------------------------------------------------------------
 
@@ -102,7 +131,8 @@ class Bulk(Terraform):
 
     def _run_for(self, keys: Collection[str] | None, make: bool = True, fresh: bool = False) -> Run:
         only = None if keys is None else frozenset(keys)
-        return Run(lambda block: self._clone, only, make, self._queue.terraform.parallelism, fresh)
+        parallelism = self._queue.terraform.parallelism
+        return Run(lambda block: self._clone, only, make, parallelism, fresh, folder=self._folder)
 
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
         """An apply beside the provider of ``run``."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import os
 import re
 import shlex
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,11 +21,13 @@ from tfce.store import files, locks
 from tfce.terraform import pins, sourced, state, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
+from tfce.terraform.remote import BACKEND, DEFAULT, Remote
 from tfce.terraform.runs import FLAG, QUICK, Runs
 
 log = logging.getLogger("tfce")
 
 ADOPTION = "adopt.tf"
+_WRITING = frozenset(("apply", "import", "state push", "state rm", "untaint", "force-unlock"))
 _DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 
 
@@ -38,6 +42,11 @@ class Prepared(Runs):
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
         self._clear_backup()
         texts[sourced.FILE] = sourced.guard(self._workspace.name)
+        if self._is_shared:
+            texts[BACKEND] = json.dumps(self._backend.block(), indent=2) + "\n"
+        elif os.path.lexists(self._folder / BACKEND):  # it was shared once
+            files.remove(self._folder / ".terraform" / "terraform.tfstate")
+            files.remove(self._folder / BACKEND)
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
         files.remove(self._folder / ADOPTION)
@@ -54,10 +63,14 @@ class Prepared(Runs):
             self._initialise()
             files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
 
+    def _may(self, command: str) -> None:
+        if command in _WRITING:
+            self._workspace.check_turn()
+
     def _mark(self, path: Path) -> tuple[str, str, list[str]]:
         """What was initialised here: its digest, its resource, its files. Empty where that cannot be believed."""
         known, pilots, *written = [*(files.believed(path) or "").split("\n"), "", ""]
-        written = [name for name in written if name.endswith(".tf") and "/" not in name]
+        written = [name for name in written if name.endswith((".tf", BACKEND)) and "/" not in name]
         return (known, pilots, written) if _DIGESTS.fullmatch(known) else ("", "", [])
 
     def _lock_digest(self) -> str:
@@ -71,7 +84,9 @@ class Prepared(Runs):
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", QUICK * 5, "terraform init"):
             provider, lock = self.toolchain.provider, self._folder / ".terraform.lock.hcl"
             pins.keep(lock, provider.source, provider.version, provider.folder, PLATFORM)
-            self._run("init", input=False, no_color=FLAG, timeout=QUICK * 5)
+            # Terraform's init wants a workspace that is there; every other command makes its own.
+            changes = {"reconfigure": FLAG, "served": nullcontext(DEFAULT)} if self._is_shared else {}
+            self._run("init", input=False, no_color=FLAG, timeout=QUICK * 5, **changes)
             lock.chmod(files.PRIVATE_FILE)
         self._begin()
 
@@ -97,6 +112,11 @@ class Prepared(Runs):
 
     # -- the state ----
 
+    @functools.cached_property
+    def _remote(self) -> Remote:
+        """The state where several hosts reach it."""
+        return Remote(self._workspace, self._credentials, self._announce, backend=self._backend)
+
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""
         if not self._folder.is_dir():
@@ -107,6 +127,10 @@ class Prepared(Runs):
             return self.module.instances(self._state())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._damaged(str(error)) from None
+
+    def whole(self) -> state.State:
+        """The state as it is; empty where there is none."""
+        return self._state()
 
     def _clear_backup(self) -> None:
         """Terraform keeps the state before its last change beside it, and writes no state where it cannot."""
@@ -119,6 +143,9 @@ class Prepared(Runs):
         """The state could not be written at the end of an apply: it is in a file of its own."""
         left = self._folder / "errored.tfstate"
         if not left.exists():
+            return
+        if self._is_shared:  # others went on meanwhile; the record and the VMs' tags say what it says
+            left.rename(left.with_suffix(".aside"))
             return
         try:
             whole = state.read(left)
@@ -151,8 +178,11 @@ class Prepared(Runs):
     @phase("read the state")
     def _state(self) -> state.State:
         """The state, while no Terraform is at work. Without a process where it is a file of the workspace."""
-        path = state.file(self._folder, self._workspace.name)
+        path = None if self._is_shared else state.file(self._folder, self._workspace.name)
         try:
+            if self._is_shared:
+                with self._alone():
+                    return state.parse(self._remote.text())
             if path is None:
                 return state.parse(self._run("state pull").out)
             with self._alone():

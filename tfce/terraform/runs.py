@@ -17,6 +17,7 @@ from python_terraform import IsFlagged
 from python_terraform import Terraform as Commands
 
 from tfce.cloud import clean
+from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import TerraformError, shorten
@@ -45,6 +46,7 @@ class Runs:
         credentials: Credentials,
         announce: Callable[[str], None] = log.info,
         token: Callable[[], str] = str,
+        backend: Backend | None = None,
     ) -> None:
         self._workspace = workspace
         self._queue: Queue = workspace.queue
@@ -52,6 +54,8 @@ class Runs:
         self._credentials = credentials
         self._announce = announce
         self._token = token
+        self._backend = backend or Backend(LOCAL)
+        self._state_name = workspace.name
         self._chosen: toolchain.Toolchain | None = None
         self.started: Counter[str] = Counter()  # runs of Terraform so far, by command
         self.module: Module = module_for(self._queue)
@@ -68,7 +72,7 @@ class Runs:
     def _settings(self) -> dict[str, str]:
         return {
             "TF_CLI_CONFIG_FILE": str(self.toolchain.cli_config),
-            "TF_WORKSPACE": self._workspace.name,
+            **self._backend.settings(self._state_name),
             sourced.SETTING: self._workspace.name,
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
@@ -77,7 +81,14 @@ class Runs:
     def environment(self) -> dict[str, str]:
         """The environment of a run: only what Terraform needs, and the credentials."""
         credentials = terraform_environment(self._queue, self._credentials, self._token)
-        return {**base_environment(), **self._settings(), **credentials}
+        return {**self._own_environment(), **credentials, **self._backend.environment}
+
+    def _own_environment(self) -> dict[str, str]:
+        return {**base_environment(), **self._settings()}
+
+    @property
+    def _is_shared(self) -> bool:
+        return self._backend.name != LOCAL
 
     def _run(
         self,
@@ -91,6 +102,7 @@ class Runs:
         **options: Any,
     ) -> process.Ended:
         """One run. ``served``: what goes on beside it, and what its environment gets of that."""
+        self._may(command)
         with self._alone() as handle, self._slot(), served or contextlib.nullcontext({}) as extra:
             self.started[command] += 1
             environment = {**self.environment(), **(_COUNTING if count else {}), **extra}
@@ -103,6 +115,9 @@ class Runs:
         if check and (ended.exit or ended.stopped):
             raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
         return ended
+
+    def _may(self, command: str) -> None:
+        """Raise ``BusyError`` where another host may be at work on what ``command`` changes."""
 
     def _command_line(self, command: str, *arguments: str, **options: Any) -> list[str]:
         program = self.toolchain.program.argv

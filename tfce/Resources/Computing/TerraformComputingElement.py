@@ -146,6 +146,14 @@ Terraform_MaxRetries:
 Terraform_MaxProcesses:
   (Optional) Terraform runs at once on this host, all queues. Default: 4. Example: ``2``
 
+Terraform_Backend:
+  (Optional) Where state and record are: local, in this host's Workspace_Root; or pg, s3, http, which
+  several hosts can share. Default: local. Example: ``pg``
+
+Terraform_BackendFile:
+  (Optional) File with the backend's address and login, readable by its owner only. Default: <DIRAC
+  root>/etc/backend.auth. Example: ``/opt/dirac/etc/backend.auth``
+
 Workspace_Root:
   (Optional) Private folder: state, journal, locks. Default: <DIRAC root>/var/tfce. Example:
   ``/var/lib/tfce``

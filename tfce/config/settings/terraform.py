@@ -45,3 +45,18 @@ class TerraformOptions:
     max_processes: int = option(
         "Terraform_MaxProcesses", read.count, "4", "Terraform runs at once on this host, all queues", "2"
     )
+    backend: str = option(
+        "Terraform_Backend",
+        read.backend,
+        "local",
+        "where state and record are: local, in this host's Workspace_Root; or pg, s3, http, which several hosts "
+        "can share",
+        "pg",
+    )
+    backend_file: Path = option(
+        "Terraform_BackendFile",
+        read.path,
+        "<DIRAC root>/etc/backend.auth",
+        "file with the backend's address and login, readable by its owner only",
+        "/opt/dirac/etc/backend.auth",
+    )

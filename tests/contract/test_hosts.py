@@ -1,0 +1,102 @@
+"""Several hosts with folders of their own serve one queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.contract.edges import WRAPPER
+from tests.contract.hosts import Hosts
+from tests.fakes import Crash
+from tfce.model.drain import Drain
+from tfce.model.errors import BackendError, BusyError
+
+
+@pytest.fixture(params=[1, 100], ids=["singles", "batches"])
+def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path, request.param)
+
+
+def settled(hosts: Hosts) -> None:
+    """Every host sees the same, and nothing is left over."""
+    for name in "abc":
+        parts = hosts.parts(host=name)
+        assert [row for row in parts.fleet.audit() if row.mismatch] == [], name
+        assert parts.workspace.load().pending is None, name
+        assert len(parts.workspace.load().pilots) == len(hosts.living()), name
+
+
+def test_limits_are_those_of_the_queue_on_whichever_host(hosts: Hosts) -> None:
+    made = [
+        ref
+        for name in "abcab"
+        for ref in hosts.parts(host=name, MaxTotalJobs="3").fleet.submit(WRAPPER, 2).references
+    ]
+    assert len(made) == len(hosts.living()) == 3
+    for name in "abc":
+        assert set(hosts.parts(host=name).fleet.poll(made).values()) == {"Running"}
+        assert hosts.parts(host=name).fleet.count()["RunningJobs"] == 3
+    settled(hosts)
+
+
+def test_a_reference_has_one_answer_everywhere(hosts: Hosts) -> None:
+    first, second, third = hosts.parts(host="a").fleet.submit(WRAPPER, 3).references
+    hosts.stop(first.removeprefix("cloud://"))
+    assert [one.reference for one in hosts.parts(host="b").fleet.reap().removed] == [first]
+    assert [one.reference for one in hosts.parts(host="c").fleet.kill([second]).removed] == [second]
+    hosts.advance(7200)  # the cloud forgets what ended
+    for name in "abc":
+        words = hosts.parts(host=name).fleet.poll([first, second, third])
+        assert words == {first: "Done", second: "Deleted", third: "Running"}, name
+    settled(hosts)
+
+
+def test_a_drain_holds_everywhere(hosts: Hosts) -> None:
+    hosts.parts(host="a").fleet.drain(Drain(hosts.now()))
+    assert hosts.parts(host="b").fleet.submit(WRAPPER, 2).references == []
+    hosts.parts(host="b").fleet.drain(None)
+    assert len(hosts.parts(host="a").fleet.submit(WRAPPER, 2).references) == 2
+
+
+@pytest.mark.parametrize("step", ["create", "created"])
+def test_what_a_lost_host_began_is_finished_within_one_lease(hosts: Hosts, step: str) -> None:
+    hosts.sky.at(step, Crash())
+    with pytest.raises(Crash):
+        hosts.parts(host="a").fleet.submit(WRAPPER, 2)
+    with pytest.raises(BusyError, match="at work on it"):
+        hosts.parts(host="b").fleet.submit(WRAPPER, 1)
+    hosts.pass_lease("b")
+    made = hosts.parts(host="b", MaxTotalJobs="2").fleet.submit(WRAPPER, 5).references
+    assert len(hosts.living()) == 2 and len(made) <= 2
+    settled(hosts)
+
+
+def test_while_the_backend_is_down_nothing_starts_and_what_is_over_goes(hosts: Hosts) -> None:
+    first, second, third = hosts.parts(host="a").fleet.submit(WRAPPER, 3).references
+    hosts.down = {"a", "b"}
+    hosts.stop(first.removeprefix("cloud://"))
+    a, b = hosts.parts(host="a").fleet, hosts.parts(host="b").fleet
+    assert a.poll([first, second]) == {first: "Done", second: "Running"}
+    with pytest.raises(BackendError, match="does not answer"):
+        a.submit(WRAPPER, 1)
+    assert [one.reference for one in b.reap().removed] == [first]
+    assert [one.reference for one in b.kill([second]).removed] == [second]
+    assert list(hosts.living()) == [third.removeprefix("cloud://")]
+    hosts.advance(7200)
+    words = hosts.parts(host="a").fleet.poll([first, second, third])
+    assert words[third] == "Running" and "Deleted" not in words.values()
+    hosts.down = set()
+    hosts.parts(host="b").fleet.reap()
+    for name in "abc":
+        words = hosts.parts(host=name).fleet.poll([first, second, third])
+        assert words == {first: "Done", second: "Deleted", third: "Running"}, name
+    settled(hosts)
+
+
+def test_a_host_without_anything_goes_on(hosts: Hosts) -> None:
+    made = hosts.parts(host="a").fleet.submit(WRAPPER, 2).references
+    fresh = hosts.parts(host="c")
+    assert {one.pilot.key for one in fresh.fleet.status()} == set(fresh.workspace.load().pilots)
+    assert fresh.fleet.kill(made[:1]).removed and len(hosts.living()) == 1
+    settled(hosts)

@@ -1,0 +1,191 @@
+"""Terraform's backends: what the file of ``Terraform_BackendFile`` says of one, in Terraform's own terms.
+
+What is secret goes to Terraform by environment variables only: arguments of a backend are written in clear into
+``.terraform/``."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from tfce.config import trust
+from tfce.config.options import Queue
+from tfce.model import redact
+from tfce.model.errors import ConfigError, Fault
+
+LOCAL = "local"
+_NONE: Mapping[str, Any] = MappingProxyType({})
+_EXAMPLE = "[pg] and a line conn_str = postgres://USER:PASSWORD@HOST/DATABASE"
+# Names of a section that Terraform takes as environment variables.
+_VARIABLES = {
+    "pg": {"conn_str": "PG_CONN_STR"},
+    "s3": {
+        "access_key": "AWS_ACCESS_KEY_ID",
+        "secret_key": "AWS_SECRET_ACCESS_KEY",
+        "token": "AWS_SESSION_TOKEN",
+        "endpoint": "AWS_ENDPOINT_URL_S3",
+    },
+    "http": {"username": "TF_HTTP_USERNAME", "password": "TF_HTTP_PASSWORD"},
+}
+_REQUIRED = {"pg": ("conn_str",), "s3": ("bucket", "region"), "http": ("address",)}
+_ARGUMENTS: Mapping[str, Mapping[str, str | bool]] = {
+    "s3": {"key": "tfce.tfstate", "use_lockfile": True},
+    "http": {"lock_method": "LOCK", "unlock_method": "UNLOCK"},
+}
+# An S3 that is not Amazon's has no accounts, and answers under its own name.
+_OTHER_S3 = dict.fromkeys(
+    (
+        "use_path_style",
+        "skip_credentials_validation",
+        "skip_metadata_api_check",
+        "skip_region_validation",
+        "skip_requesting_account_id",
+        "skip_s3_checksum",
+    ),
+    True,
+)
+_ENVIRONMENT = re.compile(
+    r"(ARM|AZURE|GOOGLE|CONSUL|KUBE|TENCENTCLOUD|ALICLOUD|AWS|TF_HTTP|PG)_[A-Z0-9_]+|PG[A-Z]+"
+)
+_SECRET = re.compile(r"secret|token|password|passwd|conn_str|cred|_key$|^key_")
+_UNLOCKED = ("use_lockfile", "lock_address", "unlock_address", "skip_locking", "lock")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One backend. ``arguments``: of its block, none of them secret; ``environment``: variables, maybe secret;
+    ``address``: where an http backend keeps states, each beneath it; ``place``: what it is, for people."""
+
+    name: str
+    place: str = ""
+    arguments: Mapping[str, str | bool] = field(default_factory=lambda: _NONE)
+    environment: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
+    address: str = ""
+
+    def settings(self, state: str) -> dict[str, str]:
+        """The variables that name one state; none of them secret."""
+        if not self.address:
+            return {"TF_WORKSPACE": state}
+        address = f"{self.address}/{state}"
+        lock = f"{address}/lock"
+        return {"TF_HTTP_ADDRESS": address, "TF_HTTP_LOCK_ADDRESS": lock, "TF_HTTP_UNLOCK_ADDRESS": lock}
+
+    def block(self) -> dict[str, Any]:
+        """The root module's part that names the backend, as JSON."""
+        return {"terraform": {"backend": {self.name: dict(self.arguments)}}}
+
+
+def load(queue: Queue, name: str = "") -> Backend:
+    """The backend that the options of ``queue`` name, or the one called ``name``. Raises ``ConfigError`` without
+    showing a value.
+
+    The section ``[CE:NAME]`` is used, else ``[NAME]``, completed by DEFAULT."""
+    name = name or queue.terraform.backend
+    if name == LOCAL:
+        return Backend(LOCAL, "this host")
+    path: Path = queue.terraform.backend_file
+    values = _section(path, queue.ce, name)
+    faults = [_fault(path, problem, cure) for problem, cure in _problems(name, values)]
+    if faults:
+        raise ConfigError.of(faults)
+    return _backend(name, values)
+
+
+def _section(path: Path, ce: str, name: str) -> dict[str, str]:
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(trust.read(path, private=True))
+    except trust.DistrustError as error:
+        raise ConfigError.of([_fault(path, f"{error.path} {error.problem}", error.cure)]) from None
+    except (configparser.Error, UnicodeDecodeError):
+        raise ConfigError.of([_fault(path, "is no ini file", f"write {_EXAMPLE}")]) from None
+    except OSError as error:
+        cure = f"write {_EXAMPLE}; give it to the user who runs tfce, with rights 600"
+        raise ConfigError.of([_fault(path, f"cannot be read ({error.strerror})", cure)]) from None
+    title = next((one for one in (f"{ce}:{name}", name) if parser.has_section(one)), "")
+    if not title:
+        raise ConfigError.of([_fault(path, f"has no section [{name}]", f"write one, for example {_EXAMPLE}")])
+    return {key: _unquoted(value) for key, value in parser.items(title) if value.strip()}
+
+
+def _unquoted(value: str) -> str:
+    value = value.strip()
+    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def _problems(name: str, values: Mapping[str, str]) -> list[tuple[str, str]]:
+    variables = _VARIABLES.get(name, {})
+    found = [
+        (f"[{name}] has no {key}", f"add a line {key} = ...")
+        for key in _REQUIRED.get(name, ())
+        if key not in values
+    ]
+    for key in values:
+        if key in _UNLOCKED:
+            found.append((f"[{name}] {key}: tfce always locks", "take the line out"))
+        elif key.isupper() and not _ENVIRONMENT.fullmatch(key):
+            found.append((f"[{name}] {key} is no variable of a backend", "take the line out"))
+        elif not key.isupper() and key not in variables and key != "address" and _SECRET.search(key):
+            cure = "write the environment variable that Terraform's manual gives for it, in capitals"
+            found.append((f"[{name}] {key} would be written in clear into .terraform/", cure))
+    return found
+
+
+def _backend(name: str, values: Mapping[str, str]) -> Backend:
+    variables = _VARIABLES.get(name, {})
+    environment = {
+        variables.get(key, key): text for key, text in values.items() if key in variables or key.isupper()
+    }
+    public = {key: _value(text) for key, text in values.items() if key not in variables and not key.isupper()}
+    address = str(public.pop("address", "")).rstrip("/") if name == "http" else ""
+    if name == "s3" and "endpoint" in values:
+        public = {**_OTHER_S3, **public}
+    if name == "s3" and "access_key" in values:
+        environment |= {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_CONFIG_FILE": "/dev/null"}
+        environment |= {"AWS_EC2_METADATA_DISABLED": "true"}
+    if name == "pg":
+        environment = {"PGCONNECT_TIMEOUT": "10", **environment}
+    _hide(name, environment)
+    arguments = {**_ARGUMENTS.get(name, {}), **public}
+    return Backend(name, _place(name, arguments, environment, address), arguments, environment, address)
+
+
+def _value(text: str) -> str | bool:
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _hide(name: str, environment: Mapping[str, str]) -> None:
+    """No secret of a backend is ever shown."""
+    redact.learn(*(text for key, text in environment.items() if _SECRET.search(key.lower())))
+    if name == "pg":
+        redact.learn(urlsplit(environment["PG_CONN_STR"]).password or "", *_words(environment, "password"))
+
+
+def _words(environment: Mapping[str, str], *names: str) -> list[str]:
+    """Values of a connection string of the kind ``host=... dbname=...``."""
+    pairs = (word.partition("=") for word in environment["PG_CONN_STR"].split())
+    return [value.strip("'") for key, _, value in pairs if key in names]
+
+
+def _place(name: str, arguments: Mapping[str, object], environment: Mapping[str, str], address: str) -> str:
+    """What tells one backend from another: no login."""
+    if name == "http":
+        return f"http {address}"
+    if name != "pg":
+        shown = " ".join(f"{key}={arguments[key]}" for key in sorted(arguments) if key not in _OTHER_S3)
+        return f"{name} {environment.get('AWS_ENDPOINT_URL_S3', '')} {shown}".replace("  ", " ").strip()
+    parts = urlsplit(environment["PG_CONN_STR"])
+    where = f"{parts.hostname}:{parts.port or 5432}{parts.path}" if parts.hostname else ""
+    where = where or ":".join(_words(environment, "host", "port", "dbname"))
+    return f"pg {where} {arguments.get('schema_name', '')}".strip()
+
+
+def _fault(path: Path, problem: str, cure: str) -> Fault:
+    return Fault("Terraform_BackendFile", str(path), problem, cure)

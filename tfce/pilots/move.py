@@ -1,0 +1,37 @@
+"""The verb ``move-state``: record and state go to another backend while the pilots run on."""
+
+from __future__ import annotations
+
+import secrets
+
+from tfce.model.lease import Document
+from tfce.pilots.recovery import recover
+from tfce.pilots.services import Services
+from tfce.terraform.places import Here, Place, checked
+from tfce.terraform.preparation import Prepared
+
+
+def move(services: Services, terraform: Prepared, source: Place, target: Place) -> int:
+    """Move the queue; how many pilots went along.
+
+    The target gets everything first, and says that the record is elsewhere still; then the source says where it
+    went; then the target is open. Whoever dies in between finds a queue that stands still, and runs it again.
+    """
+    label, workspace = services.queue.label, services.workspace
+    if source.gone_to() == target.place:
+        target.open()
+        return len(workspace.file.load().pilots)
+    checked(target, label)
+    with workspace.locked():
+        record = services.prepare()
+        record = recover(services, record) if record.pending else record
+        workspace.take_turn("move the record")
+        whole, mark = terraform.whole(), secrets.token_hex(8)
+        target.take(whole, Document(label, record.dump(), mark, moved=source.place))
+        if isinstance(source, Here):
+            source.leave(target.place, mark)
+        elif workspace.shared is not None:
+            workspace.shared.hand_over(target.place)
+        workspace.journal.append("move", origin=source.place, target=target.place)
+    target.open()
+    return len(record.pilots)

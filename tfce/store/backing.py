@@ -1,0 +1,161 @@
+"""What a backend holds of a queue for all its hosts, and what this host knows of that."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from tfce.model import lease
+from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
+from tfce.model.lease import Document, Lease, Sighting
+from tfce.model.record import Record
+from tfce.store import files
+
+NOTE = "shared.json"
+
+
+class DamagedError(WorkspaceError):
+    """The document is lost, cannot be believed, or is older than it was."""
+
+
+class RefusedError(BusyError):
+    """The shared document is not the one that was read: another host wrote it meanwhile. ``early``: before this
+    one had written anything."""
+
+    early = False
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a backend holds: a numbered text of one lineage; "" where nobody wrote any yet."""
+
+    serial: int
+    lineage: str
+    text: str
+
+
+class Copies(Protocol):
+    """One text in a backend. Both methods raise ``BackendError`` where the backend does not answer: then nobody
+    knows whether a text was written."""
+
+    @property
+    def place(self) -> str:
+        """The backend, for people."""
+
+    def pull(self) -> Held | None:
+        """What is there now."""
+
+    def push(self, held: Held) -> None:
+        """Replace what is there, if its number is lower and its lineage the same; else ``RefusedError``."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What this host knows of its copy. ``mark``: of the document that it was made from; ``trying``: of the one
+    that it may have become; ``serial``: the highest number that was seen; ``ahead``: whether the copy says more
+    than that document."""
+
+    holder: str
+    place: str = ""
+    mark: str = ""
+    trying: str = ""
+    serial: int = 0
+    ahead: bool = False
+    sighting: Sighting | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> Note:
+        """The note in ``folder``; a fresh one where there is none that can be believed."""
+        found = files.believed_json(folder / NOTE)
+        with suppress(TypeError, ValueError):
+            sighting = found.pop("sighting", None)
+            note = cls(**found, sighting=Sighting(**sighting) if sighting else None)
+            texts = (note.holder, note.place, note.mark, note.trying)
+            if all(isinstance(text, str) for text in texts) and isinstance(note.serial, int) and note.holder:
+                return note
+        return cls(secrets.token_hex(8))
+
+    def write(self, folder: Path) -> Note:
+        """Write the note down."""
+        files.write_json(folder / NOTE, asdict(self))
+        return self
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """The seconds since this machine started, also those that it slept, and which start that was."""
+
+    now: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
+    boot: Callable[[], str] = lambda: Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def note_of(folder: Path) -> Note | None:
+    """What this host knows of a shared copy; None where its record was never shared."""
+    return Note.read(folder) if files.believed(folder / NOTE) else None
+
+
+def seeded(copies: Copies) -> Held:
+    """What is there. Terraform compares nothing with a state that has no lineage: so there is one first."""
+    for _ in range(2):
+        held = copies.pull()
+        if held is not None and held.lineage:
+            return held
+        with suppress(RefusedError):  # another host's is as good
+            copies.push(Held(1, str(uuid.uuid4()), ""))
+    raise BackendError(f"{copies.place}: what is written there does not stay", "see what the backend does")
+
+
+def busy(label: str, one: Lease, left: int) -> BusyError:
+    """The error of who must wait ``left`` seconds for another host's lease."""
+    problem = f"{label} is busy: {one.host} is at work on it ({one.doing})"
+    return BusyError(problem, f"nothing was changed, try again later; without a word of it, in {left} s")
+
+
+def document_in(held: Held | None, label: str, place: str, note: Note) -> Document | None:
+    """The document of the queue ``label`` that ``place`` holds; None where nobody wrote one yet. ``note``: what
+    this host knows of it. Raises
+    ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another queue's, ``ConfigError`` where
+    it is elsewhere now."""
+    if held is None or not held.text:
+        return None
+    try:
+        document = Document.load(held.text)
+        Record.load(document.record)
+    except ValueError as error:
+        cure = f"run `tfce repair {label}` to rebuild it from this host's copy and the cloud"
+        problem = f"the record in {place} cannot be believed ({error}); no pilot was touched"
+        raise DamagedError(problem, cure) from error
+    if document.queue != label:
+        cure = "give each queue a place of its own in the backend"
+        raise WorkspaceError(f"{place} holds the record of {document.queue}, not of {label}", cure)
+    if document.moved:
+        cure = f"set Terraform_Backend to {document.moved.partition(' ')[0]} on every host"
+        raise ConfigError("Terraform_Backend", place, f"the record was moved to {document.moved}", cure)
+    if held.serial < note.serial and note.place == place:  # hazard: a backup knows nothing of later VMs
+        problem = f"the record in {place} is older than what this host has seen of it; no pilot was touched"
+        cure = f"was the backend restored? Run `tfce repair {label}` on the host that wrote last"
+        raise DamagedError(problem, cure)
+    return document
+
+
+def watched(note: Note, document: Document, one: Lease, ticks: Ticks) -> tuple[Note, int]:
+    """What this host knows after a look at a lease, and for how many seconds it must wait for its holder."""
+    if (one.holder, one.host) == (note.holder, socket.gethostname()):
+        return note, 0  # a folder that was copied to another machine brings its holder's name along
+    now = ticks.now()
+    sighting = lease.seen(note.sighting, document, ticks.boot(), now)
+    left = 0 if lease.over(one, sighting, now) else int(one.seconds - (now - sighting.since)) + 1
+    return replace(note, sighting=sighting), left
+
+
+def moved(before: str, now: str, label: str) -> ConfigError:
+    """The error of a queue whose record is in another backend than the one that the options name."""
+    cure = f"set it to {before.partition(' ')[0]}; `tfce move-state {label} BACKEND` moves it"
+    return ConfigError("Terraform_Backend", now, f"the record of {label} is in {before}", cure)

@@ -1,0 +1,260 @@
+"""A queue's record where several hosts reach it: read before a writer begins, written with its lease.
+
+The file on this host is a copy, ahead of the shared document only while a writer is at work, or after one that
+could not write it back. ``model.lease`` says who may act."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from tfce.model import lease
+from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
+from tfce.model.lease import Document, Lease
+from tfce.model.pilot import timestamp
+from tfce.model.record import Record
+from tfce.store import locks
+from tfce.store.backing import (
+    Copies,
+    DamagedError,
+    Held,
+    Note,
+    RefusedError,
+    Ticks,
+    busy,
+    document_in,
+    moved,
+    seeded,
+    watched,
+)
+from tfce.store.record_file import RecordFile
+
+log = logging.getLogger("tfce")
+
+# A writer's first number is far beyond what it read, its next ones near to that: whatever a backend adds to a
+# number itself, of two who read the same document only one can write, and none after the other.
+FAR, NEAR = 1000, 2
+_AGAIN = 0.5  # seconds between looks at a queue on which another host is at work
+
+
+class Shared:
+    """The shared document of one queue, as this host reads and writes it. ``seconds``: how long a lease lasts;
+    ``patience``: how long to wait for another host's. Whoever writes holds the queue's lock."""
+
+    def __init__(
+        self,
+        file: RecordFile,
+        label: str,
+        copies: Copies,
+        seconds: int,
+        patience: float,
+        ticks: Ticks | None = None,
+    ) -> None:
+        self._file, self._label, self._copies, self.place = file, label, copies, copies.place
+        self._folder = file.path.parent
+        self._seconds, self._patience, self._ticks = seconds, patience, ticks or Ticks()
+        self._note = Note("")
+        self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
+        self._record: Record | None = None
+        self._lease: Lease | None = None
+        self._written = 0.0
+        self._inside = self._lost = False
+
+    # -- a writer's section --------------------------------------------------------------------------------
+
+    @contextmanager
+    def section(self, mending: bool = False) -> Iterator[None]:
+        """Read the shared document; write it back at the end. ``mending``: also one that cannot be believed is
+        replaced. Raises ``BusyError`` while another host is at work, ``BackendError`` where nobody can tell."""
+        self._enter(mending)
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            self._leave(quiet=True)
+            raise
+        except BaseException:  # a sudden death writes nothing
+            self._inside = False
+            raise
+        self._leave()
+
+    def _enter(self, mending: bool) -> None:
+        self._record, self._lease, self._lost = None, None, False
+        held, document = self._free(mending)
+        self._serial, self._lineage = max(self._note.serial, held.serial), held.lineage
+        self._step = FAR
+        self._copy(held, document, mending)
+        self._inside = True
+
+    def _free(self, mending: bool) -> tuple[Held, Document | None]:
+        """What is there once no other host is at work."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            held = seeded(self._copies)
+            self._note = Note.read(self._folder)
+            document = self._document(held, mending)
+            other = self._busy(document)
+            if other is None:
+                return held, document
+            if time.monotonic() >= deadline:
+                raise other
+            time.sleep(_AGAIN)
+
+    def _document(self, held: Held | None, mending: bool) -> Document | None:
+        try:
+            return document_in(held, self._label, self.place, self._note)
+        except DamagedError:
+            if mending:
+                return None
+            raise
+
+    def _busy(self, document: Document | None) -> BusyError | None:
+        """Why nobody here may write now: another host's lease stands."""
+        if document is None or document.lease is None:
+            return None
+        note, left = watched(self._note, document, document.lease, self._ticks)
+        if note != self._note:
+            self._note = note.write(self._folder)
+        return busy(self._label, document.lease, left) if left else None
+
+    def _copy(self, held: Held | None, document: Document | None, mending: bool) -> None:
+        """Let this host's file say what the document says, and what it alone knows."""
+        note, known = self._note, self._here()
+        if document is None or held is None:
+            self._begin_anew(known, mending)
+            return
+        self._generation = document.generation
+        same = document.mark in (note.mark, note.trying)
+        record = Record.load(document.record)
+        if note.ahead and known is not None:
+            record = known if same else record.buried(known.tombstones.values())
+        if record != known:
+            self._file.put(record)
+        note = replace(note, ahead=record.dump() != document.record, serial=held.serial)
+        self._note = replace(note, place=self.place, mark=document.mark, trying="").write(self._folder)
+        self._record = record
+
+    def _here(self) -> Record | None:
+        """What this host's file says; None where there is none that can be believed."""
+        with suppress(WorkspaceError):
+            return self._file.load()
+        return None
+
+    def _begin_anew(self, known: Record | None, mending: bool) -> None:
+        """Nobody wrote a document yet: what this host knows of the queue is the first one."""
+        note = self._note
+        if note.mark and not mending:
+            if note.place != self.place:
+                raise moved(note.place, self.place, self._label)
+            cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
+            raise DamagedError(f"{self.place} has lost the record of {self._label}; no pilot was touched", cure)
+        note = replace(note, place=self.place, ahead=known is not None, sighting=None)
+        self._note, self._record = replace(note, mark="", trying="").write(self._folder), known
+
+    # -- writing -------------------------------------------------------------------------------------------
+
+    def before_saving(self) -> None:
+        """This host's file is about to say more than the document."""
+        if not self._inside:
+            self._note = Note.read(self._folder)
+        if not self._note.ahead:
+            self._note = replace(self._note, ahead=True, place=self.place).write(self._folder)
+
+    def saved(self, record: Record) -> None:
+        """This host's file says ``record`` now. What is about to be asked of the cloud is shared first, with a
+        lease. Raises ``RefusedError`` where another host wrote meanwhile: then nothing may be asked."""
+        self._record = record
+        if self._inside and record.pending is not None:
+            self._hold(record, f"{record.pending.operation.value}, since {timestamp(record.pending.since)}")
+
+    def hold(self, doing: str) -> bool:
+        """Take a lease for work that no record tells of; whether there is one."""
+        if self._inside and self._lease is None and self._record is not None:
+            self._hold(self._record, doing)
+        return self._inside and self._lease is not None
+
+    def hand_over(self, place: str) -> None:
+        """Let the document say that ``place`` has the record now."""
+        if self._record is not None:
+            self._push(self._record, None, place)
+        self._record = None
+
+    def _hold(self, record: Record, doing: str) -> None:
+        self._push(record, Lease(self._note.holder, socket.gethostname(), self._seconds, doing))
+
+    def _push(self, record: Record, wanted: Lease | None, gone: str = "") -> None:
+        if self._lost:
+            raise _refusal(self._label)
+        mark, began = secrets.token_hex(8), self._ticks.now()
+        self._note = replace(self._note, trying=mark).write(self._folder)
+        generation = self._generation + (wanted is not None)
+        document = Document(self._label, record.dump(), mark, generation, wanted, gone)
+        try:
+            self._copies.push(Held(self._serial + self._step, self._lineage, document.dump()))
+        except RefusedError:
+            self._lost = True
+            raise _refusal(self._label, early=self._step == FAR) from None
+        self._serial, self._step, self._generation = self._serial + self._step, NEAR, generation
+        self._lease, self._written = wanted, began
+        note = replace(self._note, mark=mark, trying="", ahead=False, serial=self._serial)
+        self._note = note.write(self._folder)
+
+    def _leave(self, quiet: bool = False) -> None:
+        """Write back what is ahead, and give the lease up. ``quiet``: an error is raised already."""
+        self._inside, began = False, self._lease is not None
+        if self._lost or self._record is None or not (self._note.ahead or began):
+            return
+        try:
+            self._push(self._record, None)
+        except (BackendError, BusyError) as error:
+            if not began and not quiet:  # nothing was done that others would find out
+                raise
+            log.warning("%s: what this host did is shared later: %s", self._label, error.message)
+
+    def check(self) -> None:
+        """Raise ``BusyError`` unless the lease of this section stands: nothing may be begun without it. Outside of
+        a section nobody decides for the queue, and what is named may be ended."""
+        if self._inside and (self._lost or not self._may_begin()):
+            problem = f"this host's turn on {self._label} is over: another one may be at work on it"
+            raise BusyError(problem, "nothing more was asked of the cloud; the next cycle goes on")
+
+    def _may_begin(self) -> bool:
+        return self._lease is not None and lease.may_begin(self._lease, self._written, self._ticks.now())
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def refresh(self, make_folders: Callable[[], None] = lambda: None) -> bool:
+        """Let this host's file say what the document says; whether that is known now: nobody here is at work, and
+        the backend answers. Takes the queue's lock."""
+        try:
+            make_folders()
+            with locks.exclusive(self._folder / "lock", 0, self._label):
+                held, self._note = self._copies.pull(), Note.read(self._folder)
+                document = self._document(held, mending=False)
+                if document is not None and document.mark not in (self._note.mark, self._note.trying):
+                    self._copy(held, document, mending=False)
+        except (BackendError, BusyError, WorkspaceError, ConfigError) as error:
+            log.info("%s: this host's copy of the record may be old: %s", self._label, error.message)
+            return False
+        return True
+
+
+def _refusal(label: str, early: bool = False) -> RefusedError:
+    problem = f"another host wrote the record of {label} meanwhile"
+    error = RefusedError(problem, "nothing more was asked of the cloud; the next cycle goes on")
+    error.early = early
+    return error
+
+
+def probed(copies: Copies) -> str:
+    """Whether a backend takes a text and refuses an older one: what was found. Raises ``BackendError``."""
+    held = seeded(copies)
+    copies.push(Held(held.serial + FAR, held.lineage, "a check"))
+    with suppress(RefusedError):
+        copies.push(Held(held.serial, held.lineage, "an older check"))
+        raise BackendError(f"{copies.place} takes a record that is older than its own", "use another backend")
+    return f"{copies.place}: reached, locked, written; an older record is refused"

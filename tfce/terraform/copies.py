@@ -1,0 +1,48 @@
+"""One text in a backend of Terraform's: the output of a state that has no resources, pulled and pushed.
+
+Terraform itself refuses a push whose number is not above that of the state, or whose lineage is another's; it
+looks and writes under the backend's own lock."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tfce.config.options import Queue
+from tfce.model.lease import MARGIN
+from tfce.store.backing import DamagedError, Held
+from tfce.terraform import process, state
+from tfce.terraform.remote import Remote
+
+_OUTPUT = "tfce"
+
+
+def lease_seconds(queue: Queue) -> int:
+    """How long a lease lasts: longer than one Terraform run may take until it is killed."""
+    most = process.INTERRUPT_GRACE + process.TERMINATE_GRACE
+    return int(queue.terraform.timeout + most) + 2 * MARGIN
+
+
+class StateCopies(Remote):
+    """The record's state in the backend, beside that of the queue's pilots."""
+
+    def __init__(self, *args: Any, suffix: str = ".record", **kwargs: Any) -> None:
+        super().__init__(*args, suffix=suffix, **kwargs)
+
+    def pull(self) -> Held | None:
+        """What is there now."""
+        text = self.text()
+        try:
+            found = state.parse(text)
+            inside = found.get("outputs", {}).get(_OUTPUT, {}).get("value", "")
+        except (state.DamagedStateError, AttributeError) as error:
+            problem = f"{self.place}: {self._state_name} is no record ({error}); no pilot was touched"
+            cure = f"restore it there from a copy, or remove it there and run `tfce repair {self._queue.label}`"
+            raise DamagedError(problem, cure) from None
+        return Held(found["serial"], found["lineage"], str(inside)) if found else None
+
+    def push(self, held: Held) -> None:
+        """Replace what is there, if its number is lower and its lineage the same."""
+        outputs = {_OUTPUT: {"value": held.text, "type": "string"}}
+        whole = {"version": 4, "terraform_version": "1.5.0", "serial": held.serial, "lineage": held.lineage}
+        self.write(json.dumps({**whole, "outputs": outputs, "resources": []}))

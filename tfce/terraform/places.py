@@ -1,0 +1,123 @@
+"""Where a queue's state and record may be: on this host, or in a backend. Both ends of a move."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from typing import Protocol
+
+from tfce.config.backends import LOCAL
+from tfce.model.errors import ConfigError
+from tfce.model.lease import Document
+from tfce.store import files
+from tfce.store.backing import NOTE, Held, Note, seeded
+from tfce.store.shared import FAR
+from tfce.store.workspace import Workspace
+from tfce.terraform import state
+from tfce.terraform.copies import StateCopies
+from tfce.terraform.remote import Remote
+
+
+class Place(Protocol):
+    """One end. ``place``: its name, and what tells it from others of that name."""
+
+    @property
+    def place(self) -> str: ...
+
+    def gone_to(self) -> str:
+        """The place that has the record now; "" where it is here, or never was."""
+
+    def is_free(self) -> bool:
+        """Whether nothing is here that counts."""
+
+    def take(self, whole: state.State, document: Document) -> None:
+        """Keep state and record. ``document`` says where the record is until the move is done."""
+
+    def open(self) -> None:
+        """From now on the record is here."""
+
+
+class Backed:
+    """A backend that several hosts reach."""
+
+    def __init__(self, remote: Remote, copies: StateCopies) -> None:
+        self._remote, self._copies = remote, copies
+
+    @property
+    def place(self) -> str:
+        return self._copies.place
+
+    def _document(self) -> Document | None:
+        held = self._copies.pull()
+        return Document.load(held.text) if held and held.text else None
+
+    def gone_to(self) -> str:
+        document = self._document()
+        return document.moved if document else ""
+
+    def is_free(self) -> bool:
+        document = self._document()
+        return document is None or bool(document.moved)
+
+    def take(self, whole: state.State, document: Document) -> None:
+        there = state.parse(self._remote.text())
+        if whole:
+            lineage, serial = (
+                there.get("lineage") or whole["lineage"],
+                max(there.get("serial", 0), whole["serial"]),
+            )
+            self._remote.write(json.dumps({**whole, "lineage": lineage, "serial": serial + 1}))
+        self._put(document)
+
+    def open(self) -> None:
+        document = self._document()
+        if document is not None and document.moved:
+            self._put(replace(document, moved="", mark=f"{document.mark}-open"))
+
+    def _put(self, document: Document) -> None:
+        held = seeded(self._copies)
+        self._copies.push(Held(held.serial + FAR, held.lineage, document.dump()))
+
+
+class Here:
+    """This host's own folder."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._folder = workspace.private
+
+    @property
+    def place(self) -> str:
+        return LOCAL
+
+    def gone_to(self) -> str:
+        note = Note.read(self._folder)
+        return note.place if note.mark else ""
+
+    def is_free(self) -> bool:
+        return True  # the record there is this host's copy; a state from before is put aside
+
+    def take(self, whole: state.State, document: Document) -> None:
+        path = self._workspace.state_file
+        if path.exists():
+            files.put_aside(path)
+        for folder in (path.parent.parent, path.parent):
+            files.private_folder(folder)
+        files.write(path, json.dumps({**whole, "serial": whole["serial"] + 1}) if whole else "")
+
+    def open(self) -> None:
+        """Terraform begins anew, with a state of its own."""
+        files.remove(self._folder / NOTE)
+        shutil.rmtree(self._folder / ".terraform", ignore_errors=True)
+
+    def leave(self, place: str, mark: str) -> None:
+        """Let this host know where the record went."""
+        replace(Note.read(self._folder), place=place, mark=mark, trying="", ahead=False).write(self._folder)
+
+
+def checked(target: Place, label: str) -> None:
+    """Raise ``ConfigError`` where the target holds a record that counts."""
+    if not target.is_free():
+        cure = "name another place, or remove what is there"
+        raise ConfigError("BACKEND", target.place, f"a record of {label} is there already", cure)
