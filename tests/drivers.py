@@ -58,11 +58,13 @@ CloudCE's gives. To `OPENNEBULA` libcloud passes no user data.
 
 *Yes* means that the class has the call.
 
-| driver | pilots | list | create | user data | remove | metadata | several at once | needs besides |
-|---|---|---|---|---|---|---|---|---|
+| driver | pilots | list | create | user data | remove | by id | metadata | several at once | needs besides |
+|---|---|---|---|---|---|---|---|---|---|
 """
 _TAIL = """
-*Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere
+*By id*: whether a VM that a list lacks can be asked for. Where it cannot, a short list proves nothing: such a
+pilot keeps its state, and its room, until it is older than any may become, or `tfce kill CE/QUEUE REFERENCE`
+says that it ends. *Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere
 it asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
 create call that have no default: `location` is `Terraform_AvailabilityZone`; others, as far as they are texts, an
 own root module gives in `options` of `tfce_pilots`.
@@ -81,13 +83,14 @@ def _row(name: str) -> str:
     try:
         able = signature_of(driver_class(name))
     except ConfigError as error:
-        return f"| `{name.upper()}` | no: {error.faults[0].problem} | | | | | | | |\n"
+        return f"| `{name.upper()}` | no: {error.faults[0].problem} | | | | | | | | |\n"
     if name.upper() in TYPES:
-        able = Signature(True, True, True, "user_data", metadata=True, bulk=True)
+        able = Signature(True, True, True, "user_data", metadata=True, bulk=True, look_up="vm")
     cells = (
         f"`{name.upper()}`",
         "no" if able.refusal else "yes",
-        *map(_yes, (able.list, able.create, bool(able.user_data), able.destroy, able.metadata, able.bulk)),
+        *map(_yes, (able.list, able.create, bool(able.user_data), able.destroy, bool(able.look_up))),
+        *map(_yes, (able.metadata, able.bulk)),
         ", ".join(f"`{need}`" for need in able.needs),
     )
     return f"| {' | '.join(cells)} |\n".replace("|  |", "| |")

@@ -129,6 +129,7 @@ class Sky:
     linger_seconds: float = 3600.0
     quota: int | None = None
     whole: bool = False  # a batch that does not fit is refused as a whole
+    by_id: bool = True  # else a look for one VM only reads the list again
     mute: bool = False  # the answer to a batch does not say which VMs it made
     down: str = ""
     offers: dict[tuple[str, ...], int] | None = None  # room by flavor, zone, network (and market); else none
@@ -264,7 +265,8 @@ class FakeCloud(Cloud):
 
     @property
     def capabilities(self) -> Capabilities:
-        return kind_of("OPENSTACK" if self.sky.whole else "EC2").capabilities
+        able = kind_of("OPENSTACK" if self.sky.whole else "EC2").capabilities
+        return replace(able, by_id=self.sky.by_id)
 
     def vms(self, *owners: Owner) -> Listing:
         self.calls["DescribeInstances"] += 1
@@ -281,7 +283,8 @@ class FakeCloud(Cloud):
     def vm(self, vm_id: str) -> VM | None:
         self.calls["DescribeInstances"] += 1
         self.sky.step("node", vm_id)
-        return next((vm for vm in self.sky.look() if vm.id == vm_id), None)
+        hidden = set() if self.sky.by_id else self.sky.hidden
+        return next((vm for vm in self.sky.look() if vm.id == vm_id and vm.id not in hidden), None)
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         self.calls["RunInstances"] += 1

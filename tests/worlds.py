@@ -41,7 +41,8 @@ Truth = tuple[str, State, str]  # a VM: its id, its state, its age by the cloud'
 class World(NamedTuple):
     """``pilot``: id and age by the host's clock; ``state``: id and whether tainted; ``hidden``: what exists and is
     not listed; ``stones``: id and how far its removal came; ``answer``: what the cloud says of ids that it does
-    not list; ``company``: who else is there; ``tags``: whose the first VM has."""
+    not list ("lists": it has no such question, and a second list is as short as the first); ``company``: who else
+    is there; ``tags``: whose the first VM has."""
 
     pilot: tuple[str, str] | None = None
     state: tuple[str, bool] | None = None
@@ -149,7 +150,8 @@ def snapshot(world: World) -> Snapshot:
         state[OTHER] = Instance(SIBLING.id)
     cloud = None if world.clocks == "unknown" else NOW
     listing = Listing(tuple(vms), world.complete, cloud)
-    return Snapshot(record(world), listing, Clocks(world.host, cloud), OWNER, RULES, state, looked_up)
+    clocks, by_id = Clocks(world.host, cloud), world.answer != "lists"
+    return Snapshot(record(world), listing, clocks, OWNER, RULES, state, looked_up, by_id)
 
 
 # -- the walk --------------------------------------------------------------------------------------------------
@@ -221,6 +223,8 @@ def _seen(world: World, lists: tuple[bool, ...] = (True, False)) -> Iterator[Wor
                 yield seen._replace(answer="truth")
                 if world.known & hidden:
                     yield seen._replace(answer="denied")
+                if complete:  # what is no list one can rely on is not read a second time
+                    yield seen._replace(answer="lists")
 
 
 # -- the toy cloud ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tests.fakes import Sky
 from tfce.model.errors import TfceError
 from tfce.model.vm import State
+from tfce.pilots.fleet import Fleet
 
 QUEUE = "root/queues/cloud.example.org/long"
 STATE = f"{QUEUE}/terraform.tfstate.d/cloud.example.org.long/terraform.tfstate"
@@ -158,10 +159,23 @@ def cured(act: Callable[[], str], repair: Callable[[], object], verb: str, cure:
         error = caught.message
     if cure not in error or "\n" in error:
         return "", f"no cure named: {error}"
-    if verb == "repair":
+    if "move the file away" in error:  # a newer tfce's
+        record = Path(error.partition(": ")[0])
+        record.rename(record.with_name("newer.json"))
+    elif verb == "repair":
         return "", f"repair cannot: {error}"
     repair()
     return act(), ""
+
+
+def swept(fleet: Fleet) -> str:
+    """A sweep; the damage that only it meets is mended as it says. "" or what is wrong."""
+
+    def reap() -> str:
+        fleet.reap()
+        return ""
+
+    return cured(reap, fleet.repair, "reap", "tfce repair")[1]
 
 
 def cell(ground: Ground, name: str, damage: Callable[[Path], None], verb: str) -> str:
@@ -185,11 +199,9 @@ def unsettled(ground: Ground, edge: FakeEdge) -> str:
     """Whether a sweep later record, state and cloud differ, or something precious is gone."""
     parts = ground.parts(edge)
     if parts.workspace.exists:
-        try:
-            parts.fleet.reap()
-        except TfceError:
-            parts.fleet.repair()
-            parts.fleet.reap()
+        wrong = swept(parts.fleet)
+        if wrong:
+            return wrong
     own = parts.workspace.owner()
     mine = {vm.id for vm in edge.sky.living() if own.owns(vm)}
     wanted = {pilot.id for pilot in parts.workspace.load().pilots.values()}

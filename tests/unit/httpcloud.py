@@ -39,3 +39,10 @@ class HttpNodeDriver(NodeDriver):
 
     def _node(self, facts: Any) -> Node:
         return Node(facts["id"], facts["name"], NodeState.RUNNING, [], [], self)
+
+
+class AskedNodeDriver(HttpNodeDriver):
+    """The same, but it can be asked for one node."""
+
+    def ex_get_node(self, node_id: str) -> Node:
+        return self._node(self.connection.request(f"/nodes/{node_id}").object["node"])

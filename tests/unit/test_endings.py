@@ -38,7 +38,7 @@ def test_a_sentence_that_version_0_1_wrote_is_kept_and_not_read() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, 7, [], {}, {"cause": "bored"}, {"cause": "failed", "more": 1}, {"cause": "stuck", "seconds": -1}],
+    [None, 7, [], {}, {"cause": 7}, {"cause": "failed", "more": 1}, {"cause": "stuck", "seconds": -1}],
     ids=str,
 )
 def test_what_is_no_ending_is_not_believed(value: object) -> None:
@@ -50,3 +50,9 @@ def test_a_long_text_of_a_cloud_makes_no_record_unreadable() -> None:
     ending = Ending(Cause.FAILED, Reason(Kind.UNCLASSIFIED, "x" * 10_000, "y" * 10_000, "z" * 10_000))
     kept = Ending.from_json(ending.to_json()).fault
     assert kept is not None and kept.text == "x" * 4000
+
+
+def test_a_cause_that_only_a_newer_tfce_knows_is_read_as_its_words() -> None:
+    assert Ending.from_json({"cause": "bored"}) == Ending(None, Reason(Kind.UNCLASSIFIED, "bored"))
+    told = Ending.from_json({"cause": "bored", "fault": {"kind": "quota", "text": "full"}})
+    assert told == Ending(None, Reason(Kind.QUOTA, "full"))

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -43,11 +44,11 @@ def api() -> Api:
 
 
 @pytest.fixture
-def cloud(api: Api, make_queue: MakeQueue) -> Iterator[Cloud]:
+def cloud(api: Api, make_queue: MakeQueue, request: pytest.FixtureRequest) -> Iterator[Cloud]:
     class Handler(BaseHTTPRequestHandler):
         def do_any(self) -> None:
             api.asked[self.command] += 1
-            status, answer = api.say[self.command]
+            status, answer = api.say.get(f"{self.command} {self.path[:7]}", api.say[self.command])
             text = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
@@ -65,7 +66,8 @@ def cloud(api: Api, make_queue: MakeQueue) -> Iterator[Cloud]:
             "Driver_secure": "no",
             "Driver_timeout": "1",
         }
-        queue = make_queue(CloudType="tests.unit.httpcloud.HttpNodeDriver", Terraform_MaxRetries="1", **driver)
+        name = getattr(request, "param", "HttpNodeDriver")
+        queue = make_queue(CloudType=f"tests.unit.httpcloud.{name}", Terraform_MaxRetries="1", **driver)
         yield connect(queue.endpoint, Credentials("key", "secret"))
 
 
@@ -80,6 +82,40 @@ def test_odd_records_are_left_out_and_twins_are_one(api: Api, cloud: Cloud) -> N
     assert cloud.vm("1") is not None
     with pytest.raises(CloudError, match="odd records is not believed"):
         cloud.vm("2")
+
+
+@pytest.mark.parametrize("cloud", ["AskedNodeDriver"], indirect=True)
+def test_a_driver_that_can_be_asked_for_one_vm_is_asked(api: Api, cloud: Cloud) -> None:
+    assert cloud.capabilities.by_id
+    api.say["GET"] = (200, {"node": node("1")})
+    found = cloud.vm("1")
+    assert found is not None and found.id == "1"
+    with pytest.raises(CloudError, match="about something else"):
+        cloud.vm("2")
+    for status in (404, 410):
+        api.say["GET"] = (status, {})
+        assert cloud.vm("1") is None
+    for status, answer in ((400, {}), (403, {}), (500, {}), (200, {}), (200, {"node": None}), (200, [])):
+        api.say["GET"] = (status, answer)
+        with pytest.raises(CloudError):
+            cloud.vm("1")
+
+
+@pytest.mark.parametrize("cloud", ["AskedNodeDriver"], indirect=True)
+@pytest.mark.parametrize(("status", "refused"), [(404, set()), (403, {"1"}), (200, {"1"})])
+def test_what_a_list_lacks_is_not_gone_for_that(api: Api, cloud: Cloud, status: int, refused: set[str]) -> None:
+    api.say["GET"] = (status, {"nodes": []})
+    if status == 404:  # the list comes, and the one VM is not there
+        api.say["GET /nodes?"] = (200, {"nodes": []})
+    with pytest.raises(CloudError) if status == 403 else nullcontext():
+        assert set(cloud.destroy(["1"])) == refused
+    assert api.asked["DELETE"] == 0
+
+
+def test_a_driver_that_only_lists_takes_nothing_for_removed_that_is_not_listed(api: Api, cloud: Cloud) -> None:
+    assert not cloud.capabilities.by_id
+    api.say["GET"] = (200, {"nodes": [node("2")]})
+    assert "is not listed now" in cloud.destroy(["1", "2"])["1"] and api.asked["DELETE"] == 1
 
 
 def test_pages_without_an_end_and_slow_answers_end(api: Api, cloud: Cloud) -> None:

@@ -222,7 +222,7 @@ def test_a_vm_that_is_gone_keeps_its_last_word(state: State) -> None:
 ROOM = {  # (waiting, running)
     Kind.BOOTING: (1, 0),
     Kind.NOT_LISTED: (1, 0),
-    Kind.ABSENT: (1, 0),
+    Kind.ABSENT: (0, 1),
     Kind.HEALTHY: (0, 1),
     Kind.UNKNOWN: (0, 1),
     Kind.OVERDUE: (0, 1),

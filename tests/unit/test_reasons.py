@@ -233,8 +233,14 @@ def test_a_reason_is_the_same_after_a_file() -> None:
     assert Reason.from_json("an old text") == Reason(Kind.UNCLASSIFIED, "an old text")
 
 
+def test_a_kind_that_only_a_newer_tfce_knows_is_unclassified_and_its_code_stays() -> None:
+    entry = {"kind": "on strike", "text": "x", "code": "Strike", "since": 7}
+    assert Reason.from_json(entry) == Reason(Kind.UNCLASSIFIED, "x", "Strike")
+    assert Reason.from_json({"kind": "on strike", "text": "x"}) == Reason(Kind.UNCLASSIFIED, "x", "on strike")
+
+
 @pytest.mark.parametrize(
-    "value", [None, 7, {}, {"kind": "quota"}, {"kind": "pigs", "text": "x"}, {"kind": "quota", "text": 7}]
+    "value", [None, 7, {}, {"kind": "quota"}, {"kind": 7, "text": "x"}, {"kind": "quota", "text": 7}]
 )
 def test_what_is_no_reason_is_not_believed(value: object) -> None:
     with pytest.raises(ValueError):

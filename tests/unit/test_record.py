@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from tfce.model.health import End, Health, Verdict
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot
 from tfce.model.reasons import Kind, Reason
-from tfce.model.record import SCHEMA, Backoff, Home, Operation, Pending, Record, Tombstone
+from tfce.model.record import SCHEMA, Backoff, Home, NewerError, Operation, Pending, Record, Tombstone
 from tfce.model.usage import Usage
 from tfce.model.vm import State
 
@@ -190,6 +191,23 @@ def test_a_key_that_occurs_twice_is_refused() -> None:
     twice = FULL.dump().replace('"generation": 7', '"generation": 7, "generation": 8')
     with pytest.raises(ValueError, match="twice"):
         Record.load(twice)
+
+
+def test_what_a_newer_tfce_remembers_beside_is_no_damage() -> None:
+    more = {**json.loads(Record("i").dump()), "colour": "red"}
+    with pytest.raises(NewerError, match=r"it remembers colour"):
+        Record.load(json.dumps(more))
+    del more["pilots"]
+    with pytest.raises(ValueError, match=r"must hold"):
+        Record.load(json.dumps(more))
+
+
+def test_words_that_only_a_newer_tfce_knows_are_read_for_what_they_are() -> None:
+    text = replace(Record("i"), health=Health((End("i-1", Verdict.FIZZLED, NOW),)))
+    text = text.begin(Operation.SWITCH, ["0000000A"], NOW).dump()
+    found = Record.load(text.replace('"fizzled"', '"strayed"').replace('"switch"', '"paint"'))
+    assert found.pending is not None and found.pending.operation is Operation.REPAIR
+    assert found.pending.keys == {"0000000A"} and found.health == Health()
 
 
 def test_a_newer_record_says_so_whatever_else_it_holds() -> None:

@@ -90,7 +90,16 @@ def said_gone(world: World, node_id: str) -> bool:
     if world.shown(node_id) is State.DELETED:
         return True
     settled = any(one == node_id and what != "asked" for one, what in world.stones)
+    if world.answer == "lists" and not (settled or expected(world, node_id)):
+        return False
     return world.denied(node_id) and (settled or (grown(world) and not blind(world)))
+
+
+def expected(world: World, node_id: str) -> bool:
+    """Whether an end was to be expected: somebody decided it, the pilot is older than any may become, or no record
+    wants it."""
+    old = world.pilot is not None and world.pilot[1] == "overdue" and well(world)
+    return old or world.pilot is None or dismissed(world, node_id)
 
 
 def blind(world: World) -> bool:

@@ -38,9 +38,10 @@ class BoundaryError(Exception):
 
 @dataclass
 class Heard:
-    """What a cloud said besides its answers: the time, with its last one."""
+    """What a cloud said besides its answers: the time, and HTTP's ``status`` of its last one (0: none came)."""
 
     date: str | None = None
+    status: int = 0
 
     @property
     def time(self) -> datetime | None:
@@ -220,7 +221,8 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
             verify=self.verification,
             timeout=self.bounds.limits.seconds,
         )
-        self.bounds.heard.date = answer.headers.get("Date", self.bounds.heard.date)
+        heard = self.bounds.heard
+        heard.date, heard.status = answer.headers.get("Date", heard.date), answer.status_code
         _read(answer, self.bounds.limits.size)
         return answer
 

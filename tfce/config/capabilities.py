@@ -44,7 +44,8 @@ class Capabilities:
     provider, "" for none; ``colon``: what the name of a tag has for ":"; ``networks``: the most that a VM can
     have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
     whether a login may have one; ``key``: whether a login has one beside its secret;
-    ``spot``: whether it has instances that it may take back; ``marketplace``: whether anybody may publish images.
+    ``spot``: whether it has instances that it may take back; ``marketplace``: whether anybody may publish images;
+    ``by_id``: whether it can be asked for one VM by its id; where it cannot, its lists alone speak.
     """
 
     user_data: Limit = NOVA
@@ -58,3 +59,4 @@ class Capabilities:
     key: bool = True
     spot: bool = False
     marketplace: bool = False
+    by_id: bool = True

@@ -56,17 +56,18 @@ class Ending:
 
     @classmethod
     def from_json(cls, value: Any) -> Ending:
-        """The reverse; a mere text is what tfce wrote up to version 0.1. Raises ``ValueError`` for anything
-        else."""
+        """The reverse; a mere text is what tfce wrote up to version 0.1, and a cause that a newer one wrote is read
+        as such. Raises ``ValueError`` for anything else."""
         if isinstance(value, str):
             known = next((cause for cause in Cause if cause.value == value), None)
             return cls(known) if known else cls(None, Reason.from_json(value))
         blank = {"fault": None, "state": "", "seconds": 0}
         entry = {**blank, **fields.mapping(value)}
         fields.exactly(entry, ("cause", *blank))
+        told = cls(None) if entry["cause"] is None else cls.from_json(fields.text(entry["cause"]))
         return cls(
-            None if entry["cause"] is None else Cause(entry["cause"]),
-            None if entry["fault"] is None else Reason.from_json(entry["fault"]),
+            told.cause,
+            told.fault if entry["fault"] is None else Reason.from_json(entry["fault"]),
             fields.text(entry["state"]),
             fields.number(entry["seconds"]),
         )

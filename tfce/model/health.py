@@ -108,12 +108,13 @@ class Health:
         if not isinstance(value["row"], list):
             raise ValueError("a row of bad ends must be a list")
         worked = None if value["worked"] is None else fields.time(value["worked"])
-        return cls(tuple(map(_end, value["row"])), worked)
+        return cls(tuple(end for end in map(_end, value["row"]) if end), worked)
 
     def __str__(self) -> str:
         return f"{_ends(self.row)}{_common(self.row)}" if self.row else "no pilot ended badly"
 
 
+_VERDICTS = frozenset(verdict.value for verdict in Verdict)
 _FIELDS = ("id", "verdict", "requested_at", "lived", "exit_code", "said")
 
 
@@ -123,8 +124,11 @@ def _end_json(end: End) -> dict[str, Any]:
     return {**values, **more, **end.made.to_json()}
 
 
-def _end(entry: Any) -> End:
+def _end(entry: Any) -> End | None:
+    """A bad end; None for a verdict that only a newer tfce knows."""
     fields.exactly({**dict.fromkeys(NAMES, ""), **fields.mapping(entry)}, (*_FIELDS, *NAMES))
+    if fields.text(entry["verdict"]) not in _VERDICTS:
+        return None
     return End(
         id=fields.text(entry["id"]),
         verdict=Verdict(entry["verdict"]),

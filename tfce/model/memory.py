@@ -38,12 +38,15 @@ class Pending:
 
     @classmethod
     def from_json(cls, entry: Any) -> Pending:
-        """The reverse. Raises ``ValueError`` for anything else."""
+        """The reverse; an operation that only a newer tfce knows is to be repaired. Raises ``ValueError`` for
+        anything else."""
         fields.exactly(entry, ("operation", "keys", "since"))
         keys = entry["keys"]
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
             raise ValueError("the keys of a pending operation are no list of texts")
-        return cls(Operation(entry["operation"]), frozenset(keys), fields.time(entry["since"]))
+        word = fields.text(entry["operation"])
+        known = next((one for one in Operation if one.value == word), Operation.REPAIR)
+        return cls(known, frozenset(keys), fields.time(entry["since"]))
 
 
 @dataclass(frozen=True)

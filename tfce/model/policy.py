@@ -205,7 +205,7 @@ class Occupancy:
         return self.waiting + self.running
 
 
-_WAITING = (Kind.BOOTING, Kind.NOT_LISTED, Kind.ABSENT)
+_WAITING = (Kind.BOOTING, Kind.NOT_LISTED)
 _OVER = (Kind.ENDED, Kind.FAILED, Kind.STUCK)
 
 

@@ -80,12 +80,15 @@ class Reason:
 
     @classmethod
     def from_json(cls, value: Any) -> Reason:
-        """A reason that a file holds; a mere text is one that nobody classified. Raises ``ValueError``."""
+        """A reason that a file holds; a mere text is one that nobody classified, and so is a kind that a newer tfce
+        wrote: its word is the code then. Raises ``ValueError``."""
         if isinstance(value, str):
             return cls(Kind.UNCLASSIFIED, value[:_LONGEST])
         fields = ("kind", "text", "code", "cure")
-        if not isinstance(value, dict) or not {"kind", "text"} <= set(value) <= set(fields):
+        if not isinstance(value, dict) or not {"kind", "text"} <= set(value):
             raise ValueError("a reason must hold kind and text")
-        if not all(isinstance(text, str) and len(text) <= _LONGEST for text in value.values()):
+        word, text, code, cure = (value.get(name, "") for name in fields)
+        if not all(isinstance(one, str) and len(one) <= _LONGEST for one in (word, text, code, cure)):
             raise ValueError("a reason's fields must be texts")
-        return cls(Kind(value["kind"]), value["text"], value.get("code", ""), value.get("cure", ""))
+        kind = next((kind for kind in Kind if kind.value == word), None)
+        return cls(kind or Kind.UNCLASSIFIED, text, code if kind else code or word, cure)

@@ -35,7 +35,8 @@ DELETING_LIMIT = 3600  # seconds a VM may take to be deleted before it is asked 
 @dataclass(frozen=True)
 class Snapshot:
     """A queue at one moment. ``state``: by key; None where it was not read. ``looked_up``: VMs that were asked for
-    by id, None where the cloud itself said that there is no such VM."""
+    by id, None where the cloud itself said that there is no such VM. ``by_id``: whether it can be asked so; else
+    its list was only read once more."""
 
     record: Record
     listing: Listing
@@ -44,6 +45,7 @@ class Snapshot:
     rules: Rules = field(default_factory=Rules)
     state: Mapping[str, Instance] | None = None
     looked_up: Mapping[str, VM | None] = field(default_factory=lambda: MappingProxyType({}))
+    by_id: bool = True
 
 
 def reconcile(snapshot: Snapshot) -> list[Case]:
@@ -196,6 +198,8 @@ class _Join:
             return Kind.VANISHED
         if young or not self._believed():
             return Kind.NOT_LISTED
+        if not snapshot.by_id and not self._expected(pilot, stone):
+            return Kind.ABSENT
         return Kind.VANISHED if pilot else Kind.STALE
 
     def _young(self, pilot: Pilot | None) -> bool:
@@ -204,6 +208,13 @@ class _Join:
         clocks = self._snapshot.clocks
         grace = timedelta(seconds=self._snapshot.rules.grace)
         return not clocks.trusted or (pilot is not None and -grace <= clocks.host - pilot.requested_at < grace)
+
+    def _expected(self, pilot: Pilot | None, stone: Tombstone | None) -> bool:
+        """Whether a pilot's VM may be taken for gone because lists lack it: somebody decided that it ends, or it
+        is older than any VM may become. A driver that reads one page of several lacks the others for ever."""
+        if pilot is None or (stone is not None and stone.dismissed):
+            return True
+        return self._snapshot.clocks.older(self._snapshot.rules.longest, pilot.requested_at, None)
 
     def _believed(self) -> bool:
         """Whether "the cloud does not know it" is believed: not at once where it knows none of several."""

@@ -22,7 +22,7 @@ from tfce.model.reasons import Reason
 from tfce.model.rests import Rests
 from tfce.model.usage import Usage
 
-__all__ = ["SCHEMA", "Backoff", "Home", "Operation", "Pending", "Record", "Tombstone"]
+__all__ = ["SCHEMA", "Backoff", "Home", "NewerError", "Operation", "Pending", "Record", "Tombstone"]
 
 SCHEMA = 1
 _T = TypeVar("_T")
@@ -213,13 +213,24 @@ def _unless_none(read: Callable[[Any], _T], value: Any) -> _T | None:
     return None if value is None else read(value)
 
 
+class NewerError(ValueError):
+    """A record that a newer tfce wrote: it says more than this one understands."""
+
+
+def _judge_version(data: dict[str, Any]) -> None:
+    if (schema := fields.number(data.get("schema"))) > SCHEMA:
+        raise NewerError(f"a newer tfce wrote it (schema {schema}, this one knows {SCHEMA})")
+    if schema < SCHEMA:
+        raise ValueError(f"no tfce ever wrote schema {schema}")
+    more = sorted(set(data) - _FIELDS - _OPTIONAL)
+    if more and set(data) >= _FIELDS:
+        raise NewerError(f"a newer tfce wrote it (it remembers {', '.join(more)!s:.80})")
+
+
 def _record(data: Any) -> Record:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
-    if (schema := fields.number(data.get("schema"))) > SCHEMA:
-        raise ValueError(f"a newer tfce wrote it (schema {schema}, this one knows {SCHEMA})")
-    if schema < SCHEMA:
-        raise ValueError(f"no tfce ever wrote schema {schema}")
+    _judge_version(data)
     fields.exactly({**dict.fromkeys(_OPTIONAL), **data}, _FIELDS | _OPTIONAL)
     return Record(
         installation=fields.text(data["installation"]),

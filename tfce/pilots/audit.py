@@ -17,6 +17,7 @@ from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 from tfce.store import files, installation, takeover
+from tfce.store.record_file import NewerRecordError
 
 log = logging.getLogger("tfce")
 
@@ -43,6 +44,10 @@ class Row:
 _WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet")
 _REAP = "tfce reap CE/QUEUE"
 _NEXT = "the next sweep (`tfce reap CE/QUEUE`) mends it"
+_ABSENT = (
+    "ask again: the cloud did not say what became of it; if it is gone for sure, `tfce kill CE/QUEUE REFERENCE` "
+    "lets the queue forget it"
+)
 _OK = frozenset((*LIVING, Kind.UNKNOWN))
 _VERDICTS: Mapping[Kind, tuple[str, str]] = {
     Kind.ENDED: ("ended", _REAP),
@@ -52,7 +57,7 @@ _VERDICTS: Mapping[Kind, tuple[str, str]] = {
     Kind.DISMISSED: ("dismissed", _REAP),
     Kind.DELETING: ("deleting", ""),
     Kind.NOT_LISTED: ("not listed yet", ""),
-    Kind.ABSENT: ("not listed", "ask again: the cloud did not say what became of it"),
+    Kind.ABSENT: ("not listed", _ABSENT),
     Kind.VANISHED: ("vanished", _REAP),
     Kind.NEVER_CREATED: ("never created", _NEXT),
     Kind.STALE: ("stale", _NEXT),
@@ -149,7 +154,9 @@ def _mend_record(services: Services) -> list[str]:
     workspace = services.workspace
     try:
         record: Record | None = workspace.load() if workspace.exists else None
-    except Exception as error:  # whatever is wrong with it
+    except NewerRecordError:
+        raise
+    except Exception as error:  # whatever else is wrong with it
         log.info("the record cannot be used: %s", error)
         record = None
     if record is not None and (record.pilots or record.tombstones):

@@ -119,9 +119,9 @@ class Poller:
         asked for, or it has been asked after for longer than a new one needs to appear."""
         if node in view.snapshot.record.tombstones:
             return True
-        now = self._services.clock()
+        now, rules = self._services.clock(), self._services.rules
         since = self._memory.absent.setdefault(node, now)
-        return now - since >= timedelta(seconds=self._services.rules.grace)
+        return now - since >= timedelta(seconds=rules.grace if view.snapshot.by_id else rules.longest)
 
     def _word(self, node: str, case: Case | None, record: Record) -> str | None:
         stone = record.tombstones.get(node)

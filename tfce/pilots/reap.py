@@ -206,7 +206,7 @@ class Reaper:
             sweep.failed[reference(node_id)] = error.message
             return None
         if vm is None or vm.state in OVER:
-            if case is not None and case.kind is Kind.NOT_LISTED and vm is None:
+            if case is not None and vm is None and (case.kind is Kind.NOT_LISTED or not view.snapshot.by_id):
                 return case
             sweep.absent.append(reference(node_id))
             return None

@@ -131,7 +131,8 @@ class Services:
         record = self.check_home(record, listing.account or self._account(record, listing))
         clocks = Clocks(self.clock(), listing.cloud_time)
         record = record.not_after(clocks.host) if clocks.trusted else record
-        snapshot = Snapshot(record, listing, clocks, owner, self.rules, state)
+        by_id = self.cloud.capabilities.by_id
+        snapshot = Snapshot(record, listing, clocks, owner, self.rules, state, by_id=by_id)
         cases = reconcile(snapshot)
         self._warn(clocks, listing, cases)
         absent = [case.id for case in cases if case.kind is Kind.ABSENT] if look_up else []

@@ -34,7 +34,8 @@ def judged(
     pilots = (Pilot(key, _time(text, now), "", known.get(key, "")) for key, text in wanted.items())
     state = {key: Instance(node_id) for key, node_id in known.items()}
     record = Record(owner.installation).including(pilots)
-    snapshot = Snapshot(record, seen, Clocks(now, seen.cloud_time), owner, state=state)
+    by_id = cloud.capabilities.by_id
+    snapshot = Snapshot(record, seen, Clocks(now, seen.cloud_time), owner, state=state, by_id=by_id)
     cases = reconcile(snapshot)
     absent = [case.id for case in cases if case.kind is Kind.ABSENT]
     return reconcile(replace(snapshot, looked_up=look_up(cloud, absent))) if absent else cases

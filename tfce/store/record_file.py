@@ -10,8 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfce.model.errors import WorkspaceError
-from tfce.model.record import Record
+from tfce.model.record import NewerError, Record
 from tfce.store import files
+
+
+class NewerRecordError(WorkspaceError):
+    """The record is whole, and a newer tfce's."""
 
 
 class RecordFile:
@@ -39,8 +43,17 @@ class RecordFile:
             return self._parsed(text)
         except files.UnreadableError as error:
             raise self._damaged(error.why) from error
+        except NewerError as error:
+            raise NewerRecordError(f"{self.path}: {error}; nothing was changed", self._upgrade) from error
         except ValueError as error:
             raise self._damaged(f"is not a record ({error})") from error
+
+    @property
+    def _upgrade(self) -> str:
+        return (
+            "upgrade the tfce of this host to the version that wrote it; where that cannot be, move the file away "
+            f"and run `tfce repair {self._label}` to rebuild the record from Terraform's state and the cloud"
+        )
 
     def _parsed(self, text: str) -> Record:
         """The record in ``text``. A text that is known is not parsed again: one of ten thousand pilots takes a

@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.contract.test_files import DAMAGES, VERBS, cured
+from tests.contract.test_files import DAMAGES, VERBS, cured, swept
 from tests.site import WRAPPER, Site
-from tfce.app import Parts
-from tfce.model.errors import TfceError
 
 ALL = bool(os.environ.get("ALL"))
 LEAST = 5  # cells that a sample tries, however slow the machine is
@@ -87,7 +85,9 @@ def unsettled(ground: Ground) -> str:
     """Whether record, state and cloud differ a sweep later."""
     parts = ground.site.parts()
     if parts.workspace.exists:
-        swept(parts)
+        wrong = swept(parts.fleet)
+        if wrong:
+            return wrong
     record, mine = ground.site.parts().workspace.load(), set(ground.running())
     wanted = {pilot.id for pilot in record.pilots.values()}
     known = {instance.id for instance in ground.site.parts().terraform.instances().values()}
@@ -97,15 +97,6 @@ def unsettled(ground: Ground) -> str:
         return "a stranger was touched"
     ground.keep()
     return ""
-
-
-def swept(parts: Parts) -> None:
-    """A sweep; the damage that only it meets is mended as it says."""
-    try:
-        parts.fleet.reap()
-    except TfceError:
-        parts.fleet.repair()
-        parts.fleet.reap()
 
 
 def another(site: Site, number: int) -> Site:

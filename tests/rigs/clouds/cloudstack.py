@@ -28,6 +28,7 @@ _LISTS = {
     "listportforwardingrules": {},
     "listipforwardingrules": {},
 }
+_UNKNOWN = "Invalid parameter id due to incorrect long value format, or entity does not exist"
 
 
 class CloudStack(RestCloud):
@@ -58,10 +59,16 @@ class CloudStack(RestCloud):
         if command in _LISTS:
             return 200, {f"{command}response": _LISTS[command]}
         if command == "listvirtualmachines":
-            return 200, {f"{command}response": {"virtualmachine": [_machine(one) for one in self.sorted()]}}
+            return self._listed(ask.query.get("id"), f"{command}response")
         if command == "queryasyncjobresult":
             return 200, {f"{command}response": self.jobs[ask.query["jobid"]]}
         return 200, {f"{command}response": {"jobid": self._job(command, ask.query)}}
+
+    def _listed(self, one: str | None, name: str) -> Answer:
+        if one is not None and one not in self.machines:
+            return 431, {name: {"errorcode": 431, "errortext": _UNKNOWN}}
+        shown = self.sorted() if one is None else [self.machines[one]]
+        return 200, {name: {"virtualmachine": [_machine(one) for one in shown]}}
 
     def _job(self, command: str, asked: Mapping[str, str]) -> str:
         done = self._deploy(asked) if command == "deployvirtualmachine" else self._destroy(asked["id"])

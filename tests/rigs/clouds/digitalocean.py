@@ -65,6 +65,9 @@ class DigitalOcean(RestCloud):
             return self._create(ask.body)
         if ask.method == "DELETE" and kind == "droplets":
             return found(self.machines, one, self.removed, {"id": "not_found", "message": "not found"})
+        if kind == "droplets" and one:
+            show = lambda machine: (200, {"droplet": self._droplet(machine)})  # noqa: E731
+            return found(self.machines, one, show, {"id": "not_found", "message": "not found"})
         lists = {
             "droplets": [self._droplet(machine) for machine in self.sorted()],
             "images": [_IMAGE | image for image in _IMAGES],

@@ -30,6 +30,9 @@ class Vultr(RestCloud):
             return (403, {"error": self.full}) if self.full else self._create(ask.body)
         if (ask.method, kind) == ("DELETE", "instances"):
             return found(self.machines, one, self.removed, {"error": "not found"})
+        if kind == "instances" and one:
+            show = lambda machine: (200, {"instance": self._instance(machine)})  # noqa: E731
+            return found(self.machines, one, show, {"error": "not found"})
         lists = {**_LISTS, "instances": [self._instance(one) for one in self.sorted()]}
         return found(lists, kind, lambda records: self._page(ask, kind, records), {"error": "not found"})
 

@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from tfce.cloud.calls import plain_call
 from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
 from tfce.cloud.generic import lookup
-from tfce.cloud.generic.errors import reason_of_message
+from tfce.cloud.generic.errors import reason_of_message, says_no_such
 from tfce.cloud.generic.nodes import name_of, vm_of
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of, user_data_argument
 from tfce.cloud.http import BoundaryError
@@ -86,13 +87,14 @@ class Generic:
 
     def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
         self.calls[method] += 1
-        self._asked, self._reading = 0, method.startswith("list_")
+        self._asked, self._reading = 0, method.startswith("list_") or "get_node" in method
+        self._wire.heard.status = 0
         with explained(asking, reason_of_message), translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
     @property
     def capabilities(self) -> Capabilities:
-        return self._endpoint.capabilities
+        return replace(self._endpoint.capabilities, by_id=bool(signature_of(self._class).look_up))
 
     def vms(self, *owners: Owner) -> Listing:
         found = self._listed("listing VMs", owners)
@@ -106,6 +108,34 @@ class Generic:
         return found
 
     def vm(self, vm_id: str) -> VM | None:
+        asking = f"looking for {vm_id}"
+        if not self._look_up:
+            return self._in_the_list(vm_id)
+        node = self._node(vm_id)
+        if node is None:
+            return None
+        with translated(asking, self._secrets):
+            found = collect(asking, [node], partial(vm_of, owners=()))
+        if [vm.id for vm in found] != [vm_id]:
+            raise CloudError(f"{asking}: the cloud's answer is about something else", "unreachable")
+        return found[0]
+
+    @property
+    def _look_up(self) -> str:
+        return signature_of(type(self._driver)).look_up
+
+    def _node(self, vm_id: str) -> Any:
+        """libcloud's node of this id; None where the cloud says that there is none. Raises ``CloudError``."""
+        if not self._look_up:
+            raise CloudError("its VM is not listed now, and libcloud has no call that asks for one VM")
+        try:
+            return self._do(f"looking for {vm_id}", self._look_up, vm_id)
+        except CloudError as error:
+            if says_no_such(self._wire.heard.status, error.problem):
+                return None
+            raise
+
+    def _in_the_list(self, vm_id: str) -> VM | None:
         listed = self._listed(f"looking for {vm_id}", ())
         for vm in listed:
             if vm.id == vm_id:
@@ -116,10 +146,27 @@ class Generic:
         return None
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
-        wanted = set(vm_ids)
-        nodes = (
-            [node for node in self._do("listing VMs", "list_nodes") if str(node.id) in wanted] if wanted else []
-        )
+        wanted = dict.fromkeys(vm_ids)
+        listed = self._do("listing VMs", "list_nodes") if wanted else []
+        nodes = {str(node.id): node for node in listed if str(node.id) in wanted}
+        unlisted = self._unlisted([node_id for node_id in wanted if node_id not in nodes], nodes)
+        return unlisted | self._destroyed(list(nodes.values()))
+
+    def _unlisted(self, ids: Iterable[str], nodes: dict[str, Any]) -> dict[str, str]:
+        """Add to ``nodes`` what the list lacks; the refusals of those of which nobody can tell whether they are
+        gone."""
+        refused: dict[str, str] = {}
+        for node_id in ids:
+            try:
+                node = self._node(node_id)
+            except CloudError as error:
+                refused[node_id] = error.message
+                continue
+            if node is not None:
+                nodes[node_id] = node
+        return refused
+
+    def _destroyed(self, nodes: Sequence[Any]) -> dict[str, str]:
         workers = [self, *(self.clone() for _ in range(min(len(nodes), AT_ONCE) - 1))]
         refused = _removed(workers, nodes)
         for own in workers[1:]:

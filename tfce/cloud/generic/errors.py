@@ -19,6 +19,12 @@ _CODE = re.compile(r"^(\d{3})\b")
 _RATE = re.compile(r"RateLimitReachedError|Rate limit")
 
 
+def says_no_such(status: int, text: str) -> bool:
+    """Whether the answer to the question for one VM says that there is none. CloudStack has a status of its own
+    for a parameter that it does not like."""
+    return status in (404, 410) or (status == 431 and "entity does not exist" in text)
+
+
 def reason_of_message(text: str) -> Reason:
     """What a text means that a driver's error ended in."""
     found = _CODE.search(text)

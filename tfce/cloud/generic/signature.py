@@ -32,12 +32,14 @@ _METADATA = ("ex_metadata",)
 _WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE uses for all drivers
 _BULK = ("ex_maxcount", "ex_max_vms_count")
 _SUPPLIED = {"self", "name", "size", "image"}
+_LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 
 
 @dataclass(frozen=True)
 class Signature:
     """What one driver class can do. ``user_data``: the parameter of create_node that takes it, "" for none;
-    ``needs``: parameters without a default that an operator has to name in ``options``."""
+    ``needs``: parameters without a default that an operator has to name in ``options``; ``look_up``: the method
+    that asks for one VM by its id, "" for none."""
 
     list: bool
     create: bool
@@ -46,6 +48,7 @@ class Signature:
     metadata: bool = False
     bulk: bool = False
     needs: tuple[str, ...] = ()
+    look_up: str = ""
 
     @property
     def refusal(self) -> str:
@@ -109,7 +112,15 @@ def _signature(cls: type[Any]) -> Signature:
         metadata=metadata,
         bulk=any(name in parameters for name in _BULK),
         needs=tuple(sorted(required - _SUPPLIED)),
+        look_up=next((name for name in _LOOK_UPS if _asks_by_id(getattr(cls, name, None))), ""),
     )
+
+
+def _asks_by_id(method: Any) -> bool:
+    """Whether ``method`` finds one VM by its id, and wants nothing else. Google's wants a name."""
+    names = [*inspect.signature(method).parameters.values()][1:] if callable(method) else []
+    needed = [one for one in names[1:] if one.default is one.empty]
+    return bool(names) and names[0].name in ("node_id", "id") and not needed
 
 
 def login_of(cls: type[Any], key: str, secret: str) -> dict[str, str]:
