@@ -64,7 +64,9 @@ CloudCE's gives. To `OPENNEBULA` libcloud passes no user data.
 _TAIL = """
 *By id*: whether a VM that a list lacks can be asked for. Where it cannot, a short list proves nothing: such a
 pilot keeps its state, and its room, until it is older than any may become, or `tfce kill CE/QUEUE REFERENCE`
-says that it ends. *Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere
+says that it ends.
+
+*Several at once*: the cloud's own call can make more than one VM, which tfce uses on OPENSTACK and EC2; elsewhere
 it asks for `Terraform_Parallelism` VMs side by side. *Needs besides*: parameters of libcloud's
 create call that have no default: `location` is `Terraform_AvailabilityZone`; others, as far as they are texts, an
 own root module gives in `options` of `tfce_pilots`.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tfce.model.pilot import numbered_key, timestamp
 from tfce.model.vm import State
 from tfce.pilots.chronicle import chronicle
 from tfce.pilots.naming import UnknownPilotError
+from tfce.pilots.report import chapter
 
 
 @pytest.fixture
@@ -226,3 +228,38 @@ def test_what_an_operator_did_and_what_changed_is_told_in_words(edge: FakeEdge) 
     assert changed == "new pilots have ami-2 (debian, made 2026-11-27); before: ami-1"
     assert first == "new pilots have ami-1 (debian)"
     assert strange == "since never"
+
+
+ODD: tuple[Any, ...] = (None, 7, "", "x", [], [1], {}, {"a": 1}, {"kind": "odd", "text": "t"}, 1e308, [[[]]])
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    inner = changed(value[path[0]], path[1:], new)
+    return {**value, path[0]: inner} if isinstance(value, dict) else inner if not value else [inner, *value[1:]]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    for key, one in (
+        value.items() if isinstance(value, dict) else enumerate(value[:1] if isinstance(value, list) else ())
+    ):
+        yield from places(one, (*path, key))
+
+
+def test_no_reader_falls_over_whatever_a_line_says(edge: FakeEdge) -> None:
+    edge.sky.at("create", Refused("InsufficientInstanceCapacity: no"))
+    references = edge.parts().fleet.submit(WRAPPER, 3).references
+    edge.parts().fleet.kill(references[:1])
+    path = edge.parts().workspace.private / "journal.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    cases = [(n, place, odd) for n, line in enumerate(lines) for place in places(line) for odd in ODD]
+    for number, place, odd in random.Random(11).sample(cases, 150):
+        told = [changed(line, place, odd) if n == number else line for n, line in enumerate(lines)]
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in told))
+        fleet = edge.parts().fleet
+        assert fleet.log(references[0]).text()
+        chronicle(fleet.workspace, pilot=references[0])
+        history_table(chronicle(fleet.workspace))
+        chapter(fleet, fleet.workspace.load(), edge.sky.clock() - timedelta(days=7), edge.sky.clock())

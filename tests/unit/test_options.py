@@ -235,10 +235,19 @@ def test_homes_differ_where_clouds_differ(make_queue: MakeQueue) -> None:
     assert len(homes) == 5
 
 
-@pytest.mark.parametrize(("ce", "name"), [("", "q"), ("ce", ""), ("", "")])
+@pytest.mark.parametrize(("ce", "name"), [("", "q"), ("ce", ""), ("", ""), ("ce", " ")])
 def test_ce_and_queue_need_names(ce: str, name: str) -> None:
     with pytest.raises(ConfigError, match="CE and queue need a name"):
         parse(ce, name, MINIMAL, Path("/d"), Path("/s"))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "q\x1b[31m", "\ud800", "\u202eq", "q" * 256])
+def test_names_that_no_tag_can_bear_are_refused(name: str) -> None:
+    for ce, queue in (("ce", name), (name, "q")):
+        with pytest.raises(ConfigError, match="rename the CE or the queue") as caught:
+            parse(ce, queue, MINIMAL, Path("/d"), Path("/s"))
+        assert caught.value.message.isprintable()
+    assert parse("ce", "ünï ☃" + "é" * 250, MINIMAL, Path("/d"), Path("/s")).name
 
 
 def test_a_token_shows_nowhere(make_queue: MakeQueue) -> None:

@@ -128,7 +128,8 @@ def law_b_nothing_goes_because_a_list_lacks_it(seen: Seen) -> Iterator[str]:
         if action.verb is Verb.FORGET and case.key == KEY:
             if case.pilot is not None and case.pilot.id not in ("", case.id):
                 yield f"the pilot of {case.pilot.id} is forgotten because of {case.id}"
-            if case.id and not said_gone(world, case.id):
+            theirs = world.tags == "elsewhere" and case.pilot is None  # only our state goes
+            if case.id and not theirs and not said_gone(world, case.id):
                 yield f"{case.id} is forgotten, and the cloud did not say that it is gone"
             if not case.id and not world.complete and not grown(world):
                 yield "a pilot without an id is forgotten because a partial list lacks it"

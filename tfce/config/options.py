@@ -61,6 +61,20 @@ class Queue:
         }
 
 
+_LONGEST_NAME = 255  # characters of a tag's value, and of nova's metadata
+
+
+def _name_faults(ce: str, name: str) -> list[Fault]:
+    """Names become tags of VMs, as they are."""
+    label = f"{ce}/{name}"
+    if not ce.strip() or not name.strip():
+        return [Fault("Queue", label, "CE and queue need a name", "write CE/QUEUE")]
+    if not label.isprintable() or max(len(ce), len(name)) > _LONGEST_NAME:
+        problem = f"a name is longer than {_LONGEST_NAME} characters, or has some that cannot be printed"
+        return [Fault("Queue", f"{label!a:.80}", problem, "rename the CE or the queue")]
+    return []
+
+
 def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, state_root: Path) -> Queue:
     """The queue that the merged CE ``parameters`` describe; values may be text, numbers or lists.
 
@@ -78,8 +92,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     faults += _image_faults(groups["shape"], reached)
     faults += _spot_faults(groups["shape"], groups["terraform"], reached.capabilities.spot)
     faults += sharing(groups["terraform"], groups["workspace"], groups["allowance"])
-    if not ce or not name:
-        faults.append(Fault("Queue", f"{ce}/{name}", "CE and queue need a name", "write CE/QUEUE"))
+    faults += _name_faults(ce, name)
     if faults:
         raise ConfigError.of(faults)
     access, workspace = groups["access"], groups["workspace"]

@@ -56,8 +56,8 @@ class Ending:
 
     @classmethod
     def from_json(cls, value: Any) -> Ending:
-        """The reverse; a mere text is what tfce wrote up to version 0.1, and a cause that a newer one wrote is read
-        as such. Raises ``ValueError`` for anything else."""
+        """The reverse; a mere text is what tfce wrote up to version 0.1, and a newer one's cause is read as such.
+        Raises ``ValueError`` for anything else."""
         if isinstance(value, str):
             known = next((cause for cause in Cause if cause.value == value), None)
             return cls(known) if known else cls(None, Reason.from_json(value))

@@ -80,8 +80,8 @@ class Reason:
 
     @classmethod
     def from_json(cls, value: Any) -> Reason:
-        """A reason that a file holds; a mere text is one that nobody classified, and so is a kind that a newer tfce
-        wrote: its word is the code then. Raises ``ValueError``."""
+        """A reason that a file holds; a mere text is one that nobody classified, and so is a newer tfce's kind:
+        its word is the code then. Raises ``ValueError``."""
         if isinstance(value, str):
             return cls(Kind.UNCLASSIFIED, value[:_LONGEST])
         fields = ("kind", "text", "code", "cure")

@@ -192,8 +192,8 @@ class _Join:
         young = self._young(pilot)
         if node_id not in snapshot.looked_up:
             return Kind.NOT_LISTED if young else Kind.ABSENT
-        if snapshot.looked_up[node_id] is not None:
-            return Kind.NOT_LISTED  # it exists, and has somebody else's tags
+        if snapshot.looked_up[node_id] is not None:  # it exists, and has somebody else's tags
+            return Kind.NOT_LISTED if pilot else Kind.STALE
         if stone is not None and (stone.accepted or stone.gone):
             return Kind.VANISHED
         if young or not self._believed():

@@ -33,8 +33,8 @@ _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
     shown none of the pilots; ``drain``: how it is being emptied;
-    ``health``: how its pilots end; ``rests``: offerings without room; ``usage``: of VMs that ended. Immutable:
-    changes give a new record."""
+    ``health``: how its pilots end; ``rests``: offerings without room; ``usage``: of VMs that ended;
+    ``queue``: whose it is, CE/QUEUE ("" in records of old). Immutable: changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -48,6 +48,7 @@ class Record:
     health: Health = field(default_factory=Health)
     rests: Rests = field(default_factory=lambda: MappingProxyType({}))
     usage: Usage = field(default_factory=Usage)
+    queue: str = ""
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -154,6 +155,7 @@ class Record:
             **({"health": self.health.to_json()} if self.health != Health() else {}),
             **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
             **({"usage": self.usage.to_json()} if self.usage != Usage() else {}),
+            **({"queue": self.queue} if self.queue else {}),
         }
         return _object({name: _text(value) for name, value in document.items()}) + "\n"
 
@@ -206,7 +208,7 @@ _FIELDS = frozenset(
 )
 
 
-_OPTIONAL = frozenset(("drain", "health", "rests", "usage"))  # where there is anything to say
+_OPTIONAL = frozenset(("drain", "health", "rests", "usage", "queue"))  # where there is anything to say
 
 
 def _unless_none(read: Callable[[Any], _T], value: Any) -> _T | None:
@@ -249,6 +251,7 @@ def _record(data: Any) -> Record:
         health=Health.from_json(data.get("health")),
         rests=_rests(data.get("rests")),
         usage=Usage.from_json(data.get("usage")),
+        queue=fields.text(data.get("queue", "")),
     )
 
 

@@ -128,19 +128,32 @@ _EVENTS = {
 
 
 def _words(event: Mapping[str, Any]) -> str:
-    said = [_EVENTS.get(event["event"], event["event"])]
-    for field, value in event.items():
-        if field == "created":
-            said.append(f"created as {reference(value)}")
-        elif field == "failed":
-            said.append(f"failed: {Reason.from_json(value)}")
-        elif field == "pilots":
-            said.append(str(value))
-        elif field == "vms":
-            lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
-            said.append(f"{value.get('reason', '?')}{lived}")
-        elif field == "made" and offering(value):
-            said.append(f"{offering(value)} of {value.get('image', '?')}")
-        elif field not in ("time", "event", "keys", "by", *_SHARED):
-            said.append(field.replace("_", " "))
-    return " ".join(said)
+    name = str(event["event"])
+    return " ".join(
+        [_EVENTS.get(name, name), *(said for field, value in event.items() if (said := _said(field, value)))]
+    )
+
+
+def _said(field: str, value: object) -> str:
+    """What one field of a line says. A line that somebody else wrote may hold anything."""
+    if field == "made" and isinstance(value, Mapping) and offering(value):
+        return f"{offering(value)} of {value.get('image', '?')}"
+    if field in ("time", "event", "keys", "by", *_SHARED):
+        return ""
+    if field == "created":
+        return f"created as {reference(str(value))}"
+    if field == "failed":
+        return f"failed: {_reason(value)}"
+    if field == "pilots":
+        return str(value)
+    if field == "vms" and isinstance(value, Mapping):
+        lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
+        return f"{value.get('reason', '?')}{lived}"
+    return field.replace("_", " ")
+
+
+def _reason(value: object) -> object:
+    try:
+        return Reason.from_json(value)
+    except ValueError:
+        return value

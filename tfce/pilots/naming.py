@@ -66,8 +66,9 @@ def _ids(journal: Iterable[Mapping[str, Any]], record: Record) -> dict[str, str]
     """The VM of each pilot that is known."""
     ids = {entry.key: node_id for node_id, entry in record.tombstones.items()}
     for line in journal:  # goes before the stones, which may have a second VM of the same key
-        created = line.get("created") if line.get("event") == "submitted" else None
-        ids |= created if isinstance(created, dict) else {}
+        told = line.get("created") if line.get("event") == "submitted" else None
+        created = told.items() if isinstance(told, dict) else ()
+        ids |= {key: node_id for key, node_id in created if isinstance(node_id, str)}
     return ids | {key: pilot.id for key, pilot in record.pilots.items() if pilot.id}
 
 

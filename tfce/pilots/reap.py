@@ -210,11 +210,12 @@ class Reaper:
                 return case
             sweep.absent.append(reference(node_id))
             return None
-        if case is not None:
-            return replace(case, vm=vm)
-        if not view.snapshot.owner.same_queue(vm):
+        known = case is not None and not vm.claimed  # by its id, where the cloud took no tags
+        if not known and not view.snapshot.owner.same_queue(vm):
             sweep.failed[reference(node_id)] = f"is no pilot of {self._queue.label}; it was not touched"
             return None
+        if case is not None:
+            return replace(case, vm=vm)
         return Case(vm.key or vm.name, node_id, Kind.HEALTHY, vm=vm)
 
     def _killed_without_workspace(self, wanted: Sequence[str]) -> Sweep:

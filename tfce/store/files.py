@@ -169,6 +169,12 @@ def _content(path: Path, handle: int) -> bytes:
         os.close(handle)
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What ``folder`` holds of the names in ``pattern``, sorted; nothing where there is no such folder."""
+    with explained(folder, "read"):
+        return sorted(folder.glob(pattern))
+
+
 def believed(path: Path) -> str | None:
     """The text of ``path``; None where there is none that could be read, for whatever reason."""
     try:

@@ -65,7 +65,7 @@ def made(root: Path, copies: Collection[Path], label: str) -> str:
 
 def recorded(root: Path) -> list[str]:
     """The names in the records of the host's queues."""
-    found = (RecordFile(path.parent, "").salvaged() for path in (root / "queues").glob("*/*/record*.json"))
+    found = (RecordFile(path.parent, "").salvaged() for path in files.listed(root / "queues", "*/*/record*.json"))
     return sorted({record.installation for record in found if record})
 
 

@@ -19,11 +19,11 @@ class NewerRecordError(WorkspaceError):
 
 
 class RecordFile:
-    """``record.json`` in a queue's private folder; ``label``: the queue's. Writers hold the queue's lock; reading
-    needs none."""
+    """``record.json`` in a queue's private folder; ``label``: the queue's; ``queue``: whose the record must be, ""
+    for anybody's. Writers hold the queue's lock; reading needs none."""
 
-    def __init__(self, folder: Path, label: str) -> None:
-        self._label = label
+    def __init__(self, folder: Path, label: str, queue: str = "") -> None:
+        self._label, self._queue = label, queue
         self._last: tuple[bytes, Record] | None = None  # what was read last, by its text's digest
         self.path = folder / "record.json"
         self.previous = folder / "record.previous.json"
@@ -44,7 +44,7 @@ class RecordFile:
         except files.UnreadableError as error:
             raise self._damaged(error.why) from error
         except NewerError as error:
-            raise NewerRecordError(f"{self.path}: {error}; nothing was changed", self._upgrade) from error
+            raise NewerRecordError(f"{self.path}: {error}; no pilot was touched", self._upgrade) from error
         except ValueError as error:
             raise self._damaged(f"is not a record ({error})") from error
 
@@ -61,6 +61,8 @@ class RecordFile:
         digest, last = _digest(text), self._last
         if last is None or last[0] != digest:
             last = self._last = digest, Record.load(text)
+        if self._queue and last[1].queue not in ("", self._queue):
+            raise ValueError(f"it is the record of {last[1].queue}")
         return last[1]
 
     def _damaged(self, why: str) -> WorkspaceError:
@@ -72,7 +74,7 @@ class RecordFile:
 
     def save(self, record: Record) -> Record:
         """Write the next generation, on the disk when this returns; the record as it was written."""
-        written = replace(record, generation=record.generation + 1)
+        written = replace(record, generation=record.generation + 1, queue=self._queue)
         self._keep_previous()
         files.write(self.path, written.dump())
         return written

@@ -56,7 +56,7 @@ class Workspace:
         self.copies = Copies(queue.workspace.files, slug(queue.ce), slug(queue.name))
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
-        self.file = RecordFile(self.private, queue.label)
+        self.file = RecordFile(self.private, queue.label, queue.label)
         self.journal = Journal(self.private, clock)
         self.meters = MeterFile(self.private)
         self._holder_file = self.private / "lock.json"
@@ -91,7 +91,7 @@ class Workspace:
     @property
     def has_state(self) -> bool:
         """Whether there is any Terraform state."""
-        return any(self.private.glob("terraform.tfstate.d/*/terraform.tfstate"))
+        return bool(files.listed(self.private, "terraform.tfstate.d/*/terraform.tfstate"))
 
     def owner(self) -> Owner:
         """Whose VMs these are; makes the installation's name when this host has none yet."""
@@ -209,7 +209,7 @@ class Workspace:
 
     def forget_contexts(self) -> None:
         """Delete all user data: a VM that exists needs no copy of it here."""
-        for path in list(self.contexts.glob("*")):
+        for path in files.listed(self.contexts, "*"):
             files.remove(path)
 
     # -- what Terraform and reviewers read -----------------------------------------------------------------
