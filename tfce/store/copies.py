@@ -26,7 +26,10 @@ class Copies:
     def named(self) -> list[Path]:
         """Which copies may have the installation's name: this queue's first, then the others', those of older
         versions, too."""
-        others = [*self.root.glob(f"scale/*/*/{SCALE}"), *self.root.glob(f"*/*/{VARIABLES}")]
+        others = [
+            *files.listed(self.root, f"scale/*/*/{SCALE}"),
+            *files.listed(self.root, f"*/*/{VARIABLES}"),
+        ]
         return [self.scale, self._old / VARIABLES, *sorted(others)]
 
     def path(self, name: str) -> Path:

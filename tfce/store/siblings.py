@@ -16,7 +16,7 @@ from tfce.store.workspace import Workspace
 def records(workspace: Workspace) -> Iterator[Record]:
     """The records of the CE's other queues, also of those that are configured no more. Raises ``WorkspaceError``
     where one cannot be believed: nobody knows what that queue used."""
-    for folder in sorted(workspace.private.parent.glob("*/")):
+    for folder in files.listed(workspace.private.parent, "*/"):
         file = _file(folder, f"{workspace.queue.ce}/{folder.name}")
         if folder != workspace.private and file.exists:
             yield file.load()
