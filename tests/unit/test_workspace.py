@@ -537,6 +537,15 @@ def test_two_that_write_while_the_journal_turns_over_lose_no_line(workspace: Wor
     assert (workspace.private / "journal.old.jsonl").stat().st_size == 4_000_002
 
 
+def test_of_a_journal_of_any_size_and_shape_the_last_lines_are_read(workspace: Workspace) -> None:
+    path = workspace.private / "journal.jsonl"
+    line = json.dumps({"event": "submit", "time": "2026-01-01T00:00:00Z", "more": "x" * 900}).encode() + b"\n"
+    path.write_bytes(line * 30_000 + b"\xff\xfe no text\n" + line)
+    workspace.prepare()
+    entries = workspace.journal.entries()
+    assert 5_000 < len(entries) < 10_000 and {entry["event"] for entry in entries} == {"submit"}
+
+
 def test_the_journal_turns_over_and_one_old_one_is_kept(workspace: Workspace) -> None:
     journal = workspace.private / "journal.jsonl"
     for turn in ("first", "second"):

@@ -139,21 +139,44 @@ def read(path: Path) -> str | None:
     """The text of ``path``, or None where there is no such file. A link, a folder, a device or a file that is too
     large is not read: it is no file of tfce's."""
     with explained(path, "read"):
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
+        handle = _opened(path)
+        if handle is None:
             return None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise UnreadableError(path, "is a link") from None
-            if error.errno == errno.EACCES:
-                raise UnreadableError(path, "may not be read by this user") from None
-            raise
         content = _content(path, handle)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         raise UnreadableError(path, f"is not text ({error.reason})") from None
+
+
+def _opened(path: Path) -> int | None:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnreadableError(path, "is a link") from None
+        if error.errno == errno.EACCES:
+            raise UnreadableError(path, "may not be read by this user") from None
+        raise
+
+
+def last_lines(path: Path, most: int) -> list[str]:
+    """The whole lines in the last ``most`` bytes of ``path``; none where there is nothing that could be read. What
+    is no text costs its line only."""
+    try:
+        with explained(path, "read"):
+            handle = _opened(path)
+            if handle is None or not stat.S_ISREG(os.fstat(handle).st_mode):
+                return []
+            with os.fdopen(handle, "rb") as stream:
+                size = stream.seek(0, os.SEEK_END)
+                stream.seek(max(0, size - most))
+                lines = stream.read(most).decode(errors="replace").splitlines()
+    except WorkspaceError:
+        return []
+    return lines[1:] if size > most else lines
 
 
 def _content(path: Path, handle: int) -> bytes:
