@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -159,3 +160,17 @@ def test_removing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(WorkspaceError, match="cannot be removed"):
         files.remove(tmp_path / ("x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ESTALE, "the server that has it"),
+        (errno.ENOSPC, "the disk's free space"),
+    ],
+)
+def test_what_a_system_says_has_its_own_cure_and_a_whole_path(number: int, cure: str) -> None:
+    with pytest.raises(WorkspaceError, match=cure) as caught, files.explained(Path("/w/q"), "made"):
+        raise OSError(number, os.strerror(number), "q")
+    assert caught.value.message.startswith("/w/q: cannot be made")

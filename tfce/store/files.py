@@ -21,6 +21,13 @@ PRIVATE_FILE = 0o600
 LARGEST = 256 * 2**20  # bytes of any file that is read whole
 
 
+_CURES = {
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files (ulimit -n)"),
+    **dict.fromkeys((errno.ESTALE, errno.EIO, errno.ETIMEDOUT), "look at the disk, or at the server that has it"),
+    errno.EROFS: "mount the disk so that it can be written",
+}
+
+
 class UnreadableError(WorkspaceError):
     """What lies in a file's place is not what tfce put there. ``why`` says what it is."""
 
@@ -35,10 +42,10 @@ def explained(path: Path, doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WorkspaceError(
-            f"{error.filename or path}: cannot be {doing} ({error.strerror or error})",
-            "check the disk's free space and the folder's owner and rights",
-        ) from error
+        named = str(error.filename or "")  # what is opened below a folder is named without it
+        where = named if os.path.isabs(named) else path
+        cure = _CURES.get(error.errno or 0, "check the disk's free space and the folder's owner and rights")
+        raise WorkspaceError(f"{where}: cannot be {doing} ({error.strerror or error})", cure) from error
 
 
 def private_folder(path: Path, ours: bool = True) -> Path:
