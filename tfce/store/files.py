@@ -43,7 +43,7 @@ def explained(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         named = str(error.filename or "")  # what is opened below a folder is named without it
-        where = named if os.path.isabs(named) else path
+        where = named if named.startswith("/") else path
         cure = _CURES.get(error.errno or 0, "check the disk's free space and the folder's owner and rights")
         raise WorkspaceError(f"{where}: cannot be {doing} ({error.strerror or error})", cure) from error
 
