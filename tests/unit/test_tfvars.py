@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import hcl
 import pytest
@@ -77,14 +78,8 @@ def test_a_queue_with_hostile_options_renders_one_line_for_each_variable(
 ) -> None:
     image = f"x{value}y"
     tags = "a=" + value.replace(",", "").strip()
-    queue = make_queue(
-        ce=image,
-        name=image,
-        Instance_Image=image,
-        Instance_SSHKey=image,
-        Terraform_Tags=tags,
-        Workspace_NamePrefix=image,
-    )
+    options = {"Instance_Image": image, "Instance_SSHKey": image, "Workspace_NamePrefix": image}
+    queue = replace(make_queue(Terraform_Tags=tags, **options), ce=image, name=image)
     text = render(queue)
     lines = [line for line in text.split("\n") if line and not line.startswith("#")]
     wanted = {name for group in variables(queue).values() for name in group}
@@ -96,7 +91,7 @@ def test_a_queue_with_hostile_options_renders_one_line_for_each_variable(
 
 @pytest.mark.parametrize("label", ["a\nimage = 1", "a\r\nb", "*/", "a b"])
 def test_a_name_cannot_break_out_of_its_comment(make_queue: MakeQueue, label: str) -> None:
-    text = render(make_queue(ce=f"x{label}x", name="q"))
+    text = render(replace(make_queue(), ce=f"x{label}x"))
     assert sum(line.startswith("image ") for line in text.splitlines()) == 1
 
 
