@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -213,6 +214,22 @@ def test_a_damaged_document_stops_writers_until_it_is_mended(hosts: tuple[Host, 
         pass
     with b.shared.section():
         assert b.file.load().drain == DRAINED.drain
+
+
+@pytest.mark.parametrize("mending", [False, True])
+def test_what_a_newer_tfce_of_another_host_wrote_is_nobodys_to_overwrite(
+    hosts: tuple[Host, Host], mending: bool
+) -> None:
+    a, b = hosts
+    a.writes(DRAINED)
+    held, document = a.copies.pull(), a.document
+    assert held is not None
+    newer = json.dumps({**json.loads(document.record), "colours": ["red"]})
+    a.copies.push(replace(held, serial=held.serial + 5000, text=replace(document, record=newer).dump()))
+    before = a.copies.path.read_text()
+    with pytest.raises(WorkspaceError, match="upgrade the tfce of this host"), b.shared.section(mending=mending):
+        pass
+    assert a.copies.path.read_text() == before
 
 
 def test_a_backend_that_was_set_back_or_lost_is_no_news(hosts: tuple[Host, Host]) -> None:

@@ -214,9 +214,7 @@ class Reaper:
         if not known and not view.snapshot.owner.same_queue(vm):
             sweep.failed[reference(node_id)] = f"is no pilot of {self._queue.label}; it was not touched"
             return None
-        if case is not None:
-            return replace(case, vm=vm)
-        return Case(vm.key or vm.name, node_id, Kind.HEALTHY, vm=vm)
+        return replace(case or Case(vm.key or vm.name, node_id, Kind.HEALTHY), vm=vm)
 
     def _killed_without_workspace(self, wanted: Sequence[str]) -> Sweep:
         """On a host that does not have the queue's workspace, or cannot use it now: the tags say whose they

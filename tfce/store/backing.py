@@ -15,7 +15,7 @@ from typing import Protocol
 from tfce.model import lease
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
 from tfce.model.lease import Document, Lease, Sighting
-from tfce.model.record import Record
+from tfce.model.record import NewerError, Record
 from tfce.store import files
 
 NOTE = "shared.json"
@@ -128,6 +128,9 @@ def document_in(held: Held | None, label: str, place: str, note: Note) -> Docume
     try:
         document = Document.load(held.text)
         Record.load(document.record)
+    except NewerError as error:
+        cure = "upgrade the tfce of this host to the version that wrote it"
+        raise WorkspaceError(f"the record in {place}: {error}; no pilot was touched", cure) from error
     except ValueError as error:
         cure = f"run `tfce repair {label}` to rebuild it from this host's copy and the cloud"
         problem = f"the record in {place} cannot be believed ({error}); no pilot was touched"
