@@ -9,8 +9,8 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-market bench-tables test-bulk test-dirac test-pythons \
-	test-openstack test-context test-boot test-crash test-hostile test-pages audit clean
+.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-hosts bench-market bench-tables test-bulk test-dirac test-pythons \
+	test-openstack test-context test-boot test-crash test-hosts test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
@@ -58,6 +58,11 @@ test-crash: $(VENV)/ready
 test-pages: $(VENV)/ready
 	@TFCE_REQUIRE_RIGS=1 $(BIN)/python -m pytest -q tests/pages
 
+# Hosts that serve one queue, each with a network of its own, on PostgreSQL, S3 and http: a sample, and a trial at random.
+# ALL=1: all of it, and twenty minutes of the trial; SEED repeats a run.
+test-hosts: $(VENV)/ready
+	@TFCE_REQUIRE_RIGS=1 ALL=$(ALL) SEED=$(SEED) $(BIN)/python -m tests.e2e.hosts.run
+
 test-dirac: $(VENV)/ready
 	@$(BIN)/python tests/rigs/dirac.py test
 
@@ -93,6 +98,10 @@ bench-openstack: $(VENV)/ready
 # Twenty queues at once.
 bench-queues: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.queues $(BENCH)
+
+# A backend that hosts share: PostgreSQL, S3 fifty milliseconds away.
+bench-hosts: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.hosts $(BENCH)
 
 # Beside 10, 1000 and 10 000 running pilots, on a fast nova of our own.
 bench-flat: $(VENV)/ready

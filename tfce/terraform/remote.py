@@ -28,8 +28,8 @@ DEFAULT = {"TF_WORKSPACE": "default"}
 _UNREACHABLE = "nothing is believed damaged; see that it is up, and that this host reaches it"
 _REFUSED = re.compile(r"cannot import state|cannot overwrite existing state")
 _DAMAGED = re.compile(r"could not be parsed as JSON|Unsupported state file format|unsupported state|state data in")
-# Another host makes the same table, or the same state, at the same moment.
-_MEANWHILE = re.compile(r"already exists|duplicate key|failed to lock s3 state|Error acquiring the state lock")
+# Another host makes the same table, or a queue its state, at the same moment.
+_MEANWHILE = re.compile(r"already exists|duplicate key|failed to lock (s3 )?state|Error acquiring the state lock")
 _LOCKED = re.compile(r"(?:already locked:(?:\s|│|\\n)*ID=|Lock Info:(?:\s|│|\\n)+ID:\s+)([0-9a-zA-Z-]{8,64})")
 _PATIENCE, _AGAIN = 15, 0.5  # seconds for another host's push, and between looks
 _ANSWER, _PAUSE = 45.0, 20.0  # seconds for a backend's answer, and before the next try where there was none

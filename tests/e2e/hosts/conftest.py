@@ -1,0 +1,102 @@
+"""One cloud and one server of each backend for the session; hosts of its own for each test."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.e2e.hosts.backends import Backend, OnHttp, OnPostgres, OnS3
+from tests.e2e.hosts.site import Hosts
+from tests.rigs.localstack import Emulator, LocalStack, Moto, RigError
+from tests.rigs.postgres import Postgres
+from tests.rigs.statehttp import StateServer
+from tests.rigs.wire import Island
+
+Had = TypeVar("Had")
+SAMPLE, SEED = "TFCE_HOSTS_SAMPLE", "TFCE_HOSTS_SEED"
+_ALWAYS = "test_a_whole_life_from_any_host[pg]"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where a sample is wanted: one whole life, and so many of the others, as the seed draws them."""
+    if not (size := os.environ.get(SAMPLE)):
+        return
+    mine = [item for item in items if Path(__file__).parent in item.path.parents]
+    others = [item for item in mine if item.name != _ALWAYS]
+    drawn = random.Random(os.environ.get(SEED, "0")).sample(others, min(int(size), len(others)))
+    left = [item for item in others if item not in drawn]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in left]
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Emulator]:
+    with Moto() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A database that no test stops."""
+    with _had(Postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Emulator]:
+    with LocalStack(settings={"SERVICES": "s3,ec2"}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def states() -> Iterator[StateServer]:
+    with StateServer() as server:
+        yield server
+
+
+def _had(make: Callable[[], Had]) -> Had:
+    """What the machine has; a skip with the reason where it has not."""
+    try:
+        return make()
+    except (RigError, OSError) as error:
+        if os.environ.get("TFCE_REQUIRE_RIGS"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def namespaces() -> None:
+    """Whether hosts can have networks of their own."""
+    island = _had(Island({}).__enter__)
+    island.__exit__()
+
+
+@pytest.fixture(params=["pg", "s3", "http"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend."""
+    if request.param == "pg":
+        return OnPostgres(request.getfixturevalue("postgres"))
+    if request.param == "s3":
+        return OnS3(request.getfixturevalue("s3"))
+    return OnHttp(request.getfixturevalue("states"))
+
+
+@pytest.fixture
+def pg(postgres: Postgres) -> Backend:
+    """A place in the database."""
+    return OnPostgres(postgres)
+
+
+@pytest.fixture
+def made(tmp_path: Path, cloud: Emulator, namespaces: None) -> Iterator[Callable[..., Hosts]]:
+    """Makes hosts, which end with the test."""
+    with ExitStack() as stack:
+        yield lambda backend, letters="ab", **options: stack.enter_context(
+            Hosts(tmp_path, cloud, backend, letters, **options)
+        )

@@ -1,0 +1,266 @@
+"""Random verbs from three hosts, while everything breaks: ``python -m tests.e2e.hosts.trial --seconds 60``.
+
+Processes and whole hosts are killed, or paused beyond a lease; the database dies and comes back; ways to it and to
+the cloud are cut; clocks are an hour apart. All the time, and at the end, the cloud itself is asked. Prints its
+seed; exit code 1 where a law was broken."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.checking import WAIT
+from tests.e2e.hosts.backends import OnPostgres
+from tests.e2e.hosts.site import Host, Hosts, ended, strike
+from tests.rigs.localstack import Moto
+from tests.rigs.postgres import Postgres
+from tests.site import vms_of
+
+LIMIT = 5
+FINAL = {"Done", "Failed", "Aborted", "Deleted", "Killed"}
+EXPECTED = {"busy", "backend", "unreachable", "terraform"}  # what a verb may say where something is broken
+VERBS = (("submit", 6), ("reap", 3), ("poll", 3), ("kill", 2), ("status", 1), ("drain", 1), ("open", 1))
+HALF_AN_HOUR = 1800
+
+
+class Trial:
+    """One queue, three hosts, and what must hold."""
+
+    def __init__(self, hosts: Hosts, server: Postgres, seed: int, seconds: float) -> None:
+        self.hosts, self.server = hosts, server
+        self.seed, self.deadline = seed, time.monotonic() + seconds
+        self.dice = random.Random(seed)
+        self.broken: list[str] = []
+        self.did: Counter[str] = Counter()
+        self.known: set[str] = set()  # references that were told
+        self.dismissed: set[str] = set()  # VMs that may go: they ended, or somebody named them
+        self.running: dict[str, subprocess.Popen[str]] = {}
+        self.strangers = {hosts[0].stranger({"Name": "tfce-0000000A", "tfce:key": "0000000A", "tfce:ce": "other"})}
+        self._lock = threading.Lock()
+
+    # -- what hosts do ---------------------------------------------------------------------------------------
+
+    def work(self, host: Host) -> None:
+        """One verb after the other until the time is up."""
+        dice = random.Random(f"{self.seed} {host.letter}")
+        names, weights = zip(*VERBS, strict=True)
+        while time.monotonic() < self.deadline:
+            verb = dice.choices(names, weights)[0]
+            words = self._words(verb, dice)
+            with self._lock:
+                process = self.running[host.letter] = host.begin(verb, *words)
+            try:
+                answer = ended(process)
+            except AssertionError as error:
+                if process.returncode != -signal.SIGKILL:
+                    self.broken.append(f"{host.letter} {verb}: {error}")
+                continue
+            self._heard(host, verb, answer)
+
+    def _words(self, verb: str, dice: random.Random) -> list[str]:
+        with self._lock:
+            known = sorted(self.known)
+        if verb == "submit":
+            return [str(dice.randint(1, 3))]
+        if verb == "poll":
+            return known
+        if verb == "kill" and known:
+            named = dice.choice(known)
+            self.dismissed.add(named)
+            return [named]
+        return []
+
+    def _heard(self, host: Host, verb: str, answer: dict[str, Any]) -> None:
+        kind = answer.get("error", "said")
+        self.did[f"{verb} {kind}"] += 1
+        if kind != "said" and kind not in EXPECTED:
+            self.broken.append(f"{host.letter} {verb}: {answer}")
+        elif kind == "said" and verb == "submit":
+            with self._lock:
+                self.known |= set(answer["said"]["stamps"])
+        elif kind == "said" and verb == "poll":
+            living = {f"cloud://{node}" for node in self.hosts.living()}
+            false = {ref for ref, word in answer["said"].items() if word in FINAL and ref in living}
+            if false - self.dismissed:  # one that somebody named ends a moment later
+                self.broken.append(f"{host.letter}: {false} live, and are said to be over")
+
+    # -- what breaks -----------------------------------------------------------------------------------------
+
+    def harm(self) -> None:
+        """Break one thing after the other until the time is up."""
+        while time.monotonic() < self.deadline:
+            name = self.dice.choice(sorted(HARMS))
+            self.did[f"-- {name}"] += 1
+            HARMS[name](self)
+            time.sleep(self.dice.uniform(0.2, 2.5))
+
+    def victim(self) -> Host:
+        """Whom it hits."""
+        return self.dice.choice(self.hosts.all)
+
+    def each(self, hosts: Sequence[Host], number: int) -> list[subprocess.Popen[str]]:
+        """A signal for all that runs on some hosts."""
+        with self._lock:
+            hit = [process for host in hosts if (process := self.running.get(host.letter)) is not None]
+            hit = [process for process in hit if process.poll() is None]
+            for process in hit:
+                strike(process, number)
+        return hit
+
+    def leap(self) -> None:
+        """A lease's time passes, for everybody."""
+        for host in self.hosts.all:
+            host.pass_lease()
+
+    # -- what must hold --------------------------------------------------------------------------------------
+
+    def watch(self, stop: threading.Event) -> None:
+        """Ask the cloud, again and again."""
+        before: set[str] = set()
+        while not stop.wait(0.3):
+            found = vms_of(self.hosts.cloud)
+            mine = {node: tags for node, (_, tags) in found.items() if tags.get("tfce:ce") == self.hosts.ce}
+            keys = Counter(tags["tfce:key"] for tags in mine.values())
+            running = sorted(node for node in mine if found[node][0] in ("pending", "running"))
+            if len(running) > LIMIT:
+                self.broken.append(f"{running} at MaxTotalJobs = {LIMIT}")
+            if max(keys.values(), default=0) > 1:
+                self.broken.append(f"two VMs of one key: {keys}")
+            if gone := {f"cloud://{node}" for node in before - set(mine)} - self.dismissed:
+                self.broken.append(f"{gone} ran, and nobody had dismissed them")
+            if not self.strangers <= set(found):
+                self.broken.append("a stranger's VM is gone")
+            before = set(mine)
+
+    def settle(self) -> None:
+        """Everything is whole again: each host goes through its cycles."""
+        for host in self.hosts.all:
+            host.apart()
+        self.leap()
+        for _ in range(2):
+            for host in self.hosts.all:
+                host.insist("reap")
+        self.hosts[0].insist("open")
+        self.broken += self.hosts.wrong()
+        answers = [host.do("poll", *sorted(self.known)) for host in self.hosts.all]
+        if any(answer != answers[0] for answer in answers):
+            self.broken.append(f"hosts answer differently: {answers}")
+
+    def run(self) -> None:
+        """The whole trial."""
+        stop = threading.Event()
+        watcher = threading.Thread(target=self.watch, args=(stop,))
+        workers = [threading.Thread(target=self.work, args=(host,)) for host in self.hosts.all]
+        for thread in (watcher, *workers):
+            thread.start()
+        self.harm()
+        for thread in workers:
+            thread.join(WAIT)
+        self.settle()
+        stop.set()
+        watcher.join(WAIT)
+
+
+def _end(trial: Trial) -> None:
+    living = sorted(trial.hosts.living())
+    if living:
+        node = trial.dice.choice(living)
+        trial.dismissed.add(f"cloud://{node}")
+        trial.hosts.stop(node)
+
+
+def _kill(trial: Trial) -> None:
+    trial.each([trial.victim()], signal.SIGKILL)
+
+
+def _kill_all(trial: Trial) -> None:
+    trial.each(trial.hosts.all, signal.SIGKILL)
+    trial.leap()
+
+
+def _pause(trial: Trial) -> None:
+    hit = trial.each([trial.victim()], signal.SIGSTOP)
+    trial.leap()
+    time.sleep(trial.dice.uniform(1, 5))
+    for process in hit:
+        if process.poll() is None:
+            strike(process, signal.SIGCONT)
+
+
+def _database(trial: Trial) -> None:
+    trial.server.kill()
+    time.sleep(trial.dice.uniform(0, 2))
+    trial.server.start()
+
+
+def _no_backend(trial: Trial) -> None:
+    with _cut_off(trial.victim(), backend=True):
+        time.sleep(trial.dice.uniform(1, 4))
+
+
+def _no_cloud(trial: Trial) -> None:
+    with _cut_off(trial.victim(), cloud=True):
+        time.sleep(trial.dice.uniform(1, 4))
+
+
+@contextmanager
+def _cut_off(host: Host, **what: bool) -> Iterator[None]:
+    host.apart(**what)
+    yield
+    host.apart()
+
+
+HARMS: dict[str, Callable[[Trial], None]] = {
+    "a pilot ends": _end,
+    "a second pilot ends": _end,
+    "a host is killed": _kill,
+    "all hosts are killed": _kill_all,
+    "a host is paused beyond its lease": _pause,
+    "the database is killed": _database,
+    "a host loses the backend": _no_backend,
+    "a host loses the cloud": _no_cloud,
+    "a lease's time passes": Trial.leap,
+}
+
+
+def main() -> int:
+    """Run one trial."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="of a trial before; random unless given")
+    options = parser.parse_args()
+    seed = options.seed or random.SystemRandom().randrange(1, 2**31)
+    print(f"seed {seed}, {options.seconds:.0f} s", flush=True)
+    with ExitStack() as stack:
+        cloud, server = stack.enter_context(Moto()), stack.enter_context(Postgres())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfce-trial-")))
+        wanted = {"MaxTotalJobs": str(LIMIT), "Workspace_LockTimeout": "2"}
+        hosts = stack.enter_context(Hosts(folder, cloud, OnPostgres(server), "abc", **wanted))
+        for host, wrong in zip(hosts.all, (-HALF_AN_HOUR, HALF_AN_HOUR, 0), strict=True):
+            host.clock(wrong, 0)
+        hosts[0].insist("status")  # the database's schema is there
+        trial = Trial(hosts, server, seed, options.seconds)
+        trial.run()
+    for what, number in sorted(trial.did.items()):
+        print(f"{number:5} {what}")
+    for fault in dict.fromkeys(trial.broken):
+        print(fault, file=sys.stderr)
+    print(
+        f"{sum(trial.did.values())} steps, {len(trial.known)} pilots, {len(trial.broken)} laws broken; seed {seed}"
+    )
+    return 1 if trial.broken or not trial.known else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""A PostgreSQL server on 127.0.0.1, with a password, from Debian's packages.
+
+`with Postgres() as server:` makes a database from nothing and removes it at the end; `kill` ends it as a loss of
+power would, `start` brings it back with what it held. Programs of the machine are used where they are; else the
+packages are fetched with apt-get and unpacked into the cache, which needs no root.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.rigs.cache import cache
+from tests.rigs.localstack import RigError, free_port
+
+USER, PASSWORD = "tfce", "planted%40pg-$word"  # as a connection string spells it
+_SECONDS = 60.0
+_SETTINGS = (
+    "fsync=off",
+    "max_connections=200",
+    "unix_socket_directories=",
+    "listen_addresses=127.0.0.1",
+    "jit=off",
+)
+
+
+def programs() -> Path:
+    """The folder of initdb and postgres; fetched where this machine has none. RigError where that cannot be."""
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else []
+    for root in (Path("/"), cache("postgres", "root")):
+        places += sorted(root.glob("usr/lib/postgresql/*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None) or fetch()
+
+
+def fetch(*named: str) -> Path:
+    """Unpack Debian's packages into the cache: those ``named``, else all that a PostgreSQL needs here."""
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise RigError("no PostgreSQL here, and no apt-get: install PostgreSQL's server")
+    if os.geteuid() == 0:
+        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False, timeout=300)
+    names = named or _missing()
+    home = cache("postgres")
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        _run("apt-get", "download", "-q", *names, cwd=folder)
+        for package in Path(folder).glob("*.deb"):
+            _run("dpkg", "-x", str(package), str(Path(folder) / "root"))
+        shutil.rmtree(home / "root", ignore_errors=True)
+        (Path(folder) / "root").rename(home / "root")
+    return next((home / "root").glob("usr/lib/postgresql/*/bin"))
+
+
+def _missing() -> list[str]:
+    said = _run("apt-get", "-s", "-o", "Debug::NoLocking=1", "install", "--no-install-recommends", "postgresql")
+    return re.findall(r"^Inst (\S+)", said, re.MULTILINE)
+
+
+def _run(*words: str, cwd: str | None = None) -> str:
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode:
+        raise RigError(f"{' '.join(words[:3])} ended with {done.returncode}: {done.stderr[-400:]}")
+    return done.stdout
+
+
+class Postgres:
+    """One server; a context manager that starts it and removes its data."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.folder = Path(tempfile.mkdtemp(prefix="tfce-postgres-"))
+        self._bin = programs()
+        self._server: subprocess.Popen[bytes] | None = None
+        # It refuses to run as root.
+        self._as = {} if os.geteuid() else {"user": _nobody(), "group": pwd.getpwuid(_nobody()).pw_gid}
+
+    def __enter__(self) -> Self:
+        try:
+            self._create()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def dsn(self, port: int = 0, database: str = "postgres") -> str:
+        """The connection string; by way of another port of 127.0.0.1 where one is given."""
+        return f"postgres://{USER}:{PASSWORD}@127.0.0.1:{port or self.port}/{database}?sslmode=disable"
+
+    def start(self) -> None:
+        """Start the server on the data that is there, and wait until it answers."""
+        self.port = self.port or free_port()
+        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings],
+                env=self._environment(),
+                cwd=self._data,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._as,  # type: ignore[arg-type]
+            )
+        self._wait()
+
+    def kill(self) -> None:
+        """SIGKILL, to the server and all it started."""
+        if self._server is not None:
+            if self._server.poll() is None:
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait(10)
+            self._server = None
+
+    def sql(self, text: str) -> list[str]:
+        """The rows of one statement, asked by psql; needs psql beside the server's programs or on the PATH."""
+        psql = shutil.which("psql", path=f"{self._bin}:{os.environ.get('PATH', '')}") or "psql"
+        return _run(psql, "-qAtX", "-c", text, self.dsn()).splitlines()
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    def _environment(self) -> dict[str, str]:
+        root = cache("postgres", "root")
+        libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+        kept = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+        return kept | ({"LD_LIBRARY_PATH": libraries} if self._bin.is_relative_to(root) else {})
+
+    def _create(self) -> None:
+        self.folder.chmod(0o711)
+        self._data.mkdir()
+        secret = self.folder / "password"
+        secret.write_text(PASSWORD.replace("%40", "@"))
+        if self._as:
+            for path in (self._data, secret):
+                os.chown(path, self._as["user"], self._as["group"])
+        words = ["initdb", "-D", str(self._data), "-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
+        words[0] = str(self._bin / "initdb")
+        done = subprocess.run(
+            [*words, f"--pwfile={secret}"],
+            env=self._environment(),
+            cwd=self._data,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SECONDS,
+            **self._as,  # type: ignore[call-overload]
+        )
+        secret.unlink()
+        if done.returncode:
+            raise RigError(f"initdb ended with {done.returncode}: {done.stderr[-600:]}")
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _SECONDS
+        ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "2"]
+        while time.monotonic() < deadline:
+            assert self._server is not None
+            if self._server.poll() is not None:
+                raise RigError(f"postgres ended: {(self.folder / 'log').read_text()[-600:]}")
+            if subprocess.run(ready, env=self._environment(), capture_output=True).returncode == 0:
+                return
+            time.sleep(0.05)
+        raise RigError(f"postgres did not answer within {_SECONDS:.0f} s")
+
+
+def _nobody() -> int:
+    names = {one.pw_name: one.pw_uid for one in pwd.getpwall()}
+    return names.get("postgres", names.get("nobody", 65534))
+
+
+if __name__ == "__main__":
+    print(programs())

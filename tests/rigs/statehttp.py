@@ -1,0 +1,146 @@
+"""A server of Terraform states over HTTP with locking, as GitLab has one, on 127.0.0.1.
+
+A state is read with GET, written with POST (with the lock's ID where it is locked), removed with DELETE. Its lock
+is taken with LOCK or POST on .../lock, and given back with UNLOCK or DELETE: 423 tells who holds it. It wants a
+login.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+USER, PASSWORD = "robot", "planted-http-pass%word"
+_LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+Answer = tuple[int, bytes]
+
+
+class Gate:
+    """Holds back the answer to the next request that ``fits``, once it was carried out, until it is opened."""
+
+    def __init__(self, fits: Callable[[str, str, bytes], bool]) -> None:
+        self.fits, self.reached, self.opened = fits, threading.Event(), threading.Event()
+
+    def pass_by(self) -> None:
+        """Be held back."""
+        self.reached.set()
+        self.opened.wait(120)
+
+
+class StateServer:
+    """The states and their locks, by path. They outlive ``stop`` and ``start``, as a server's disk does.
+    ``asked``: each request's first line; ``gates``: those that are still to be reached."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, bytes] = {}
+        self.locks: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.gates: list[Gate] = []
+        self.port = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """What a backend's address is."""
+        return f"http://127.0.0.1:{self.port}/api/v4/projects/1/terraform/state"
+
+    def start(self) -> None:
+        """Listen, on the same port as before."""
+        handler = type("Handler", (_Handler,), {"server_of_states": self})
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, method: str, path: str, lock_id: str, body: bytes) -> Answer:
+        """Status and body of one request."""
+        with self._lock:
+            if path.endswith("/lock"):
+                return self._locking(method, path.removesuffix("/lock"), body)
+            if method == "GET":
+                return (200, self.states[path]) if path in self.states else (404, b"")
+            held = self.locks.get(path)
+            if held is not None and _id(held) != lock_id:
+                return 423, held
+            if method == "POST":
+                self.states[path] = body
+            elif method == "DELETE":
+                self.states.pop(path, None)
+            return 200, b""
+
+    def gate(self, fits: Callable[[str, str, bytes], bool]) -> Gate:
+        """A gate for the next request whose method, path and body ``fits``."""
+        made = Gate(fits)
+        self.gates.append(made)
+        return made
+
+    def hold(self, method: str, path: str, body: bytes) -> None:
+        """Hold an answer back where a gate is."""
+        with self._lock:
+            found = next((gate for gate in self.gates if gate.fits(method, path, body)), None)
+            if found:
+                self.gates.remove(found)
+        if found:
+            found.pass_by()
+
+    def _locking(self, method: str, path: str, body: bytes) -> Answer:
+        held = self.locks.get(path)
+        if method in ("LOCK", "POST"):
+            if held is not None:
+                return 423, held
+            self.locks[path] = body
+            return 200, b""
+        if held is not None and body and _id(held) != _id(body):
+            return 409, held
+        self.locks.pop(path, None)  # `force-unlock` sends no body
+        return 200, b""
+
+
+def _id(lock: bytes) -> str:
+    try:
+        return str(json.loads(lock).get("ID", ""))
+    except ValueError:
+        return ""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_of_states: StateServer
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def do_any(self) -> None:
+        """Answer one request."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = urlsplit(self.path)
+        self.server_of_states.asked.append(self.requestline)
+        status, answer = 401, b""
+        if self.headers.get("Authorization") == _LOGIN:
+            lock_id = parse_qs(parts.query).get("ID", [""])[0]
+            status, answer = self.server_of_states.answer(self.command, parts.path, lock_id, body)
+            self.server_of_states.hold(self.command, parts.path, body)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_POST = do_DELETE = do_LOCK = do_UNLOCK = do_any  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on the terminal."""
