@@ -127,8 +127,9 @@ def test_another_cloud_for_a_queue_with_pilots_is_refused(site: Site) -> None:
 def test_the_journal_answers_why_there_are_so_many(site: Site) -> None:
     result = site.submit(2).json
     lines = [json.loads(line) for line in (site.private / "journal.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["submit", "submitted"]
+    assert [line["event"] for line in lines] == ["submit", "submitted", "done"]
     assert set(lines[0]["keys"]) == set(result["stamps"].values()) == set(lines[1]["created"])
+    assert lines[2]["asked"] == lines[2]["granted"] == 2
 
 
 def test_names_are_looked_up_once_and_unknown_ones_are_said(site: Site) -> None:

@@ -68,6 +68,7 @@ VERBS = {
     "kill": ["cloud://i-1"],
     "log": ["cloud://i-1"],
     "migrate": [],
+    "move-state": ["pg"],
     "render": [],
     "submit": ["--wrapper", "{folder}/wrapper"],
     "plan": [],
