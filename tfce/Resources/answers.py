@@ -6,9 +6,8 @@ from typing import Any
 
 from tfce.model.errors import TfceError
 
-Answer = (
-    Any  # {"OK": True, "Value": ...} or {"OK": False, "Message": ...}: DIRAC has no types where ours are checked
-)
+# {"OK": True, "Value": ...} or {"OK": False, "Message": ...}: DIRAC has no types where ours are checked.
+Answer = Any
 
 
 def value(answer: Answer, failure: str) -> Any:

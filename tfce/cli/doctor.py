@@ -104,8 +104,7 @@ def _guarded(name: str, look: Callable[[], str]) -> Check:
 
 
 def _misread(fault: Fault, name: str = "configuration") -> Check:
-    shown = f" = {fault.value}" if fault.value else ""
-    return Check(name, False, f"{fault.option}{shown}: {fault.problem}", fault.cure)
+    return Check(name, False, fault.text, fault.cure)
 
 
 def _credentials(queue: Queue) -> str:

@@ -67,8 +67,8 @@ def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str])
 def _asked(error: requests.exceptions.RequestException) -> str:
     """Who was asked, as ``host:port: ``, without the rest of the URL, which may hold a secret."""
     try:
-        parts = urlsplit(str(error.request.url)) if error.request else None
-        port = f":{parts.port}" if parts and parts.port else ""
+        parts = urlsplit(getattr(error.request, "url", None) or "")
+        port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
-    return f"{parts.hostname}{port}: " if parts and parts.hostname else ""
+    return f"{parts.hostname}{port}: " if parts.hostname else ""

@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tfce.config import trust
+from tfce.config import inifile
+from tfce.config.credentials import NO_OTHER_AWS
 from tfce.config.options import Queue
 from tfce.model import redact
 from tfce.model.errors import ConfigError, Fault
@@ -98,26 +99,16 @@ def load(queue: Queue, name: str = "") -> Backend:
 
 
 def _section(path: Path, ce: str, name: str) -> dict[str, str]:
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(trust.read(path, private=True))
-    except trust.DistrustError as error:
-        raise ConfigError.of([_fault(path, f"{error.path} {error.problem}", error.cure)]) from None
+        parser = inifile.parsed(path, _EXAMPLE, exact=True)
+    except inifile.UnreadError as error:
+        raise ConfigError.of([_fault(path, error.problem, error.cure)]) from None
     except (configparser.Error, UnicodeDecodeError):
         raise ConfigError.of([_fault(path, "is no ini file", f"write {_EXAMPLE}")]) from None
-    except OSError as error:
-        cure = f"write {_EXAMPLE}; give it to the user who runs tfce, with rights 600"
-        raise ConfigError.of([_fault(path, f"cannot be read ({error.strerror})", cure)]) from None
     title = next((one for one in (f"{ce}:{name}", name) if parser.has_section(one)), "")
     if not title:
         raise ConfigError.of([_fault(path, f"has no section [{name}]", f"write one, for example {_EXAMPLE}")])
-    return {key: _unquoted(value) for key, value in parser.items(title) if value.strip()}
-
-
-def _unquoted(value: str) -> str:
-    value = value.strip()
-    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'" else value
+    return {key: inifile.unquoted(value) for key, value in parser.items(title) if value.strip()}
 
 
 def _problems(name: str, values: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -148,8 +139,7 @@ def _backend(name: str, values: Mapping[str, str]) -> Backend:
     if name == "s3" and "endpoint" in values:
         public = {**_OTHER_S3, **public}
     if name == "s3" and "access_key" in values:
-        environment |= {"AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_CONFIG_FILE": "/dev/null"}
-        environment |= {"AWS_EC2_METADATA_DISABLED": "true"}
+        environment |= NO_OTHER_AWS
     if name == "pg":
         environment = {"PGCONNECT_TIMEOUT": "10", **environment}
     _hide(name, environment)

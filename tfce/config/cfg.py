@@ -59,14 +59,6 @@ def _or_fault(tree: dict[str, Any], path: Path, name: str) -> Queue | ConfigErro
         return error
 
 
-def _served(tree: dict[str, Any], name: str) -> bool:
-    """Whether a queue is tfce's; of one that stands twice, whether any is."""
-    ce, _, queue = name.partition("/")
-    found = (entry for entry in _elements(tree, "") if entry.ce == ce and queue in entry.queues)
-    defaults = _defaults(tree)
-    return any(_kind({**defaults, **entry.options, **entry.queues[queue]}) == "Terraform" for entry in found)
-
-
 def _kind(options: dict[str, str]) -> str:
     return options.get("CEType", "Terraform")
 
@@ -92,8 +84,13 @@ def queue_names(path: Path) -> list[str]:
 
 
 def _names(tree: dict[str, Any]) -> list[str]:
-    every = dict.fromkeys(f"{entry.ce}/{queue}" for entry in _elements(tree, "") for queue in entry.queues)
-    return [name for name in every if _served(tree, name)]
+    """A queue that stands twice is tfce's if either is."""
+    defaults, served = _defaults(tree), dict[str, bool]()
+    for entry in _elements(tree, ""):
+        for queue, own in entry.queues.items():
+            name, ours = f"{entry.ce}/{queue}", _kind({**defaults, **entry.options, **own}) == "Terraform"
+            served[name] = served.get(name, False) or ours
+    return [name for name, ours in served.items() if ours]
 
 
 def _read(path: Path) -> dict[str, Any]:

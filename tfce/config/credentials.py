@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tfce.config import clouds_yaml, openstack_logins, trust
+from tfce.config import clouds_yaml, inifile, openstack_logins, trust
 from tfce.config.endpoint import SECRET_DRIVER_OPTIONS, Endpoint
 from tfce.config.options import Queue
 from tfce.model import redact
@@ -27,6 +27,13 @@ _SEARCHED = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 
 # Not as "secret = ...": it would be taken for one, and masked.
 _EXAMPLE = "an ini file: below `[DEFAULT]` a line `name = value` for `key`, and one for `secret`"
+
+# No other identity may slip in from a profile or from the host's own metadata service.
+NO_OTHER_AWS: Mapping[str, str] = {
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 PROXY = "PROXY"  # the secret that means: the path of the pilot proxy
 
@@ -62,7 +69,7 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     path: Path = queue.access.auth_file
     parser = _parsed(path)
     section = parser[queue.ce] if parser.has_section(queue.ce) else parser["DEFAULT"]
-    values = {name: _unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
+    values = {name: inifile.unquoted(section.get(name, "")) for name in ("key", "secret", "token")}
     _complete(queue, path, values)
     if values["token"] and not queue.endpoint.capabilities.session_token:
         raise _fault(
@@ -76,23 +83,15 @@ def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
 
 def _parsed(path: Path) -> configparser.RawConfigParser:
     """The file's sections; it is the user's own and private."""
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=None)
     try:
-        parser.read_string(trust.read(path, private=True))
-    except trust.DistrustError as error:
-        raise _fault(path, f"{error.path} {error.problem}", error.cure) from None
+        return inifile.parsed(path, _EXAMPLE)
+    except inifile.UnreadError as error:
+        raise _fault(path, error.problem, error.cure) from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
         raise _fault(path, f"line {line} is not `name = value`", f"correct it: {_EXAMPLE}") from None
     except UnicodeDecodeError:
         raise _fault(path, "is not text", f"write {_EXAMPLE}") from None
-    except OSError as error:
-        raise _fault(
-            path,
-            f"cannot be read ({error.strerror})",
-            f"write {_EXAMPLE}; give it to the user who runs tfce, with rights 600",
-        ) from None
-    return parser
 
 
 def _complete(queue: Queue, path: Path, values: Mapping[str, str]) -> None:
@@ -117,11 +116,6 @@ def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
 
 def _fault(path: Path, problem: str, cure: str) -> ConfigError:
     return ConfigError("CloudAuth", str(path), problem, cure)
-
-
-def _unquoted(value: str) -> str:
-    value = value.strip()
-    return value[1:-1] if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'" else value
 
 
 def public_driver_options(queue: Queue) -> dict[str, object]:
@@ -160,10 +154,7 @@ def _aws(endpoint: Endpoint, credentials: Credentials, token: Callable[[], str])
     values = {
         "AWS_ACCESS_KEY_ID": credentials.key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret,
-        # No other identity may slip in from a profile or from the host's own metadata service.
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **NO_OTHER_AWS,
     }
     return values | ({"AWS_SESSION_TOKEN": credentials.token} if credentials.token else {})
 

@@ -17,9 +17,14 @@ class Fault:
     problem: str
     cure: str
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """What is wrong, without the cure."""
         shown = f" = {self.value}" if self.value else ""
-        return f"{self.option}{shown}: {self.problem}; {self.cure}"
+        return f"{self.option}{shown}: {self.problem}"
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.cure}"
 
 
 class TfceError(Exception):

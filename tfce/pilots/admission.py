@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from tfce.config.settings import Limits
+from tfce.model.hold import Hold, HoldKind
 from tfce.model.policy import occupancy
 from tfce.model.reconcile import Case, Kind
 from tfce.model.record import Record
@@ -55,6 +56,12 @@ def within_limits(limits: Limits, cases: Collection[Case], count: int, by_hand: 
         if most is not None and most - there < count:
             count, why = max(most - there, 0), f"{option} = {most}, {there} are there"
     return count, why
+
+
+def full(limits: Limits, cases: Collection[Case]) -> Hold | None:
+    """What keeps the queue from one more pilot where a limit is reached."""
+    most, text = within_limits(limits, cases, 1)
+    return None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
 
 
 def _refuse_foreign(view: View, label: str, is_new: bool) -> None:

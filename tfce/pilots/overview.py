@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from tfce.model.allocation import Balance
 from tfce.model.errors import CloudError, ConfigError, TfceError
-from tfce.model.hold import Hold, HoldKind
 from tfce.model.metrics import Meters
 from tfce.model.overview import Holding, Line, Sight, Trouble, judged
 from tfce.model.record import Record
@@ -88,10 +87,7 @@ def _review(services: Services) -> tuple[Trouble, ...]:
 
 
 def _with(seen: Sight, services: Services, view: View) -> Sight:
-    hold = seen.hold
-    if hold is None:
-        most, text = admission.within_limits(services.queue.limits, view.cases, 1)
-        hold = None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
+    hold = seen.hold or admission.full(services.queue.limits, view.cases)
     kinds = Counter(case.kind.value for case in view.cases)
     more = (*seen.more, *refused(seen, view))
     return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted, more=more)

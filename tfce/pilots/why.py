@@ -10,15 +10,13 @@ from typing import Any
 from tfce.cloud.api import Spec
 from tfce.model.console import Markers, read
 from tfce.model.errors import CloudError, TfceError
-from tfce.model.hold import Hold, HoldKind
 from tfce.model.overview import stuck, unswept
 from tfce.model.pilot import moment
 from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case
 from tfce.model.reconcile import Kind as State
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
-from tfce.pilots import gate, overview
-from tfce.pilots.admission import within_limits
+from tfce.pilots import admission, gate, overview
 from tfce.pilots.services import Services
 
 _CONSOLES = 3  # asked for, the newest pilots' first
@@ -48,17 +46,12 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
         view = services.view(record, None, look_up=False)
     except CloudError as error:
         return list(findings(replace(facts, trouble=CloudTrouble(error.problem, error.cure))))
-    held = facts.held or _full(services, view.cases)
+    held = facts.held or admission.full(services.queue.limits, view.cases)
     facts = replace(facts, held=held, cases=view.cases, markers=_markers(services, view.cases))
     facts = replace(facts, unswept=[*facts.unswept, *overview.refused(known, view)])
     if held is None and (facts.created or not facts.failed) and not facts.error and not facts.health.row:
         facts = replace(facts, faults=_preflight(services))
     return list(findings(facts))
-
-
-def _full(services: Services, cases: Sequence[Case]) -> Hold | None:
-    most, text = within_limits(services.queue.limits, cases, 1)
-    return None if most else Hold(HoldKind.LIMIT, text, "raise it, or wait until pilots have ended")
 
 
 def _last_submission(facts: Facts, services: Services) -> Facts:

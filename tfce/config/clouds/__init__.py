@@ -9,7 +9,7 @@ from tfce.config.clouds.ec2 import Ec2
 from tfce.config.clouds.kind import CloudKind
 from tfce.config.clouds.openstack import OpenStack
 
-__all__ = ["TYPES", "Kind", "kind_of"]
+__all__ = ["TYPES", "CloudKind", "kind_of"]
 
 _OWN: tuple[CloudKind, ...] = (OpenStack(), Ec2())
 # The CloudTypes that tfce has code of its own for.

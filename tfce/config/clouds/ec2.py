@@ -7,7 +7,7 @@ from typing import Any
 
 from tfce.config import ec2_regions
 from tfce.config.capabilities import Capabilities, Limit
-from tfce.config.clouds.kind import CloudKind
+from tfce.config.clouds.kind import DRIVER, CloudKind
 from tfce.model.errors import Fault
 
 NAME = "EC2"
@@ -37,23 +37,8 @@ class Ec2(CloudKind):
 
     name = NAME
     types = tuple(_REGIONS)
-    # Of EC2NodeDriver and its bases, and tfce's own `path`.
-    arguments = frozenset(
-        [
-            "api_version",
-            "backoff",
-            "host",
-            "path",
-            "port",
-            "proxy_url",
-            "region",
-            "retry_delay",
-            "secure",
-            "signature_version",
-            "timeout",
-            "token",
-        ]
-    )
+    # Beside those of EC2NodeDriver tfce's own `path`.
+    arguments = DRIVER | {"path", "signature_version", "token"}
     capabilities = Capabilities(
         USER_DATA,
         batches=True,

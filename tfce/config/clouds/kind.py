@@ -10,6 +10,11 @@ from urllib.parse import urlsplit
 from tfce.config.capabilities import Capabilities
 from tfce.model.errors import Fault
 
+# What libcloud's drivers all take, by their base.
+DRIVER = frozenset(
+    ("api_version", "backoff", "host", "port", "proxy_url", "region", "retry_delay", "secure", "timeout")
+)
+
 
 class CloudKind:
     """The rules of a cloud: which CloudTypes name it, and how the driver options say where its API is.

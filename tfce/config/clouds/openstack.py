@@ -7,7 +7,7 @@ from typing import Any
 
 from tfce.config import openstack_logins
 from tfce.config.capabilities import NOVA, Capabilities
-from tfce.config.clouds.kind import CloudKind
+from tfce.config.clouds.kind import DRIVER, CloudKind
 from tfce.model.errors import Fault
 
 NAME = "OPENSTACK"
@@ -19,40 +19,29 @@ class OpenStack(CloudKind):
     name = NAME
     types = (NAME,)
     # Of OpenStack_2_NodeDriver, its bases and their connections, and tfce's own.
-    arguments = frozenset(
-        [
-            "api_version",
-            "backoff",
-            "ca_cert",
-            "cloud",
-            "ex_auth_cache",
-            "ex_domain_name",
-            "ex_force_api_version",
-            "ex_force_auth_token",
-            "ex_force_auth_url",
-            "ex_force_auth_version",
-            "ex_force_base_url",
-            "ex_force_image_url",
-            "ex_force_microversion",
-            "ex_force_network_url",
-            "ex_force_reservation_url",
-            "ex_force_service_name",
-            "ex_force_service_region",
-            "ex_force_service_type",
-            "ex_force_volume_url",
-            "ex_tenant_domain_id",
-            "ex_tenant_id",
-            "ex_tenant_name",
-            "ex_token_scope",
-            "host",
-            "port",
-            "proxy_url",
-            "region",
-            "retry_delay",
-            "secure",
-            "timeout",
-        ]
-    )
+    arguments = DRIVER | {
+        "ca_cert",
+        "cloud",
+        "ex_auth_cache",
+        "ex_domain_name",
+        "ex_force_api_version",
+        "ex_force_auth_token",
+        "ex_force_auth_url",
+        "ex_force_auth_version",
+        "ex_force_base_url",
+        "ex_force_image_url",
+        "ex_force_microversion",
+        "ex_force_network_url",
+        "ex_force_reservation_url",
+        "ex_force_service_name",
+        "ex_force_service_region",
+        "ex_force_service_type",
+        "ex_force_volume_url",
+        "ex_tenant_domain_id",
+        "ex_tenant_id",
+        "ex_tenant_name",
+        "ex_token_scope",
+    }
     capabilities = Capabilities(NOVA, batches=True, native="openstack", colon="_")
 
     def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:

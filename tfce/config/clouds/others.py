@@ -27,7 +27,7 @@ class _Token(CloudKind):
     capabilities = Capabilities(key=False, grid_proxy=False)
 
 
-# Those of which more is known than libcloud's signature says; the rules of the rest are ``Kind``.
+# Those of which more is known than libcloud's signature says; the rules of the rest are ``CloudKind``.
 KINDS: Mapping[str, CloudKind] = {
     **dict.fromkeys(("AURORA_COMPUTE", "CLOUDSTACK", "EXOSCALE", "IKOULA"), _CloudStack()),
     **dict.fromkeys(("DIGITALOCEAN", "EQUINIXMETAL", "LINODE", "VULTR"), _Token()),
