@@ -144,18 +144,31 @@ class Trial:
             before = set(mine)
 
     def settle(self) -> None:
-        """Everything is whole again: each host goes through its cycles."""
+        """Everything is whole again: each host goes through its cycles, then on a right clock. A pilot that starts
+        brings the births to the state that a wrong clock had put into the future."""
         for host in self.hosts.all:
             host.apart()
         self.leap()
-        for _ in range(2):
-            for host in self.hosts.all:
-                host.insist("reap")
+        for host in self.hosts.all:
+            host.insist("reap")
+        for host in self.hosts.all:
+            host.clock(0, 0)
+            host.insist("reap")
         self.hosts[0].insist("open")
+        self._start_one()
         self.broken += self.hosts.wrong()
         answers = [host.do("poll", *sorted(self.known)) for host in self.hosts.all]
         if any(answer != answers[0] for answer in answers):
             self.broken.append(f"hosts answer differently: {answers}")
+
+    def _start_one(self) -> None:
+        """A pilot, after one was killed where there is no room."""
+        first = self.hosts[0]
+        if len(living := sorted(self.hosts.living())) >= LIMIT:
+            self.dismissed.add(f"cloud://{living[0]}")
+            first.insist("kill", f"cloud://{living[0]}")
+        if not first.insist("submit", 1)["stamps"]:
+            self.broken.append("no pilot starts where all is whole")
 
     def run(self) -> None:
         """The whole trial."""
