@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfce import __version__
 from tfce.app import open_workspace
-from tfce.cli import edge, several, times
+from tfce.cli import edge, elsewhere, several, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.config.options import Queue
@@ -22,6 +22,7 @@ from tfce.model.apel import Where
 from tfce.model.errors import ConfigError
 from tfce.model.pilot import timestamp
 from tfce.pilots.accounting import book
+from tfce.store.elsewhere import told
 from tfce.store.workspace import Workspace
 
 _LITTLE = 60  # seconds: VMs that failed at once are in no journal
@@ -40,6 +41,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
         "--by", choices=[one.value for one in By], default="queue", help="what a row is (default queue)"
     )
     sub.add_argument("--format", choices=_FORMATS, default="table", help="default: table; apel: a record a VM")
+    elsewhere.arguments(sub)
     sub.add_argument("--site", default="", metavar="NAME", help="apel: the site's name in the GOCDB")
 
 
@@ -56,9 +58,11 @@ def account(options: argparse.Namespace, config: Path) -> int:
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
     found = several.chosen(config, options.queue)
-    books = [book(_current(queue), start, end) for queue in found.queues]
-    for one in books:
+    spaces = [_current(elsewhere.reading(queue, options)) for queue in found.queues]
+    books = [book(one, start, end) for one in spaces]
+    for one, there in zip(books, spaces, strict=True):
         _warn(one, start)
+        elsewhere.say(one.queue, told(there, start).lacking)
     if options.format == "apel":
         print(_message(options.site, found.queues, books, start, end, now))
     else:

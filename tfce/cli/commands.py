@@ -16,9 +16,11 @@ from tfce.cli import (
     auditing,
     drifting,
     edge,
+    elsewhere,
     measure,
     operators,
     overview,
+    past,
     pulling,
     rendering,
     reporting,
@@ -29,9 +31,8 @@ from tfce.cli import (
 )
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, TfceError
+from tfce.model.errors import ConfigError
 from tfce.model.reasons import Kind
-from tfce.pilots.chronicle import Happening, chronicle
 from tfce.pilots.fleet import Submission, Sweep
 from tfce.pilots.submission import failure_kind
 from tfce.store.workspace import Workspace
@@ -41,7 +42,7 @@ _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
 def _queue(options: argparse.Namespace) -> Queue:
-    return load_queue(_config(options), options.queue)
+    return elsewhere.reading(load_queue(_config(options), options.queue), options)
 
 
 def _config(options: argparse.Namespace) -> Path:
@@ -166,27 +167,16 @@ def log(options: argparse.Namespace) -> int:
     parts = _parts(options)
     found = parts.fleet.log(options.pilot, options.lines)
     if options.json:
-        tables.show_json({**vars(found), "calls": dict(parts.cloud.calls)})
+        lacking = [vars(one) for one in found.lacking]
+        tables.show_json({**vars(found), "lacking": lacking, "calls": dict(parts.cloud.calls)})
     else:
         print(found.text())
     return PARTLY if found.trouble else DONE
 
 
 def history(options: argparse.Namespace) -> int:
-    there, found = _several(options), list[Happening]()
-    codes = [there.code]
-    for queue in there.queues:
-        try:
-            found += chronicle(Workspace(queue), options.since, options.until, options.pilot)
-        except TfceError as error:
-            edge.say(f"{queue.label} is left out: {error.message}")
-            codes.append(error.exit_code)
-    found.sort(key=lambda one: one.time)
-    if options.json:
-        tables.show_json({"history": [{"queue": one.queue, **one.facts} for one in found]})
-    else:
-        print(tables.history_table(found))
-    return max(codes)
+    there = _several(options)
+    return max(there.code, past.history(there.queues, options))
 
 
 def account(options: argparse.Namespace) -> int:

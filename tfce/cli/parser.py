@@ -7,7 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from tfce.cli import account, commands, completion, measure, operators, pulling, reporting, reviewing, times
+from tfce.cli import (
+    account,
+    commands,
+    completion,
+    elsewhere,
+    measure,
+    operators,
+    pulling,
+    reporting,
+    reviewing,
+    times,
+)
 from tfce.cli.versions import Version
 from tfce.config.readers import BACKENDS
 from tfce.pilots.consoles import LINES
@@ -124,6 +135,7 @@ def _of_pilots(groups: Any) -> None:
     pilot.add_argument(
         "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
     )
+    elsewhere.arguments(pilot)
     _command(groups, commands.why, "say why no pilots match, and what to do", json=True)
     drain = _command(groups, commands.drain, "start no new pilots", json=True)
     operators.drain_arguments(drain)
@@ -135,6 +147,7 @@ def _of_records(groups: Any) -> None:
     history.add_argument("--from", dest="since", type=times.past, metavar="TIME", help=f"not before {times.PAST}")
     history.add_argument("--to", dest="until", type=times.past, metavar="TIME", help=f"not after {times.PAST}")
     history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help=f"of this pilot only: {_PILOT}")
+    elsewhere.arguments(history)
     used = _command(groups, commands.account, "add up what pilots used: hours, cores, money", queue="none")
     account.arguments(used)
     report = _command(

@@ -12,7 +12,7 @@ from typing import Any
 
 from tfce import __version__
 from tfce.app import assemble
-from tfce.cli import plots, show
+from tfce.cli import elsewhere, plots, show
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
 from tfce.model.account import By, lines
@@ -37,6 +37,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--days", type=_days, default=7, metavar="N", help="what happened in so many days (default 7)"
     )
+    elsewhere.arguments(sub)
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html", help="write the page there")
 
 
@@ -49,7 +50,9 @@ def _days(text: str) -> int:
 def write(options: argparse.Namespace, config: Path) -> int:
     """Write the page, of the queue that is named or of all."""
     path = _target(options.output)
-    chapters = _chapters(config, options.queue, options.days)
+    chapters = _chapters(config, options)
+    for one in chapters:
+        elsewhere.say(one.line.sight.label, one.lacking)
     files.write(path, page(chapters, datetime.now(UTC), options.days), _MODE, durable=False)
     ill = sum(1 for one in chapters if one.line.need is Need.PERSON)
     print(f"{path}: {len(chapters)} queues, {ill} need you")
@@ -66,23 +69,23 @@ def _target(path: Path) -> Path:
     return found
 
 
-def _chapters(config: Path, name: str | None, days: int) -> list[Chapter]:
-    queues = load_queues(config)
+def _chapters(config: Path, options: argparse.Namespace) -> list[Chapter]:
+    queues, name = load_queues(config), options.queue
     if name is not None and name not in queues:
         load_queue(config, name)  # says what is wrong with it
     chosen = {label: queue for label, queue in queues.items() if name in (None, label)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda label: _chapter(label, chosen[label], days), chosen))
+        found = list(pool.map(lambda label: _chapter(label, chosen[label], options), chosen))
     return sorted(found, key=lambda one: one.line.order)
 
 
-def _chapter(label: str, queue: Queue | ConfigError, days: int) -> Chapter:
+def _chapter(label: str, queue: Queue | ConfigError, options: argparse.Namespace) -> Chapter:
     now = datetime.now(UTC)
     try:
         if isinstance(queue, ConfigError):
             raise queue
-        fleet = assemble(queue, log.debug, sharing=True).fleet
-        return report.chapter(fleet, fleet.announce(), now - timedelta(days=days), now)
+        fleet = assemble(elsewhere.reading(queue, options), log.debug, sharing=True).fleet
+        return report.chapter(fleet, fleet.announce(), now - timedelta(days=options.days), now)
     except TfceError as error:
         return report.failed(label, error, now)
 

@@ -179,6 +179,11 @@ def path(value: str) -> Path | None:
     return Path(expanded)
 
 
+def paths(value: str) -> tuple[Path, ...]:
+    """Absolute paths between commas."""
+    return tuple(found for item in items(value) if (found := path(item)))
+
+
 def module(value: str) -> str | Path:
     """A module's name, or its folder."""
     return value if value in ("native", "bulk") else path(value) or "bulk"

@@ -8,7 +8,8 @@ by its own clock, which began later than the holder's."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tfce.model import fields
@@ -31,7 +32,8 @@ class Lease:
 @dataclass(frozen=True)
 class Document:
     """What hosts share of a queue: its record's text, who is at work on it, and a mark that no two writes have
-    in common. ``generation`` counts leases; ``moved``: the backend that has the record now, "" for this one."""
+    in common. ``generation`` counts leases; ``moved``: the backend that has the record now, "" for this one;
+    ``hosts``: who has written, and up to when its journal tells of that, "" where it told nothing yet."""
 
     queue: str
     record: str
@@ -39,6 +41,7 @@ class Document:
     generation: int = 0
     lease: Lease | None = None
     moved: str = ""
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     def dump(self) -> str:
         """The document as JSON."""
@@ -82,7 +85,7 @@ def may_begin(lease: Lease, written: float, now: float) -> bool:
 
 
 def _document(data: Any) -> Document:
-    fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved"))
+    fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved", "hosts"))
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']!r}, this tfce knows {FORMAT}")
     return Document(
@@ -92,6 +95,7 @@ def _document(data: Any) -> Document:
         generation=fields.number(data["generation"]),
         lease=_lease(data["lease"]),
         moved=fields.text(data["moved"]),
+        hosts={host: fields.text(time) for host, time in fields.mapping(data["hosts"]).items()},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from tfce.model.endings import Cause
 from tfce.model.entries import Entry, entries
 from tfce.model.made import offering
 from tfce.model.pilot import Pilot
@@ -90,6 +91,7 @@ class _Reader:
     made: list[Fact] = field(default_factory=list)
     refused: list[Fact] = field(default_factory=list)
     ends: list[Fact] = field(default_factory=list)
+    at: dict[str, int] = field(default_factory=dict)
 
     def read(self, entry: Entry) -> None:
         told = _EVENTS.get(entry.event)
@@ -130,11 +132,19 @@ class _Reader:
     def removed(self, entry: Entry) -> None:
         for vm in entry.ended:
             life, cause = self.lives.get(vm.key, Life(vm.key)), _word(vm.cause or UNKNOWN)
-            self.ends.append(Fact(entry.time, cause, life.offering, vm.lived))
+            self._ended(vm.id, Fact(entry.time, cause, life.offering, vm.lived))
             if cause not in _ONE_OF_TWO:
                 self.lives[vm.key] = replace(
-                    life, made=life.made or _before(entry.time, vm.lived), gone=entry.time
+                    life, made=life.made or _before(entry.time, vm.lived), gone=life.gone or entry.time
                 )
+
+    def _ended(self, node: str, fact: Fact) -> None:
+        """A VM ends once: one host removed it, and another found it gone."""
+        if node not in self.at:
+            self.at |= {node: len(self.ends)} if node else {}
+            self.ends.append(fact)
+        elif self.ends[self.at[node]].word in _FOUND_GONE:
+            self.ends[self.at[node]] = fact
 
 
 _EVENTS: Mapping[str, Callable[[_Reader, Entry], None]] = {
@@ -145,6 +155,7 @@ _EVENTS: Mapping[str, Callable[[_Reader, Entry], None]] = {
     "remove": _Reader.remove,
     "removed": _Reader.removed,
 }
+_FOUND_GONE = (UNKNOWN, Cause.GONE.value)
 _ONE_OF_TWO = ("duplicate",)  # the pilot's other VM lives on
 
 

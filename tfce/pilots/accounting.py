@@ -13,14 +13,14 @@ from tfce.model.pilot import moment
 from tfce.model.record import Record
 from tfce.model.spells import Spell
 from tfce.model.usage import midnight
+from tfce.store import elsewhere
 from tfce.store.workspace import Workspace
 
 
 def book(workspace: Workspace, start: datetime, end: datetime) -> Book:
     """The VMs of a queue, those that ended and those that run."""
-    if not workspace.exists:
-        return written(workspace.queue, Record(""), [], start, end)
-    return written(workspace.queue, workspace.load(), workspace.journal.entries(), start, end)
+    record = workspace.load() if workspace.exists else Record("")
+    return written(workspace.queue, record, elsewhere.told(workspace).lines, start, end)
 
 
 def written(

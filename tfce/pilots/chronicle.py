@@ -15,6 +15,7 @@ from tfce.model.pilot import moment
 from tfce.model.record import Record
 from tfce.pilots.history import about
 from tfce.pilots.naming import named
+from tfce.store import elsewhere
 from tfce.store.workspace import Workspace
 
 _DIGEST = 12  # characters of one, for people
@@ -39,9 +40,20 @@ def chronicle(
 ) -> list[Happening]:
     """What the queue's journal tells, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
     stamp or VM's name) only where one is named. Asks nothing of the cloud; unreadable lines are left out."""
-    lines = workspace.journal.entries()
+    return happenings(workspace, elsewhere.told(workspace).lines, since, until, pilot)
+
+
+def happenings(
+    workspace: Workspace,
+    lines: Iterable[Mapping[str, Any]],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    pilot: str = "",
+) -> list[Happening]:
+    """The same of ``lines`` that somebody has read."""
     if pilot:
         record = workspace.load() if workspace.exists else Record("")
+        lines = list(lines)
         key, node = named(workspace, pilot, lines, record)
         lines = [told for told in (about(line, key, node) for line in lines) if told]
     found = (_happening(workspace.queue.label, line) for line in lines)

@@ -15,7 +15,7 @@ from tfce.model.policy import Action, lived
 from tfce.model.reconcile import Case, Kind
 from tfce.model.redact import redacted
 from tfce.model.vm import OVER
-from tfce.store import files
+from tfce.store import elsewhere, files
 from tfce.store.workspace import Workspace, slug
 
 log = logging.getLogger("tfce")
@@ -84,7 +84,7 @@ class ConsoleStore:
     """The consoles kept for a queue, newest first to be kept, by the pilot's key."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._folder = workspace.private / "consoles"
+        self._workspace, self._folder = workspace, workspace.private / "consoles"
 
     def keep(self, key: str, text: str) -> None:
         """Put a console (masked) on the disk; the oldest ones make room."""
@@ -96,8 +96,16 @@ class ConsoleStore:
             files.remove(path)
 
     def read(self, key: str) -> str | None:
-        """The console kept of this pilot."""
+        """The console kept of this pilot on this host."""
         return files.read(self._path(key))
+
+    def anywhere(self, key: str) -> str | None:
+        """The same; else the one that another host kept, where its folder is named."""
+        own = self.read(key) if self._folder.is_dir() else None
+        if own is not None:
+            return own
+        other = elsewhere.console(self._workspace, f"{self._folder.name}/{self._path(key).name}")
+        return shown(other, LINES) if other is not None else None
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{slug(key)}.log"

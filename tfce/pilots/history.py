@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tfce.model.errors import CloudError
+from tfce.model.journals import Lacking
 from tfce.model.made import offering
 from tfce.model.pilot import reference
 from tfce.model.reasons import Reason
@@ -15,13 +16,16 @@ from tfce.model.vm import OVER
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
 from tfce.pilots.naming import named, unknown, vm_of
 from tfce.pilots.services import Services
+from tfce.store import elsewhere
+from tfce.store.actor import actor
 
 
 @dataclass(frozen=True)
 class PilotLog:
     """``state``: the cloud's word for the VM, or what became of it. ``source``: "cloud" or "kept", where the
     console (None: there is none) is from. ``events``: the journal's lines, as far as they are about it.
-    ``trouble``: why the cloud could not be asked."""
+    ``trouble``: why the cloud could not be asked; ``kept_on``: the host that kept the console, where it is not
+    here; ``lacking``: hosts whose journals are not here."""
 
     key: str
     reference: str
@@ -30,6 +34,8 @@ class PilotLog:
     source: str
     events: list[dict[str, Any]]
     trouble: str = ""
+    kept_on: str = ""
+    lacking: tuple[Lacking, ...] = ()
 
     def text(self) -> str:
         """For people."""
@@ -37,11 +43,17 @@ class PilotLog:
         lines += [f"{event['time']}  {_words(event)}" for event in self.events]
         lines += [f"the cloud could not be asked: {self.trouble}"] if self.trouble else []
         if self.console is None:
-            lines.append("no console is to be had")
+            lines.append(self._no_console())
         else:
             whence = {"cloud": "as the cloud shows it now", "kept": "kept when the VM was removed"}[self.source]
             lines += [f"the end of its console, {whence}:", self.console.rstrip("\n")]
+        lines += [f"{one}: it may say more" for one in self.lacking]
         return "\n".join(lines)
+
+    def _no_console(self) -> str:
+        if not self.kept_on:
+            return "no console is to be had"
+        return f"its console was kept on {self.kept_on}: ask there, or name a copy of its folder with --journals"
 
 
 def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
@@ -51,7 +63,8 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
     """
     workspace = services.workspace
-    journal = workspace.journal.entries() if workspace.exists else []
+    told = elsewhere.told(workspace)
+    journal = told.lines
     record = workspace.load() if workspace.exists else Record("")
     stones = record.tombstones
     key, node_id = named(workspace, text, journal, record)
@@ -64,7 +77,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
             trouble = error.message
     if node is not None:
         key, node_id = key or node.key or node.name, node.id
-    kept = ConsoleStore(workspace).read(key) if key and workspace.exists else None
+    kept = ConsoleStore(workspace).anywhere(key) if key else None
     events = [event for event in (about(line, key, node_id) for line in journal) if event]
     if node is None and not events and kept is None and node_id not in stones:
         if trouble:
@@ -80,7 +93,19 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
         "cloud" if found is not None else "kept" if kept is not None else "",
         events,
         trouble,
+        _keeper(events) if found is None and kept is None else "",
+        told.lacking,
     )
+
+
+def _keeper(events: Iterable[Mapping[str, Any]]) -> str:
+    """The host that says that it kept the console; "" where none does, or this one, which has lost it since."""
+    hosts = (event["by"].get("host") for event in events if _kept(event.get("vms")) and event.get("by"))
+    return next((host for host in hosts if isinstance(host, str) and host != actor()["host"]), "")
+
+
+def _kept(vm: object) -> bool:
+    return isinstance(vm, dict) and vm.get("console_kept") is True
 
 
 def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:

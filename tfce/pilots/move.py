@@ -7,6 +7,7 @@ import secrets
 from tfce.model.lease import Document
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services
+from tfce.store.backing import hosts_of
 from tfce.terraform.places import Here, Place, checked
 from tfce.terraform.preparation import Prepared
 
@@ -27,7 +28,9 @@ def move(services: Services, terraform: Prepared, source: Place, target: Place) 
         record = recover(services, record) if record.pending else record
         workspace.take_turn("move the record")
         whole, mark = terraform.whole(), secrets.token_hex(8)
-        target.take(whole, Document(label, record.dump(), mark, moved=source.place))
+        target.take(
+            whole, Document(label, record.dump(), mark, moved=source.place, hosts=hosts_of(workspace.private))
+        )
         if isinstance(source, Here):
             source.leave(target.place, mark)
         elif workspace.shared is not None:

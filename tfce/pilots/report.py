@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tfce.model.account import Book
 from tfce.model.errors import TfceError
+from tfce.model.journals import Lacking
 from tfce.model.metrics import Meters
 from tfce.model.overview import Line, Trouble
 from tfce.model.past import Past, past
@@ -16,19 +17,22 @@ from tfce.model.why import Finding, Subject
 from tfce.pilots import overview
 from tfce.pilots.accounting import written
 from tfce.pilots.fleet import Fleet
+from tfce.store import elsewhere
 
 _IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One queue. ``causes``: what is wrong, the worst first, each once."""
+    """One queue. ``causes``: what is wrong, the worst first, each once; ``lacking``: hosts whose journals are not
+    here."""
 
     line: Line
     causes: tuple[Trouble, ...]
     past: Past = field(default_factory=Past)
     meters: Meters = field(default_factory=Meters)
     book: Book | None = None
+    lacking: tuple[Lacking, ...] = ()
 
 
 def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Chapter:
@@ -39,10 +43,11 @@ def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Cha
         found = fleet.why()
     except TfceError:
         found = []  # the line says so
-    lines = workspace.journal.entries() if workspace.exists else []
-    used = written(workspace.queue, record, lines, since, now)
-    told = past(lines, record.pilots.values())
-    return Chapter(line, tuple(_causes(line, found)), told, workspace.meters.read(), used)
+    told = elsewhere.told(workspace, since)
+    used = written(workspace.queue, record, told.lines, since, now)
+    seen = past(told.lines, record.pilots.values())
+    causes = tuple(_causes(line, found))
+    return Chapter(line, causes, seen, workspace.meters.read(), used, told.lacking)
 
 
 def failed(label: str, error: TfceError, now: datetime) -> Chapter:

@@ -18,6 +18,7 @@ from tfce.model.reconcile import Kind as State
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
 from tfce.pilots import admission, gate, overview
 from tfce.pilots.services import Services
+from tfce.store import elsewhere
 
 _CONSOLES = 3  # asked for, the newest pilots' first
 
@@ -56,7 +57,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
 
 def _last_submission(facts: Facts, services: Services) -> Facts:
     """What came of the last submission that asked the cloud, unless a later one did not get as far."""
-    entries = services.workspace.journal.entries() if services.workspace.exists else []
+    entries = elsewhere.told(services.workspace).lines
     last = next((entry for entry in reversed(entries) if _tells(entry)), None)
     if last is None or last.get("event") == "done":
         return facts

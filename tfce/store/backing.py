@@ -6,17 +6,18 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from tfce.model import lease
+from tfce.model import fields, journals, lease
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
 from tfce.model.lease import Document, Lease, Sighting
 from tfce.model.record import NewerError, Record
 from tfce.store import files
+from tfce.store.journal import last_told
 
 NOTE = "shared.json"
 
@@ -60,7 +61,7 @@ class Copies(Protocol):
 class Note:
     """What this host knows of its copy. ``mark``: of the document that it was made from; ``trying``: of the one
     that it may have become; ``serial``: the highest number that was seen; ``ahead``: whether the copy says more
-    than that document."""
+    than that document; ``hosts``: what that document says of them."""
 
     holder: str
     place: str = ""
@@ -69,6 +70,7 @@ class Note:
     serial: int = 0
     ahead: bool = False
     sighting: Sighting | None = None
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Note:
@@ -77,7 +79,8 @@ class Note:
         with suppress(TypeError, ValueError):
             sighting = found.pop("sighting", None)
             note = cls(**found, sighting=Sighting(**sighting) if sighting else None)
-            texts = (note.holder, note.place, note.mark, note.trying)
+            hosts = fields.mapping(note.hosts)
+            texts = (note.holder, note.place, note.mark, note.trying, *hosts.values())
             if all(isinstance(text, str) for text in texts) and isinstance(note.serial, int) and note.holder:
                 return note
         return cls(secrets.token_hex(8))
@@ -99,6 +102,17 @@ class Ticks:
 def note_of(folder: Path) -> Note | None:
     """What this host knows of a shared copy; None where its record was never shared."""
     return Note.read(folder) if files.believed(folder / NOTE) else None
+
+
+def hosts_of(folder: Path) -> Mapping[str, str]:
+    """Who has written to a shared record, and up to when its journal tells of that, as this host knows it."""
+    note = note_of(folder)
+    return note.hosts if note else {}
+
+
+def wrote(note: Note, folder: Path) -> dict[str, str]:
+    """The same, once this host has written."""
+    return journals.wrote(note.hosts, socket.gethostname(), last_told(folder))
 
 
 def seeded(copies: Copies) -> Held:

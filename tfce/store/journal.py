@@ -22,6 +22,7 @@ _SIZE = 4_000_000  # bytes; one older journal of this size is kept
 _AGE = timedelta(days=62)  # of its first line: the older one then reaches back over the month before
 _LINE = 100_000  # bytes of a line that is looked at to know its age, or whether it is said again
 _PATIENCE = 1.0  # seconds; whoever writes needs less than one of a thousand
+_FILE = "journal.jsonl"
 _WHOSE = ("time", "by")
 _TURNS = 3  # somebody else may turn the journal over while this one waits for it
 
@@ -31,7 +32,7 @@ class Journal:
     them."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
-        self._path = folder / "journal.jsonl"
+        self._path = folder / _FILE
         self._older = folder / "journal.old.jsonl"
         self._clock = clock
         self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None
@@ -118,6 +119,14 @@ def _last(stream: IO[bytes]) -> bytes:
     stream.seek(max(0, os.fstat(stream.fileno()).st_size - _LINE))
     lines = stream.read().splitlines(keepends=True)
     return lines[-1] if lines else b""
+
+
+def last_told(folder: Path) -> str:
+    """The time of the last line of the journal in ``folder``; "" where there is none."""
+    for line in reversed(files.last_lines(folder / _FILE, _LINE)):
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            return str(json.loads(line)["time"])
+    return ""
 
 
 def _said(line: bytes) -> str:

@@ -31,6 +31,7 @@ from tfce.store.backing import (
     moved,
     seeded,
     watched,
+    wrote,
 )
 from tfce.store.record_file import RecordFile
 
@@ -134,8 +135,8 @@ class Shared:
             record = known if same else record.buried(known.tombstones.values())
         if record != known:
             self._file.put(record)
-        note = replace(note, ahead=record.dump() != document.record, serial=held.serial)
-        self._note = replace(note, place=self.place, mark=document.mark, trying="").write(self._folder)
+        note = replace(note, ahead=record.dump() != document.record, serial=held.serial, place=self.place)
+        self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
         self._record = record
 
     def _here(self) -> Record | None:
@@ -192,7 +193,8 @@ class Shared:
         mark, began = secrets.token_hex(8), self._ticks.now()
         self._note = replace(self._note, trying=mark).write(self._folder)
         generation = self._generation + (wanted is not None)
-        document = Document(self._label, record.dump(), mark, generation, wanted, gone)
+        hosts = wrote(self._note, self._folder)
+        document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts)
         try:
             self._copies.push(Held(self._serial + self._step, self._lineage, document.dump()))
         except RefusedError:
@@ -200,7 +202,7 @@ class Shared:
             raise _refusal(self._label, early=self._step == FAR) from None
         self._serial, self._step, self._generation = self._serial + self._step, NEAR, generation
         self._lease, self._written = wanted, began
-        note = replace(self._note, mark=mark, trying="", ahead=False, serial=self._serial)
+        note = replace(self._note, mark=mark, trying="", ahead=False, serial=self._serial, hosts=hosts)
         self._note = note.write(self._folder)
 
     def _leave(self, quiet: bool = False) -> None:

@@ -198,6 +198,10 @@ Workspace_Metrics:
   (Optional) Textfile for node_exporter with the metrics of all queues of this Workspace_Root that name it,
   written after each cycle; unset: none. Example: ``/var/lib/node_exporter/textfile/tfce.prom``
 
+Workspace_Journals:
+  (Optional) Workspace_Root of the queue's other hosts, copies, or folders of such: what they wrote is told,
+  too. Example: ``/srv/tfce/hosts``
+
 Workspace_ReapShare:
   (Optional) Part of the running VMs (beyond 10) one sweep may end. Default: 0.5. Example: ``0.25``
 

@@ -86,6 +86,13 @@ class WorkspaceOptions:
         "after each cycle; unset: none",
         "/var/lib/node_exporter/textfile/tfce.prom",
     )
+    journals: tuple[Path, ...] = option(
+        "Workspace_Journals",
+        read.paths,
+        "",
+        "Workspace_Root of the queue's other hosts, copies, or folders of such: what they wrote is told, too",
+        "/srv/tfce/hosts",
+    )
     reap_share: float = option(
         "Workspace_ReapShare", read.share, "0.5", "part of the running VMs (beyond 10) one sweep may end", "0.25"
     )

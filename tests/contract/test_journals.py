@@ -1,0 +1,213 @@
+"""What several hosts wrote down of one queue is told as one, each line once; whose is not here is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.edges import WRAPPER
+from tests.contract.hosts import Hosts
+from tests.fakes import Crash
+from tfce.cli import elsewhere
+from tfce.cli.main import main
+from tfce.cli.reporting import page
+from tfce.model.journals import Lacking, lacking, merged
+from tfce.model.lease import Document
+from tfce.model.pilot import timestamp
+from tfce.model.vm import State
+from tfce.pilots import report
+from tfce.pilots.accounting import book
+from tfce.pilots.chronicle import chronicle
+from tfce.store.backing import hosts_of
+from tfce.store.elsewhere import told
+from tfce.store.workspace import Workspace
+
+
+class Named(Hosts):
+    """Hosts that are called ``tfce-a``, ``tfce-b``; all are one machine, which writes its own name."""
+
+    def turn(self, host: str) -> Workspace:
+        """Let all that this machine wrote meanwhile be ``host``'s."""
+        mine, name = socket.gethostname(), f"tfce-{host}"
+        for path in (self.folder / host).rglob("journal*.jsonl"):
+            path.write_text(path.read_text().replace(f'"host": "{mine}"', f'"host": "{name}"'))
+        for path in (self.folder / host).rglob("shared.json"):
+            path.write_text(json.dumps(renamed(json.loads(path.read_text()), mine, name)))
+        path = self.folder / "backend/long/record.json"
+        held = json.loads(path.read_text())
+        text = json.dumps(renamed(json.loads(held["text"]), mine, name))
+        path.write_text(json.dumps({**held, "text": text}))
+        return self.parts(host=host).workspace
+
+    def copied(self, host: str) -> Path:
+        """A copy of a host's folder, as rsync makes it."""
+        place = self.folder / "copies" / host
+        shutil.copytree(self.folder / host, place, dirs_exist_ok=True)
+        return place.parent
+
+
+def renamed(value: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    """``value``, in which a host has another name."""
+    hosts, lease = value["hosts"], value.get("lease")
+    if old in hosts:
+        hosts[new] = hosts.pop(old)
+    return {**value, "lease": {**lease, "host": new}} if lease else value
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Named:
+    return Named(tmp_path)
+
+
+def life(hosts: Named) -> list[str]:
+    """Host a starts two pilots; b removes one, whose console it keeps; references, the removed one first."""
+    references = hosts.parts(host="a").fleet.submit(WRAPPER, 2).references
+    hosts.turn("a")
+    hosts.advance(60)
+    node = references[0].removeprefix("cloud://")
+    hosts.sky.consoles[node] = "no CVMFS here\n"
+    hosts.sky.set(node, State.FAILED, "no disk")
+    hosts.parts(host="b").fleet.reap()
+    hosts.turn("b")
+    return references
+
+
+def test_what_two_hosts_did_is_one_history_and_the_missing_one_is_named(hosts: Named) -> None:
+    life(hosts)
+    alone = hosts.parts(host="a").workspace
+    assert [one.event for one in chronicle(alone)] == ["submit", "submitted", "done"]
+    alone.refresh()
+    wrote = timestamp(hosts.now())
+    assert told(alone).lacking == (Lacking("tfce-b", wrote),)
+    both = hosts.parts(host="a", Workspace_Journals=str(hosts.copied("b"))).workspace
+    events = ["submit", "submitted", "done", "remove", "removed", "done"]
+    assert [one.event for one in chronicle(both)] == events and told(both).lacking == ()
+    assert {one.who.partition("@")[2].split()[0] for one in chronicle(both)} == {"tfce-a", "tfce-b"}
+    assert [one.event for one in chronicle(alone)] == events[:3]
+
+
+def test_a_copy_of_ones_own_lines_counts_once(hosts: Named) -> None:
+    life(hosts)
+    places = f"{hosts.copied('a')}, {hosts.copied('b')}, {hosts.folder / 'b'}, {hosts.folder}"
+    lines = told(hosts.parts(host="a", Workspace_Journals=places).workspace).lines
+    assert [line["event"] for line in lines] == ["submit", "submitted", "done", "remove", "removed", "done"]
+
+
+def test_a_copy_that_is_older_than_what_its_host_did_is_told(hosts: Named) -> None:
+    life(hosts)
+    place, before = hosts.copied("b"), timestamp(hosts.now())
+    hosts.advance(3600)
+    hosts.parts(host="b").fleet.submit(WRAPPER, 1)
+    hosts.turn("b")
+    workspace = hosts.parts(host="a", Workspace_Journals=str(place)).workspace
+    workspace.refresh()
+    assert told(workspace).lacking == (Lacking("tfce-b", timestamp(hosts.now()), before),)
+    assert told(workspace, hosts.now() + timedelta(seconds=1)).lacking == ()  # nobody asks for that time
+
+
+def test_a_host_that_died_at_its_first_work_is_missed(hosts: Named) -> None:
+    hosts.sky.at("create", Crash())
+    with pytest.raises(Crash):
+        hosts.parts(host="a").fleet.submit(WRAPPER, 1)
+    hosts.turn("a")
+    fresh = hosts.parts(host="c").workspace
+    fresh.refresh()
+    assert told(fresh).lacking == (Lacking("tfce-a", ""),)
+
+
+def test_a_console_is_found_where_it_was_kept(hosts: Named) -> None:
+    gone = life(hosts)[0]
+    near = hosts.parts(host="a").fleet.log(gone)
+    assert near.console is None and [one.host for one in near.lacking] == ["tfce-b"]
+    assert "tfce-b" in near.text()
+    place = hosts.copied("b")
+    far = hosts.parts(host="a", Workspace_Journals=str(place)).fleet.log(gone)
+    assert (far.console, far.source, far.kept_on, far.lacking) == ("no CVMFS here\n", "kept", "", ())
+    shutil.rmtree(next(place.rglob("consoles")))
+    named = hosts.parts(host="a", Workspace_Journals=str(place)).fleet.log(gone)
+    assert named.console is None and named.kept_on == "tfce-b"
+    assert "its console was kept on tfce-b" in named.text()
+
+
+def test_reports_and_accounts_count_a_vm_once(hosts: Named) -> None:
+    life(hosts)
+    hosts.down = {"a"}  # it removes what b finds gone later
+    node = next(iter(hosts.living()))
+    hosts.stop(node)
+    hosts.parts(host="a").fleet.reap()
+    hosts.turn("a")
+    hosts.advance(7200)  # the cloud forgets it
+    hosts.parts(host="b").fleet.reap()
+    hosts.turn("b")
+    hosts.down = set()
+    start, end = hosts.now() - timedelta(days=1), hosts.now()
+    for options in ({}, {"Workspace_Journals": f"{hosts.copied('a')}, {hosts.copied('b')}"}):
+        fleet = hosts.parts(host="a", **options).fleet
+        chapter = report.chapter(fleet, fleet.announce(), start, end)
+        assert [one.host for one in chapter.lacking] == ([] if options else ["tfce-b"])
+        text = page([chapter], end, 1)
+        assert ("the journal of tfce-b is not here" in text) == (not options)
+    assert sorted(fact.word for fact in chapter.past.ends) == ["failed", "stopped"]
+    assert len(chapter.past.made) == 2 and len(book(fleet.workspace, start, end).spells) == 2
+
+
+def test_the_last_submission_is_the_queues_whichever_host_made_it(hosts: Named) -> None:
+    life(hosts)
+    place = hosts.copied("b")
+    there = place / "b/queues/cloud.example.org/long/journal.jsonl"
+    line = {"time": timestamp(hosts.now()), "event": "submitted", "created": {}}
+    line["failed"] = {"0A0B0C0D": {"kind": "quota", "text": "quota exceeded: cores"}}
+    there.write_text(there.read_text() + json.dumps(line) + "\n")
+    found = hosts.parts(host="a", Workspace_Journals=str(place)).fleet.why()
+    assert any("quota exceeded" in str(one) for one in found)
+
+
+def test_whatever_lies_in_a_named_folder_is_no_trouble(hosts: Named) -> None:
+    life(hosts)
+    hosts.parts(host="a").workspace.refresh()
+    place = hosts.copied("b")
+    folder = place / "b/queues/cloud.example.org/long"
+    for odd in ("\x00\xff", "[]\n7\n{}\n", '{"time": 7, "by": {"host": 3}}\n{"by": 1, "time": "x"}\n'):
+        (folder / "journal.jsonl").write_text(odd)
+        workspace = hosts.parts(host="a", Workspace_Journals=str(place)).workspace
+        assert [one.event for one in chronicle(workspace)] == ["submit", "submitted", "done"]
+        assert [one.host for one in told(workspace).lacking] == ["tfce-b"]
+    (folder / "journal.jsonl").unlink()
+    (folder / "journal.jsonl").symlink_to("/etc/passwd")
+    assert len(told(workspace).lines) == 3
+    shutil.rmtree(place)
+    assert len(told(workspace).lines) == 3
+
+
+def test_a_move_takes_the_hosts_along(hosts: Named) -> None:
+    life(hosts)
+    held = json.loads((hosts.folder / "backend/long/record.json").read_text())
+    known = Document.load(held["text"]).hosts
+    assert set(known) == {"tfce-a", "tfce-b"} == set(hosts_of(hosts.parts(host="b").workspace.private))
+
+
+def test_lines_are_merged_by_time_and_a_journal_keeps_its_order() -> None:
+    def line(time: object, text: str) -> dict[str, object]:
+        return {"time": time, "event": text}
+
+    one = [line("1", "a"), line("4", "b"), line("2", "back"), line(None, "odd"), line("5", "c")]
+    two = [line("1", "a"), line("3", "d"), line("3", "d"), line("9", "e")]
+    assert [x["event"] for x in merged([one, two])] == ["a", "d", "d", "b", "back", "odd", "c", "e"]
+    assert merged([one, one, one]) == one and merged([]) == []
+    assert lacking({"x": "5"}, [{"by": {"host": "x"}, "time": "4"}]) == (Lacking("x", "5", "4"),)
+
+
+def test_a_folder_that_is_not_there_is_a_slip(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, hosts: Named
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["history", "cloud.example.org/long", "--journals", str(tmp_path / "nowhere")])
+    assert ended.value.code == 2 and "is no folder" in capsys.readouterr().err
+    elsewhere.say("c/q", [Lacking("tfce-b", "2026-11-27T12:00:00Z")])
+    assert "the journal of tfce-b is not here, and it wrote at 2026-11-27T12:00:00Z" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""``tfce history``: what was done to the pilots, by whom, when and why."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+from tfce.app import open_workspace
+from tfce.cli import edge, elsewhere, tables
+from tfce.config.options import Queue
+from tfce.model.errors import TfceError
+from tfce.model.journals import Lacking
+from tfce.pilots.chronicle import Happening, happenings
+from tfce.store.elsewhere import told
+
+
+def history(queues: Iterable[Queue], options: argparse.Namespace) -> int:
+    """Show it; the worst of the exit codes."""
+    found, lacking, code = list[Happening](), dict[str, tuple[Lacking, ...]](), 0
+    for queue in queues:
+        try:
+            happened, lacking[queue.label] = _of(elsewhere.reading(queue, options), options)
+            found += happened
+        except TfceError as error:
+            edge.say(f"{queue.label} is left out: {error.message}")
+            code = max(code, error.exit_code)
+    found.sort(key=lambda one: one.time)
+    for label, hosts in lacking.items():
+        elsewhere.say(label, hosts)
+    if options.json:
+        lines = [{"queue": one.queue, **one.facts} for one in found]
+        missing = {label: [vars(one) for one in hosts] for label, hosts in lacking.items() if hosts}
+        tables.show_json({"history": lines, "lacking": missing})
+    else:
+        print(tables.history_table(found))
+    return code
+
+
+def _of(queue: Queue, options: argparse.Namespace) -> tuple[list[Happening], tuple[Lacking, ...]]:
+    workspace = open_workspace(queue)
+    workspace.refresh()
+    here = told(workspace, options.since)
+    return happenings(workspace, here.lines, options.since, options.until, options.pilot), here.lacking
