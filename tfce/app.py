@@ -18,7 +18,7 @@ from tfce.config import backends, credentials
 from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, sharing
-from tfce.model.errors import ConfigError, Fault, TfceError
+from tfce.model.errors import BackendError, ConfigError, Fault, TfceError
 from tfce.model.overview import Line
 from tfce.model.record import Record
 from tfce.pilots import overview
@@ -132,11 +132,26 @@ def _place(parts: Parts, backend: Backend) -> Place:
 
 def probe(queue: Queue) -> str:
     """Whether the backend of ``queue`` can be reached, read, locked and written, and refuses what is older: what
-    was found. Writes a state that nothing else uses. Raises ``BackendError``."""
+    was found. Writes a state that nothing else uses, and removes it. Raises ``BackendError``."""
     backend = backends.load(queue)
     workspace = Workspace(queue)
     workspace.make_folders()
-    return probed(StateCopies(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check"))
+    copies = StateCopies(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check")
+    found, stays = probed(copies), copies.remove()
+    return f"{found}; the check's own state stays there: {stays}" if stays else found
+
+
+def backend_time(queue: Queue) -> datetime | None:
+    """The time that the backend of ``queue`` tells; None where it tells none, or is none that several hosts
+    share."""
+    from tfce.cloud import plain  # which brings libcloud along
+
+    address = backends.load(queue).web
+    try:
+        return plain.ask("HEAD", address).time if address else None
+    except BackendError as error:
+        log.debug("%s", error.message)
+        return None
 
 
 def _workspace(

@@ -94,6 +94,20 @@ def test_while_the_backend_is_down_nothing_starts_and_what_is_over_goes(hosts: H
     settled(hosts)
 
 
+def test_a_look_reads_the_shared_record_once(hosts: Hosts) -> None:
+    hosts.parts(host="a").fleet.submit(WRAPPER, 2)
+    look = hosts.parts(host="b", MaxTotalJobs="2", Workspace_MaxHours="300/month").fleet.look()
+    assert hosts.copies["b", "long"].pulls == 1
+    assert [one.state for one in look.seen] == ["Running"] * 2 and [str(one) for one in look.balances]
+
+
+def test_a_stamp_that_no_list_shows_yet_is_known_to_a_host_that_never_read_the_record(hosts: Hosts) -> None:
+    stamps = hosts.parts(host="a").fleet.submit(WRAPPER, 2).stamps
+    hosts.sky.hidden.add(next(iter(stamps)).removeprefix("cloud://"))
+    sweep = hosts.parts(host="c").fleet.kill(stamps.values())
+    assert {one.reference for one in sweep.removed} == set(stamps) and not hosts.living()
+
+
 def test_a_host_without_anything_goes_on(hosts: Hosts) -> None:
     made = hosts.parts(host="a").fleet.submit(WRAPPER, 2).references
     fresh = hosts.parts(host="c")

@@ -34,14 +34,15 @@ class Gate:
 
 class StateServer:
     """The states and their locks, by path. They outlive ``stop`` and ``start``, as a server's disk does.
-    ``asked``: each request's first line; ``gates``: those that are still to be reached."""
+    ``refused``: a method that nobody may use; ``asked``: each request's first line; ``gates``: those that are still
+    to be reached."""
 
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self.locks: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.gates: list[Gate] = []
-        self.port = 0
+        self.port, self.refused = 0, ""
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -131,7 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         self.server_of_states.asked.append(self.requestline)
         status, answer = 401, b""
-        if self.headers.get("Authorization") == _LOGIN:
+        if self.command == self.server_of_states.refused:
+            status = 403
+        elif self.headers.get("Authorization") == _LOGIN:
             lock_id = parse_qs(parts.query).get("ID", [""])[0]
             status, answer = self.server_of_states.answer(self.command, parts.path, lock_id, body)
             self.server_of_states.hold(self.command, parts.path, body)

@@ -596,17 +596,16 @@ def test_columns_line_up() -> None:
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
     from tfce.model.pilot import Pilot
-    from tfce.model.reconcile import Instance
     from tfce.pilots.fleet import Seen
 
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
-    seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
-    row = tables._seen_row(seen, {"0000000A": Instance("i-1", False)}, now, "tfce-")
+    row = tables._seen_row(Seen(Pilot("0000000A", born, "b", "i-1"), None, "Deleted"), now, "tfce-")
     assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
         "cloud://i-1",
         "tfce-0000000A",
         None,
         60,
     )
-    assert tables._seen_row(seen, {}, now, "tfce-")["reference"] is None
+    seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
+    assert tables._seen_row(seen, now, "tfce-")["reference"] is None

@@ -115,24 +115,24 @@ def status(options: argparse.Namespace) -> int:
         raise ConfigError("--watch", str(options.watch), "is for all queues", "leave CE/QUEUE out")
     parts = _parts(options)
     start = time.monotonic()
-    rows = tables.status_rows(parts)
+    look = parts.fleet.look()
+    rows = tables.status_rows(parts.workspace.queue, look.seen)
     calls, seconds = dict(parts.cloud.calls), round(time.monotonic() - start, 3)
-    hold, balances = parts.fleet.held(), parts.fleet.balances()
     if options.json:
         tables.show_json(
             {
                 "pilots": rows,
                 "images": tables.by_image(rows),
-                "held": operators.hold_json(hold),
+                "held": operators.hold_json(look.held),
                 "review": reviewing.json(parts),
-                "allocations": [operators.balance_json(one) for one in balances],
+                "allocations": [operators.balance_json(one) for one in look.balances],
                 "calls": calls,
                 "seconds": seconds,
             }
         )
     else:
         print(tables.status_table(rows))
-        lines = *tables.image_lines(rows), *balances, *operators.hold_lines(hold)
+        lines = *tables.image_lines(rows), *look.balances, *operators.hold_lines(look.held)
         print(*lines, tables.cost(calls, seconds), sep="\n")
     return DONE
 

@@ -152,7 +152,7 @@ class Demo:
         say(text)
         cloud = self._parts.cloud
         before, begun = cloud.calls.copy(), time.monotonic()
-        print(status_table(status_rows(self._parts)))
+        print(status_table(status_rows(self._parts.workspace.queue, self._parts.fleet.status())))
         self._note(step, cloud.calls - before, time.monotonic() - begun)
 
     def _note(self, step: str, calls: Mapping[str, int], seconds: float) -> None:

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfce import userdata
-from tfce.app import assemble, probe
+from tfce.app import assemble, backend_time, probe
 from tfce.cli import reviewing
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
+from tfce.cloud import clock
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
 from tfce.config import credentials
@@ -86,6 +87,8 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if queue.terraform.backend != LOCAL and checks[-1].ok:
         checks.append(_guarded("backend", lambda: probe(queue)))
+        if checks[-1].ok:
+            checks.append(clock.check(backend_time(queue), name="backend's clock", whose="the backend"))
     if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))

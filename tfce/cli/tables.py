@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tfce.app import Parts
 from tfce.cli.show import ago, span, table
+from tfce.config.options import Queue
 from tfce.model import made
-from tfce.model.pilot import timestamp
+from tfce.model.pilot import reference, timestamp
 from tfce.model.vm import VM
 from tfce.pilots.chronicle import Happening
 from tfce.pilots.execute import Removal
@@ -52,17 +52,14 @@ def submission_table(submission: Submission) -> str:
     return "\n".join(lines)
 
 
-def status_rows(parts: Parts) -> list[dict[str, Any]]:
-    """The queue's pilots as ``tfce status --json`` prints them."""
-    seen = parts.fleet.status()
-    ids = {} if all(one.vm for one in seen) else parts.terraform.instances()
-    prefix = parts.workspace.queue.workspace.name_prefix
-    return [_seen_row(one, ids, datetime.now(UTC), prefix) for one in seen]
+def status_rows(queue: Queue, seen: Iterable[Seen]) -> list[dict[str, Any]]:
+    """The pilots of ``queue`` as ``tfce status --json`` prints them."""
+    return [_seen_row(one, datetime.now(UTC), queue.workspace.name_prefix) for one in seen]
 
 
-def _seen_row(one: Seen, ids: Any, now: datetime, prefix: str) -> dict[str, Any]:
+def _seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
     key = one.pilot.key
-    known = one.vm.reference if one.vm else (f"cloud://{ids[key].id}" if key in ids else None)
+    known = one.vm.reference if one.vm else (reference(one.pilot.id) if one.pilot.id else None)
     return {
         "reference": known,
         "stamp": key,

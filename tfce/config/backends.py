@@ -77,6 +77,14 @@ class Backend:
         lock = f"{address}/lock"
         return {"TF_HTTP_ADDRESS": address, "TF_HTTP_LOCK_ADDRESS": lock, "TF_HTTP_UNLOCK_ADDRESS": lock}
 
+    @property
+    def web(self) -> str:
+        """An address that answers HTTP, whoever asks; "" where there is none."""
+        if self.name == "s3":
+            amazons = f"https://s3.{self.arguments.get('region', '')}.amazonaws.com"
+            return f"{self.environment.get('AWS_ENDPOINT_URL_S3', amazons)}/"
+        return self.address
+
     def block(self) -> dict[str, Any]:
         """The root module's part that names the backend, as JSON."""
         return {"terraform": {"backend": {self.name: dict(self.arguments)}}}

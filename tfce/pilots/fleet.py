@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
@@ -42,6 +42,15 @@ _GLANCE = 30  # seconds that a list may be old
 log = logging.getLogger("tfce")
 
 __all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """One queue as an operator sees it."""
+
+    seen: list[Seen]
+    held: Hold | None
+    balances: list[Balance]
 
 
 class Fleet:
@@ -136,6 +145,12 @@ class Fleet:
             self.workspace.refresh()
             return self._poller.status()
 
+    def look(self) -> Look:
+        """The same, what holds the queue, and how its allocations stand: all of one reading of the record."""
+        with self._verb("status", keep=False):
+            self.workspace.refresh()
+            return Look(self._poller.status(), self._held(), self._balances())
+
     def announce(self) -> Record:
         """What is remembered; the login's next list will be for this queue, too. Raises ``WorkspaceError``."""
         record = overview.record_of(self._services)
@@ -156,17 +171,22 @@ class Fleet:
 
     def held(self) -> Hold | None:
         """What keeps the queue from starting pilots, as far as its record tells."""
+        self.workspace.refresh()
+        return self._held()
+
+    def _held(self) -> Hold | None:
         workspace = self.workspace
-        workspace.refresh()
         if workspace.exists:
             return gate.held(self._services, workspace.load())
         return workspace.standing.hold if workspace.standing else None
 
     def balances(self) -> list[Balance]:
         """How each allocation of the queue stands in its period; see ``allocations.balances``."""
-        workspace = self.workspace
-        workspace.refresh()
-        record = workspace.load() if workspace.exists else Record("")
+        self.workspace.refresh()
+        return self._balances()
+
+    def _balances(self) -> list[Balance]:
+        record = self.workspace.load() if self.workspace.exists else Record("")
         return allocations.balances(self._services, record)
 
     def why(self, demand: Demand | None = None) -> list[Finding]:

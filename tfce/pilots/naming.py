@@ -94,6 +94,7 @@ def ids_of(services: Services, texts: Iterable[str]) -> list[str]:
 
 def _looked_up(services: Services, words: list[str]) -> dict[str, str]:
     workspace = services.workspace
+    workspace.refresh()  # another host may have started them
     record = (workspace.file.salvaged() if workspace.exists else None) or Record("")
     journal = workspace.journal.entries() if workspace.exists else []
     told = {word: named(workspace, word, journal, record) for word in words}

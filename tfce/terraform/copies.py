@@ -6,13 +6,16 @@ looks and writes under the backend's own lock."""
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any
 
 from tfce.config.options import Queue
+from tfce.model.errors import BackendError
 from tfce.model.lease import MARGIN
 from tfce.store.backing import DamagedError, Held
 from tfce.terraform import process, state
-from tfce.terraform.remote import Remote
+from tfce.terraform.remote import DEFAULT, Remote
 
 _OUTPUT = "tfce"
 
@@ -46,3 +49,23 @@ class StateCopies(Remote):
         outputs = {_OUTPUT: {"value": held.text, "type": "string"}}
         whole = {"version": 4, "terraform_version": "1.5.0", "serial": held.serial, "lineage": held.lineage}
         self.write(json.dumps({**whole, "outputs": outputs, "resources": []}))
+
+    def remove(self) -> str:
+        """Remove the text and its state; "", or why it stays."""
+        if self._backend.address:  # Terraform's http backend removes nothing
+            return self._asked_to_go()
+        ended = self._run("workspace delete", self._state_name, check=False, served=nullcontext(DEFAULT))
+        return (self._said(ended) or ended.how) if ended.exit else ""
+
+    def _asked_to_go(self) -> str:
+        from tfce.cloud import plain  # which brings libcloud along
+
+        known = self._backend.environment
+        login = known.get("TF_HTTP_USERNAME", ""), known.get("TF_HTTP_PASSWORD", "")
+        try:
+            heard = plain.ask(
+                "DELETE", f"{self._backend.address}/{self._state_name}", login if any(login) else None
+            )
+        except BackendError as error:
+            return error.message
+        return "" if heard.status < HTTPStatus.BAD_REQUEST else f"the server answered {heard.status}"

@@ -1,0 +1,34 @@
+"""A single request to a server that is no cloud, through the same boundary: what it answered, and its time."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlsplit
+
+from tfce.cloud import clean
+from tfce.cloud.http import BoundaryError, Bounds, Heard, bounded
+from tfce.cloud.limits import Limits
+from tfce.cloud.retries import Budget
+from tfce.model.errors import BackendError, shorten
+
+_LIMITS = Limits(seconds=10, size=2**20, repeats=0)
+
+
+def ask(method: str, url: str, login: tuple[str, str] | None = None) -> Heard:
+    """What the server said to one request, whose answer's text nobody reads. Raises ``BackendError`` where none
+    came."""
+    heard, parts = Heard(), urlsplit(url)
+    kind = bounded(Bounds(_LIMITS, Budget(), heard, lambda *_: method, lambda *_: False))
+    try:
+        is_secure = parts.scheme == "https"
+        connection = kind(parts.hostname, parts.port or (443 if is_secure else 80), secure=is_secure)
+        connection.request(method, parts.path or "/", headers=_basic(login))
+    except (BoundaryError, OSError, ValueError) as error:
+        problem = f"{parts.scheme}://{parts.hostname} does not answer: {clean.line(shorten(str(error)))}"
+        raise BackendError(problem) from None
+    return heard
+
+
+def _basic(login: tuple[str, str] | None) -> dict[str, str]:
+    text = ":".join(login).encode() if login else b""
+    return {"Authorization": f"Basic {base64.b64encode(text).decode()}"} if login else {}
