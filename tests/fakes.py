@@ -398,6 +398,9 @@ class FakeTerraform(Provisioner):
 
     # -- Provisioner ---------------------------------------------------------------------------------------
 
+    def expect(self) -> None:
+        """Nothing has to be made ready."""
+
     def prepare(self) -> None:
         self.sky.step("prepare")
 

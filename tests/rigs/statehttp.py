@@ -34,8 +34,8 @@ class Gate:
 
 class StateServer:
     """The states and their locks, by path. They outlive ``stop`` and ``start``, as a server's disk does.
-    ``refused``: a method that nobody may use; ``asked``: each request's first line; ``gates``: those that are still
-    to be reached."""
+    ``refused``: a method that nobody may use; ``asked``: each request's first line; ``gates``: those still to be
+    reached."""
 
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}

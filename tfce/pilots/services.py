@@ -33,6 +33,7 @@ class Provisioner(Protocol):
     def batch_limit(self) -> int: ...  # VMs that one API call may start
     @property
     def waits(self) -> bool: ...  # whether an apply ends only when its VMs run
+    def expect(self) -> None: ...  # a run follows soon: what needs nobody's turn may be made ready
     def prepare(self) -> None: ...
     def apply(
         self, keys: Collection[str], progress: Callable[[str], None] = ..., fresh: bool = ...

@@ -29,7 +29,7 @@ class Settler:
     def settle(self, record: Record, keys: list[str], applied: Applied) -> tuple[Submission, Record]:
         """Read from the state what exists, find out about the rest, and let the record say so."""
         result = Submission(stopped=applied.stopped)
-        state = self._terraform.instances()
+        state = self._state(keys, applied)
         created = {key: state[key].id for key in keys if key in state}
         doubtful = [key for key in keys if key not in state or state[key].tainted]
         settled = not doubtful
@@ -48,6 +48,12 @@ class Settler:
             self._workspace.forget_contexts()
             record = record.settled()
         return result, self._workspace.save(record)
+
+    def _state(self, keys: Sequence[str], applied: Applied) -> Mapping[str, Instance]:
+        """What the state says of the pilots ``keys``; it is not read where that is known already."""
+        if applied.written:
+            return {key: Instance(applied.ids[key]) for key in keys}
+        return self._terraform.instances()
 
     def _resolve(
         self,

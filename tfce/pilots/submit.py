@@ -46,6 +46,7 @@ class Submitter:
         started, before = time.monotonic(), Counter(self._cloud.calls)
         recipe = recipe_for(self._queue)
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
+        self._terraform.expect()
         with self._workspace.locked(), allocations.alone(self._services):
             self._workspace.write_rest(shape.rest(self._queue))
             record = self._services.prepare()

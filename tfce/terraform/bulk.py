@@ -7,9 +7,12 @@ served by this process, again for each run: what the run is about and what came 
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import logging
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
@@ -17,12 +20,12 @@ from typing import Any
 
 from tfce.cloud.api import Cloud
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
-from tfce.model.errors import TerraformError
+from tfce.model.errors import TerraformError, TfceError
 from tfce.provider import settings
 from tfce.provider.attached import attached
 from tfce.provider.run import Run
 from tfce.store import files
-from tfce.terraform import process
+from tfce.terraform import process, variables
 from tfce.terraform.remote import lock_in
 from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runner import Terraform
@@ -66,6 +69,16 @@ class Bulk(Terraform):
         native = self.module.place is not None
         login = terraform_environment(self._queue, self._credentials, self._token) if native else {}
         return {**base_environment(), **self._settings(), **login, **self._backend.environment}
+
+    def expect(self) -> None:
+        """Bring along what a run needs while the shared record is read."""
+        if self._is_shared:
+            threading.Thread(target=self._warm, name="tfce-warm").start()
+
+    def _warm(self) -> None:
+        with contextlib.suppress(TfceError, ImportError):  # whoever needs it says what is wrong
+            importlib.import_module("tfce.provider.serve")
+            variables.render(self._queue)
 
     def prepare(self) -> None:
         super().prepare()
@@ -121,6 +134,8 @@ class Bulk(Terraform):
         applied.ids |= run.ids
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)
+        went_well = run.met and not ended.exit and not ended.stopped and not run.refused
+        applied.written = went_well and set(keys) <= run.ids.keys()
         if run.cause is not None and applied.trouble:
             applied.cause = run.cause.saying(applied.trouble)
         killed = f" ({applied.trouble})" if ended.exit < 0 else ""
@@ -156,7 +171,7 @@ class Bulk(Terraform):
             self._edit(replace=other)
 
     def forget(self, keys: Collection[str]) -> None:
-        known = self.instances()
+        known = self.instances() if self._seen is None else self.module.instances(self._seen)
         gone = [key for key in keys if key in known]
         if gone:
             self._edit(remove=gone)
@@ -187,7 +202,7 @@ class Bulk(Terraform):
     def _edit(self, remove: Collection[str] = (), replace: Mapping[str, str] | None = None) -> None:
         """Change the map of pilots in the state, as ``terraform state rm`` and ``import`` would if it were many
         resources."""
-        state = self._state()
+        state = self._state() if self._seen is None else self._seen
         for resource in state["resources"]:
             if self._is_ours(resource):
                 for entry in resource["instances"]:

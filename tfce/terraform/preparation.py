@@ -34,8 +34,12 @@ _DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 class Prepared(Runs):
     """The root module in the workspace, and what the state there says."""
 
+    # A state that hosts share, as it was read last: while this host has the turn nobody else writes it.
+    _seen: state.State | None = None
+
     def prepare(self) -> None:
         """Put the root module into the workspace and initialise it, if that has not been done yet."""
+        self._seen = None
         source = self._workspace.module_folder or self.module.folder
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
@@ -65,6 +69,7 @@ class Prepared(Runs):
 
     def _may(self, command: str) -> None:
         if command in _WRITING:
+            self._seen = None
             self._workspace.check_turn()
 
     def _mark(self, path: Path) -> tuple[str, str, list[str]]:
@@ -182,7 +187,8 @@ class Prepared(Runs):
         try:
             if self._is_shared:
                 with self._alone():
-                    return state.parse(self._remote.text())
+                    self._seen = state.parse(self._remote.text())
+                    return self._seen
             if path is None:
                 return state.parse(self._run("state pull").out)
             with self._alone():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
@@ -95,10 +96,26 @@ def _watch(child: subprocess.Popen[bytes], timeout: float, lines: _Lines) -> str
 
 
 def _ended(child: subprocess.Popen[bytes], lines: _Lines) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(_TICK)
+    _wait(child)
     lines.read()
     return child.returncode is not None
+
+
+def _wait(child: subprocess.Popen[bytes]) -> None:
+    """Wait until it has ended, or for a moment. ``Popen.wait`` alone would look again and again, ever later."""
+    try:
+        handle = os.pidfd_open(child.pid)
+    except OSError:  # an old kernel, or a sandbox
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_TICK)
+        return
+    try:
+        waiting = select.poll()
+        waiting.register(handle, select.POLLIN)
+        waiting.poll(_TICK * 1000)
+    finally:
+        os.close(handle)
+    child.poll()
 
 
 def _signal(child: subprocess.Popen[bytes], step: signal.Signals) -> None:

@@ -14,7 +14,8 @@ _ENDED = {"interrupted": Kind.STOPPED, "timed out": Kind.TIMED_OUT}
 class Applied:
     """What an apply did: the ids of VMs that were made or taken over, as far as its provider told us (also where
     Terraform was killed before it could write them down); the reason of each pilot that failed, of the run as a
-    whole (``trouble``, or "", and its ``cause``, where a diagnostic told it), and the provider's API calls."""
+    whole (``trouble``, or "", and its ``cause``, where a diagnostic told it), and the provider's API calls.
+    ``written``: the run went well, so that the state says of all its pilots what ``ids`` says."""
 
     ids: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Reason] = field(default_factory=dict)
@@ -22,6 +23,7 @@ class Applied:
     cause: Reason | None = None
     stopped: str = ""
     calls: Counter[str] = field(default_factory=Counter)
+    written: bool = False
 
     def reason(self, otherwise: str) -> Reason:
         """Why pilots that nothing was said of do not exist; ``otherwise``: if nothing was said at all."""

@@ -44,6 +44,9 @@ class Terraform(Prepared):
         """Whether an apply ends only when its VMs run, or failed."""
         return True
 
+    def expect(self) -> None:
+        """A run follows soon."""
+
     def apply(
         self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
     ) -> Applied:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -149,8 +150,16 @@ def _verify(text: str, wanted: dict[str, Any]) -> None:
         raise TfceError(f"templates/queue.tfvars.j2 does not render {names} as the options say; put it right")
 
 
-@functools.lru_cache(maxsize=64)
+_parsing = threading.Lock()
+
+
 def _parsed(text: str) -> dict[str, Any]:
+    with _parsing:  # what another thread is at is not done twice
+        return _read(text)
+
+
+@functools.lru_cache(maxsize=64)
+def _read(text: str) -> dict[str, Any]:
     found: dict[str, Any] = hcl.loads(text)  # builds its parser each time, which takes 0.1 s
     return found
 
