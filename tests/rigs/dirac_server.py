@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -289,6 +289,11 @@ class Server:
             timeout=_AGENT_SECONDS,
             check=False,
         )
+
+    @property
+    def ports(self) -> Sequence[int]:
+        """Where on 127.0.0.1 the database and the services listen."""
+        return tuple(self._ports)
 
     @property
     def cfg(self) -> Path:

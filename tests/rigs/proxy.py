@@ -35,9 +35,10 @@ from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
+from xml.etree import ElementTree
 
 Answer = tuple[int, str, bytes]  # HTTP status, content type, body
-Effect = Literal["error", "empty", "reply", "drop", "lose", "hang", "pending"]
+Effect = Literal["error", "empty", "reply", "drop", "lose", "hang", "pending", "ended"]
 ALWAYS = 10**9  # for `times`: until the faults are cleared
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15"
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"}
@@ -50,7 +51,8 @@ class Fault:
     error: HTTP `status` with EC2's error document for `code` and `message`. empty: a list without entries.
     reply: `status` with `body`. drop: the connection is cut, nothing is forwarded. lose: it is forwarded, but
     then the connection is cut. hang: `seconds` pass, then it is forwarded. pending: it is forwarded, and VMs
-    that run are shown as booting. Only requests whose query or body holds `where` are looked at.
+    that run are shown as booting. ended: it is forwarded, and the VM whose id is `body` is shown as ended by the
+    cloud, for the reason `code`. Only requests whose query or body holds `where` are looked at.
     """
 
     action: str
@@ -103,6 +105,7 @@ class Proxy:
         self._faults: list[Fault] = []
         self._counts: Counter[str] = Counter()
         self._requests: list[Request] = []
+        self._under_way = 0
         self._connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self._socket: socket.socket | None = None
@@ -148,6 +151,12 @@ class Proxy:
         with self._lock:
             return list(self._requests)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is on its way."""
+        with self._lock:
+            return self._under_way > 0
+
     def refuse(self) -> None:
         """Stop listening and cut all connections; the port stays ours. `listen` ends it."""
         if self._server is None:
@@ -187,6 +196,16 @@ class Proxy:
     def _note(self, request: Request) -> None:
         with self._lock:
             self._requests.append(request)
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     @contextlib.contextmanager
     def _connected(self, connection: socket.socket) -> Iterator[None]:
@@ -235,7 +254,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 self.answer(*_control(proxy, self.command, self.path.removeprefix("/_proxy/"), body))
                 return
             action, start = _action(self.path, body), time.time()
-            answer = self.work(action, body)
+            with proxy._asked():
+                answer = self.work(action, body)
             status = answer[0] if answer else 0
             proxy._note(Request(action, self.requestline, status, start, time.time() - start))
             if answer:
@@ -262,6 +282,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             answer = proxy._forward(self.command, self.path, headers, body)
             if effect == "pending":
                 answer = (*answer[:2], _booting(answer[2]))
+            if fault and effect == "ended":
+                answer = (*answer[:2], _ended(answer[2], fault))
             return None if effect == "lose" else answer
 
         def answer(self, status: int, kind: str, body: bytes) -> None:
@@ -302,6 +324,16 @@ def _booting(content: bytes) -> bytes:
     """An answer of DescribeInstances in which no VM has come further than "pending"."""
     state = rb"(<instanceState>\s*)<code>16</code>(\s*)<name>running</name>"
     return re.sub(state, rb"\1<code>0</code>\2<name>pending</name>", content)
+
+
+def _ended(content: bytes, fault: Fault) -> bytes:
+    """An answer of DescribeInstances in which the cloud ended a VM that somebody ended."""
+    root = ElementTree.fromstring(content)
+    for item in root.iterfind(".//{*}instancesSet/{*}item"):
+        code = item.find("{*}stateReason/{*}code")
+        if code is not None and item.findtext("{*}instanceId") == fault.body:
+            code.text = fault.code
+    return ElementTree.tostring(root, "utf-8", default_namespace=root.tag[1:].partition("}")[0])
 
 
 def _mended(content: bytes) -> bytes:

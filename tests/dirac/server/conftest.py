@@ -23,7 +23,7 @@ except importlib.metadata.PackageNotFoundError:
     NEW = False
 collect_ignore_glob = [] if NEW else ["test_*.py"]
 
-FIRST, SECOND = "one.cloud.org", "two.cloud.org"
+FIRST, SECOND, SHARED = "one.cloud.org", "two.cloud.org", "shared.cloud.org"
 QUEUE = {"CPUTime": 86400, "maxCPUTime": 1440, "SI00": 2400}
 AGENT = "WorkloadManagement/SiteDirector"
 # DIRAC's word for any failure of that call. Hazard: its services can drop a call where two agents start in the
@@ -172,6 +172,8 @@ def director(tmp_path_factory: pytest.TempPathFactory, tenant: Tenant) -> Iterat
     elements = {
         FIRST: element(folder, tenant, "long", "short"),
         SECOND: element(folder, tenant, "long") | {"Terraform_Batch": 1},
+        # Where its backend is, each host says in its own configuration.
+        SHARED: element(folder, tenant, "long") | {"Terraform_Backend": "pg", "Workspace_Installation": "hosts"},
     }
     with Server(elements, folder) as server:
         yield Director(server, tenant)
