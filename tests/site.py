@@ -47,6 +47,7 @@ class AnySite:
     ce: str
     queue: str
     options: dict[str, str]
+    as_whom: tuple[str, ...] = ()  # what begins a command line, so that another user runs it
 
     def login(self) -> tuple[str, str]:
         """Key and secret for cloud.auth."""
@@ -118,7 +119,7 @@ class AnySite:
     def start(self, *arguments: str, **changes: Any) -> subprocess.Popen[str]:
         """Begin a command in a session of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tfce.cli", *arguments],
+            [*self.as_whom, sys.executable, "-m", "tfce.cli", *arguments],
             env=self.environment() | changes,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

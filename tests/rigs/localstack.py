@@ -177,6 +177,11 @@ class Emulator:
         self.port = self.port or record["port"]
         return int(record["pid"])
 
+    def strike(self, number: int) -> None:
+        """A signal for the server and all it started."""
+        if pid := self.running():
+            _signal_group(pid, number)
+
     def call(self, action: str, region: str = REGION, **parameters: str) -> ElementTree.Element:
         """One request to the EC2 API, such as call("StopInstances", **{"InstanceId.1": "i-0"}).
 

@@ -66,6 +66,14 @@ def _submit(fleet: Fleet, words: list[str]) -> Any:
     }
 
 
+def facts(made: Parts) -> Any:
+    """What record and state of the queue say, as the backend has them."""
+    made.workspace.refresh()
+    record = made.workspace.load()
+    pending = str(record.pending) if record.pending else ""
+    return {"record": sorted(record.pilots), "state": sorted(made.terraform.instances()), "pending": pending}
+
+
 def _swept(sweep: Sweep) -> Any:
     removed = {one.reference: str(one.reason) for one in sweep.removed}
     return {"removed": removed, "failed": sweep.failed, "adopted": sweep.adopted, "absent": sweep.absent}
@@ -88,7 +96,8 @@ def main() -> None:
     """Do the verb."""
     cfg, name, clock, verb, *words = sys.argv[1:]
     try:
-        said = {"said": VERBS[verb](parts(Path(cfg), name, Clock(Path(clock))).fleet, words)}
+        made = parts(Path(cfg), name, Clock(Path(clock)))
+        said = {"said": facts(made) if verb == "facts" else VERBS[verb](made.fleet, words)}
     except TfceError as error:
         said = {"error": error.kind, "message": error.message}
     print(json.dumps(said, default=str))

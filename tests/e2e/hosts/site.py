@@ -13,17 +13,19 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from tests.checking import WAIT, children
+from tests.e2e.hosts.agent import facts
 from tests.e2e.hosts.backends import Backend
+from tests.e2e.hosts.users import User
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import ALWAYS, Fault, Proxy
 from tests.rigs.wire import Island, Wire
 from tests.site import Site
-from tfce.app import Parts
 from tfce.terraform.copies import lease_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -34,12 +36,14 @@ _OVERALL = 300
 @dataclass
 class Host(Site):
     """One host. ``letter``: what it is called; ``backend`` and ``wire``: where the record is, and the way there;
-    ``proxy``: its way to the cloud; ``island``: its network."""
+    ``proxy``: its way to the cloud; ``island``: its network; ``user``: who runs what runs there, else the tests'
+    own user."""
 
     letter: str = "a"
     backend: Backend | None = None
     wire: Wire | None = None
     island: Island | None = None
+    user: User | None = None
 
     def defaults(self) -> dict[str, str]:
         return super().defaults() | {"Driver_port": str(self.emulator.port)}
@@ -49,6 +53,13 @@ class Host(Site):
         self.clock(0, 0)
         self.use(self.backend)
         super().__post_init__()
+        if self.user is not None:
+            assert self.lease  # read while the files are ours
+            self.as_whom = self.user.command
+            self.user.give(self.folder)
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | ({"HOME": str(self.folder)} if self.user else {})
 
     def use(self, backend: Backend | None) -> None:
         """Say in the options where the record is."""
@@ -69,9 +80,14 @@ class Host(Site):
         fresh.write_text(f"{wrong} {passed}")
         fresh.replace(self.folder / "clock")
 
+    @cached_property
+    def lease(self) -> int:
+        """Seconds for which a lease stands."""
+        return lease_seconds(self.parts().workspace.queue)
+
     def pass_lease(self) -> None:
         """Let a lease's time pass on this host."""
-        self.clock(self.wrong, self.passed + lease_seconds(self.parts().workspace.queue) + 1)
+        self.clock(self.wrong, self.passed + self.lease + 1)
 
     def apart(self, backend: bool = False, cloud: bool = False) -> None:
         """Cut it off; what is not named is reached again."""
@@ -89,7 +105,7 @@ class Host(Site):
         line = [sys.executable, "-m", "tests.e2e.hosts.agent", *place, verb, *map(str, words)]
         assert self.island is not None
         return subprocess.Popen(
-            self.island.inside(line),
+            self.island.inside([*self.as_whom, *line]),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -114,9 +130,10 @@ class Host(Site):
         assert "said" in answer, f"{self.letter} {verb}: {answer}"
         return answer["said"]
 
-    def own(self) -> Parts:
-        """The host's parts in this process: on a true clock, and with a sure way to backend and cloud."""
-        return super().parts()
+    def facts(self) -> dict[str, Any]:
+        """What record and state say. In this process, which has a true clock and a sure way to the backend, unless
+        the files are another user's."""
+        return dict(self.do("facts") if self.user else facts(self.parts()))
 
 
 def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -142,7 +159,8 @@ def said(process: subprocess.Popen[str]) -> Any:
 
 
 class Hosts:
-    """Some hosts over one cloud and one backend; a context manager. ``others``: backends that they reach, too."""
+    """Some hosts over one cloud and one backend; a context manager. ``others``: backends that they reach, too;
+    ``users``: who runs what runs on them, one after the other, where it is not the tests' own user."""
 
     def __init__(
         self,
@@ -151,10 +169,11 @@ class Hosts:
         backend: Backend,
         letters: str = "ab",
         others: Sequence[Backend] = (),
+        users: Sequence[User] = (),
         **options: str,
     ) -> None:
         self.folder, self.cloud, self.backend, self.options = folder, cloud, backend, options
-        self.others = others
+        self.others, self._users = others, iter(users)
         self.ce = f"hosts-{uuid4().hex[:8]}.example.org"
         self._stack = ExitStack()
         self._sockets = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tfce-hosts-")))
@@ -202,6 +221,7 @@ class Hosts:
             backend=backend,
             wire=wire,
             island=self._stack.enter_context(island),
+            user=next(self._users, None),
         )
         self.all.append(made)
         return made
@@ -221,14 +241,9 @@ class Hosts:
         if len(set(keys)) < len(keys):
             faults.append(f"two VMs of one key: {keys}")
         for host in self.all:
-            parts = host.own()
-            parts.workspace.refresh()
-            record = parts.workspace.load()
-            state = sorted(parts.terraform.instances())
-            if not sorted(record.pilots) == state == keys:
-                faults.append(f"{host.letter}: record {sorted(record.pilots)}, state {state}, cloud {keys}")
-            if record.pending:
-                faults.append(f"{host.letter}: pending {record.pending}")
+            known = host.facts()
+            if not known["record"] == known["state"] == keys or known["pending"]:
+                faults.append(f"{host.letter}: {known}, cloud {keys}")
             plan = host.run("plan", host.name)
             if plan.code:
                 faults.append(f"{host.letter}: the plan is not empty: {plan.out}{plan.err}")

@@ -1,8 +1,9 @@
 """Random verbs from three hosts, while everything breaks: ``python -m tests.e2e.hosts.trial --seconds 60``.
 
-Processes and whole hosts are killed, or paused beyond a lease; the database dies and comes back; ways to it and to
-the cloud are cut; clocks are an hour apart. All the time, and at the end, the cloud itself is asked. Prints its
-seed; exit code 1 where a law was broken."""
+Processes and whole hosts are killed, or paused beyond a lease, or lose their disks; the database and the cloud's
+API die and come back; ways to them are cut, answers lost; clocks are up to an hour apart. Each host is a user of
+its own where the machine lets it. All the time, and at the end, the cloud itself is asked. Prints its seed; exit
+code 1 where a law was broken."""
 
 from __future__ import annotations
 
@@ -14,14 +15,18 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.checking import WAIT
+from tests.checking import until
+from tests.e2e.hosts import users
 from tests.e2e.hosts.backends import OnPostgres
+from tests.e2e.hosts.harms import HALF_AN_HOUR, HARMS
 from tests.e2e.hosts.site import Host, Hosts, ended, strike
 from tests.rigs.localstack import Moto
 from tests.rigs.postgres import Postgres
@@ -31,7 +36,6 @@ LIMIT = 5
 FINAL = {"Done", "Failed", "Aborted", "Deleted", "Killed"}
 EXPECTED = {"busy", "backend", "unreachable", "terraform"}  # what a verb may say where something is broken
 VERBS = (("submit", 6), ("reap", 3), ("poll", 3), ("kill", 2), ("status", 1), ("drain", 1), ("open", 1))
-HALF_AN_HOUR = 1800
 
 
 class Trial:
@@ -47,9 +51,16 @@ class Trial:
         self.dismissed: set[str] = set()  # VMs that may go: they ended, or somebody named them
         self.running: dict[str, subprocess.Popen[str]] = {}
         self.strangers = {hosts[0].stranger({"Name": "tfce-0000000A", "tfce:key": "0000000A", "tfce:ce": "other"})}
-        self._lock = threading.Lock()
+        self.lock = threading.RLock()
 
     # -- what hosts do ---------------------------------------------------------------------------------------
+
+    def guarded(self, work: Callable[[], None]) -> None:
+        """Work that breaks the trial where it breaks itself."""
+        try:
+            work()
+        except Exception:
+            self.broken.append(traceback.format_exc())
 
     def work(self, host: Host) -> None:
         """One verb after the other until the time is up."""
@@ -58,7 +69,7 @@ class Trial:
         while time.monotonic() < self.deadline:
             verb = dice.choices(names, weights)[0]
             words = self._words(verb, dice)
-            with self._lock:
+            with self.lock:
                 process = self.running[host.letter] = host.begin(verb, *words)
             try:
                 answer = ended(process)
@@ -69,7 +80,7 @@ class Trial:
             self._heard(host, verb, answer)
 
     def _words(self, verb: str, dice: random.Random) -> list[str]:
-        with self._lock:
+        with self.lock:
             known = sorted(self.known)
         if verb == "submit":
             return [str(dice.randint(1, 3))]
@@ -87,7 +98,7 @@ class Trial:
         if kind != "said" and kind not in EXPECTED:
             self.broken.append(f"{host.letter} {verb}: {answer}")
         elif kind == "said" and verb == "submit":
-            with self._lock:
+            with self.lock:
                 self.known |= set(answer["said"]["stamps"])
         elif kind == "said" and verb == "poll":
             living = {f"cloud://{node}" for node in self.hosts.living()}
@@ -111,7 +122,7 @@ class Trial:
 
     def each(self, hosts: Sequence[Host], number: int) -> list[subprocess.Popen[str]]:
         """A signal for all that runs on some hosts."""
-        with self._lock:
+        with self.lock:
             hit = [process for host in hosts if (process := self.running.get(host.letter)) is not None]
             hit = [process for process in hit if process.poll() is None]
             for process in hit:
@@ -119,7 +130,8 @@ class Trial:
         return hit
 
     def leap(self) -> None:
-        """A lease's time passes, for everybody."""
+        """A lease's time passes for everybody. What was asked of the cloud has got there, or never will."""
+        until(lambda: not any(host.proxy.busy for host in self.hosts.all), "the end of the requests")
         for host in self.hosts.all:
             host.pass_lease()
 
@@ -173,78 +185,18 @@ class Trial:
     def run(self) -> None:
         """The whole trial."""
         stop = threading.Event()
-        watcher = threading.Thread(target=self.watch, args=(stop,))
-        workers = [threading.Thread(target=self.work, args=(host,)) for host in self.hosts.all]
+        watcher = threading.Thread(target=self.guarded, args=(lambda: self.watch(stop),))
+        workers = [
+            threading.Thread(target=self.guarded, args=(partial(self.work, host),)) for host in self.hosts.all
+        ]
         for thread in (watcher, *workers):
             thread.start()
-        self.harm()
+        self.guarded(self.harm)
         for thread in workers:
-            thread.join(WAIT)
-        self.settle()
+            thread.join()
+        self.guarded(self.settle)
         stop.set()
-        watcher.join(WAIT)
-
-
-def _end(trial: Trial) -> None:
-    living = sorted(trial.hosts.living())
-    if living:
-        node = trial.dice.choice(living)
-        trial.dismissed.add(f"cloud://{node}")
-        trial.hosts.stop(node)
-
-
-def _kill(trial: Trial) -> None:
-    trial.each([trial.victim()], signal.SIGKILL)
-
-
-def _kill_all(trial: Trial) -> None:
-    trial.each(trial.hosts.all, signal.SIGKILL)
-    trial.leap()
-
-
-def _pause(trial: Trial) -> None:
-    hit = trial.each([trial.victim()], signal.SIGSTOP)
-    trial.leap()
-    time.sleep(trial.dice.uniform(1, 5))
-    for process in hit:
-        if process.poll() is None:
-            strike(process, signal.SIGCONT)
-
-
-def _database(trial: Trial) -> None:
-    trial.server.kill()
-    time.sleep(trial.dice.uniform(0, 2))
-    trial.server.start()
-
-
-def _no_backend(trial: Trial) -> None:
-    with _cut_off(trial.victim(), backend=True):
-        time.sleep(trial.dice.uniform(1, 4))
-
-
-def _no_cloud(trial: Trial) -> None:
-    with _cut_off(trial.victim(), cloud=True):
-        time.sleep(trial.dice.uniform(1, 4))
-
-
-@contextmanager
-def _cut_off(host: Host, **what: bool) -> Iterator[None]:
-    host.apart(**what)
-    yield
-    host.apart()
-
-
-HARMS: dict[str, Callable[[Trial], None]] = {
-    "a pilot ends": _end,
-    "a second pilot ends": _end,
-    "a host is killed": _kill,
-    "all hosts are killed": _kill_all,
-    "a host is paused beyond its lease": _pause,
-    "the database is killed": _database,
-    "a host loses the backend": _no_backend,
-    "a host loses the cloud": _no_cloud,
-    "a lease's time passes": Trial.leap,
-}
+        watcher.join()
 
 
 def main() -> int:
@@ -259,7 +211,9 @@ def main() -> int:
         cloud, server = stack.enter_context(Moto()), stack.enter_context(Postgres())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfce-trial-")))
         wanted = {"MaxTotalJobs": str(LIMIT), "Workspace_LockTimeout": "2"}
-        hosts = stack.enter_context(Hosts(folder, cloud, OnPostgres(server), "abc", **wanted))
+        whom, why = users.some(3)
+        print(f"all hosts are one user: {why}" if why else "each host is a user of its own", flush=True)
+        hosts = stack.enter_context(Hosts(folder, cloud, OnPostgres(server), "abc", users=whom, **wanted))
         for host, wrong in zip(hosts.all, (-HALF_AN_HOUR, HALF_AN_HOUR, 0), strict=True):
             host.clock(wrong, 0)
         hosts[0].insist("status")  # the database's schema is there
