@@ -7,6 +7,7 @@ import random
 import string
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from tfce.model.reconcile import Case, Kind
 from tfce.model.redact import suspected
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
-from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, keep_consoles, shown, suspicious
+from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, Leaving, shown, suspicious
 from tfce.store.workspace import Workspace
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -110,19 +111,48 @@ def ends(made: Sky, state: State = State.FAILED) -> list[Action]:
     ]
 
 
+def kept(cloud: FakeCloud, workspace: Workspace, actions: Sequence[Action]) -> set[str]:
+    """Whose consoles are kept when these VMs leave."""
+    leaving = Leaving(cloud, workspace, actions, START)
+    assert sorted(leaving) == sorted(one.case.id for one in actions) and len(leaving) == len(actions)
+    return leaving.kept
+
+
+def test_a_vm_leaves_when_its_console_is_kept_and_others_do_not_wait(workspace: Workspace) -> None:
+    made, turn = sky(4), threading.Semaphore(0)
+    first, second, *others = ends(made)
+    others = [replace(one, case=replace(one.case, kind=Kind.DISMISSED)) for one in others]
+    made.at("console", turn.acquire, times=2)
+    leaving = Leaving(FakeCloud(made), workspace, [first, second, *others], START)
+    ids = iter(leaving)
+    assert [next(ids), next(ids)] == [one.case.id for one in others] and not leaving.kept
+    for number in (1, 2):
+        turn.release()
+        assert next(ids) in leaving.kept and len(leaving.kept) == number
+    assert list(ids) == []
+
+
+def test_what_was_to_be_removed_before_is_not_asked_again(workspace: Workspace) -> None:
+    made = sky(3)
+    cloud = FakeCloud(made)
+    one, *others = made.vms
+    leaving = Leaving(cloud, workspace, ends(made), START, known=others)
+    assert len(list(leaving)) == 3 and leaving.kept == {one} and cloud.calls["GetConsoleOutput"] == 1
+
+
 def test_a_sweep_asks_for_a_few_whatever_the_number(workspace: Workspace) -> None:
     made = sky(3 * CONSOLES)
     cloud = FakeCloud(made)
-    kept = keep_consoles(cloud, workspace, ends(made), START)
-    assert len(kept) == cloud.calls["GetConsoleOutput"] == sum(cloud.calls.values()) == CONSOLES
+    had = kept(cloud, workspace, ends(made))
+    assert len(had) == cloud.calls["GetConsoleOutput"] == sum(cloud.calls.values()) == CONSOLES
     assert len(list((workspace.private / "consoles").iterdir())) == CONSOLES
-    assert keep_consoles(cloud, workspace, [], START) == set() and sum(cloud.calls.values()) == CONSOLES
+    assert kept(cloud, workspace, []) == set() and sum(cloud.calls.values()) == CONSOLES
 
 
 def test_what_failed_goes_before_what_ended_soon(workspace: Workspace) -> None:
     made = sky(CONSOLES + 1)
     failed, soon = ends(made)[-1], ends(made, State.STOPPED)
-    chosen = keep_consoles(FakeCloud(made), workspace, [*soon[:-1], failed], START)
+    chosen = kept(FakeCloud(made), workspace, [*soon[:-1], failed])
     assert chosen == {one.case.id for one in soon[1:]}  # the one that lived longest had to wait
 
 
@@ -132,7 +162,7 @@ def test_a_console_that_is_not_to_be_had_stops_nothing(workspace: Workspace) -> 
     made.consoles |= dict.fromkeys(list(made.vms)[:2], " \n")
     made.at("console", CloudError("no"))
     cloud = FakeCloud(made)
-    assert len(keep_consoles(cloud, workspace, removals, START)) in (1, 2)  # whichever the error struck
+    assert len(kept(cloud, workspace, removals)) in (1, 2)  # whichever the error struck
     assert cloud.calls["GetConsoleOutput"] == 4
 
 
@@ -143,8 +173,7 @@ def test_one_that_does_not_come_is_not_waited_for_and_holds_up_no_other(
     made, never = sky(3), threading.Event()
     made.at("console", never.wait)
     cloud = FakeCloud(made)
-    kept = keep_consoles(cloud, workspace, ends(made), START)
-    assert len(kept) == 2 and cloud.calls["GetConsoleOutput"] == 3
+    assert len(kept(cloud, workspace, ends(made))) == 2 and cloud.calls["GetConsoleOutput"] == 3
     never.set()
 
 
@@ -152,27 +181,27 @@ def test_they_are_asked_for_side_by_side(workspace: Workspace) -> None:
     """Each waits until all have been asked for: one after the other, none would ever come."""
     made, together = sky(CONSOLES), threading.Barrier(CONSOLES, timeout=20)
     made.at("console", together.wait, times=CONSOLES)
-    assert len(keep_consoles(FakeCloud(made), workspace, ends(made), START)) == CONSOLES
+    assert len(kept(FakeCloud(made), workspace, ends(made))) == CONSOLES
 
 
 def test_what_kills_a_worker_is_heard_of(workspace: Workspace) -> None:
     made = sky(3)
     made.at("console", Crash())
     with pytest.raises(Crash):
-        keep_consoles(FakeCloud(made), workspace, ends(made), START)
+        kept(FakeCloud(made), workspace, ends(made))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_takes_nothing_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
     (workspace.private / "consoles").mkdir(0o500)
     made = sky(1)
-    assert keep_consoles(FakeCloud(made), workspace, ends(made), START) == set()
+    assert kept(FakeCloud(made), workspace, ends(made)) == set()
 
 
 def test_a_file_in_the_folders_place_is_put_aside(workspace: Workspace) -> None:
     (workspace.private / "consoles").write_text("a file where the folder should be")
     made = sky(1)
-    assert len(keep_consoles(FakeCloud(made), workspace, ends(made), START)) == 1
+    assert len(kept(FakeCloud(made), workspace, ends(made))) == 1
     (aside,) = workspace.private.glob("consoles.damaged-*")
     assert aside.read_text() == "a file where the folder should be"
 

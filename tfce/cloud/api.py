@@ -94,7 +94,8 @@ class Cloud(Protocol):
         """The VMs that the cloud made of ``batches``, which it has just taken in; as few requests as it allows."""
 
     def destroy(self, vm_ids: Iterable[str]) -> dict[str, str]:
-        """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal."""
+        """Ask for the removal of these VMs; the refusals, by id. A VM that is already gone is no refusal. Ids may
+        come late: a cloud that removes VMs one by one begins with those that are there."""
 
     def console(self, vm_id: str) -> str | None:
         """What a VM wrote to its console, as far back as the cloud keeps it, the cloud's own credentials masked.

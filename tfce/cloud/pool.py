@@ -20,20 +20,33 @@ AT_ONCE = 20  # requests of one kind to one cloud, of one sweep
 
 
 def run_pool(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
-    """``do`` each job once, with whichever worker is free, each in a thread of its own. A worker for which ``do``
-    is false takes no more; returned are the jobs that nobody took. What ``do`` raises is raised at the end."""
-    waiting = _queue(jobs)
+    """``do`` each job once, with whichever worker is free, each in a thread of its own. ``jobs`` may come one by one,
+    and are begun as they come. A worker for which ``do`` is false takes no more; returned are the jobs that nobody
+    took. What ``do`` raises is raised at the end."""
+    waiting: SimpleQueue[Job | _Over] = SimpleQueue()
 
     def work(worker: Worker) -> None:
-        with suppress(Empty):
-            while do(worker, waiting.get_nowait()):
-                pass
+        while not isinstance(job := waiting.get(), _Over):
+            if not do(worker, job):
+                return
+        waiting.put(job)  # the others are to hear of it, too
 
     mine = (trace.current(),)
     with ThreadPoolExecutor(max(len(workers), 1), "tfce-cloud", trace.join, mine) as pool:
-        for done in [pool.submit(work, worker) for worker in workers]:
+        at_work = [pool.submit(work, worker) for worker in workers]
+        try:
+            for one in jobs:
+                waiting.put(one)
+        finally:
+            waiting.put(_Over())
+        for done in at_work:
             done.result()
-    return [waiting.get() for _ in range(waiting.qsize())]
+    left = [waiting.get() for _ in range(waiting.qsize())]
+    return [job for job in left if not isinstance(job, _Over)]
+
+
+class _Over:
+    """What comes after the last job."""
 
 
 def within(

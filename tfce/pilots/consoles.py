@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -42,23 +42,52 @@ def suspicious(action: Action, now: datetime) -> bool:
     return case.kind is Kind.ENDED and age is not None and age < brief
 
 
-def keep_consoles(cloud: Cloud, workspace: Workspace, actions: Iterable[Action], now: datetime) -> set[str]:
-    """Keep the consoles of the suspicious ones, before they are destroyed; the ids of those that were had.
+class Leaving:
+    """The ids of VMs that are to be removed, each as soon as it may be: of a suspicious one the console is kept
+    before, or given up. ``kept``: ids of those whose console was had.
 
-    Asked for side by side; bounded in calls and time, whatever the number. That one is not to be had, or comes
-    too late, stops nothing.
+    Consoles are asked for side by side; bounded in calls and time, whatever the number. That one is not to be had,
+    or comes too late, stops nothing. ``known``: ids that were to be removed before, whose consoles were asked for
+    then. Raises ``BusyError`` when the turn on the workspace ends meanwhile: none goes after that.
     """
-    chosen = [one.case for one in actions if suspicious(one, now)]
-    chosen.sort(key=lambda case: (case.kind is Kind.ENDED, lived(case.vm, case.requested_at, now) or 0))
-    store, kept = ConsoleStore(workspace), set[str]()
-    for case, text in _consoles(cloud, chosen[:CONSOLES]):
-        if text.strip():
-            try:
-                store.keep(case.key, shown(text))
-                kept.add(case.id)
-            except TfceError as error:
-                log.info("the console of %s is not kept: %s", case.id, error.message)
-    return kept
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        workspace: Workspace,
+        actions: Sequence[Action],
+        now: datetime,
+        known: Container[str] = (),
+    ) -> None:
+        self._cloud, self._store, self._check = cloud, ConsoleStore(workspace), workspace.check_turn
+        asked = [one.case for one in actions if one.case.id not in known and suspicious(one, now)]
+        asked.sort(key=lambda case: (case.kind is Kind.ENDED, lived(case.vm, case.requested_at, now) or 0))
+        self._asked = asked[:CONSOLES]
+        self._ids = [one.case.id for one in actions]
+        self.kept = set[str]()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        late = {case.id: None for case in self._asked}
+        self._check()
+        yield from (node_id for node_id in self._ids if node_id not in late)
+        for case, text in _consoles(self._cloud, self._asked):
+            if text.strip():
+                self._keep(case, text)
+            del late[case.id]
+            self._check()
+            yield case.id
+        self._check()
+        yield from late
+
+    def _keep(self, case: Case, text: str) -> None:
+        try:
+            self._store.keep(case.key, shown(text))
+            self.kept.add(case.id)
+        except TfceError as error:
+            log.info("the console of %s is not kept: %s", case.id, error.message)
 
 
 def _consoles(cloud: Cloud, cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:

@@ -16,7 +16,7 @@ from tfce.model.reconcile import Kind
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Stay
 from tfce.model.vm import State
-from tfce.pilots.consoles import keep_consoles
+from tfce.pilots.consoles import Leaving
 from tfce.pilots.services import Services, View
 
 RECOVERED = "recovered"  # the submission id of a pilot that was found by its VM
@@ -77,13 +77,10 @@ def _pilots(services: Services, actions: Iterable[Action]) -> Iterable[Pilot]:
 
 def _destroy(services: Services, view: View, ending: Sequence[Action], outcome: Outcome) -> None:
     standing = [one for one in ending if one.case.vm is not None]
-    known = (
-        view.snapshot.record.tombstones
-    )  # what a cloud refused to remove before is not asked for its console again
-    fresh = [one for one in standing if one.case.id not in known]
-    outcome.consoles = keep_consoles(services.cloud, services.workspace, fresh, services.clock())
-    services.workspace.check_turn()
-    outcome.refused = services.cloud.destroy([one.case.id for one in standing])
+    known = view.snapshot.record.tombstones
+    leaving = Leaving(services.cloud, services.workspace, standing, services.clock(), known)
+    outcome.refused = services.cloud.destroy(leaving)
+    outcome.consoles = leaving.kept
     done = [one for one in ending if one.case.id not in outcome.refused]
     stones = [outcome.record.tombstones[one.case.id] for one in done if one.case.id in outcome.record.tombstones]
     outcome.record = outcome.record.buried(replace(stone, accepted=True) for stone in stones)

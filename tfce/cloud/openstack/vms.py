@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import length_hint
 from typing import Any
 
 from tfce.cloud import clean
@@ -96,8 +97,7 @@ def _servers(session: Session, search: dict[str, str]) -> Iterator[Any]:
 
 
 def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
-    """Ask for the removal of these VMs, several at a time; the refusals, by id."""
-    ids = list(dict.fromkeys(vm_ids))
+    """Ask for the removal of these VMs, several at a time, each when it comes; the refusals, by id."""
     refused: dict[str, str] = {}
     silent: list[str] = []
 
@@ -112,12 +112,21 @@ def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
         return True
 
     # A cloud that does not answer costs each worker one wait, however many VMs are to go.
-    workers = [session, *(session.clone() for _ in range(min(len(ids), AT_ONCE) - 1))]
-    for vm_id in run_pool(workers, ids, remove):
+    workers = [session.clone() for _ in range(min(length_hint(vm_ids, AT_ONCE), AT_ONCE))]
+    for vm_id in run_pool(workers, unique(vm_ids), remove):
         refused[vm_id] = f"not asked for, since the cloud did not answer before ({silent[0]})"
-    for own in workers[1:]:
+    for own in workers:
         session.calls.update(own.calls)
     return refused
+
+
+def unique(ids: Iterable[str]) -> Iterator[str]:
+    """Each of them once, in their order, as they come."""
+    seen = set[str]()
+    for one in ids:
+        if one not in seen:
+            seen.add(one)
+            yield one
 
 
 def console(session: Session, vm_id: str) -> str | None:
