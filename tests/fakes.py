@@ -404,6 +404,9 @@ class FakeTerraform(Provisioner):
     def prepare(self) -> None:
         self.sky.step("prepare")
 
+    def look_ahead(self) -> None:
+        """It asks for nothing by name."""
+
     def apply(
         self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
     ) -> Applied:

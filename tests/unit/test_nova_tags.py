@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from typing import Any
 
@@ -49,6 +50,12 @@ class Nova:
             return {"server": {"id": f"vm-{number}"}}
         self.servers = {one["id"]: one for one in map(self._made, (1, 2))}
         return {"server": {"id": "vm-1"}}
+
+    def clone(self) -> Nova:
+        """Another connection to the same servers."""
+        other = copy.copy(self)
+        other.calls = Counter()
+        return other
 
     def _made(self, number: int) -> dict[str, Any]:
         name = f"tfce-0000000A-{number}"

@@ -20,8 +20,8 @@ AT_ONCE = 20  # requests of one kind to one cloud, of one sweep
 
 
 def run_pool(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
-    """``do`` each job once, with whichever worker is free, each in a thread of its own. ``jobs`` may come one by one,
-    and are begun as they come. A worker for which ``do`` is false takes no more; returned are the jobs that nobody
+    """``do`` each job once, with whichever worker is free, each in a thread of its own. ``jobs`` may come late.
+    A worker for which ``do`` is false takes no more; returned are the jobs that nobody
     took. What ``do`` raises is raised at the end."""
     waiting: SimpleQueue[Job | _Over] = SimpleQueue()
 

@@ -26,6 +26,7 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     look = health.unproven(record, services.queue.workspace.protect_after) and not by_hand
     if limits.total is None and limits.waiting is None and not is_new and not look:
         return record, count, ""
+    services.terraform.look_ahead()
     view = services.view(record, None)
     record = view.snapshot.record
     _refuse_foreign(view, services.queue.label, is_new)

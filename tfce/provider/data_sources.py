@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tf.iface import DataSource
 from tf.schema import Attribute, Schema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tfce.provider.resources import TfceProvider
 
 State = dict[str, Any]
+Answer = TypeVar("Answer")
 
 
 class _Named(DataSource):  # type: ignore[misc]
@@ -44,7 +46,15 @@ class _Named(DataSource):  # type: ignore[misc]
         )
 
     def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
-        return cloud.find(self.kind, name, owners)
+        ids: list[str] = self._asked(
+            cloud, (self.kind, name, owners), lambda own: own.find(self.kind, name, owners)
+        )
+        return ids
+
+    def _asked(self, cloud: Cloud, what: Hashable, ask: Callable[[Cloud], Answer]) -> Answer:
+        """What may be under way already."""
+        answer: Answer = self._provider.run.ahead.answer(what, ask, cloud)
+        return answer
 
     def read(self, ctx: Any, config: State) -> State | None:
         words, name = self.kind.replace("_", " "), config["name"]
@@ -71,7 +81,7 @@ class Image(_Named):
 
     def _ids(self, ctx: Any, cloud: Cloud, name: str, owners: tuple[str, ...]) -> list[str]:
         """An image that its owner gives up can be had, for now."""
-        found = cloud.images(f"{NAMED}{name}", owners)
+        found = self._asked(cloud, (self.kind, name, owners), lambda own: own.images(f"{NAMED}{name}", owners))
         for trouble in filter(None, (image.trouble(datetime.now(UTC)) for image in found)):
             self._provider.run.warnings.add(trouble)
             ctx.diagnostics.add_warning(f"The image {name} is about to go", trouble)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfce.model import trace
+from tfce.provider.ahead import Ahead
 
 if TYPE_CHECKING:  # the program starts for schemas, too, which need none of this
     from tfce.cloud.api import Cloud
@@ -28,7 +29,7 @@ class Run:
 
     Told: ``only``: keys of the pilots that it is about, None for all; ``make`` False: make no VM, take over those
     that exist; ``parallelism``: VMs at once; ``fresh``: nobody asked for these pilots before; ``trace``: the
-    caller's; ``folder``: Terraform's.
+    caller's; ``folder``: Terraform's; ``ahead``: look-ups that may be under way.
 
     Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``calls`` of the API
     by name; ``faults``: summaries of what Terraform was told of single pilots; ``warnings``; ``met``: whether
@@ -50,6 +51,7 @@ class Run:
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)
     folder: Path = Path()
+    ahead: Ahead = field(default_factory=Ahead)
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 

@@ -22,6 +22,7 @@ from tfce.cloud.api import Cloud
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError, TfceError
 from tfce.provider import settings
+from tfce.provider.ahead import Ahead
 from tfce.provider.attached import attached
 from tfce.provider.run import Run
 from tfce.store import files
@@ -47,6 +48,7 @@ class Bulk(Terraform):
     def __init__(self, *args: Any, clone: Callable[[], Cloud], attach: Attach = attached, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clone, self._attach = clone, attach
+        self._ahead = Ahead()
         self._spent: Counter[str] = Counter()  # API calls of runs that no caller heard of yet
 
     @property
@@ -114,6 +116,9 @@ class Bulk(Terraform):
         log.warning("%s: the state's lock %s is left over and is broken", self._queue.label, ident)
         return not self._run("force-unlock", ident, force=FLAG, check=False).exit
 
+    def look_ahead(self) -> None:
+        self._ahead.begin(self._clone)
+
     # -- verbs ---------------------------------------------------------------------------------------------
 
     def apply(
@@ -147,14 +152,16 @@ class Bulk(Terraform):
     def _run_for(self, keys: Collection[str] | None, make: bool = True, fresh: bool = False) -> Run:
         only = None if keys is None else frozenset(keys)
         parallelism = self._queue.terraform.parallelism
-        return Run(lambda block: self._clone, only, make, parallelism, fresh, folder=self._folder)
+        return Run(
+            lambda block: self._clone, only, make, parallelism, fresh, folder=self._folder, ahead=self._ahead
+        )
 
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
         """An apply beside the provider of ``run``."""
         try:
             return self._apply((), on_line=on_line, served=self._attach(run))
         finally:
-            self._spent += run.calls
+            self._spent += run.calls + self._ahead.spent()
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:

@@ -47,6 +47,10 @@ class Terraform(Prepared):
     def expect(self) -> None:
         """A run follows soon."""
 
+    def look_ahead(self) -> None:
+        """An apply is to come: what it asks of the cloud by name may be asked already. Here Terraform asks
+        itself."""
+
     def apply(
         self, keys: Collection[str], progress: Callable[[str], None] = lambda text: None, fresh: bool = False
     ) -> Applied:
