@@ -1,7 +1,7 @@
 """From nothing to the first pilot: ``python -m benchmarks.first``.
 
 A fresh environment gets the wheel of this tree. Timed: the installation, most of it downloads; the demo, first and
-repeated; and the first pilot of a CloudCE configuration in which only CEType was changed, on moto.
+repeated, the same from a clone; and the first pilot of a CloudCE configuration in which only CEType was changed, on moto.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CEs
     Driver_secure = False
     Instance_Image = {image}
     Instance_Flavor = name:t3.micro
-    Context_MaxLifetime = 86400
+    Context_MaxLifetime = 100000
     MaxTotalJobs = 10
     Queues
     {{
@@ -58,12 +58,16 @@ class Bench:
     def step(self, title: str, *command: str | Path, **more: str) -> None:
         """Run a command; its seconds."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("AWS_", "TFCE_", "TF_"))}
-        environment = kept | {"PATH": f"{self.bin}:{kept['PATH']}", "HOME": str(self.folder)} | more
+        environment = (
+            kept | {"PATH": f"{self.bin}:{without_terraform(kept['PATH'])}", "HOME": str(self.folder)} | more
+        )
         begun = time.monotonic()
         words = list(map(str, command))
         done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise SystemExit(f"{title}: {' '.join(words)} ended with {done.returncode}\n{done.stderr[-2000:]}")
+            raise SystemExit(
+                f"{title}: {' '.join(words)} ended with {done.returncode}\n{done.stdout}{done.stderr[-2000:]}"
+            )
         self.seconds[title] = round(time.monotonic() - begun, 1)
         print(f"{self.seconds[title]:7.1f} s  {title}", flush=True)
 
@@ -88,6 +92,13 @@ class Bench:
         for title in ("tfce demo, the first time", "tfce demo, repeated"):
             self.step(title, self.bin / "tfce", "demo")
 
+    def cloned(self) -> None:
+        """``make demo`` in a fresh clone, without pip's cache, then once more."""
+        clone = self.folder / "clone"
+        self.step("git clone", "git", "clone", "--quiet", CLONE, clone)
+        for title in ("make demo in a fresh clone, nothing in pip's cache", "make demo, repeated"):
+            self.step(title, "make", "-C", clone, "demo", PIP_NO_CACHE_DIR="1")
+
     def first_pilot(self) -> None:
         """A pilot from a configuration of CloudCE's."""
         with Moto() as cloud:
@@ -105,12 +116,18 @@ class Bench:
             self.step("the second pilot", tfce, "submit", queue, "--count", "1", *wrapper, **own)
 
 
+def without_terraform(path: str) -> str:
+    """The folders of PATH that hold no Terraform: an empty machine has none."""
+    return os.pathsep.join(part for part in path.split(os.pathsep) if not (Path(part) / "terraform").exists())
+
+
 def main() -> None:
     """All steps; the figures go to a file of the day."""
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         bench.installed()
         bench.demos()
+        bench.cloned()
         bench.first_pilot()
     today = datetime.now(UTC).strftime("%Y-%m-%d")
     facts = {"cores": os.cpu_count(), "python": sys.version.split()[0], "seconds": bench.seconds}

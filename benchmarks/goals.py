@@ -147,6 +147,27 @@ def _queues(rows: Sequence[Row]) -> Iterator[Line]:
             yield goal, f"{row.megabytes} MB, {row.seconds:.1f} s", _met(row.megabytes < _MEGABYTES)
 
 
+# -- from nothing ------------------------------------------------------------------------------------------------
+
+_COLD, _REPEATED, _PILOT = 180, 20, 60  # seconds: a demo from nothing, once more; a first pilot beyond downloads
+_GROUND = ("python -m venv", "pip install TfceDIRAC[demo], nothing in pip's cache")
+
+
+def of_first(seconds: Mapping[str, float]) -> Iterator[Line]:
+    """How soon something runs on an empty machine."""
+    clone = "make demo in a fresh clone, nothing in pip's cache"
+    rows = (
+        ("environment, pip install, tfce demo", (*_GROUND, "tfce demo, the first time"), _COLD),
+        (clone, (clone,), _COLD),
+        ("tfce demo, repeated", ("tfce demo, repeated",), _REPEATED),
+        ("make demo, repeated", ("make demo, repeated",), _REPEATED),
+        ("tfce doctor and the first pilot of a CloudCE configuration", ("tfce doctor", "the first pilot"), _PILOT),
+    )
+    for title, steps, most in rows:
+        total = sum(seconds[step] for step in steps)
+        yield f"{title} ≤ {most} s", f"{total:.1f} s", _met(total <= most)
+
+
 # -- the simulated market --------------------------------------------------------------------------------------
 
 _SHARE, _CREATES, _FIZZLES = 0.98, 1.3, 12

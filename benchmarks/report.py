@@ -22,6 +22,7 @@ MARKET = HERE / "market.svg"
 PAGES = {
     "goals": "README.md",
     "market": "README.md",
+    "first": "README.md",
     "moto": "README.md",
     "localstack": "README.md",
     "small": "README.md",
@@ -89,16 +90,20 @@ def sections(files: Sequence[Path]) -> dict[str, str]:
     if judged:
         sources = ", ".join(f"`results/{path.name}`" for path in sorted(files))
         texts["goals"] = f"From {sources}.\n\n{markdown(('goal', 'measured', ''), judged)}"
-    figures = market_figures()
+    figures = last_figures("market")
     if figures:
         table = markdown(("goal", "simulated", ""), list(goals.of_market(figures)))
         texts["market"] = f"{figures['run'][:10]}, seed {figures['seed']}.\n\n{table}"
+    figures = last_figures("first")
+    if figures:
+        table = markdown(("goal", "measured", ""), list(goals.of_first(figures["seconds"])))
+        texts["first"] = f"Python {figures['python']}, {figures['cores']} cores.\n\n{table}"
     return texts
 
 
-def market_figures(folder: Path = FOLDER) -> dict[str, Any] | None:
-    """What was simulated last."""
-    last = sorted(folder.glob("market-*.json"))
+def last_figures(program: str, folder: Path = FOLDER) -> dict[str, Any] | None:
+    """What a program of one file a day measured last."""
+    last = sorted(folder.glob(f"{program}-*.json"))
     return json.loads(last[-1].read_text()) if last else None
 
 
@@ -128,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows, _ = load(files)
     if target and chart.shown(rows):
         target.write_text(chart.svg(rows))
-    figures = market_figures()
+    figures = last_figures("market")
     if given.write and figures:
         MARKET.write_text(market_chart.svg(figures))
 

@@ -126,7 +126,7 @@ def test_pages_show_what_the_files_say_that_they_name(results: Results) -> None:
         for page in report.PAGES.values():
             text = (report.HERE / page).read_text()
             assert report.updated(text, texts) == text, "run: make bench-tables"
-        figures = report.market_figures()
+        figures = report.last_figures("market")
         assert figures and report.MARKET.read_text() == market_chart.svg(figures), "run: make bench-tables"
         assert report.CHART.read_text() == chart.svg(load(files)[0]), "run: make bench-tables"
 
