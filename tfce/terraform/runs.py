@@ -34,6 +34,7 @@ log = logging.getLogger("tfce")
 FLAG = IsFlagged  # an option without a value
 QUICK = 120.0  # seconds for runs that ask no cloud
 # Read from memory for the count, and kept nowhere: the log holds user data in clear.
+_MEMORY = "120MiB"  # from which on Go collects garbage sooner: beside 10 000 pilots 50 MB less, and some CPU more
 _COUNTING = {"TF_LOG": "DEBUG", "TF_LOG_CORE": "OFF", "TF_LOG_PROVIDER": "DEBUG", "OS_DEBUG": "1"}
 
 
@@ -76,6 +77,7 @@ class Runs:
             sourced.SETTING: self._workspace.name,
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
+            "GOMEMLIMIT": _MEMORY,
         }
 
     def environment(self) -> dict[str, str]:
