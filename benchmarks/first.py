@@ -1,8 +1,8 @@
 """From nothing to the first pilot: ``python -m benchmarks.first``.
 
 A fresh environment gets the wheel of this tree. Timed: the installation, most of it downloads; the demo, first and
-repeated, the same from a clone; and the first pilot of a CloudCE configuration in which only CEType was changed, on
-moto.
+repeated, the same from a clone; and the first pilot of a CloudCE configuration in which only CEType was changed,
+on moto.
 """
 
 from __future__ import annotations
