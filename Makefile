@@ -9,7 +9,7 @@ JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
-.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-hosts bench-market bench-tables test-bulk test-dirac test-pythons \
+.PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-hosts bench-many bench-market bench-tables test-bulk test-dirac test-pythons \
 	test-openstack test-context test-boot test-crash test-hosts test-hostile test-pages audit clean
 
 demo: $(VENV)/ready
@@ -102,6 +102,10 @@ bench-queues: $(VENV)/ready
 # A backend that hosts share: PostgreSQL, S3 fifty milliseconds away.
 bench-hosts: $(VENV)/ready
 	@$(BIN)/python -m benchmarks.hosts $(BENCH)
+
+# Many queues with many pilots each on one PostgreSQL.
+bench-many: $(VENV)/ready
+	@$(BIN)/python -m benchmarks.many $(BENCH)
 
 # Beside 10, 1000 and 10 000 running pilots, on a fast nova of our own.
 bench-flat: $(VENV)/ready

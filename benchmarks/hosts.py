@@ -1,8 +1,8 @@
 """What a backend that hosts share costs: `python -m benchmarks.hosts`.
 
 One queue after the other gets a pilot, on an emulated EC2 (moto): with the state here, in PostgreSQL and in S3,
-whose wire has a latency, all in turns in one run. Then queues with many pilots each share one PostgreSQL: seconds
-of a cycle of all, and bytes of a queue. Wires count what goes to a backend.
+whose wire has a latency, all in turns in one run. Wires count what goes to a backend. Many queues on one
+PostgreSQL: `benchmarks.many`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import os
 import statistics
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -112,50 +111,15 @@ def submissions(bench: Bench, rounds: int, latency: float) -> None:
         print(f"{name}: least {least:.2f} s, median {middle:.2f} s; of local {ratios[0]:.2f}, {ratios[1]:.2f}")
 
 
-def crowd(bench: Bench, queues: int, pilots: int, at_once: int) -> None:
-    """Some queues with many pilots each on one PostgreSQL: a cycle is a submission of one and a sweep."""
-    wire = bench.stack.enter_context(Wire(bench.server.port))
-    near = OnPostgres(bench.server)
-    sites = [bench.host(f"queue{number}", Far(near, wire)) for number in range(queues)]
-    sites[0].run("doctor", sites[0].name)  # the schema is there
-    for verb, count in (("submit", pilots - 1), ("submit", 1), ("reap", 0)):
-        sent, trips, begun = wire.sent, wire.trips, datetime.now(UTC)
-        commands = [(site, _words(site, verb, count)) for site in sites]
-        with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(lambda one: run(one[0], bench.asked, *one[1]), commands))
-        seconds = (datetime.now(UTC) - begun).total_seconds()
-        each = {"packets": (wire.trips - trips) // queues, "bytes": (wire.sent - sent) // queues}
-        what = f"{verb} {count}".removesuffix(" 0")
-        bench.rows.add(what=what, who=f"{queues} queues of {pilots}", seconds=round(seconds, 1), **each)
-    known = f"select name, octet_length(data) from {near.schema}.states where name like '%queue0%' order by name"
-    sizes = {
-        line.split("|")[0].rpartition("queue0")[2]: int(line.split("|")[1]) for line in bench.server.sql(known)
-    }
-    whole = int(bench.server.sql(f"select pg_total_relation_size('{near.schema}.states')")[0])
-    bench.rows.add(what="bytes kept", who=f"{queues} queues of {pilots}", queue=sum(sizes.values()), table=whole)
-
-
-def _words(site: Host, verb: str, count: int) -> list[str]:
-    return site.submission(count) if verb == "submit" else [verb, site.name]
-
-
 def main() -> None:
     """Measure; every row is printed and written down as it comes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="submissions on each backend")
     parser.add_argument("--latency", type=float, default=0.05, help="seconds to S3 and back")
-    parser.add_argument("--queues", type=int, default=10, help="queues on one PostgreSQL; 0: none")
-    parser.add_argument("--pilots", default="10,50", help="pilots of each of them")
-    parser.add_argument("--at-once", type=int, default=2, help="queues that are worked on at once")
     parser.add_argument("--results", type=Path, default=FOLDER / f"hosts-{datetime.now(UTC):%Y-%m-%d}.json")
     given = parser.parse_args()
-    rows = Rows(given.results)
-    if given.rounds:
-        with ExitStack() as stack:
-            submissions(Bench(stack, rows), given.rounds, given.latency)
-    for pilots in map(int, given.pilots.split(",") if given.queues else ()):
-        with ExitStack() as stack:
-            crowd(Bench(stack, rows), given.queues, pilots, given.at_once)
+    with ExitStack() as stack:
+        submissions(Bench(stack, Rows(given.results)), given.rounds, given.latency)
 
 
 if __name__ == "__main__":
