@@ -116,6 +116,7 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
+        self._holder = self._bound()
         self._bind()
         self.listen()
         return self
@@ -126,6 +127,7 @@ class Proxy:
         self.refuse()
         assert self._socket is not None
         self._socket.close()
+        self._holder.close()
 
     def add(self, fault: Fault) -> None:
         """Let something go wrong from now on. Where several faults strike one request, the oldest is done."""
@@ -182,10 +184,16 @@ class Proxy:
 
     def _bind(self) -> None:
         """Hold the port without listening: connections are refused, and nobody else takes it."""
-        self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind(("127.0.0.1", self.port))
-        self.port = self._socket.getsockname()[1]
+        self._socket = self._bound()
+
+    def _bound(self) -> socket.socket:
+        """A socket of our port; several have it at once, so that it is never free for others."""
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        made.bind(("127.0.0.1", self.port))
+        self.port = made.getsockname()[1]
+        return made
 
     def _judge(self, action: str, text: str) -> Fault | None:
         with self._lock:

@@ -56,11 +56,12 @@ class Trial:
     # -- what hosts do ---------------------------------------------------------------------------------------
 
     def guarded(self, work: Callable[[], None]) -> None:
-        """Work that breaks the trial where it breaks itself."""
+        """Work that breaks and ends the trial where it breaks itself."""
         try:
             work()
         except Exception:
             self.broken.append(traceback.format_exc())
+            self.deadline = 0.0
 
     def work(self, host: Host) -> None:
         """One verb after the other until the time is up."""
