@@ -26,7 +26,8 @@ from tfce.pilots.fleet import Fleet
 from tfce.pilots.move import move
 from tfce.pilots.services import Services
 from tfce.store.shared import Shared, probed
-from tfce.store.workspace import Workspace
+from tfce.store.together import Together
+from tfce.store.workspace import Workspace, slug
 from tfce.terraform.bulk import Bulk
 from tfce.terraform.copies import StateCopies, lease_seconds
 from tfce.terraform.modules import module_for
@@ -166,7 +167,15 @@ def _workspace(
         copies = StateCopies(workspace, secrets, announce, backend=backend)
         patience = queue.workspace.lock_timeout
         workspace.shared = Shared(workspace.file, queue.label, copies, lease_seconds(queue), patience)
+        if any(one.whole_ce for one in queue.allowance.allocations):
+            workspace.together = _together(workspace, copies)
     return workspace
+
+
+def _together(workspace: Workspace, states: StateCopies) -> Together:
+    queue, ce = workspace.queue, slug(workspace.queue.ce)
+    folder = workspace.root / "together" / ce
+    return Together(folder, queue, f"{ce}.", workspace.name, states, lease_seconds(queue))
 
 
 def open_fleet(queue: Queue) -> Fleet:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.contract.edges import FakeEdge, Parts
 from tests.fakes import FakeCloud, FakeTerraform
@@ -11,6 +13,7 @@ from tests.shared import FileCopies, Ticks
 from tfce.model.errors import BackendError
 from tfce.pilots.fleet import Fleet
 from tfce.store.shared import Shared
+from tfce.store.together import Together
 from tfce.store.workspace import Workspace
 from tfce.terraform.copies import lease_seconds
 
@@ -38,6 +41,23 @@ class SharedTerraform(FakeTerraform):
         return super()._create_batch(batch, applied)
 
 
+@dataclass
+class FileStates:
+    """The states of all queues of the CE, in folders of a backend."""
+
+    folder: Path
+    down: bool = False
+
+    def names(self) -> list[str]:
+        return [f"cloud.example.org.{path.name}.record" for path in self.folder.iterdir()]
+
+    def at(self, name: str) -> FileCopies:
+        queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
+        found = FileCopies(self.folder / (queue or "the whole CE") / "record.json")
+        found.down = self.down
+        return found
+
+
 class Hosts(FakeEdge):
     """Fresh parts come from one host after the other, or from the one that is named. ``ticks``: each host's own
     clock since it started."""
@@ -57,6 +77,12 @@ class Hosts(FakeEdge):
         copies = FileCopies(self.folder / "backend" / queue / "record.json")
         copies.down = host in self.down
         self.copies[host, queue] = copies
+        if any(one.whole_ce for one in wanted.allowance.allocations):
+            states = FileStates(self.folder / "backend", copies.down)
+            folder = workspace.root / "together"
+            start, seconds = f"{wanted.ce}.", lease_seconds(wanted)
+            ticks: Any = self.ticks[host]
+            workspace.together = Together(folder, wanted, start, workspace.name, states, seconds, ticks)
         workspace.shared = Shared(
             workspace.file,
             wanted.label,

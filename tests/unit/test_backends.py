@@ -109,7 +109,7 @@ def test_who_holds_a_state_is_read_from_what_terraform_says(said: str, ident: st
     [
         ({"Workspace_Installation": ""}, "Workspace_Installation"),
         ({"Terraform_Module": "native"}, "Terraform_Module"),
-        ({"Workspace_MaxHours": "100/month ce"}, "Workspace_MaxHours"),
+        ({"Workspace_MaxHours": "100/month ce", "Terraform_Backend": "http"}, "Workspace_MaxHours"),
         ({"Terraform_Backend": "consul"}, "Terraform_Backend"),
     ],
 )

@@ -165,8 +165,8 @@ def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions, allowed: A
         problem = f"only bulk stops when its host has lost its turn, and Terraform_Backend = {terraform.backend}"
         yield Fault("Terraform_Module", str(terraform.module), problem, "leave it out, or set it to bulk")
     for one in allowed.allocations:
-        if one.whole_ce:
-            problem = f"what all queues used is known on one host, and Terraform_Backend = {terraform.backend}"
+        if one.whole_ce and terraform.backend == "http":
+            problem = "an http backend does not say which queues it has, and Terraform_Backend = http"
             yield Fault("Workspace_MaxHours", str(one), problem, "allot it to each queue, without ce")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from tfce.model.record import Record
@@ -16,6 +16,9 @@ from tfce.store.workspace import Workspace
 def records(workspace: Workspace) -> Iterator[Record]:
     """The records of the CE's other queues, also of those that are configured no more. Raises ``WorkspaceError``
     where one cannot be believed: nobody knows what that queue used."""
+    if workspace.together is not None:
+        yield from workspace.together.records()
+        return
     for folder in files.listed(workspace.private.parent, "*/"):
         file = _file(folder, f"{workspace.queue.ce}/{folder.name}")
         if folder != workspace.private and file.exists:
@@ -28,8 +31,15 @@ def _file(folder: Path, label: str) -> RecordFile:
     return RecordFile(folder, label)
 
 
-def alone(workspace: Workspace) -> AbstractContextManager[None]:
+@contextmanager
+def alone(workspace: Workspace) -> Iterator[None]:
     """Be the only one who starts pilots for the CE; raises ``BusyError`` after Workspace_LockTimeout seconds."""
+    together = workspace.together
+    with _alone_here(workspace), together.alone(workspace.owner().installation) if together else nullcontext():
+        yield
+
+
+def _alone_here(workspace: Workspace) -> AbstractContextManager[None]:
     folder: Path = workspace.private.parent
     files.private_folder(folder)
     what = f"the allocation of {workspace.queue.ce}"

@@ -30,6 +30,7 @@ from tfce.store.meters import MeterFile
 from tfce.store.places import PlacesFile
 from tfce.store.record_file import RecordFile
 from tfce.store.shared import Shared
+from tfce.store.together import Together
 
 
 def slug(name: str) -> str:
@@ -62,6 +63,7 @@ class Workspace:
         self._holder_file = self.private / "lock.json"
         self.latest: Record | None = None  # as this process wrote it last
         self.shared: Shared | None = None  # where several hosts reach the record
+        self.together: Together | None = None  # where the CE's queues have an allocation together, too
         self._scale_file = self.private / takeover.ROSTER
         self._shape_file = self.private / "queue.auto.tfvars"
         self.places = PlacesFile(self.private, lambda: self.queue)
@@ -191,9 +193,10 @@ class Workspace:
         return self.shared is None or self.shared.refresh(self.make_folders)
 
     def check_turn(self) -> None:
-        """Raise ``BusyError`` where another host may be at work on the queue by now."""
-        if self.shared is not None:
-            self.shared.check()
+        """Raise ``BusyError`` where another host may be at work on the queue, or its CE, by now."""
+        turns: tuple[Shared | Together | None, ...] = (self.shared, self.together)
+        for one in (turn for turn in turns if turn is not None):
+            one.check()
 
     def take_turn(self, doing: str) -> bool:
         """Let no other host begin anything meanwhile; whether none does."""
@@ -219,8 +222,7 @@ class Workspace:
         files.renew(self._shape_file, text)
         is_local = self.queue.terraform.backend == "local"
         folder = str(self.contexts) if is_local else self.contexts.name  # the same on every host
-        here = json.dumps({"contexts": folder}) + "\n"
-        files.renew(self.private / "here.auto.tfvars.json", here)
+        files.renew(self.private / "here.auto.tfvars.json", json.dumps({"contexts": folder}) + "\n")
         self.publish()
 
     @property

@@ -5,6 +5,7 @@ looks and writes under the backend's own lock."""
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import nullcontext
 from http import HTTPStatus
@@ -49,6 +50,18 @@ class StateCopies(Remote):
         outputs = {_OUTPUT: {"value": held.text, "type": "string"}}
         whole = {"version": 4, "terraform_version": "1.5.0", "serial": held.serial, "lineage": held.lineage}
         self.write(json.dumps({**whole, "outputs": outputs, "resources": []}))
+
+    def at(self, name: str) -> StateCopies:
+        """The text of the state ``name``, in the same backend."""
+        other = copy.copy(self)
+        other._state_name, other._silent = name, None
+        return other
+
+    def names(self) -> list[str]:
+        """What the states in the backend are called."""
+        self._ready()
+        ended = self._asked("workspace list", served=lambda: nullcontext(DEFAULT))
+        return [line.lstrip("* ").strip() for line in ended.out.splitlines() if line.startswith(("  ", "* "))]
 
     def remove(self) -> str:
         """Remove the text and its state; "", or why it stays."""

@@ -190,8 +190,8 @@ class Hosts:
     def __getitem__(self, number: int) -> Host:
         return self.all[number]
 
-    def add(self, letter: str) -> Host:
-        """A new host from nothing: options, login and backend are all it has."""
+    def add(self, letter: str, queue: str = "long") -> Host:
+        """A new host from nothing, for a queue: options, login and backend are all it has."""
         backend = self.backend
         proxy = self._stack.enter_context(Proxy(self.cloud.url, mend=False))
         sockets = self._sockets / f"{letter}.backend", self._sockets / f"{letter}.cloud"
@@ -216,6 +216,7 @@ class Hosts:
             self.cloud,
             proxy,
             ce=self.ce,
+            queue=queue,
             options=options,
             letter=letter,
             backend=backend,

@@ -1,0 +1,99 @@
+"""An allocation of the whole CE holds whichever host starts pilots of whichever queue."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.contract.edges import WRAPPER
+from tests.contract.hosts import Hosts
+from tests.fakes import Crash
+from tfce.model.errors import BackendError, BusyError
+from tfce.model.hold import HoldKind
+
+LIFE = {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600", "Workspace_ProtectAfter": "0"}
+CE = {**LIFE, "Terraform_Backend": "pg", "Workspace_MaxHours": "22/month ce"}  # a pilot may take 5
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path)
+
+
+def started(hosts: Hosts, host: str, queue: str, count: int, **options: str) -> int:
+    return len(hosts.parts(queue, host, **{**CE, **options}).fleet.submit(WRAPPER, count).references)
+
+
+def test_all_queues_on_all_hosts_together_start_no_more_than_fits(hosts: Hosts) -> None:
+    turns = itertools.product("abc", ("long", "short"))
+    made = [started(hosts, host, queue, 1) for host, queue in turns]
+    assert made == [1, 1, 1, 1, 0, 0] and len(hosts.living()) == 4
+    hold = hosts.parts("short", "c", **CE).fleet.held()
+    assert hold is not None and hold.kind is HoldKind.SPENT and "of the whole CE" in hold.text
+    hosts.advance(3600)
+    for node in hosts.living():
+        hosts.stop(node)
+    for queue in ("long", "short"):
+        hosts.parts(queue, "b", **CE).fleet.reap()
+    # Each was one hour up: 22 - 4 leave room for three.
+    assert [started(hosts, host, "long", 2) for host in "ab"] == [2, 1]
+
+
+def test_a_queue_without_the_option_and_one_that_is_configured_no_more_count(hosts: Hosts) -> None:
+    assert started(hosts, "a", "other", 3, Workspace_MaxHours="") == 3
+    assert [started(hosts, host, "long", 3) for host in "cb"] == [1, 0]
+
+
+@pytest.mark.parametrize("step", ["create", "created"])
+def test_what_a_dead_host_began_counts_and_its_turn_is_taken_over(hosts: Hosts, step: str) -> None:
+    hosts.sky.at(step, Crash())
+    with pytest.raises(Crash):
+        started(hosts, "a", "long", 3)
+    with pytest.raises(BusyError, match=r"cloud.example.org is busy: \S+ is at work on it \(start pilots"):
+        started(hosts, "b", "short", 3)
+    hosts.pass_lease("b")
+    assert started(hosts, "b", "short", 3) == 1  # 3 of 5 hours each are begun
+    with pytest.raises(BusyError, match=r"cloud\.example\.org/long is busy"):
+        started(hosts, "b", "long", 9)
+    hosts.pass_lease("b")
+    again = started(hosts, "b", "long", 9)  # what never came to be is free again
+    assert again == {"create": 3, "created": 2}[step] and len(hosts.living()) == 4
+
+
+def test_a_host_that_slept_through_the_ces_turn_asks_for_nothing(hosts: Hosts) -> None:
+    parts = hosts.parts("long", "a", **CE)
+    inner = parts.workspace.write_contexts
+
+    def slow(contexts: Mapping[str, bytes]) -> None:
+        hosts.pass_lease("a")  # its queue's own lease begins after this
+        inner(contexts)
+
+    parts.workspace.write_contexts = slow  # type: ignore[method-assign]
+    with pytest.raises(BusyError, match=r"turn on cloud\.example\.org is over"):
+        parts.fleet.submit(WRAPPER, 2)
+    assert not hosts.living()
+
+
+def test_without_the_backend_nothing_is_started(hosts: Hosts) -> None:
+    assert started(hosts, "a", "long", 1) == 1
+    hosts.down = {"a"}
+    with pytest.raises(BackendError):
+        started(hosts, "a", "short", 1)
+    assert len(hosts.living()) == 1
+
+
+def test_a_queue_whose_use_cannot_be_known_holds_all(hosts: Hosts) -> None:
+    assert started(hosts, "a", "long", 1) == 1
+    path = hosts.folder / "backend/long/record.json"
+    good = path.read_text()
+    moved = json.loads(json.loads(good)["text"]) | {"moved": "s3 elsewhere"}
+    for text, why in (("{}", "cannot be believed"), (json.dumps(moved), "was moved to s3 elsewhere")):
+        path.write_text(json.dumps({**json.loads(good), "text": text}))
+        submission = hosts.parts("short", "b", **CE).fleet.submit(WRAPPER, 1)
+        assert not submission.references and why in submission.limited
+    path.write_text(good)
+    assert started(hosts, "b", "short", 1) == 1
