@@ -32,6 +32,7 @@ known by the names of their VMs, which end in marks of the CE and queue, the ins
 | `EC2` | LocalStack and moto; not Amazon's | `make test` |
 | `CLOUDSTACK` | an emulator of ours: signed requests, jobs, the bound on user data | contract suite, `make test` |
 | `DIGITALOCEAN` | an emulator of ours: API v2; libcloud's class with another address | the same |
+| `LINODE` | an emulator of ours: API v4 | the same |
 | `VULTR` | an emulator of ours: API v2 | the same |
 | a class of yours | VMs that are files (`tests/e2e/moto/filecloud.py`) | the main job, `make test` |
 | all others | nothing: the table below is read off libcloud's classes | |
@@ -43,12 +44,14 @@ not show that the vendor's cloud behaves so.
 What running them taught: a VM of `CLOUDSTACK` stays off unless libcloud is told to start it, which tfce does.
 `DIGITALOCEAN`, `EQUINIXMETAL`, `LINODE` and `VULTR` know one secret, a token: write it as `secret` in the file
 that CloudAuth names; they need no `key`. They want a location for each VM: set `Terraform_AvailabilityZone`.
+`LINODE` makes no VM without a root password: each gets one of its own, at random, that is written nowhere.
 
 What lacks: `CLOUDSTACK`, `AURORA_COMPUTE`, `EXOSCALE` and `IKOULA` take 4096 characters of user data, since
 libcloud puts them into the URL. tfce's own templates do not fit, nor do the wrappers that DIRAC's SiteDirector
-makes: the suite runs with a template of a few lines. `tfce doctor` says so before the first pilot. `LINODE`
-wants a root password for each VM, which would stand in `options` of an own root module. `GCE` keeps its token in a
-file in the home folder; `Driver_credential_file` names another.
+makes: the suite runs with a template of a few lines. `tfce doctor` says so before the first pilot. `GCE` keeps
+its token in a file in the home folder; `Driver_credential_file` names another. `OUTSCALE`'s class takes no size
+when it creates a VM: the queue is refused. `EQUINIXMETAL`, `NIMBUS` and the classic `AZURE` are clouds that have
+closed.
 
 Why not the larger ones: for `GCE` PyPI had no emulator of VMs when we looked (November 2026). For `AZURE_ARM`
 it has one, which was not tried: libcloud's call wants an authentication and a resource group that no option of

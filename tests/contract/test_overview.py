@@ -77,7 +77,10 @@ def test_a_lack_of_room_passes(edge: FakeEdge) -> None:
     worked(edge)
     edge.sky.at("create", Refused("InsufficientInstanceCapacity: none left"))
     edge.parts().fleet.submit(WRAPPER, 1)
-    assert glance(edge).need is Need.HELD
+    assert glance(edge).need is Need.NOTE  # the next cycle asks again
+    edge.sky.at("create", Refused("InsufficientInstanceCapacity: none left"))
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert glance(edge).need is Need.HELD  # it rests
 
 
 def test_nobody_sweeps_or_settles(edge: FakeEdge) -> None:

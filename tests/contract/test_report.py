@@ -19,6 +19,7 @@ from tests.fakes import Refused
 from tfce.cli.reporting import page
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError, TfceError
+from tfce.model.overview import Need
 from tfce.model.pilot import timestamp
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation
@@ -276,6 +277,9 @@ def test_a_planted_fault_is_named_before_the_first_figure(edge: FakeEdge, fault:
     assert words in before
 
 
+WORDS = [need.value for need in Need]
+
+
 def test_all_of_them_at_once_fill_one_screen_and_the_worst_come_first(tmp_path: Path) -> None:
     told = []
     for number, (plant, options, _) in enumerate(FAULTS.values()):
@@ -287,5 +291,5 @@ def test_all_of_them_at_once_fill_one_screen_and_the_worst_come_first(tmp_path: 
     first = read.texts[: read.texts.index(("h2", "What happened"))]
     before = " ".join(text for _, text in first)
     assert [fault for fault, (_, _, words) in FAULTS.items() if words not in before] == []
-    needs = [text for tag, text in first if tag == "span" and text in ("needs you", "held", "ok")]
-    assert needs == sorted(needs, key=["needs you", "held", "ok"].index) and len(needs) == len(FAULTS)
+    needs = [text for tag, text in first if tag == "span" and text in WORDS]
+    assert needs == sorted(needs, key=WORDS.index) and len(needs) == len(FAULTS)

@@ -104,7 +104,7 @@ def refused_in_part(edge: FakeEdge) -> None:
         (no_terraform, "the last submit failed (terraform): no terraform is to be had", Need.PERSON),
         (too_large, "the last submit failed (configuration): Context_Template: the user data takes", Need.PERSON),
         (removals_refused, "the cloud refused to remove 2 VMs, which go on costing", Need.PERSON),
-        (vanished, "3 pilots' VMs are not listed any more", Need.HELD),
+        (vanished, "3 pilots' VMs are not listed any more", Need.NOTE),
     ],
 )
 def test_what_no_console_and_no_refusal_tells_is_named_too(

@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -366,7 +367,7 @@ def test_in_a_pipe_a_row_is_a_line_without_colour_however_narrow(cfg: Path) -> N
     done = subprocess.run(line, capture_output=True, text=True, env=around, check=False)
     heads, row, last = done.stdout.splitlines()
     assert "\x1b" not in done.stdout and heads.split()[0] == "QUEUE" and len(row) > 100
-    assert row.startswith("needs you") and last.startswith("1 queues, 1 need you")
+    assert row.startswith("needs you") and last.startswith("1 queue, 1 needs you")
 
 
 def test_the_man_page_has_every_command_and_reads_without_a_warning() -> None:
@@ -393,14 +394,27 @@ def test_a_shell_completes_commands_and_options(tfce: Shell, shell: str, tmp_pat
         assert subprocess.run([program, "-n", tmp_path / "script"], check=False).returncode == 0
 
 
-def test_bash_really_completes(tfce: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("hist", "history"),
+        ("status clou", NAME),
+        ("log ", NAME),
+        ("plan other", ""),
+        ("doctor --js", "--json"),
+    ],
+)
+def test_bash_really_completes(tfce: Shell, tmp_path: Path, words: str, completed: str) -> None:
+    """Commands, options, and the queues of the configuration that TFCE_CONFIG names."""
     (tmp_path / "script").write_text(tfce("completion", "bash")[1])
+    line = shlex.split(words) + [""] * words.endswith(" ")
     code = (
-        f"source {tmp_path}/script; COMP_WORDS=(tfce hist); COMP_CWORD=1; COMP_LINE='tfce hist'; COMP_POINT=9\n"
-        "$(complete -p tfce | sed 's/.*-F \\([^ ]*\\).*/\\1/') tfce hist tfce; echo ${COMPREPLY[@]}"
+        f'tfce() {{ {shlex.quote(sys.executable)} -m tfce.cli "$@"; }}; source {tmp_path}/script\n'
+        f"COMP_WORDS=(tfce {shlex.join(line)}); COMP_CWORD={len(line)}\n"
+        "$(complete -p tfce | sed 's/.*-F \\([^ ]*\\).*/\\1/') tfce; echo ${COMPREPLY[@]}"
     )
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "history", done
+    assert done.stdout.strip() == completed, done
 
 
 def test_doctor_of_all_queues_has_a_line_for_the_broken(tfce: Shell, cfg: Path) -> None:
@@ -592,6 +606,11 @@ def test_columns_line_up() -> None:
     assert len({line.index(cell) for line, cell in zip(lines, ("LONGER", "1", "None"), strict=True)}) == 1
     assert show.table(("A",), []) == "A"
     assert tables.status_table([]).startswith("REFERENCE")
+
+
+def test_a_time_of_the_journal_says_how_long_ago_it_was() -> None:
+    assert show.since(f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}").endswith("Z (3 h ago)")
+    assert show.since("yesterday") == "yesterday"  # a line that somebody edited
 
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:

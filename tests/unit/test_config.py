@@ -128,6 +128,14 @@ def test_a_whole_configuration_has_queues_that_are_nobodys_here(cfg: Path) -> No
         load_queues(cfg)
 
 
+def test_what_cloudce_serves_still_is_said_with_the_line_that_changes(cfg: Path) -> None:
+    cfg.write_text(section("CEs", CE.replace("CEType = Terraform", "CEType = Cloud") + OTHERS))
+    with pytest.raises(
+        ConfigError, match=r"; cloud\.example\.org: there CEType = Cloud becomes CEType = Terraform$"
+    ):
+        load_queues(cfg)
+
+
 def test_a_ce_that_stands_at_two_sites_is_named_with_both(cfg: Path) -> None:
     cfg.write_text(section("A", section("CEs", CE)) + section("B", section("CEs", CE)))
     with pytest.raises(ConfigError) as caught:

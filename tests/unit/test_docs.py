@@ -151,6 +151,14 @@ def test_the_readme_is_short() -> None:
     assert len((CLONE / "README.md").read_text().splitlines()) <= 120
 
 
+def test_a_cloud_is_added_in_as_many_lines_as_contributing_says() -> None:
+    text = (CLONE / "CONTRIBUTING.md").read_text()
+    most = re.search(r"an emulator of it in at most (\d+) lines", text)
+    files = re.findall(r"`(tests/rigs/clouds/(?!yours)\w+\.py)`", text)
+    lines = {name: len((CLONE / name).read_text().splitlines()) for name in files}
+    assert most and len(files) == 2 and not {n: m for n, m in lines.items() if m > int(most.group(1))}
+
+
 def test_the_rules_are_about_something() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert len(_LINK.findall(text)) > 50 and len(_TEST.findall(text)) > 30

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.unit.conftest import MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
 from tfce.cloud.generic.lookup import image_check, matching
+from tfce.cloud.generic.nodes import created_of
 from tfce.cloud.pool import AT_ONCE
 from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
@@ -150,6 +151,20 @@ class Listed:
 
     def __init__(self, identity: str, name: str, **extra: Any) -> None:
         self.id, self.name, self.extra = identity, name, extra
+
+
+def test_a_time_without_a_zone_is_utc_whatever_the_hosts_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As libcloud's driver for Linode tells it: else a VM there is hours older or younger than it is."""
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.tzset()
+    try:
+        plain, aware = datetime(2026, 1, 31, 12), datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))
+        assert created_of(Listed("1", "d", created=plain)) == created_of(Listed("1", "d", created=aware))
+        assert created_of(Listed("1", "d", created=plain)) == datetime(2026, 1, 31, 12, tzinfo=UTC)
+        assert matching([Listed("1", "d", created=plain)], "newest:d")[0].created == aware
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_newest_image_is_known_where_the_driver_tells_when_it_was_made() -> None:

@@ -170,7 +170,7 @@ def log(options: argparse.Namespace) -> int:
         lacking = [vars(one) for one in found.lacking]
         tables.show_json({**vars(found), "lacking": lacking, "calls": dict(parts.cloud.calls)})
     else:
-        print(found.text())
+        print(found.text(show.since))
     return PARTLY if found.trouble else DONE
 
 

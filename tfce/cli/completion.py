@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 SHELLS = ("bash", "zsh", "fish")
+_NAMES = "tfce queues 2>/dev/null"  # of the configuration that TFCE_CONFIG names; no queue, no words
+# How each shell asks for the names of queues, as an argument's ``complete``.
+QUEUES: Mapping[str, Any] = {
+    "bash": "_tfce_queues",
+    "zsh": "_tfce_queues",
+    "fish": f"({_NAMES})",
+    "preamble": {
+        "bash": f'_tfce_queues() {{ compgen -W "$({_NAMES})" -- "$1"; }}',
+        "zsh": f'_tfce_queues() {{ compadd -- ${{(f)"$({_NAMES})"}} }}',
+    },
+}
+
+
+def named(argument: argparse.Action) -> None:
+    """Let shells complete ``argument`` with the names of the queues."""
+    argument.complete = QUEUES  # type: ignore[attr-defined]
 
 
 def script(parser: argparse.ArgumentParser, shell: str) -> str:

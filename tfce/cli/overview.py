@@ -46,7 +46,7 @@ def _show(lines: Sequence[Line], options: argparse.Namespace, seconds: float) ->
         print("\x1b[2J\x1b[H", end="")
     print(show.table(*_filled([_row(line, now) for line in lines])))
     ill = sum(1 for line in lines if line.need is Need.PERSON)
-    print(f"{len(lines)} queues, {ill} need you; {timestamp(now)}, {seconds:.1f} s", flush=True)
+    print(f"{show.queues(len(lines), ill)}; {timestamp(now)}, {seconds:.1f} s", flush=True)
 
 
 def _filled(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:

@@ -56,9 +56,13 @@ def _command(
     """Add the command that is called as its function is."""
     one: argparse.ArgumentParser = _bare(groups, run, text)
     if queue == "one":
-        one.add_argument("queue", metavar="CE/QUEUE", help="the queue, as in DIRAC's configuration")
+        completion.named(
+            one.add_argument("queue", metavar="CE/QUEUE", help="the queue, as in DIRAC's configuration")
+        )
     elif queue == "maybe":
-        one.add_argument("queue", metavar="CE/QUEUE", nargs="?", help="this queue only; default: all of them")
+        completion.named(
+            one.add_argument("queue", metavar="CE/QUEUE", nargs="?", help="this queue only; default: all of them")
+        )
     one.add_argument("--config", metavar="FILE", help="DIRAC CFG file; default: the variable TFCE_CONFIG")
     if json:
         one.add_argument("--json", action="store_true", help="print JSON")

@@ -55,7 +55,7 @@ def write(options: argparse.Namespace, config: Path) -> int:
         elsewhere.say(one.line.sight.label, one.lacking)
     files.write(path, page(chapters, datetime.now(UTC), options.days), _MODE, durable=False)
     ill = sum(1 for one in chapters if one.line.need is Need.PERSON)
-    print(f"{path}: {len(chapters)} queues, {ill} need you")
+    print(f"{path}: {show.queues(len(chapters), ill)}")
     return 0
 
 

@@ -6,16 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tfce.cli import edge
-from tfce.model.pilot import timestamp
+from tfce.model.pilot import moment, timestamp
 from tfce.model.redact import redacted
 
 _TONES = {
     "bold red": ("FAULT", "needs you", "Failed", "error", "vanished", "duplicate", "doubtful"),
-    "yellow": ("held", "Waiting", "booting", "overdue", "stuck", "unrecorded", "never created"),
+    "yellow": ("held", "note", "Waiting", "booting", "overdue", "stuck", "unrecorded", "never created"),
     "green": ("ok", "Running", "yes"),
 }
 _TONE = {word: tone for tone, words in _TONES.items() for word in words}
@@ -108,6 +108,19 @@ def ago(when: datetime | None, now: datetime) -> str:
         return "-"
     seconds = int((now - when).total_seconds())
     return f"{timestamp(when)} ({span(abs(seconds))} {'ago' if seconds >= 0 else 'ahead'})"
+
+
+def since(time: str) -> str:
+    """A time of the journal, and how long ago it was."""
+    try:
+        return ago(moment(time), datetime.now(UTC))
+    except ValueError:
+        return time  # a line of the journal that somebody edited
+
+
+def queues(number: int, ill: int) -> str:
+    """How many queues there are, and how many of them want a person."""
+    return f"{number} queue{'s' * (number != 1)}, {ill} need{'s' * (ill == 1)} you"
 
 
 def span(seconds: int) -> str:

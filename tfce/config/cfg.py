@@ -48,8 +48,14 @@ def load_queues(path: Path) -> dict[str, Queue | ConfigError]:
     tree = _read(path)
     found = {name: _or_fault(tree, path, name) for name in _names(tree)}
     if not found:
-        raise ConfigError("--config", str(path), "holds no queue that tfce serves", _NONE_CURE)
+        raise ConfigError("--config", str(path), "holds no queue that tfce serves", _cure(tree))
     return found
+
+
+def _cure(tree: dict[str, Any]) -> str:
+    """What to do where no queue is tfce's. Whoever comes from CloudCE has all but one line."""
+    theirs = [entry.ce for entry in _elements(tree, "") if _kind(entry.options) == "Cloud"]
+    return f"{', '.join(theirs)}: there CEType = Cloud becomes CEType = Terraform" if theirs else _NONE_CURE
 
 
 def _or_fault(tree: dict[str, Any], path: Path, name: str) -> Queue | ConfigError:

@@ -26,7 +26,8 @@ class Need(Enum):
     """How urgent a queue is, the worst first. The value is the word for people and programs."""
 
     PERSON = "needs you"
-    HELD = "held"  # by a rest, a limit or an operator: it goes on by itself, or somebody wanted it
+    HELD = "held"  # starts no pilots: a rest, a limit or an operator; it goes on by itself, or somebody wanted it
+    NOTE = "note"  # something is worth knowing; it starts pilots, and nobody has to do anything
     WELL = "ok"
 
     @property
@@ -97,7 +98,9 @@ class Line:
         """How urgent it is."""
         if any(one.person for one in self.troubles):
             return Need.PERSON
-        return Need.HELD if self.troubles else Need.WELL
+        if self.sight.hold is not None:
+            return Need.HELD
+        return Need.NOTE if self.troubles else Need.WELL
 
     @property
     def order(self) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,10 +37,10 @@ class PilotLog:
     kept_on: str = ""
     lacking: tuple[Lacking, ...] = ()
 
-    def text(self) -> str:
-        """For people."""
+    def text(self, when: Callable[[str], str] = str) -> str:
+        """For people; ``when``: how they are told a time."""
         lines = [f"pilot {self.key or '?'}, {self.reference or 'no VM is known'}: {self.state}"]
-        lines += [f"{event['time']}  {_words(event)}" for event in self.events]
+        lines += [f"{when(event['time'])}  {_words(event)}" for event in self.events]
         lines += [f"the cloud could not be asked: {self.trouble}"] if self.trouble else []
         if self.console is None:
             lines.append(self._no_console())

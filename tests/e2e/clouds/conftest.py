@@ -12,10 +12,11 @@ from tests.e2e.clouds.site import NamedSite
 from tests.rigs.clouds.base import RestCloud
 from tests.rigs.clouds.cloudstack import CloudStack
 from tests.rigs.clouds.digitalocean import DigitalOcean
+from tests.rigs.clouds.linode import Linode
 from tests.rigs.clouds.vultr import Vultr
 from tfce.cloud.generic.nodes import name_of
 
-CLOUDS: tuple[type[RestCloud], ...] = (CloudStack, DigitalOcean, Vultr)
+CLOUDS: tuple[type[RestCloud], ...] = (CloudStack, DigitalOcean, Linode, Vultr)
 
 
 class _Names(Words):

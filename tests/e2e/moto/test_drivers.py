@@ -45,7 +45,7 @@ def test_abilities_are_those_of_the_class() -> None:
     assert signature_of(driver_class("CLOUDSTACK")).user_data == "ex_userdata"
     assert signature_of(driver_class("GCE")).user_data == "ex_metadata"
     assert signature_of(driver_class("DIGITALOCEAN")).user_data == "ex_user_data"  # a class chosen by API version
-    assert signature_of(driver_class("OUTSCALE")).bulk and not signature_of(driver_class("VULTR")).bulk
+    assert signature_of(driver_class("EUCALYPTUS")).bulk and not signature_of(driver_class("VULTR")).bulk
     assert signature_of(FileNodeDriver).refusal == ""
 
 
@@ -73,6 +73,7 @@ def test_the_options_know_whose_login_is_a_token() -> None:
         ("DUMMY", "cannot pass user data"),
         (MUTE, "cannot pass user data"),
         ("LIBVIRT", "cannot create VMs"),
+        ("OUTSCALE", "takes no size when it creates a VM"),
         ("tests.e2e.moto.filecloud.Nothing", "Nothing"),
         ("tests.e2e.moto.nowhere.Driver", "cannot be imported"),
     ],

@@ -50,11 +50,9 @@ class RestCloud:
     """The server, and the cloud seen from the side. ``TOKEN``: the login that it takes."""
 
     TOKEN = "planted-token"
-    image, flavor, other = (
-        "",
-        "",
-        "",
-    )  # what VMs of the queue are made of, by id; another flavor, as an option has it
+    # What VMs of the queue are made of, by id; another flavor, as an option has it
+    image, flavor, other = "", "", ""
+    REMOVED: Answer = (204, None)
     PAGE = 2  # records on a page: small, so that every test reads more than one
 
     def __init__(self) -> None:
@@ -98,10 +96,14 @@ class RestCloud:
         """Whether the request has the login."""
         return ask.headers.get("Authorization") == f"Bearer {self.TOKEN}"
 
+    def error(self, text: str) -> Any:
+        """How the API writes what is wrong."""
+        return {"message": text}
+
     def serve(self, ask: Ask) -> Answer:
         """One request, one at a time."""
         with self._lock:
-            return self.answer(ask) if self.allowed(ask) else (401, {"message": "Unable to authenticate you"})
+            return self.answer(ask) if self.allowed(ask) else (401, self.error("Unable to authenticate you"))
 
     # -- for subclasses and for tests ------------------------------------------------------------------------
 
@@ -119,7 +121,12 @@ class RestCloud:
     def removed(self, machine: Machine) -> Answer:
         """The usual answer of an API that removed a VM."""
         del self.machines[machine.id]
-        return 204, None
+        return self.REMOVED
+
+    def one(self, ask: Ask, identity: str, shown: Callable[[Machine], Answer]) -> Answer:
+        """The usual answers about one VM: what it is, that it was removed, or that there is none."""
+        act = self.removed if ask.method == "DELETE" else shown
+        return found(self.machines, identity, act, self.error("Not found"))
 
     def sorted(self) -> list[Machine]:
         """All VMs, oldest first."""

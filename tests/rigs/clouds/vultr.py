@@ -28,11 +28,8 @@ class Vultr(RestCloud):
         kind, _, one = ask.path.removeprefix("/v2/").partition("/")
         if (ask.method, kind) == ("POST", "instances"):
             return (403, {"error": self.full}) if self.full else self._create(ask.body)
-        if (ask.method, kind) == ("DELETE", "instances"):
-            return found(self.machines, one, self.removed, {"error": "not found"})
         if kind == "instances" and one:
-            show = lambda machine: (200, {"instance": self._instance(machine)})  # noqa: E731
-            return found(self.machines, one, show, {"error": "not found"})
+            return self.one(ask, one, lambda machine: (200, {"instance": self._instance(machine)}))
         lists = {**_LISTS, "instances": [self._instance(one) for one in self.sorted()]}
         return found(lists, kind, lambda records: self._page(ask, kind, records), {"error": "not found"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
@@ -32,6 +33,7 @@ from tfce.model.vm import VM
 
 _LISTS = {"image": "list_images", "flavor": "list_sizes", "network": "list_networks"}
 _START = "ex_start_vm"  # of CloudStack: without it a VM is made and stays off
+_ROOT = "root_pass"  # of Linode, which makes no VM without one: each gets its own, and nobody is told
 _LOCATION = "set Terraform_AvailabilityZone to the id or name of one that the cloud has"
 _KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
 _GROUPS = ("ex_security_groups", "ex_security_group_ids")
@@ -122,6 +124,7 @@ class Generic(Driven):
         parameters = inspect.signature(self._driver.create_node).parameters
         able = signature_of(type(self._driver))
         values: dict[str, Any] = {_START: True} if _START in parameters else {}
+        values |= {_ROOT: secrets.token_urlsafe(32)} if _ROOT in parameters else {}
         values |= shape.options
         values |= {
             "name": name_of(shape.owner, shape.name_prefix, key),

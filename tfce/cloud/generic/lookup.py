@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -59,7 +58,7 @@ def matching(items: Iterable[Any], wanted: str) -> list[Image]:
 
 
 def _image(item: Any) -> Image:
-    created, told = None, created_of(item)
+    created = None
     with suppress(OddError):
-        created = told.astimezone(UTC) if isinstance(told, datetime) else records.moment(told)
+        created = created_of(item)
     return Image(records.fact(str(item.id)), records.fact(str(item.name)), created)

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from libcloud.compute.types import NodeState
@@ -48,7 +48,6 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
 
 def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
     """A node of libcloud's as a VM of one of these owners, or nobody's. Raises ``OddError``."""
-    created = created_of(node)
     name = records.name(getattr(node, "name", None))
     state = getattr(node, "state", None)
     return VM(
@@ -56,16 +55,17 @@ def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
         name=name,
         state=STATES.get(state, State.UNKNOWN) if isinstance(state, Hashable) else State.UNKNOWN,
         raw_state=records.name(str(state), "state", 64),
-        created=created.astimezone(UTC) if isinstance(created, datetime) else records.moment(created),
+        created=created_of(node),
         tags=max((tags_of_name(name, owner) for owner in owners), key=len, default={}),
     )
 
 
-def created_of(node: Any) -> Any:
-    """When a node was made, where its driver says so in whatever way."""
+def created_of(node: Any) -> datetime | None:
+    """When a node or image was made, where its driver says so in whatever way. Raises ``OddError``."""
     extra = getattr(node, "extra", None) or {}
-    told = (extra.get(name) for name in _CREATED) if isinstance(extra, Mapping) else ()
-    return getattr(node, "created_at", None) or next(filter(None, told), None)
+    found = (extra.get(name) for name in _CREATED) if isinstance(extra, Mapping) else ()
+    told = getattr(node, "created_at", None) or next(filter(None, found), None)
+    return records.moment(told.isoformat() if isinstance(told, datetime) else told)
 
 
 def tags_of_name(name: str, owner: Owner) -> dict[str, str]:

@@ -31,7 +31,8 @@ _GOOGLE = "gce"  # cloud-init finds it under this key of the instance's metadata
 _METADATA = ("ex_metadata",)
 _WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE uses for all drivers
 _BULK = ("ex_maxcount", "ex_max_vms_count")
-_SUPPLIED = {"self", "name", "size", "image"}
+_MADE_OF = ("name", "size", "image")
+_SUPPLIED = {"self", *_MADE_OF}
 _LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 
 
@@ -39,7 +40,7 @@ _LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 class Signature:
     """What one driver class can do. ``user_data``: the parameter of create_node that takes it, "" for none;
     ``needs``: parameters without a default that an operator has to name in ``options``; ``look_up``: the method
-    that asks for one VM by its id, "" for none."""
+    that asks for one VM by its id, "" for none; ``lacks``: what a VM is made of that it does not take."""
 
     list: bool
     create: bool
@@ -49,6 +50,7 @@ class Signature:
     bulk: bool = False
     needs: tuple[str, ...] = ()
     look_up: str = ""
+    lacks: tuple[str, ...] = ()
 
     @property
     def refusal(self) -> str:
@@ -56,6 +58,8 @@ class Signature:
         for able, words in ((self.create, "create VMs"), (self.list, "list VMs"), (self.destroy, "remove VMs")):
             if not able:
                 return f"libcloud's driver cannot {words}"
+        if self.lacks:
+            return f"libcloud's driver takes no {' and no '.join(self.lacks)} when it creates a VM"
         return "" if self.user_data else "libcloud's driver cannot pass user data to a VM, so no pilot would start"
 
 
@@ -113,6 +117,7 @@ def _signature(cls: type[Any]) -> Signature:
         bulk=any(name in parameters for name in _BULK),
         needs=tuple(sorted(required - _SUPPLIED)),
         look_up=next((name for name in _LOOK_UPS if _asks_by_id(getattr(cls, name, None))), ""),
+        lacks=() if takes_all else tuple(name for name in _MADE_OF if parameters and name not in parameters),
     )
 
 
