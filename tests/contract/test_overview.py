@@ -16,6 +16,7 @@ from tests.fakes import Refused
 from tfce.cli.overview import _HEADS, _filled, _row, line_json
 from tfce.cloud.shared import Lists
 from tfce.model.drain import Drain
+from tfce.model.errors import CloudError
 from tfce.model.overview import Holding, Line, Need, Sight, judged
 from tfce.model.record import Operation
 from tfce.pilots.fleet import Fleet
@@ -90,6 +91,31 @@ def test_nobody_sweeps_or_settles(edge: FakeEdge) -> None:
     record = parts.workspace.load()
     parts.workspace.save(record.begin(Operation.SUBMIT, ["0A0B0C0D"], edge.now() - 2 * HOUR))
     assert any("never settled" in one.text and one.person for one in glance(edge).troubles)
+
+
+def test_a_queue_that_was_never_swept_is_new_then_noted_then_a_persons_work(edge: FakeEdge) -> None:
+    edge.parts().fleet.submit(WRAPPER, 1)
+    assert glance(edge).need is Need.WELL
+    edge.advance(2 * 3600)
+    line = glance(edge)
+    assert line.need is Need.NOTE and "was never swept" in line.troubles[0].text
+    edge.advance(23 * 3600)
+    line = glance(edge)
+    assert line.need is Need.PERSON and "was never swept" in line.troubles[0].text
+
+
+def test_what_still_goes_on_is_said_once(edge: FakeEdge) -> None:
+    worked(edge)
+    silent = CloudError("listing VMs: the cloud does not answer", "unreachable")
+    edge.sky.at("prepare", silent)
+    with pytest.raises(CloudError):
+        edge.parts().fleet.submit(WRAPPER, 1)
+    assert "the last submit failed" in glance(edge).troubles[0].text
+    edge.sky.at("list", silent, times=9)
+    line, found = glance(edge), edge.parts().fleet.why()
+    assert [one.text for one in line.troubles] == ["listing VMs: the cloud does not answer"]
+    assert [one.text for one in found].count("listing VMs: the cloud does not answer") == 1
+    assert not [one for one in found if "the last submit failed" in one.text]
 
 
 def test_a_lock_that_is_held_for_hours_is_named_with_its_holder(edge: FakeEdge) -> None:

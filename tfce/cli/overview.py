@@ -62,7 +62,7 @@ def _row(line: Line, now: datetime) -> tuple[str, ...]:
     return (
         line.need.value,
         sight.label,
-        pilots or (f"{sight.wanted} in the record" if sight.wanted else "none"),
+        pilots or (f"{sight.wanted} in the record" if sight.wanted else "?" if sight.error else "none"),
         "/".join(bounds),
         ", ".join(map(_share, sight.spent)) or "-",
         _cost(sight.cost),

@@ -60,13 +60,15 @@ class Holding:
 class Sight:
     """What is known of a queue. ``pilots``: how many are what; ``error``: why no more is known; ``errors``: by
     verb, kind and words of why it failed last; ``succeeded`` and ``swept``: when pilots were last submitted and
-    removed as they should; ``spent``: how each allocation stands; ``cost``: of this month, where prices are known;
-    ``review``: how a reviewed queue stands; ``more``: what other parts find."""
+    removed as they should; ``oldest``: when the first of its pilots was asked for; ``spent``: how each allocation
+    stands; ``cost``: of this month, where prices are known; ``review``: how a reviewed queue stands; ``more``:
+    what other parts find."""
 
     label: str
     cloud: str = ""
     pilots: Mapping[str, int] = field(default_factory=dict)
     wanted: int = 0
+    oldest: datetime | None = None
     total: int | None = None
     waiting: int | None = None
     hold: Hold | None = None
@@ -110,7 +112,14 @@ class Line:
 
 def judged(sight: Sight, now: datetime) -> Line:
     """What a person should know of a queue."""
-    found = [*_errors(sight), *_holds(sight, now), *stuck(sight, now), *unswept(sight, now), *sight.more]
+    found = [
+        *_errors(sight),
+        *_holds(sight, now),
+        *stuck(sight, now),
+        *unswept(sight, now),
+        *_unlisted(sight),
+        *sight.more,
+    ]
     return Line(sight, tuple(sorted(found, key=lambda one: not one.person)))
 
 
@@ -122,6 +131,8 @@ def _errors(sight: Sight) -> Iterator[Trouble]:
             "the host's clock and the cloud's disagree: nothing is removed for its age", "synchronise it"
         )
     for verb, (kind, words) in sorted(sight.errors.items()):
+        if sight.error is not None and words in sight.error.text:
+            continue  # it is the same thing, which goes on
         if verb == "submit" or (sight.error is None and verb in ("reap", "kill")):
             yield Trouble(f"the last {verb} failed ({kind}): {words}", person=kind not in _PASSING)
 
@@ -152,9 +163,20 @@ def stuck(sight: Sight, now: datetime) -> Iterator[Trouble]:
         yield Trouble(text, "the next cycle does it", person=False)
 
 
+def _unlisted(sight: Sight) -> Iterator[Trouble]:
+    """Pilots whose VMs somebody removed, or that the list lacks."""
+    gone = sum(sight.pilots.get(kind, 0) for kind in ("absent", "vanished"))
+    if gone:
+        cure = f"`tfce reap {sight.label}` asks for each, and forgets those that are gone"
+        yield Trouble(f"{gone} pilots' VMs are not listed any more", cure, person=False)
+
+
 def unswept(sight: Sight, now: datetime) -> Iterator[Trouble]:
-    """That nobody removes what has ended."""
-    if sight.wanted and (sight.swept is None or sight.swept + _SWEEPS < now) and sight.error is None:
+    """That nobody removes what has ended. A queue that was never swept is new while its oldest pilot is."""
+    since = sight.swept or sight.oldest
+    if not sight.wanted or sight.error is not None or since is None:
+        return
+    if since + (_SWEEPS if sight.swept else _UNSETTLED) < now:
         when = "was never swept" if sight.swept is None else "was not swept for a day"
         cure = f"look whether SiteDirector runs; `tfce reap {sight.label}` does it now"
-        yield Trouble(f"{when}: VMs that ended stay", cure, person=sight.swept is not None)
+        yield Trouble(f"{when}: VMs that ended stay", cure, person=since + _SWEEPS < now)

@@ -111,11 +111,11 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Subject.ENDS, str(facts.health), f"`tfce log {facts.label} cloud://{last}` shows the last one"
         )
-    if facts.error:
+    if facts.error and not (facts.trouble and facts.error[1] in facts.trouble.text):
         kind, words = facts.error
         cure = f"`tfce doctor {facts.label}` looks at options, login and cloud"
         yield Finding(Subject.SUBMISSION, f"the last submit failed ({kind}): {words}", cure)
-    elif facts.failed and not facts.created:
+    elif facts.failed and not facts.created and not facts.error:
         yield of_submission(facts.failed, facts.label)
     yield from _absent(facts)
     for text, cure in facts.faults:

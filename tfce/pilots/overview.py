@@ -54,6 +54,7 @@ def remembered(services: Services, record: Record) -> Sight:
         queue.label,
         queue.endpoint.home,
         wanted=len(record.pilots),
+        oldest=min((one.requested_at for one in record.pilots.values()), default=None),
         total=queue.limits.total,
         waiting=queue.limits.waiting,
         hold=gate.held(services, record),
