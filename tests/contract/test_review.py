@@ -88,6 +88,9 @@ def test_all_queues_at_a_glance_show_what_waits_and_who_is_needed(site: Site) ->
     fleet = site.parts().fleet
     line = fleet.glance(fleet.announce())
     assert line.need is Need.PERSON and "is approved at" in line.troubles[0].text
+    assert "nobody has looked there yet" in line.troubles[0].text
+    fleet.submit(WRAPPER, 1)
+    assert "nobody has looked" not in str(fleet.glance(fleet.announce()).troubles)
     site.approve()
     site.parts().fleet.submit(WRAPPER, 1)
     fleet = site.parts(Instance_Flavor="m5.large").fleet

@@ -27,6 +27,7 @@ from tfce.terraform.modules import module_for
 from tfce.userdata import fixed
 
 _KEPT = "approved.json"
+_UNSEEN = "nobody has looked there yet, the next submission does"
 
 
 def refresh(workspace: Workspace, now: datetime) -> Standing | None:
@@ -55,6 +56,9 @@ def resume(workspace: Workspace) -> Standing | None:
     if not workspace.asked.review.shape:
         return None
     queue, standing, module = _judged(workspace, *_kept(workspace))
+    if standing.hold is not None and not _looked(workspace):
+        hold = replace(standing.hold, text=f"{standing.hold.text}, as far as is known: {_UNSEEN}")
+        standing = replace(standing, hold=hold)
     workspace.take(queue, standing, module)
     return standing
 
@@ -79,12 +83,24 @@ def peeked(workspace: Workspace, now: datetime) -> Standing:
 # -- what is kept ------------------------------------------------------------------------------------------
 
 
+def _looked(workspace: Workspace) -> bool:
+    return _same(workspace, files.believed_json(workspace.private / _KEPT))
+
+
+def _same(workspace: Workspace, value: dict[str, Any]) -> bool:
+    return bool(value.get("source") == str(workspace.asked.review.approved))
+
+
 def _kept(workspace: Workspace) -> tuple[Merged, str]:
     """What was merged when somebody looked last, and why that may be out of date."""
     value = files.believed_json(workspace.private / _KEPT)
     texts, approval, trouble = value.get("texts"), value.get("approval"), str(value.get("trouble", ""))
-    same = value.get("source") == str(workspace.asked.review.approved)
-    if not same or not isinstance(texts, dict) or set(texts) != set(SHAPE) or not isinstance(approval, dict):
+    if (
+        not _same(workspace, value)
+        or not isinstance(texts, dict)
+        or set(texts) != set(SHAPE)
+        or not isinstance(approval, dict)
+    ):
         return Merged({}), trouble
     return Merged(texts, Approval.from_json(approval), str(value.get("tip", ""))), trouble
 
