@@ -159,6 +159,22 @@ def test_a_cloud_is_added_in_as_many_lines_as_contributing_says() -> None:
     assert most and len(files) == 2 and not {n: m for n, m in lines.items() if m > int(most.group(1))}
 
 
+RECORDS = sorted((CLONE / "docs" / "adr").glob("0*.md"))
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+def test_a_decision_has_status_and_date_is_listed_and_named_where_it_replaces_another(record: Path) -> None:
+    text, number = record.read_text(), int(record.name[:4])
+    assert re.search(r"^(\*A|Status: a)ccepted, \d{4}-\d\d-\d\d", text, re.M)
+    assert f"({record.name})" in (CLONE / "docs/adr/README.md").read_text()
+    named = re.findall(r"(?:[Ss]upersedes|replaces parts of) ([^.]*?(?:\.md[^.]*?)*)\.[*\n ]", text)
+    older = {int(found) for part in named for found in re.findall(r"(?<![\d-])\[?(\d{1,2})\b(?!\d*-)", part)}
+    for other in (path for path in RECORDS if int(path.name[:4]) in older):
+        assert f"[{number}]({record.name})" in other.read_text(), (
+            f"{other.name} does not say that {number} replaces it"
+        )
+
+
 def test_the_rules_are_about_something() -> None:
     text = "".join(page.read_text() for page in PAGES)
     assert len(_LINK.findall(text)) > 50 and len(_TEST.findall(text)) > 30
