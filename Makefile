@@ -20,7 +20,7 @@ test: $(VENV)/ready
 		tests/e2e/clouds
 
 unit: $(VENV)/ready
-	@$(BIN)/python -m pytest -q tests/unit
+	@$(BIN)/python -m pytest -q -rs tests/unit
 
 # The unit tests on the other Pythons that are here, each in a venv of its own; says which it skipped.
 test-pythons:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,10 +14,21 @@ import pytest
 
 from tfce.config.options import Queue, parse
 
+STRANGER = 4242  # a user who is nobody here
 MINIMAL = {"CloudType": "EC2", "Instance_Image": "ami-1", "Instance_Flavor": "t3.micro"}
 
 MakeQueue = Callable[..., Queue]
 MakeProgram = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def stranger() -> Sequence[str]:
+    """How root's command line becomes another user's; skips where that one cannot run this Python."""
+    drop = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+    tried = subprocess.run([*drop, sys.executable, "-c", ""], capture_output=True, text=True, cwd="/", check=False)
+    if tried.returncode:
+        pytest.skip(f"another user cannot run {sys.executable}: {tried.stderr.strip()}")
+    return drop
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 import tfce
-from tests.unit.conftest import MakeQueue
-from tests.unit.test_trust import STRANGER, as_root
+from tests.unit.conftest import STRANGER, MakeQueue
+from tests.unit.test_trust import as_root
 from tfce.config.host import VARIABLE, admitted
 from tfce.model.errors import ConfigError
 
@@ -203,10 +203,10 @@ def test_another_users_workspace_is_said_by_every_verb(site: Path, verb: str, wh
 
 
 @as_root
-def test_what_root_left_is_said_to_the_service_user(site: Path) -> None:
+def test_what_root_left_is_said_to_the_service_user(site: Path, stranger: Sequence[str]) -> None:
     os.chown(site / "there", STRANGER, STRANGER)
     (site / "there" / "root").mkdir(0o700)
-    done = command(site, "status", "setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups")
+    done = command(site, "status", *stranger)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"belongs to root, not to #{STRANGER}" in done.stderr
 

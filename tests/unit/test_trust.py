@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.unit.conftest import STRANGER
 from tfce.config import trust
 from tfce.config.trust import DistrustError
 from tfce.config.walk import opened, walked
 from tfce.model.errors import ConfigError, WorkspaceError
 from tfce.store import files
 
-STRANGER = 4242
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
