@@ -50,8 +50,8 @@ What lacks: `CLOUDSTACK`, `AURORA_COMPUTE`, `EXOSCALE` and `IKOULA` take 4096 ch
 libcloud puts them into the URL. tfce's own templates do not fit, nor do the wrappers that DIRAC's SiteDirector
 makes: the suite runs with a template of a few lines. `tfce doctor` says so before the first pilot. `GCE` keeps
 its token in a file in the home folder; `Driver_credential_file` names another. `OUTSCALE`'s class takes no size
-when it creates a VM: the queue is refused. `EQUINIXMETAL`, `NIMBUS` and the classic `AZURE` are clouds that have
-closed.
+when it creates a VM, and `BRIGHTBOX`'s cannot log in (libcloud 3.9): such a queue is refused. `EQUINIXMETAL`,
+`NIMBUS` and the classic `AZURE` are clouds that have closed.
 
 Why not the larger ones: for `GCE` PyPI had no emulator of VMs when we looked (November 2026). For `AZURE_ARM`
 it has one, which was not tried: libcloud's call wants an authentication and a resource group that no option of

@@ -10,6 +10,7 @@ from libcloud.compute.providers import DRIVERS
 
 from tests import drivers
 from tests.e2e.moto.filecloud import FileNodeDriver
+from tests.rigs.clouds.base import Answer, Ask, RestCloud
 from tests.site import WRAPPER, AnySite, Result
 from tfce.cloud.factory import connect
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of, takes_a_token
@@ -82,6 +83,18 @@ def test_a_driver_that_starts_no_pilots_is_refused_with_the_reason(cloud: str, w
     with pytest.raises(ConfigError, match=why) as caught:
         connect(queue(cloud).endpoint, Credentials("k", "s"))
     assert caught.value.faults[0].option == "CloudType" and caught.value.faults[0].cure
+
+
+def test_a_driver_that_is_called_broken_still_is() -> None:
+    """Once libcloud has mended it, it is to be run like the others."""
+
+    class Open(RestCloud):
+        def serve(self, ask: Ask) -> Answer:
+            return 200, {"access_token": "token"} if ask.path == "/token" else []
+
+    assert "cannot log in" in signature_of(driver_class("BRIGHTBOX")).refusal
+    with Open() as cloud, pytest.raises(AttributeError, match="status"):
+        driver_class("BRIGHTBOX")("k", "s", secure=False, host="127.0.0.1", port=cloud.port).list_nodes()
 
 
 def test_names_tell_whose_a_vm_is(tmp_path: Path) -> None:

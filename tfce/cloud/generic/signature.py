@@ -33,6 +33,8 @@ _WHATEVER = "ex_userdata"  # libcloud's most usual name, which DIRAC's CloudCE u
 _BULK = ("ex_maxcount", "ex_max_vms_count")
 _MADE_OF = ("name", "size", "image")
 _SUPPLIED = {"self", *_MADE_OF}
+# Drivers, by their modules, that no libcloud so far can log in with; a test tells when one can.
+_BROKEN = {"libcloud.compute.drivers.brightbox": "cannot log in: it waits for an answer that it is never given"}
 _LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 
 
@@ -40,7 +42,8 @@ _LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 class Signature:
     """What one driver class can do. ``user_data``: the parameter of create_node that takes it, "" for none;
     ``needs``: parameters without a default that an operator has to name in ``options``; ``look_up``: the method
-    that asks for one VM by its id, "" for none; ``lacks``: what a VM is made of that it does not take."""
+    that asks for one VM by its id, "" for none; ``lacks``: what a VM is made of that it does not take;
+    ``broken``: what else is in the way."""
 
     list: bool
     create: bool
@@ -51,6 +54,7 @@ class Signature:
     needs: tuple[str, ...] = ()
     look_up: str = ""
     lacks: tuple[str, ...] = ()
+    broken: str = ""
 
     @property
     def refusal(self) -> str:
@@ -58,6 +62,8 @@ class Signature:
         for able, words in ((self.create, "create VMs"), (self.list, "list VMs"), (self.destroy, "remove VMs")):
             if not able:
                 return f"libcloud's driver cannot {words}"
+        if self.broken:
+            return f"libcloud's driver {self.broken}"
         if self.lacks:
             return f"libcloud's driver takes no {' and no '.join(self.lacks)} when it creates a VM"
         return "" if self.user_data else "libcloud's driver cannot pass user data to a VM, so no pilot would start"
@@ -117,6 +123,7 @@ def _signature(cls: type[Any]) -> Signature:
         bulk=any(name in parameters for name in _BULK),
         needs=tuple(sorted(required - _SUPPLIED)),
         look_up=next((name for name in _LOOK_UPS if _asks_by_id(getattr(cls, name, None))), ""),
+        broken=_BROKEN.get(cls.__module__, ""),
         lacks=() if takes_all else tuple(name for name in _MADE_OF if parameters and name not in parameters),
     )
 
