@@ -608,6 +608,19 @@ def test_columns_line_up() -> None:
     assert tables.status_table([]).startswith("REFERENCE")
 
 
+def test_one_is_not_said_as_many() -> None:
+    assert [tables.cost({"ListServers": n} if n else {}, 1).split(" (")[0] for n in (0, 1, 2)] == [
+        "0 API calls",
+        "1 API call",
+        "2 API calls",
+    ]
+    assert [show.queues(*some) for some in ((1, 0), (1, 1), (2, 2))] == [
+        "1 queue, 0 need you",
+        "1 queue, 1 needs you",
+        "2 queues, 2 need you",
+    ]
+
+
 def test_a_time_of_the_journal_says_how_long_ago_it_was() -> None:
     assert show.since(f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}").endswith("Z (3 h ago)")
     assert show.since("yesterday") == "yesterday"  # a line that somebody edited

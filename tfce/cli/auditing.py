@@ -11,6 +11,7 @@ from tfce.app import Parts, assemble
 from tfce.cli import drifting, edge, tables
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
+from tfce.model.words import counted
 from tfce.pilots.audit import Row
 
 _DONE, _MISMATCH = 0, 1
@@ -34,7 +35,8 @@ class _Found:
 
     def text(self) -> str:
         cost = tables.cost(dict(self.calls), 0)
-        return f"{tables.audit_table(self.rows, self.label)}\n{self.mismatches} mismatches; {cost}"
+        found = counted(self.mismatches, "mismatch", "mismatches")
+        return f"{tables.audit_table(self.rows, self.label)}\n{found}; {cost}"
 
 
 def one(parts: Parts, known: Iterable[str] | None, as_json: bool) -> int:

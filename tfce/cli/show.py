@@ -12,6 +12,7 @@ from typing import Any
 from tfce.cli import edge
 from tfce.model.pilot import moment, timestamp
 from tfce.model.redact import redacted
+from tfce.model.words import counted
 
 _TONES = {
     "bold red": ("FAULT", "needs you", "Failed", "error", "vanished", "duplicate", "doubtful"),
@@ -120,7 +121,7 @@ def since(time: str) -> str:
 
 def queues(number: int, ill: int) -> str:
     """How many queues there are, and how many of them want a person."""
-    return f"{number} queue{'s' * (number != 1)}, {ill} need{'s' * (ill == 1)} you"
+    return f"{counted(number, 'queue')}, {counted(ill, 'needs', 'need')} you"
 
 
 def span(seconds: int) -> str:

@@ -13,6 +13,7 @@ from tfce.config.options import Queue
 from tfce.model import made
 from tfce.model.pilot import reference, timestamp
 from tfce.model.vm import VM
+from tfce.model.words import counted
 from tfce.pilots.chronicle import Happening
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
@@ -26,7 +27,7 @@ def show_json(value: Mapping[str, Any]) -> None:
 def cost(calls: dict[str, int], seconds: float) -> str:
     """A cycle's cost in words: API calls by action, and seconds."""
     each = ", ".join(f"{name} {number}" for name, number in sorted(calls.items())) or "none"
-    return f"{sum(calls.values())} API calls ({each}), {seconds:.1f} s"
+    return f"{counted(sum(calls.values()), 'API call')} ({each}), {seconds:.1f} s"
 
 
 def submission_json(submission: Submission) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tfce.model.drain import Drain
 from tfce.model.made import offering
 from tfce.model.pilot import moment
 from tfce.model.record import Record
+from tfce.model.words import counted
 from tfce.pilots.history import about
 from tfce.pilots.naming import named
 from tfce.store import elsewhere
@@ -135,7 +136,7 @@ def _done(line: Mapping[str, Any]) -> tuple[int, str]:
     calls = line.get("calls")
     if isinstance(calls, dict):
         numbers = [number for number in calls.values() if isinstance(number, int)]
-        parts.append(f"{sum(numbers)} API calls, {line.get('seconds', '?')} s")
+        parts.append(f"{counted(sum(numbers), 'API call')}, {line.get('seconds', '?')} s")
     return 0, f"{line.get('verb', '?')}: {'; '.join(parts)}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tfce.model.pilot import scale_text
+from tfce.model.words import counted
 from tfce.review import git
 from tfce.review.commits import Clone
 from tfce.store.workspace import Workspace
@@ -72,5 +73,5 @@ def message(found: Collection[Moved]) -> str:
     now = sum(len(one.after) for one in found)
     came = sum(len(one.after - one.before) for one in found)
     went = sum(len(one.before - one.after) for one in found)
-    head = f"Scale: {now} pilots in {len(found)} queue{'s' * (len(found) != 1)} (+{came}, -{went})"
+    head = f"Scale: {counted(now, 'pilot')} in {counted(len(found), 'queue')} (+{came}, -{went})"
     return "\n".join([head, "", *map(str, found), ""])
