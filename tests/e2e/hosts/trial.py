@@ -33,16 +33,17 @@ from tests.rigs.postgres import Postgres
 from tests.site import vms_of
 
 LIMIT = 5
+FEW, PATIENCE = 3, 60.0  # pilots that must have started, and seconds more for that
 FINAL = {"Done", "Failed", "Aborted", "Deleted", "Killed"}
 EXPECTED = {"busy", "backend", "unreachable", "terraform"}  # what a verb may say where something is broken
-VERBS = (("submit", 6), ("reap", 3), ("poll", 3), ("kill", 2), ("status", 1), ("drain", 1), ("open", 1))
+VERBS = (("submit", 6), ("reap", 3), ("poll", 3), ("kill", 2), ("status", 1), ("drain", 1), ("open", 3))
 
 
 class Trial:
     """One queue, three hosts, and what must hold."""
 
-    def __init__(self, hosts: Hosts, server: Postgres, seed: int, seconds: float) -> None:
-        self.hosts, self.server = hosts, server
+    def __init__(self, hosts: Hosts, server: Postgres, seed: int, seconds: float, pace: float) -> None:
+        self.hosts, self.server, self.pace = hosts, server, pace
         self.seed, self.deadline = seed, time.monotonic() + seconds
         self.dice = random.Random(seed)
         self.broken: list[str] = []
@@ -53,6 +54,11 @@ class Trial:
         self.strangers = {hosts[0].stranger({"Name": "tfce-0000000A", "tfce:key": "0000000A", "tfce:ce": "other"})}
         self.lock = threading.RLock()
 
+    def goes_on(self) -> bool:
+        """Until the time is up; on a machine with much else to do, until a few pilots have started."""
+        late = time.monotonic() - self.deadline
+        return late < 0 or (len(self.known) < FEW and late < PATIENCE)
+
     # -- what hosts do ---------------------------------------------------------------------------------------
 
     def guarded(self, work: Callable[[], None]) -> None:
@@ -61,13 +67,13 @@ class Trial:
             work()
         except Exception:
             self.broken.append(traceback.format_exc())
-            self.deadline = 0.0
+            self.deadline = -PATIENCE
 
     def work(self, host: Host) -> None:
         """One verb after the other until the time is up."""
         dice = random.Random(f"{self.seed} {host.letter}")
         names, weights = zip(*VERBS, strict=True)
-        while time.monotonic() < self.deadline:
+        while self.goes_on():
             verb = dice.choices(names, weights)[0]
             words = self._words(verb, dice)
             with self.lock:
@@ -111,11 +117,11 @@ class Trial:
 
     def harm(self) -> None:
         """Break one thing after the other until the time is up."""
-        while time.monotonic() < self.deadline:
+        while self.goes_on():
             name = self.dice.choice(sorted(HARMS))
             self.did[f"-- {name}"] += 1
             HARMS[name](self)
-            time.sleep(self.dice.uniform(0.2, 2.5))
+            time.sleep(self.dice.uniform(0.2, 2.5) * self.pace)
 
     def victim(self) -> Host:
         """Whom it hits."""
@@ -180,7 +186,9 @@ class Trial:
         if len(living := sorted(self.hosts.living())) >= LIMIT:
             self.dismissed.add(f"cloud://{living[0]}")
             first.insist("kill", f"cloud://{living[0]}")
-        if not first.insist("submit", 1)["stamps"]:
+        started = first.insist("submit", 1)["stamps"]
+        self.known |= set(started)
+        if not started:
             self.broken.append("no pilot starts where all is whole")
 
     def run(self) -> None:
@@ -218,7 +226,9 @@ def main() -> int:
         for host, wrong in zip(hosts.all, (-HALF_AN_HOUR, HALF_AN_HOUR, 0), strict=True):
             host.clock(wrong, 0)
         hosts[0].insist("status")  # the database's schema is there
-        trial = Trial(hosts, server, seed, options.seconds)
+        begun = time.monotonic()
+        hosts[0].insist("status")
+        trial = Trial(hosts, server, seed, options.seconds, pace=max(1.0, time.monotonic() - begun))
         trial.run()
     for what, number in sorted(trial.did.items()):
         print(f"{number:5} {what}")
