@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Verb, plan, sweep, tombstone
-from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
+from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import VM, Listing, Owner, State
 
@@ -258,7 +258,7 @@ class Toy:
     def cycle(self) -> list[Action]:
         """One sweep on a healthy cloud, and the time until the next one. Returns what it did."""
         cases = reconcile(self.view())
-        asked = {case.id: self.vms.get(case.id) for case in cases if case.kind is Kind.ABSENT}
+        asked = {case.id: self.vms.get(case.id) for case in cases if case.condition is Condition.ABSENT}
         view = replace(self.view(), looked_up=asked)
         actions = plan(reconcile(view), sweep, view.clocks)
         self.apply(actions, self.now)
@@ -332,4 +332,4 @@ class Toy:
 def told(case: Case) -> str:
     """A case in a line."""
     held = [name for name in ("pilot", "instance", "vm", "stone") if getattr(case, name) is not None]
-    return f"{case.key} {case.id or '-'} {case.kind.name} ({', '.join(held)})"
+    return f"{case.key} {case.id or '-'} {case.condition.name} ({', '.join(held)})"

@@ -22,7 +22,7 @@ from tests.unit.conftest import MakeQueue
 from tfce.model.endings import Cause
 from tfce.model.errors import CloudError
 from tfce.model.policy import Action, Verb, lived
-from tfce.model.reconcile import Case, Kind
+from tfce.model.reconcile import Case, Condition
 from tfce.model.redact import suspected
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
@@ -32,17 +32,23 @@ from tfce.store.workspace import Workspace
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-KINDS = {State.FAILED: Kind.FAILED, State.STOPPED: Kind.ENDED, State.DELETED: Kind.VANISHED}
+CONDITIONS = {State.FAILED: Condition.FAILED, State.STOPPED: Condition.ENDED, State.DELETED: Condition.VANISHED}
 
 
 def going(
-    state: State, age: int | None, since: int | None = None, kind: Kind | None = None, cause: Cause = Cause.KILLED
+    state: State,
+    age: int | None,
+    since: int | None = None,
+    condition: Condition | None = None,
+    cause: Cause = Cause.KILLED,
 ) -> Action:
     """The end of a VM. ``since``: seconds since it ended, if the cloud tells."""
     created = None if age is None else NOW - timedelta(seconds=age)
     ended = None if since is None else NOW - timedelta(seconds=since)
     vm = VM("i-0", "n", state, "raw", created, {}, "", ended)
-    return Action(Verb.DESTROY, Case("00000000", "i-0", kind or KINDS.get(state, Kind.HEALTHY), vm=vm), cause)
+    return Action(
+        Verb.DESTROY, Case("00000000", "i-0", condition or CONDITIONS.get(state, Condition.HEALTHY), vm=vm), cause
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,10 +56,10 @@ def going(
     [
         (going(State.FAILED, 5, cause=Cause.FAILED), True),
         (going(State.FAILED, 5, cause=Cause.KILLED), True),
-        (going(State.RUNNING, 9, kind=Kind.OVERDUE, cause=Cause.OVERDUE), True),
-        (going(State.BOOTING, 9, kind=Kind.STUCK, cause=Cause.STUCK), True),
+        (going(State.RUNNING, 9, condition=Condition.OVERDUE, cause=Cause.OVERDUE), True),
+        (going(State.BOOTING, 9, condition=Condition.STUCK, cause=Cause.STUCK), True),
         (going(State.RUNNING, 5, cause=Cause.KILLED), False),
-        (going(State.RUNNING, 5, kind=Kind.DISMISSED, cause=Cause.DISMISSED), False),
+        (going(State.RUNNING, 5, condition=Condition.DISMISSED, cause=Cause.DISMISSED), False),
         (going(State.STOPPED, 90, 30), True),
         (going(State.STOPPED, BRIEF + 99, 100), True),
         (going(State.STOPPED, BRIEF + 100, 100), False),
@@ -62,7 +68,7 @@ def going(
         (going(State.STOPPED, BRIEF + 1200), False),
         (going(State.STOPPED, None), False),
         (going(State.DELETED, 5, 1), False),
-        (Action(Verb.FORGET, Case("0000000A", "", Kind.NEVER_CREATED), Cause.NEVER_CREATED), False),
+        (Action(Verb.FORGET, Case("0000000A", "", Condition.NEVER_CREATED), Cause.NEVER_CREATED), False),
     ],
 )
 def test_whose_console_is_worth_a_call(one: Action, wanted: bool) -> None:
@@ -106,7 +112,7 @@ def ends(made: Sky, state: State = State.FAILED) -> list[Action]:
         made.vms[node_id] = replace(made.vms[node_id], created=START - timedelta(seconds=60 - number))
         made.set(node_id, state)
     return [
-        Action(Verb.DESTROY, Case(f"{number:08X}", vm.id, KINDS[state], vm=vm), Cause.KILLED)
+        Action(Verb.DESTROY, Case(f"{number:08X}", vm.id, CONDITIONS[state], vm=vm), Cause.KILLED)
         for number, vm in enumerate(made.vms.values())
     ]
 

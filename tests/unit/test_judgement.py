@@ -14,7 +14,7 @@ from tfce.model import policy
 from tfce.model.endings import Cause, Ending
 from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Verb, within_budget
-from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
+from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, Listing, Owner, State
 from tfce.pilots import audit
@@ -93,28 +93,41 @@ def test_who_goes_and_why(
 
 
 def test_one_clock_alone_ends_nothing_that_runs() -> None:
-    def kinds(state: State, clocks: Clocks) -> list[Kind]:
+    def conditions(state: State, clocks: Clocks) -> list[Condition]:
         record = Record("site").including([pilot(3 * DAY)])
         return [
-            case.kind for case in reconcile(Snapshot(record, Listing((vm(state, 3 * DAY),)), clocks, OWNER, RULES))
+            case.condition
+            for case in reconcile(Snapshot(record, Listing((vm(state, 3 * DAY),)), clocks, OWNER, RULES))
         ]
 
     alone, both = Clocks(NOW), Clocks(NOW, NOW)
-    assert (kinds(State.RUNNING, alone), kinds(State.RUNNING, both)) == ([Kind.HEALTHY], [Kind.OVERDUE])
-    assert (kinds(State.UNKNOWN, alone), kinds(State.UNKNOWN, both)) == ([Kind.UNKNOWN], [Kind.OVERDUE])
-    assert kinds(State.BOOTING, alone) == [Kind.STUCK]  # it never ran: a queue must not wait for it for ever
+    assert (conditions(State.RUNNING, alone), conditions(State.RUNNING, both)) == (
+        [Condition.HEALTHY],
+        [Condition.OVERDUE],
+    )
+    assert (conditions(State.UNKNOWN, alone), conditions(State.UNKNOWN, both)) == (
+        [Condition.UNKNOWN],
+        [Condition.OVERDUE],
+    )
+    assert conditions(State.BOOTING, alone) == [
+        Condition.STUCK
+    ]  # it never ran: a queue must not wait for it for ever
 
 
 def test_another_installations_vm_that_is_gone_is_no_sign_of_it() -> None:
     """EC2 lists what it terminated for an hour: a queue's host need not be told that it lost its memory."""
     theirs = Owner("another", OWNER.ce, OWNER.queue)
 
-    def kinds(state: State) -> list[Kind]:
+    def conditions(state: State) -> list[Condition]:
         one = replace(vm(state), tags={**theirs.tags(), "tfce:key": KEY})
-        return [case.kind for case in reconcile(Snapshot(Record("site"), Listing((one,)), Clocks(NOW), OWNER))]
+        return [
+            case.condition for case in reconcile(Snapshot(Record("site"), Listing((one,)), Clocks(NOW), OWNER))
+        ]
 
-    assert kinds(State.RUNNING) == kinds(State.STOPPED) == kinds(State.DELETING) == [Kind.FOREIGN]
-    assert kinds(State.DELETED) == []
+    assert (
+        conditions(State.RUNNING) == conditions(State.STOPPED) == conditions(State.DELETING) == [Condition.FOREIGN]
+    )
+    assert conditions(State.DELETED) == []
 
 
 def test_a_vm_that_boots_for_too_long_has_failed() -> None:
@@ -145,11 +158,11 @@ def test_the_reasons_say_more(tmp_path: Path) -> None:
 
 def ending(running: int, stopped: int = 0) -> list[Action]:
     going = [
-        Action(Verb.DESTROY, Case(f"{n:08X}", f"i-{n}", Kind.OVERDUE, vm=vm(State.RUNNING)), Cause.OVERDUE)
+        Action(Verb.DESTROY, Case(f"{n:08X}", f"i-{n}", Condition.OVERDUE, vm=vm(State.RUNNING)), Cause.OVERDUE)
         for n in range(running)
     ]
     ended = [
-        Action(Verb.DESTROY, Case(f"E{n:07X}", f"s-{n}", Kind.ENDED, vm=vm(State.STOPPED)), Cause.STOPPED)
+        Action(Verb.DESTROY, Case(f"E{n:07X}", f"s-{n}", Condition.ENDED, vm=vm(State.STOPPED)), Cause.STOPPED)
         for n in range(stopped)
     ]
     return going + ended

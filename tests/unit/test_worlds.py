@@ -11,7 +11,7 @@ import pytest
 
 from tests.worlds import ALIVE, KEY, RULES, STRANGERS, Toy, World, snapshot, told, vm, walk
 from tfce.model.policy import Action, Verb, occupancy, plan, settle, sweep, word
-from tfce.model.reconcile import Case, Kind, Snapshot, reconcile
+from tfce.model.reconcile import Case, Condition, Snapshot, reconcile
 from tfce.model.vm import State
 from tfce.pilots import audit
 
@@ -151,7 +151,7 @@ def law_d_strangers_are_not_touched(seen: Seen) -> Iterator[str]:
     if any(action.case.id in STRANGERS for action in seen.actions):
         yield "a stranger is acted on"
     alone = reconcile(snapshot(seen.world._replace(company="alone")))
-    if [case for case in seen.cases if case.kind is not Kind.FOREIGN] != alone:
+    if [case for case in seen.cases if case.condition is not Condition.FOREIGN] != alone:
         yield "a stranger changes what our own are"
     if occupancy(seen.cases) != occupancy(alone):
         yield "a stranger takes room"
@@ -173,7 +173,7 @@ def law_e_listed_twice_is_listed_once(seen: Seen) -> Iterator[str]:
 
 
 def law_every_pilot_and_vm_is_one_case(seen: Seen) -> Iterator[str]:
-    named = Counter(case.id for case in seen.cases if case.id and case.kind is not Kind.FOREIGN)
+    named = Counter(case.id for case in seen.cases if case.id and case.condition is not Condition.FOREIGN)
     for node_id, count in named.items():
         if count > 1:
             yield f"{node_id} is {count} cases"
@@ -199,7 +199,7 @@ def law_h_a_dismissed_vm_ends_when_it_is_seen(seen: Seen) -> Iterator[str]:
 def law_i_an_audit_shows_what_a_sweep_acts_on(seen: Seen) -> Iterator[str]:
     acts = {id(action.case): action for action in seen.swept}
     for case in seen.cases:
-        if case.kind is Kind.FOREIGN:
+        if case.condition is Condition.FOREIGN:
             continue
         row = audit._row(case, acts.get(id(case)))
         if id(case) in acts and not row.cure:
@@ -223,7 +223,7 @@ def explained(world: World, broken: str) -> str:
 
 def repeats(seen: Seen, toy: Toy) -> Iterator[str]:
     """Applying a plan and judging again ends no further VM that lives, but for what was in doubt until now."""
-    doubtful = {case.id for case in seen.cases if case.kind is Kind.DOUBTFUL}
+    doubtful = {case.id for case in seen.cases if case.condition is Condition.DOUBTFUL}
     view = toy.view()
     for action in plan(reconcile(view), sweep, view.clocks):
         living = action.verb is Verb.DESTROY and toy.vms[action.case.id].state in ALIVE
@@ -294,4 +294,4 @@ def test_a_vm_that_is_listed_in_two_states_is_in_the_livelier(one: State, other:
     if State.DELETED in (one, other):
         assert word(case) != "Deleted"
     if State.RUNNING in (one, other):
-        assert case.kind is Kind.HEALTHY
+        assert case.condition is Condition.HEALTHY

@@ -13,14 +13,14 @@ from typing import Any
 from tfce.app import survey
 from tfce.cli import operators, reviewing, show
 from tfce.model.allocation import Balance
-from tfce.model.case import Kind
+from tfce.model.case import Condition
 from tfce.model.overview import Line, Need, Trouble
 from tfce.model.pilot import timestamp
 from tfce.model.review import Standing as Review
 
 _HEADS = ("", "QUEUE", "PILOTS", "OF", "SPENT", "COST", "SHAPE", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
 _NOT_ALWAYS = ("SPENT", "COST", "SHAPE", "BUSY")  # columns that are left out where no queue has anything there
-_NAMES = {Kind.HEALTHY.value: "running"}
+_NAMES = {Condition.HEALTHY.value: "running"}
 
 
 def status(options: argparse.Namespace, path: Path) -> int:

@@ -72,7 +72,7 @@ class Clocks:
         return self.cloud is not None and self.trusted
 
 
-class Kind(Enum):
+class Condition(Enum):
     """What a pilot or VM is. The value is the word for people."""
 
     BOOTING = "booting"
@@ -94,7 +94,8 @@ class Kind(Enum):
     FOREIGN = "foreign"  # of this CE and queue, but of another installation: never touched
 
 
-LIVING = frozenset((Kind.BOOTING, Kind.HEALTHY, Kind.UNKNOWN))
+LIVING = frozenset((Condition.BOOTING, Condition.HEALTHY, Condition.UNKNOWN))
+_NO_ROOM_TAKEN = frozenset((Condition.VANISHED, Condition.NEVER_CREATED, Condition.STALE, Condition.FOREIGN))
 ALIVE = frozenset((State.BOOTING, State.RUNNING, State.UNKNOWN))  # what may run a pilot
 
 
@@ -106,7 +107,7 @@ class Case:
 
     key: str
     id: str
-    kind: Kind
+    condition: Condition
     pilot: Pilot | None = None
     instance: Instance | None = None
     vm: VM | None = None
@@ -120,13 +121,15 @@ class Case:
     @property
     def occupies(self) -> bool:
         """Whether a VM exists, or may exist, that counts against the queue's limits."""
-        return self.kind not in (Kind.VANISHED, Kind.NEVER_CREATED, Kind.STALE, Kind.FOREIGN)
+        return self.condition not in _NO_ROOM_TAKEN
 
     @property
     def failed(self) -> bool:
         """Whether the VM failed, or the cloud itself ended it."""
         return (
-            self.vm is not None and self.kind in (Kind.FAILED, Kind.VANISHED) and self.vm.came_to is State.FAILED
+            self.vm is not None
+            and self.condition in (Condition.FAILED, Condition.VANISHED)
+            and self.vm.came_to is State.FAILED
         )
 
     @property

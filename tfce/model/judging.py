@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tfce.model.case import Case, Clocks, Kind
+from tfce.model.case import Case, Clocks, Condition
 from tfce.model.console import Markers
 from tfce.model.health import BAD, End, Health, Verdict, verdict_of_end
 from tfce.model.pilot import Pilot
 from tfce.model.policy import lived
-from tfce.model.reasons import Kind as Why
+from tfce.model.reasons import Kind
 from tfce.model.vm import VM, State
 
 Told = Callable[[str], Markers]  # what the console of a pilot (by key) says, as far as it was kept
@@ -40,7 +40,7 @@ def _better(case: Case, verdict: Verdict | None, markers: Markers) -> bool:
 
 
 def _lives(case: Case) -> bool:
-    return case.kind in (Kind.HEALTHY, Kind.OVERDUE)
+    return case.condition in (Condition.HEALTHY, Condition.OVERDUE)
 
 
 def verdict_of(case: Case, clocks: Clocks, young: int, told: Told) -> Verdict | None:
@@ -49,9 +49,11 @@ def verdict_of(case: Case, clocks: Clocks, young: int, told: Told) -> Verdict | 
         return None
     if _lives(case):
         return Verdict.WORKED if clocks.older(young, case.requested_at, case.vm.created) else None
-    if case.kind is Kind.STUCK or case.failed:
+    if case.condition is Condition.STUCK or case.failed:
         return _failed(case)
-    ended = case.kind is Kind.ENDED or (case.kind is Kind.VANISHED and case.vm.came_to is State.STOPPED)
+    ended = case.condition is Condition.ENDED or (
+        case.condition is Condition.VANISHED and case.vm.came_to is State.STOPPED
+    )
     return _ended(case, clocks, young, told(case.key)) if ended and clocks.trusted else None
 
 
@@ -66,7 +68,7 @@ def _ended(case: Case, clocks: Clocks, young: int, markers: Markers) -> Verdict 
 
 def _failed(case: Case) -> Verdict | None:
     fault = case.vm.fault if case.vm else None
-    if fault is not None and fault.kind is Why.TAKEN_AWAY:
+    if fault is not None and fault.kind is Kind.TAKEN_AWAY:
         return Verdict.TAKEN_AWAY
     return None if fault is not None and fault.no_room else Verdict.BOOT_FAILED
 

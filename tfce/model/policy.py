@@ -10,7 +10,7 @@ from enum import Enum
 
 from tfce.model.drain import Drain
 from tfce.model.endings import Cause, Ending
-from tfce.model.reconcile import DELETING_LIMIT, LIVING, Case, Clocks, Kind
+from tfce.model.reconcile import DELETING_LIMIT, LIVING, Case, Clocks, Condition
 from tfce.model.record import Tombstone
 from tfce.model.vm import VM, State
 
@@ -40,41 +40,42 @@ class Action:
     @property
     def ends_a_living_vm(self) -> bool:
         """Whether this may end a pilot that still runs, and was not decided before."""
-        return self.verb is Verb.DESTROY and self.case.kind in (Kind.OVERDUE, Kind.STUCK, Kind.DUPLICATE)
+        return self.verb is Verb.DESTROY and self.case.condition in _MAY_RUN
 
     @property
     def last_state(self) -> State:
         """The pilot's state after this, which later polls answer with."""
-        if self.case.kind is Kind.VANISHED and self.case.vm is not None:
+        if self.case.condition is Condition.VANISHED and self.case.vm is not None:
             return self.case.vm.came_to
-        return _LAST.get(self.case.kind, State.DELETED)
+        return _LAST.get(self.case.condition, State.DELETED)
 
 
-_LAST = {Kind.ENDED: State.STOPPED, Kind.FAILED: State.FAILED, Kind.STUCK: State.FAILED}
+_MAY_RUN = (Condition.OVERDUE, Condition.STUCK, Condition.DUPLICATE)
+_LAST = {Condition.ENDED: State.STOPPED, Condition.FAILED: State.FAILED, Condition.STUCK: State.FAILED}
 
 Decision = Callable[[Case, Clocks], tuple[Verb, Cause | None]]
 
 _KEEP: tuple[Verb, Cause | None] = (Verb.KEEP, None)
-_DESTROYS: Mapping[Kind, Cause] = {
-    Kind.ENDED: Cause.STOPPED,
-    Kind.FAILED: Cause.FAILED,
-    Kind.STUCK: Cause.STUCK,
-    Kind.OVERDUE: Cause.OVERDUE,
-    Kind.DISMISSED: Cause.DISMISSED,
-    Kind.DUPLICATE: Cause.DUPLICATE,
+_DESTROYS: Mapping[Condition, Cause] = {
+    Condition.ENDED: Cause.STOPPED,
+    Condition.FAILED: Cause.FAILED,
+    Condition.STUCK: Cause.STUCK,
+    Condition.OVERDUE: Cause.OVERDUE,
+    Condition.DISMISSED: Cause.DISMISSED,
+    Condition.DUPLICATE: Cause.DUPLICATE,
 }
-_FORGETS: Mapping[Kind, Cause] = {
-    Kind.VANISHED: Cause.GONE,
-    Kind.STALE: Cause.GONE,
-    Kind.NEVER_CREATED: Cause.NEVER_CREATED,
+_FORGETS: Mapping[Condition, Cause] = {
+    Condition.VANISHED: Cause.GONE,
+    Condition.STALE: Cause.GONE,
+    Condition.NEVER_CREATED: Cause.NEVER_CREATED,
 }
 
 
 def sweep(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
     """What ``reap`` does about a case."""
-    if case.kind in _DESTROYS:
-        return Verb.DESTROY, _DESTROYS[case.kind]
-    if case.kind is Kind.DELETING:
+    if case.condition in _DESTROYS:
+        return Verb.DESTROY, _DESTROYS[case.condition]
+    if case.condition is Condition.DELETING:
         return _asked_again(case, clocks)
     return _taken_in(case)
 
@@ -83,19 +84,19 @@ def settle(case: Case, clocks: Clocks) -> tuple[Verb, Cause | None]:
     """What a submission does about what an earlier cycle left: it takes in what lives, forgets what is not there,
     and ends only what failed before anybody knew it. The rest is the sweep's."""
     complete = case.recorded and case.instance is not None and not case.instance.tainted
-    if case.kind is Kind.FAILED and not complete:
+    if case.condition is Condition.FAILED and not complete:
         return Verb.DESTROY, Cause.FAILED
-    if case.kind in (Kind.ENDED, Kind.STUCK, Kind.OVERDUE):
+    if case.condition in (Condition.ENDED, Condition.STUCK, Condition.OVERDUE):
         return _adopted(case)
     return _taken_in(case)
 
 
 def _taken_in(case: Case) -> tuple[Verb, Cause | None]:
-    if case.kind in LIVING:
+    if case.condition in LIVING:
         return _adopted(case)
-    if case.kind in _FORGETS:
-        return Verb.FORGET, _FORGETS[case.kind]
-    return (Verb.LOOK_UP, None) if case.kind is Kind.ABSENT else _KEEP
+    if case.condition in _FORGETS:
+        return Verb.FORGET, _FORGETS[case.condition]
+    return (Verb.LOOK_UP, None) if case.condition is Condition.ABSENT else _KEEP
 
 
 def _adopted(case: Case) -> tuple[Verb, Cause | None]:
@@ -137,7 +138,7 @@ def drained(cases: Iterable[Case], drain: Drain | None, clocks: Clocks) -> list[
 
 
 def _meant(case: Case, drain: Drain, clocks: Clocks) -> bool:
-    if case.kind not in LIVING or case.vm is None or not (case.recorded or case.instance):
+    if case.condition not in LIVING or case.vm is None or not (case.recorded or case.instance):
         return False
     images = {case.vm.made.image, case.pilot.made.image if case.pilot else ""}
     old = not drain.older_than or clocks.older(drain.older_than, case.requested_at, case.vm.created)
@@ -166,29 +167,29 @@ def within_budget(actions: Iterable[Action], alive: int, share: float) -> tuple[
 
 def word(case: Case) -> str | None:
     """DIRAC's word for a pilot that is polled; None: nobody can tell now, it keeps its state."""
-    if case.kind is Kind.VANISHED:
+    if case.condition is Condition.VANISHED:
         came_to = case.vm.came_to if case.vm else State.DELETED
         return (case.stone.state if case.stone else came_to).value
-    if case.kind in _GOES_ON:
+    if case.condition in _GOES_ON:
         return (case.vm.state if case.vm else State.RUNNING).word
-    return _WORDS.get(case.kind)
+    return _WORDS.get(case.condition)
 
 
 # Not ended yet, whatever was decided of it.
 _GOES_ON = (
-    Kind.HEALTHY,
-    Kind.UNKNOWN,
-    Kind.OVERDUE,
-    Kind.DISMISSED,
-    Kind.DELETING,
-    Kind.DUPLICATE,
-    Kind.DOUBTFUL,
+    Condition.HEALTHY,
+    Condition.UNKNOWN,
+    Condition.OVERDUE,
+    Condition.DISMISSED,
+    Condition.DELETING,
+    Condition.DUPLICATE,
+    Condition.DOUBTFUL,
 )
 _WORDS = {
-    Kind.BOOTING: "Waiting",
-    Kind.STUCK: "Failed",
-    Kind.FAILED: "Failed",
-    Kind.ENDED: "Done",
+    Condition.BOOTING: "Waiting",
+    Condition.STUCK: "Failed",
+    Condition.FAILED: "Failed",
+    Condition.ENDED: "Done",
 }
 
 
@@ -205,14 +206,14 @@ class Occupancy:
         return self.waiting + self.running
 
 
-_WAITING = (Kind.BOOTING, Kind.NOT_LISTED)
-_OVER = (Kind.ENDED, Kind.FAILED, Kind.STUCK)
+_WAITING = (Condition.BOOTING, Condition.NOT_LISTED)
+_OVER = (Condition.ENDED, Condition.FAILED, Condition.STUCK)
 
 
 def occupancy(cases: Collection[Case]) -> Occupancy:
     """The room that the cases take."""
-    present = [case for case in cases if case.occupies and case.kind not in _OVER]
-    waiting = sum(1 for case in present if case.kind in _WAITING)
+    present = [case for case in cases if case.occupies and case.condition not in _OVER]
+    waiting = sum(1 for case in present if case.condition in _WAITING)
     return Occupancy(waiting, len(present) - waiting)
 
 

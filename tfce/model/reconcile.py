@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
-from tfce.model.case import ALIVE, LIVING, Case, Clocks, Instance, Kind, Rules
+from tfce.model.case import ALIVE, LIVING, Case, Clocks, Condition, Instance, Rules
 from tfce.model.pilot import Pilot
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import LIVELINESS, VM, Listing, Owner, State, precedence
@@ -21,8 +21,8 @@ __all__ = [
     "LIVING",
     "Case",
     "Clocks",
+    "Condition",
     "Instance",
-    "Kind",
     "Rules",
     "Snapshot",
     "reconcile",
@@ -93,7 +93,7 @@ class _Join:
         found: list[Case] = []
         for key in sorted({*self._record.pilots, *self._state, *self._bearers}):
             found += self._of(key)
-        return found + [Case(vm.key or vm.name, vm.id, Kind.FOREIGN, vm=vm) for vm in self._foreign]
+        return found + [Case(vm.key or vm.name, vm.id, Condition.FOREIGN, vm=vm) for vm in self._foreign]
 
     def _of(self, key: str) -> Iterable[Case]:
         pilot, instance = self._record.pilots.get(key), self._state.get(key)
@@ -105,7 +105,7 @@ class _Join:
         rest = pilot if first is None or first.pilot is None else None
         if rest is not None and all(vm.id != rest.id for vm in bearers):
             yield self._missing(key, rest, None)
-        sure = first is not None and first.instance is not None and first.kind in LIVING
+        sure = first is not None and first.instance is not None and first.condition in LIVING
         for vm in bearers:
             claimed = rest is not None and rest.id == vm.id
             if vm is not own and (claimed or vm.state is not State.DELETED):
@@ -141,39 +141,39 @@ class _Join:
 
     def _present(self, key: str, vm: VM, pilot: Pilot | None, instance: Instance | None) -> Case:
         stone = self._record.tombstones.get(vm.id)
-        kind = self._condition(vm, pilot, stone)
+        condition = self._condition(vm, pilot, stone)
         # A pilot whose record names another VM becomes this one's while it lives, and does not end with it.
-        agree = pilot is None or pilot.id in ("", vm.id) or kind in LIVING
-        return Case(key, vm.id, kind, pilot if agree else None, instance, vm, stone)
+        agree = pilot is None or pilot.id in ("", vm.id) or condition in LIVING
+        return Case(key, vm.id, condition, pilot if agree else None, instance, vm, stone)
 
-    def _condition(self, vm: VM, pilot: Pilot | None, stone: Tombstone | None) -> Kind:
+    def _condition(self, vm: VM, pilot: Pilot | None, stone: Tombstone | None) -> Condition:
         if vm.state is State.DELETED:
-            return Kind.VANISHED
+            return Condition.VANISHED
         if vm.state is State.DELETING:
-            return Kind.DELETING
+            return Condition.DELETING
         if vm.state in _ENDS:
             return _ENDS[vm.state]
         if stone is not None and stone.dismissed:
-            return Kind.DISMISSED
+            return Condition.DISMISSED
         return self._aged(vm, pilot)
 
-    def _aged(self, vm: VM, pilot: Pilot | None) -> Kind:
+    def _aged(self, vm: VM, pilot: Pilot | None) -> Condition:
         clocks, rules = self._snapshot.clocks, self._snapshot.rules
         asked = pilot.requested_at if pilot else None
         if clocks.confirmed and clocks.older(rules.max_lifetime, asked, vm.created):
-            return Kind.OVERDUE
+            return Condition.OVERDUE
         if vm.state is State.BOOTING:
-            return Kind.STUCK if clocks.older(rules.create_timeout, asked, vm.created) else Kind.BOOTING
-        return Kind.HEALTHY if vm.state is State.RUNNING else Kind.UNKNOWN
+            return Condition.STUCK if clocks.older(rules.create_timeout, asked, vm.created) else Condition.BOOTING
+        return Condition.HEALTHY if vm.state is State.RUNNING else Condition.UNKNOWN
 
     def _beside(self, key: str, vm: VM, pilot: Pilot | None, sure: bool) -> Case:
         """A second VM with the key of another; ``sure``: the state knows that one, and it is seen to live."""
         stone = self._record.tombstones.get(vm.id)
         if vm.state not in ALIVE or self._dismissed(vm.id):
-            kind = self._condition(vm, pilot, stone)
+            condition = self._condition(vm, pilot, stone)
         else:
-            kind = Kind.DUPLICATE if sure else Kind.DOUBTFUL
-        return Case(key, vm.id, kind, pilot, None, vm, stone)
+            condition = Condition.DUPLICATE if sure else Condition.DOUBTFUL
+        return Case(key, vm.id, condition, pilot, None, vm, stone)
 
     # -- pilots that are not seen --------------------------------------------------------------------------
 
@@ -182,25 +182,25 @@ class _Join:
         stone = self._record.tombstones.get(node_id) if node_id else None
         return Case(key, node_id, self._absence(key, node_id, stone), pilot, instance, None, stone)
 
-    def _absence(self, key: str, node_id: str, stone: Tombstone | None) -> Kind:
+    def _absence(self, key: str, node_id: str, stone: Tombstone | None) -> Condition:
         snapshot, pilot = self._snapshot, self._record.pilots.get(key)
         if not node_id:
             # Nobody has a reference of it: should its VM appear after all, it is taken back in. A list that never
             # is complete must not keep it for ever.
             sure = snapshot.listing.complete or not self._young(pilot)
-            return Kind.NEVER_CREATED if sure else Kind.NOT_LISTED
+            return Condition.NEVER_CREATED if sure else Condition.NOT_LISTED
         young = self._young(pilot)
         if node_id not in snapshot.looked_up:
-            return Kind.NOT_LISTED if young else Kind.ABSENT
+            return Condition.NOT_LISTED if young else Condition.ABSENT
         if snapshot.looked_up[node_id] is not None:  # it exists, and has somebody else's tags
-            return Kind.NOT_LISTED if pilot else Kind.STALE
+            return Condition.NOT_LISTED if pilot else Condition.STALE
         if stone is not None and (stone.accepted or stone.gone):
-            return Kind.VANISHED
+            return Condition.VANISHED
         if young or not self._believed():
-            return Kind.NOT_LISTED
+            return Condition.NOT_LISTED
         if not snapshot.by_id and not self._expected(pilot, stone):
-            return Kind.ABSENT
-        return Kind.VANISHED if pilot else Kind.STALE
+            return Condition.ABSENT
+        return Condition.VANISHED if pilot else Condition.STALE
 
     def _young(self, pilot: Pilot | None) -> bool:
         """Whether a pilot's VM is too young to be listed, as far as anybody can tell. One that was asked for in
@@ -226,4 +226,4 @@ class _Join:
         return since is not None and self._snapshot.clocks.host - since >= _DOUBT
 
 
-_ENDS = {State.STOPPED: Kind.ENDED, State.FAILED: Kind.FAILED}
+_ENDS = {State.STOPPED: Condition.ENDED, State.FAILED: Condition.FAILED}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tfce.model.allocation import Used
-from tfce.model.case import Case, Kind
+from tfce.model.case import Case, Condition
 from tfce.model.made import Made
 from tfce.model.price import plain
 from tfce.model.record import Record
@@ -30,7 +30,7 @@ def stay(case: Case, now: datetime, longest: int) -> Stay | None:
     was not seen to end counts for as long as it may have lived; one that never was does not count."""
     vm = case.vm
     start = (vm.created if vm else None) or case.requested_at
-    if start is None or case.kind is Kind.NEVER_CREATED:
+    if start is None or case.condition is Condition.NEVER_CREATED:
         return None
     gone = vm is None or vm.state is State.DELETED
     end = (vm.ended if vm else None) or (min(now, start + timedelta(seconds=longest)) if gone else now)

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from tfce.model.case import Case
-from tfce.model.case import Kind as State
+from tfce.model.case import Case, Condition
 from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.overview import Trouble
-from tfce.model.reasons import Kind as Why
-from tfce.model.reasons import Reason, with_cure
+from tfce.model.reasons import Kind, Reason, with_cure
 
 
 class Subject(Enum):
@@ -133,7 +131,7 @@ def _failed_vms(facts: Facts) -> Iterator[Finding]:
     faults = Counter(
         str(case.vm.fault or case.vm.raw_state)
         for case in facts.cases
-        if case.kind in (State.FAILED, State.STUCK) and case.vm
+        if case.condition in (Condition.FAILED, Condition.STUCK) and case.vm
     )
     for fault, number in faults.most_common(1):
         text = f"{number} VMs failed to start: {fault}"
@@ -157,7 +155,7 @@ def _start_ups(facts: Facts) -> Iterator[Finding]:
 
 def _absent(facts: Facts) -> Iterator[Finding]:
     """Pilots whose VMs somebody removed, or that a list lacks."""
-    number = sum(1 for case in facts.cases if case.kind in (State.ABSENT, State.VANISHED))
+    number = sum(1 for case in facts.cases if case.condition in (Condition.ABSENT, Condition.VANISHED))
     if number:
         text = f"{number} pilots' VMs are not listed any more: somebody removed them, or the list lacks them"
         yield Finding(
@@ -166,13 +164,16 @@ def _absent(facts: Facts) -> Iterator[Finding]:
 
 
 def _demand(facts: Facts) -> Iterator[Finding]:
-    kinds = Counter(case.kind for case in facts.cases if case.occupies)
-    running, booting = kinds[State.HEALTHY], kinds[State.BOOTING] + kinds[State.NOT_LISTED]
+    conditions = Counter(case.condition for case in facts.cases if case.occupies)
+    running, booting = (
+        conditions[Condition.HEALTHY],
+        conditions[Condition.BOOTING] + conditions[Condition.NOT_LISTED],
+    )
     told = f"; {facts.demand}" if facts.demand else ""
     if booting and not running:
         text, cure = f"{booting} VMs boot, none runs yet", "wait for Terraform_CreateTimeout"
         yield Finding(Subject.BOOTING, text + told, cure)
-    elif not running and (facts.trouble or facts.error or facts.failed or facts.held or kinds):
+    elif not running and (facts.trouble or facts.error or facts.failed or facts.held or conditions):
         if facts.demand:  # that nobody asks is not known: what was found before keeps pilots from starting
             yield Finding(Subject.DEMAND, str(facts.demand), _unasked(facts.demand))
     elif not running:
@@ -211,17 +212,17 @@ def of_submission(failed: Mapping[str, Reason], label: str, created: int = 0) ->
 
 
 # What to do where the reason itself does not say it.
-_CURES: Mapping[Why, str] = {
-    Why.QUOTA: "ask for more quota, or lower MaxTotalJobs",
-    Why.SPOT_QUOTA: "ask for more quota of spot instances, or set Terraform_Spot = first",
-    Why.CAPACITY: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
-    Why.NOT_GRANTED: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
-    Why.THROTTLED: "ask for less at once: Terraform_Parallelism, MaxWaitingJobs",
-    Why.AUTHENTICATION: "renew the credentials in CloudAuth, or their rights",
-    Why.IMAGE: "correct Instance_Image",
-    Why.FLAVOR: "correct Instance_Flavor",
-    Why.NETWORK: "correct Instance_Networks or Terraform_SecurityGroups",
-    Why.KEY_PAIR: "correct Instance_SSHKey",
+_CURES: Mapping[Kind, str] = {
+    Kind.QUOTA: "ask for more quota, or lower MaxTotalJobs",
+    Kind.SPOT_QUOTA: "ask for more quota of spot instances, or set Terraform_Spot = first",
+    Kind.CAPACITY: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
+    Kind.NOT_GRANTED: "name further flavors or zones: Instance_Flavor, Terraform_AvailabilityZone",
+    Kind.THROTTLED: "ask for less at once: Terraform_Parallelism, MaxWaitingJobs",
+    Kind.AUTHENTICATION: "renew the credentials in CloudAuth, or their rights",
+    Kind.IMAGE: "correct Instance_Image",
+    Kind.FLAVOR: "correct Instance_Flavor",
+    Kind.NETWORK: "correct Instance_Networks or Terraform_SecurityGroups",
+    Kind.KEY_PAIR: "correct Instance_SSHKey",
 }
 
 

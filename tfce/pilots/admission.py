@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from tfce.config.settings import Limits
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.policy import occupancy
-from tfce.model.reconcile import Case, Kind
+from tfce.model.reconcile import Case, Condition
 from tfce.model.record import Record
 from tfce.pilots import choice, gate, health
 from tfce.pilots.recovery import recover
@@ -30,7 +30,7 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     view = services.view(record, None)
     record = view.snapshot.record
     _refuse_foreign(view, services.queue.label, is_new)
-    if any(case.kind is not Kind.FOREIGN and not case.recorded and case.vm for case in view.cases):
+    if any(case.condition is not Condition.FOREIGN and not case.recorded and case.vm for case in view.cases):
         record = recover(services, record)
     record, cases = choice.found_full(services.workspace.places.offerings, record, view.cases, services.clock())
     full = _without_room(cases)
@@ -70,9 +70,9 @@ def _refuse_foreign(view: View, label: str, is_new: bool) -> None:
     lost its memory, or is a second one. Nothing is started beside them unless an option says so."""
     if not is_new:
         return
-    names = {case.vm.installation for case in view.cases if case.kind is Kind.FOREIGN and case.vm}
+    names = {case.vm.installation for case in view.cases if case.condition is Condition.FOREIGN and case.vm}
     if names:
-        number = sum(1 for case in view.cases if case.kind is Kind.FOREIGN)
+        number = sum(1 for case in view.cases if case.condition is Condition.FOREIGN)
         problem = f"{number} VMs of {label} have it, and this host has another name"
         raise installation.lost(sorted(names)[0], problem, label)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from tfce.model import policy
 from tfce.model.errors import TfceError
 from tfce.model.policy import Action, Verb
-from tfce.model.reconcile import Kind
+from tfce.model.reconcile import Condition
 from tfce.model.record import Operation
 from tfce.pilots.execute import Outcome, execute, why
 from tfce.pilots.services import Services, View
@@ -19,7 +19,7 @@ from tfce.pilots.services import Services, View
 log = logging.getLogger("tfce")
 
 # Whoever looks at such a VM, and whenever, comes to the same end.
-_CERTAIN = frozenset({Kind.ENDED, Kind.FAILED, Kind.OVERDUE, Kind.DISMISSED})
+_CERTAIN = frozenset({Condition.ENDED, Condition.FAILED, Condition.OVERDUE, Condition.DISMISSED})
 
 
 def swept(services: Services) -> tuple[View, list[Action], list[Action], Outcome]:
@@ -39,7 +39,7 @@ def swept(services: Services) -> tuple[View, list[Action], list[Action], Outcome
 
 
 def _is_certain(action: Action) -> bool:
-    return action.verb is Verb.DESTROY and action.case.kind in _CERTAIN
+    return action.verb is Verb.DESTROY and action.case.condition in _CERTAIN
 
 
 def remember(services: Services, actions: Sequence[Action]) -> None:

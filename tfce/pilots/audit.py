@@ -11,7 +11,7 @@ from tfce.model.endings import Cause
 from tfce.model.errors import TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Action, Verb
-from tfce.model.reconcile import LIVING, Case, Kind
+from tfce.model.reconcile import LIVING, Case, Condition
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
@@ -48,21 +48,21 @@ _ABSENT = (
     "ask again: the cloud did not say what became of it; if it is gone for sure, `tfce kill CE/QUEUE REFERENCE` "
     "lets the queue forget it"
 )
-_OK = frozenset((*LIVING, Kind.UNKNOWN))
-_VERDICTS: Mapping[Kind, tuple[str, str]] = {
-    Kind.ENDED: ("ended", _REAP),
-    Kind.FAILED: ("ended", _REAP),
-    Kind.STUCK: ("stuck", _REAP),
-    Kind.OVERDUE: ("overdue", _REAP),
-    Kind.DISMISSED: ("dismissed", _REAP),
-    Kind.DELETING: ("deleting", ""),
-    Kind.NOT_LISTED: ("not listed yet", ""),
-    Kind.ABSENT: ("not listed", _ABSENT),
-    Kind.VANISHED: ("vanished", _REAP),
-    Kind.NEVER_CREATED: ("never created", _NEXT),
-    Kind.STALE: ("stale", _NEXT),
-    Kind.DUPLICATE: ("duplicate", _REAP),
-    Kind.DOUBTFUL: ("doubtful", "ask again: which of two VMs is the pilot's is not known yet"),
+_OK = frozenset((*LIVING, Condition.UNKNOWN))
+_VERDICTS: Mapping[Condition, tuple[str, str]] = {
+    Condition.ENDED: ("ended", _REAP),
+    Condition.FAILED: ("ended", _REAP),
+    Condition.STUCK: ("stuck", _REAP),
+    Condition.OVERDUE: ("overdue", _REAP),
+    Condition.DISMISSED: ("dismissed", _REAP),
+    Condition.DELETING: ("deleting", ""),
+    Condition.NOT_LISTED: ("not listed yet", ""),
+    Condition.ABSENT: ("not listed", _ABSENT),
+    Condition.VANISHED: ("vanished", _REAP),
+    Condition.NEVER_CREATED: ("never created", _NEXT),
+    Condition.STALE: ("stale", _NEXT),
+    Condition.DUPLICATE: ("duplicate", _REAP),
+    Condition.DOUBTFUL: ("doubtful", "ask again: which of two VMs is the pilot's is not known yet"),
 }
 
 
@@ -74,7 +74,7 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     services.check_home(record)
     view = services.view(record, services.terraform.instances())
     actions = {id(one.case): one for one in policy.due(view.cases, record.drain, view.clocks)}
-    shown = [(case, actions.get(id(case))) for case in view.cases if case.kind is not Kind.FOREIGN]
+    shown = [(case, actions.get(id(case))) for case in view.cases if case.condition is not Condition.FOREIGN]
     rows = [_row(case, action) for case, action in shown if action or not _left_over(case)]
     return rows if known is None else _against(rows, known, record.tombstones)
 
@@ -95,10 +95,10 @@ def _row(case: Case, action: Action | None = None) -> Row:
 def _verdict(case: Case, action: Action | None) -> tuple[str, str]:
     if action is not None and action.cause is Cause.DRAINED:
         return "drained", _REAP
-    if action is not None and case.kind is Kind.DELETING:
+    if action is not None and case.condition is Condition.DELETING:
         return "deleting for too long", "tfce reap CE/QUEUE asks for it again"
-    if case.kind not in _OK:
-        return _VERDICTS[case.kind]
+    if case.condition not in _OK:
+        return _VERDICTS[case.condition]
     if case.pilot is None:
         return ("orphan" if case.instance is None else "unlisted"), _NEXT
     if case.instance is None or not case.instance.id == case.pilot.id == case.id:

@@ -12,7 +12,7 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.pool import AT_ONCE, within
 from tfce.model.errors import TfceError
 from tfce.model.policy import Action, lived
-from tfce.model.reconcile import Case, Kind
+from tfce.model.reconcile import Case, Condition
 from tfce.model.redact import redacted
 from tfce.model.vm import OVER
 from tfce.store import elsewhere, files
@@ -35,11 +35,11 @@ def suspicious(action: Action, now: datetime) -> bool:
     case = action.case
     if case.vm is None or case.vm.state in OVER:
         return False
-    if case.kind in (Kind.FAILED, Kind.STUCK, Kind.OVERDUE):
+    if case.condition in (Condition.FAILED, Condition.STUCK, Condition.OVERDUE):
         return True
     brief = BRIEF if case.vm.ended else BRIEF + _BETWEEN
     age = lived(case.vm, case.requested_at, now)
-    return case.kind is Kind.ENDED and age is not None and age < brief
+    return case.condition is Condition.ENDED and age is not None and age < brief
 
 
 class Leaving:
@@ -61,7 +61,7 @@ class Leaving:
     ) -> None:
         self._cloud, self._store, self._check = cloud, ConsoleStore(workspace), workspace.check_turn
         asked = [one.case for one in actions if one.case.id not in known and suspicious(one, now)]
-        asked.sort(key=lambda case: (case.kind is Kind.ENDED, lived(case.vm, case.requested_at, now) or 0))
+        asked.sort(key=lambda case: (case.condition is Condition.ENDED, lived(case.vm, case.requested_at, now) or 0))
         self._asked = asked[:CONSOLES]
         self._ids = [one.case.id for one in actions]
         self.kept = set[str]()

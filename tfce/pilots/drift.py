@@ -47,7 +47,7 @@ def drift(services: Services) -> list[Drift]:
     if workspace.exists:
         record = workspace.load()
         view = services.view(record, None, look_up=False)
-        found += _cloud(services, record, [case for case in view.cases if case.kind in LIVING and case.vm])
+        found += _cloud(services, record, [case for case in view.cases if case.condition in LIVING and case.vm])
     return found
 
 

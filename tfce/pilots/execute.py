@@ -11,8 +11,8 @@ from tfce.model.endings import Cause, Ending
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id, reference
 from tfce.model.policy import Action, Verb, lived, tombstone
-from tfce.model.reasons import Kind as Why
-from tfce.model.reconcile import Kind
+from tfce.model.reasons import Kind
+from tfce.model.reconcile import Condition
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Stay
 from tfce.model.vm import State
@@ -116,7 +116,7 @@ def _ends(action: Action, outcome: Outcome) -> bool:
 
 def _is_over(action: Action) -> bool:
     """Whether the pilot itself is over: a duplicate goes, and its pilot stays."""
-    return action.case.kind not in (Kind.DUPLICATE, Kind.DOUBTFUL)
+    return action.case.condition not in (Condition.DUPLICATE, Condition.DOUBTFUL)
 
 
 def _has_another(action: Action) -> bool:
@@ -145,7 +145,7 @@ def why(services: Services, action: Action) -> Ending:
     """Why an action ends a pilot, with what is known of it."""
     vm, rules = action.case.vm, services.rules
     if vm is not None and (action.cause is Cause.FAILED or (action.cause is Cause.GONE and vm.fault)):
-        taken = vm.fault is not None and vm.fault.kind is Why.TAKEN_AWAY
+        taken = vm.fault is not None and vm.fault.kind is Kind.TAKEN_AWAY
         return Ending(Cause.TAKEN_AWAY if taken else Cause.FAILED, fault=vm.fault)
     if action.cause is Cause.GONE and action.last_state is State.STOPPED:
         return Ending(Cause.STOPPED)

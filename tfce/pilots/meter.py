@@ -116,7 +116,7 @@ def seen(view: Seen) -> None:
     if run is None:
         return
     run.record = view.snapshot.record
-    run.reading.whole("tfce_pilots", Counter(case.kind.value for case in view.cases))
+    run.reading.whole("tfce_pilots", Counter(case.condition.value for case in view.cases))
     run.reading.gauge("tfce_clock_skew_seconds", view.clocks.skew.total_seconds())
 
 

@@ -89,9 +89,9 @@ def _review(services: Services) -> tuple[Trouble, ...]:
 
 def _with(seen: Sight, services: Services, view: View) -> Sight:
     hold = seen.hold or admission.full(services.queue.limits, view.cases)
-    kinds = Counter(case.kind.value for case in view.cases)
+    conditions = Counter(case.condition.value for case in view.cases)
     more = (*seen.more, *refused(seen, view))
-    return replace(seen, pilots=dict(kinds), hold=hold, skewed=not view.clocks.trusted, more=more)
+    return replace(seen, pilots=dict(conditions), hold=hold, skewed=not view.clocks.trusted, more=more)
 
 
 def refused(seen: Sight, view: View) -> Iterator[Trouble]:

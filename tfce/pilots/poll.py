@@ -11,12 +11,12 @@ from tfce.model import policy
 from tfce.model.errors import ConfigError
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id
-from tfce.model.reconcile import Case, Kind, reconcile
+from tfce.model.reconcile import Case, Condition, reconcile
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, State
 from tfce.pilots.services import Services, View
 
-_GONE = frozenset((Kind.VANISHED, Kind.ABSENT, Kind.DELETING, Kind.NEVER_CREATED))
+_GONE = frozenset((Condition.VANISHED, Condition.ABSENT, Condition.DELETING, Condition.NEVER_CREATED))
 
 log = logging.getLogger("tfce")
 
@@ -109,10 +109,10 @@ class Poller:
     def _stranger(self, node: str, vm: VM | None, view: View) -> Case:
         """A pilot that the record does not want: another host's, from before it was lost, or a removed one."""
         if vm is None:
-            return Case("", node, Kind.VANISHED if self._long_absent(node, view) else Kind.NOT_LISTED)
+            return Case("", node, Condition.VANISHED if self._long_absent(node, view) else Condition.NOT_LISTED)
         if not view.snapshot.owner.same_queue(vm):
-            return Case("", node, Kind.NOT_LISTED)  # nobody of ours: nothing is said of it
-        return Case("", node, Kind.FOREIGN, vm=vm)
+            return Case("", node, Condition.NOT_LISTED)  # nobody of ours: nothing is said of it
+        return Case("", node, Condition.FOREIGN, vm=vm)
 
     def _long_absent(self, node: str, view: View) -> bool:
         """Whether a VM that the cloud does not know cannot be one that it does not know yet: its removal was
@@ -127,12 +127,12 @@ class Poller:
         stone = record.tombstones.get(node)
         if case is None:
             return _removed(stone)
-        if case.kind is Kind.FOREIGN and case.vm is not None:
+        if case.condition is Condition.FOREIGN and case.vm is not None:
             return case.vm.came_to.word
-        if case.kind is Kind.VANISHED and node in self._memory.stopped:
+        if case.condition is Condition.VANISHED and node in self._memory.stopped:
             return State.STOPPED.value
         word = policy.word(case)
-        return (_removed(stone) or word) if word is None or case.kind is Kind.DELETING else word
+        return (_removed(stone) or word) if word is None or case.condition is Condition.DELETING else word
 
     def count(self) -> dict[str, int]:
         """How many of the queue's own pilots wait and run, by DIRAC's names."""
@@ -150,11 +150,11 @@ class Poller:
         view = self._services.view(record, self._services.terraform.instances())
         own = [case for case in view.cases if case.recorded]
         own.sort(key=lambda case: (case.pilot.requested_at, case.key) if case.pilot else (case.key,))
-        return [Seen(case.pilot, case.vm, policy.word(case) or case.kind.value) for case in own if case.pilot]
+        return [Seen(case.pilot, case.vm, policy.word(case) or case.condition.value) for case in own if case.pilot]
 
 
 def _is_gone(case: Case | None) -> bool:
-    return case is None or case.kind in _GONE or (case.vm is not None and case.vm.state is State.DELETED)
+    return case is None or case.condition in _GONE or (case.vm is not None and case.vm.state is State.DELETED)
 
 
 def _removed(stone: Tombstone | None) -> str | None:

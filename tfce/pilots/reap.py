@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from tfce.model import policy
 from tfce.model.endings import Cause, Ending
 from tfce.model.errors import BackendError, BusyError, CloudError, TerraformError, TfceError, WorkspaceError
 from tfce.model.pilot import reference
 from tfce.model.policy import Action, Verb
-from tfce.model.reconcile import Case, Kind
+from tfce.model.reconcile import Case, Condition
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
 from tfce.pilots import alone, choice, health, naming
@@ -124,15 +125,10 @@ class Reaper:
         )
         record = self._workspace.save(found) if found != record else record
         failed = [one.vm for one in cases if one.failed and one.vm and no_room(one.vm)]
-        since = min((vm.created for vm in failed if vm.created), default=record.backoff and record.backoff.since)
-        found_room = any(
-            case.kind in (Kind.BOOTING, Kind.HEALTHY)
-            and case.vm
-            and case.vm.created
-            and since
-            and case.vm.created >= since
-            for case in view.cases
+        since = min(
+            (vm.created for vm in failed if vm.created), default=record.backoff.since if record.backoff else None
         )
+        found_room = since is not None and any(_came_up(case, since) for case in view.cases)
         faults = [vm.fault for vm in failed if vm.fault]
         if faults and not found_room:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown
@@ -206,7 +202,11 @@ class Reaper:
             sweep.failed[reference(node_id)] = error.message
             return None
         if vm is None or vm.state in OVER:
-            if case is not None and vm is None and (case.kind is Kind.NOT_LISTED or not view.snapshot.by_id):
+            if (
+                case is not None
+                and vm is None
+                and (case.condition is Condition.NOT_LISTED or not view.snapshot.by_id)
+            ):
                 return case
             sweep.absent.append(reference(node_id))
             return None
@@ -214,7 +214,7 @@ class Reaper:
         if not known and not view.snapshot.owner.same_queue(vm):
             sweep.failed[reference(node_id)] = f"is no pilot of {self._queue.label}; it was not touched"
             return None
-        return replace(case or Case(vm.key or vm.name, node_id, Kind.HEALTHY), vm=vm)
+        return replace(case or Case(vm.key or vm.name, node_id, Condition.HEALTHY), vm=vm)
 
     def _killed_without_workspace(self, wanted: Sequence[str]) -> Sweep:
         """On a host that does not have the queue's workspace, or cannot use it now: the tags say whose they
@@ -252,8 +252,14 @@ def _write_down(workspace: Workspace, sweep: Sweep, outcome: Outcome) -> None:
         workspace.journal.append("removed", vms=vms, failed=sweep.failed)
 
 
+def _came_up(case: Case, since: datetime) -> bool:
+    """Whether there was room for this VM at ``since`` or later."""
+    up = case.condition in (Condition.BOOTING, Condition.HEALTHY)
+    return up and case.vm is not None and case.vm.created is not None and case.vm.created >= since
+
+
 def _stands(case: Case) -> bool:
-    return case.kind is not Kind.FOREIGN and case.vm is not None and case.vm.state is not State.DELETED
+    return case.condition is not Condition.FOREIGN and case.vm is not None and case.vm.state is not State.DELETED
 
 
 def _doubted(services: Services, known: Record, view: View) -> View:

@@ -13,7 +13,7 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
-from tfce.model.reconcile import Case, Clocks, Instance, Kind, Rules, Snapshot, reconcile
+from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Home, Record
 from tfce.model.trace import phase
 from tfce.model.vm import OVER, VM, Listing, State
@@ -61,7 +61,7 @@ class View:
     def alive(self) -> int:
         """How many of the queue's VMs run or may run."""
         ended = (*OVER, State.STOPPED, State.FAILED)
-        mine = (case.vm for case in self.cases if case.kind is not Kind.FOREIGN)
+        mine = (case.vm for case in self.cases if case.condition is not Condition.FOREIGN)
         return sum(1 for vm in mine if vm is not None and vm.state not in ended)
 
 
@@ -137,7 +137,7 @@ class Services:
         snapshot = Snapshot(record, listing, clocks, owner, self.rules, state, by_id=by_id)
         cases = reconcile(snapshot)
         self._warn(clocks, listing, cases)
-        absent = [case.id for case in cases if case.kind is Kind.ABSENT] if look_up else []
+        absent = [case.id for case in cases if case.condition is Condition.ABSENT] if look_up else []
         if absent:
             snapshot = replace(snapshot, looked_up=self.look_up(absent))
             cases = reconcile(snapshot)
@@ -162,8 +162,14 @@ class Services:
             log.warning("the host's clock is %d s ahead of the cloud's%s: synchronise it", ahead, stop)
         if not listing.complete:
             log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")
-        foreign = sorted({case.vm.installation for case in cases if case.kind is Kind.FOREIGN and case.vm})
-        if foreign and all(case.kind is Kind.FOREIGN for case in cases) and not self.queue.workspace.installation:
+        foreign = sorted(
+            {case.vm.installation for case in cases if case.condition is Condition.FOREIGN and case.vm}
+        )
+        if (
+            foreign
+            and all(case.condition is Condition.FOREIGN for case in cases)
+            and not self.queue.workspace.installation
+        ):
             log.warning("%s", installation.lost(foreign[0], "VMs of this queue have it", self.queue.label).message)
 
 

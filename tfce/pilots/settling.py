@@ -9,7 +9,7 @@ from tfce.model.errors import CloudError
 from tfce.model.pilot import reference
 from tfce.model.policy import Action, Verb
 from tfce.model.reasons import Reason
-from tfce.model.reconcile import Instance, Kind
+from tfce.model.reconcile import Condition, Instance
 from tfce.model.record import Operation, Record
 from tfce.model.trace import phase
 from tfce.pilots.execute import execute
@@ -76,7 +76,7 @@ class Settler:
         outcome = execute(self._services, view, actions, Operation.SUBMIT)
         for action in actions:
             self._note(action, why, created, result)
-        unseen = [case.key for case in cases if case.kind is Kind.NOT_LISTED and not case.id]
+        unseen = [case.key for case in cases if case.condition is Condition.NOT_LISTED and not case.id]
         result.failed |= {key: _later(why[key]) for key in unseen}
         return outcome.record, not unseen
 

@@ -13,8 +13,7 @@ from tfce.model.errors import CloudError, TfceError
 from tfce.model.overview import stuck, unswept
 from tfce.model.pilot import moment
 from tfce.model.reasons import Reason
-from tfce.model.reconcile import Case
-from tfce.model.reconcile import Kind as State
+from tfce.model.reconcile import Case, Condition
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
 from tfce.pilots import admission, gate, overview
 from tfce.pilots.services import Services
@@ -96,7 +95,7 @@ def _when(value: Any) -> datetime | None:
 def _markers(services: Services, cases: Sequence[Case]) -> dict[str, Markers]:
     """What the consoles of the newest pilots say that have not lived long enough to have worked."""
     worked = services.queue.workspace.young
-    running = [case for case in cases if case.kind is State.HEALTHY and case.pilot and case.vm]
+    running = [case for case in cases if case.condition is Condition.HEALTHY and case.pilot and case.vm]
     running.sort(key=lambda case: case.pilot.requested_at if case.pilot else services.clock(), reverse=True)
     found: dict[str, Markers] = {}
     for case in running[:_CONSOLES]:

@@ -18,8 +18,7 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.pool import run_pool
 from tfce.cloud.shape import Shape
 from tfce.model.batches import are_halves
-from tfce.model.case import Case
-from tfce.model.case import Kind as Is
+from tfce.model.case import Case, Condition
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
@@ -121,15 +120,15 @@ def _judged(
 
 def _take(case: Case, options: ApplyOptions, outcome: Outcome) -> None:
     """What becomes of a pilot without a VM, before any is made: one that exists is taken over, if it is of use."""
-    if case.kind in (Is.VANISHED, Is.DELETING):
+    if case.condition in (Condition.VANISHED, Condition.DELETING):
         outcome.refused[case.key] = _once(f"its VM {case.id} is gone")
-    elif case.vm is not None and case.kind is Is.FAILED:
+    elif case.vm is not None and case.condition is Condition.FAILED:
         outcome.refused[case.key] = case.vm.fault or _vague(case.vm)
     elif case.vm is not None:
         outcome.ids[case.key] = case.id
     elif not options.make:
         outcome.refused[case.key] = Reason(Kind.GONE, "the cloud lists no VM of it, and none is to be made")
-    elif case.kind is not Is.NEVER_CREATED and options.only is None:
+    elif case.condition is not Condition.NEVER_CREATED and options.only is None:
         # Whoever applies by hand may ask for one that was asked for before: tfce's own runs are about new ones.
         text = "the cloud's list is not complete: it may have a VM already"
         outcome.refused[case.key] = Reason(Kind.UNREACHABLE, text)

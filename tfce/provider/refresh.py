@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
 from tfce.cloud.looks import listing, look_up
-from tfce.model.case import Case, Clocks, Instance, Kind
+from tfce.model.case import Case, Clocks, Condition, Instance
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reconcile import Snapshot, reconcile
 from tfce.model.record import Record
@@ -37,7 +37,7 @@ def judged(
     by_id = cloud.capabilities.by_id
     snapshot = Snapshot(record, seen, Clocks(now, seen.cloud_time), owner, state=state, by_id=by_id)
     cases = reconcile(snapshot)
-    absent = [case.id for case in cases if case.kind is Kind.ABSENT]
+    absent = [case.id for case in cases if case.condition is Condition.ABSENT]
     return reconcile(replace(snapshot, looked_up=look_up(cloud, absent))) if absent else cases
 
 
@@ -68,16 +68,16 @@ def refresh(cloud: Cloud, owner: Owner, wanted: Mapping[str, str], known: Mappin
 
 def _note(case: Case, result: Refresh) -> None:
     word = case.vm.raw_state if case.vm else ""
-    if case.kind in (Kind.VANISHED, Kind.STALE):
+    if case.condition in (Condition.VANISHED, Condition.STALE):
         result.gone.append(case.key)
         what = f"was removed ({word})" if word else "has vanished"
         result.notes[case.key] = f"its VM {case.id} {what}; `tfce reap` forgets it"
-    elif case.kind is Kind.ENDED:
+    elif case.condition is Condition.ENDED:
         result.notes[case.key] = f"its VM {case.id} has stopped; `tfce reap` removes it"
-    elif case.kind is Kind.FAILED:
+    elif case.condition is Condition.FAILED:
         fault = case.vm.fault if case.vm else None
         result.notes[case.key] = f"its VM {case.id} has failed: {fault or word}; `tfce reap` removes it"
-    elif case.kind in (Kind.ABSENT, Kind.NOT_LISTED):
+    elif case.condition in (Condition.ABSENT, Condition.NOT_LISTED):
         result.notes[case.key] = (
             f"the list does not show its VM {case.id}, and the cloud did not say that it is gone"
         )
