@@ -40,5 +40,5 @@ def _described(ce: str, queue: str) -> dict[str, Any] | None:
     return {"Platform": "ANY", **found["ParametersDict"]} if found else None
 
 
-def _jobs(answer: Answer) -> int:
+def _jobs(answer: Answer[dict[str, dict[str, Any]]]) -> int:
     return sum(int(one.get("Jobs", 0)) for one in value(answer, "the Matcher does not tell").values())

@@ -26,7 +26,7 @@ from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
 from tfce.pilots.history import PilotLog, pilot_log
 from tfce.pilots.meter import Meter, Run
-from tfce.pilots.poll import Memory, Poller, Seen
+from tfce.pilots.poll import Count, Memory, Poller, Seen
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
@@ -134,7 +134,7 @@ class Fleet:
         with self._verb("poll"):
             return self._poller.poll(references)
 
-    def count(self) -> dict[str, int]:
+    def count(self) -> Count:
         """How many pilots wait and run; see ``Poller.count``."""
         with self._verb("count"):
             return self._poller.count()

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypedDict
 
 from tfce.model import policy
 from tfce.model.errors import ConfigError
@@ -33,6 +34,14 @@ class Seen:
     def made(self) -> Made:
         """What its VM is made of, as the cloud says it, else as it was asked for."""
         return self.pilot.made.corrected(self.vm.made) if self.vm else self.pilot.made
+
+
+class Count(TypedDict):
+    """How many of a queue's own pilots boot and run, by DIRAC's names."""
+
+    SubmittedJobs: int
+    WaitingJobs: int
+    RunningJobs: int
 
 
 @dataclass
@@ -134,8 +143,8 @@ class Poller:
         word = policy.word(case)
         return (_removed(stone) or word) if word is None or case.condition is Condition.DELETING else word
 
-    def count(self) -> dict[str, int]:
-        """How many of the queue's own pilots wait and run, by DIRAC's names."""
+    def count(self) -> Count:
+        """How many of the queue's own pilots wait and run."""
         record = self._record()
         view = self._view(record)
         if view is None:  # they live elsewhere, and take their room there

@@ -263,15 +263,15 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from DIRAC import S_ERROR, S_OK, gLogger
+from DIRAC import gLogger
 from DIRAC.Resources.Computing.ComputingElement import ComputingElement
 
 from tfce.model.errors import TfceError
 from tfce.model.redact import guard_logs, redacted
 from tfce.model.why import of_submission
-from tfce.Resources.answers import Answer
+from tfce.Resources.answers import Answer, Bad, Good, bad, done, good
 from tfce.Resources.proxies import Proxies
 
 if TYPE_CHECKING:
@@ -282,6 +282,7 @@ if TYPE_CHECKING:
     from tfce.config.options import Queue
     from tfce.pilots.fleet import Fleet
 
+Value = TypeVar("Value")
 # Which element speaks, so that what the other modules log is told under its name.
 _speaker: ContextVar[TerraformComputingElement | None] = ContextVar("speaker", default=None)
 
@@ -308,17 +309,21 @@ def _join_logs() -> None:
 _join_logs()
 
 
-def _redacted(answer: Answer) -> Answer:
-    return answer if answer["OK"] else {**answer, "Message": redacted(answer["Message"])}
+def _redacted(answer: Answer[Value]) -> Answer[Value]:
+    if answer["OK"] is True:
+        return answer
+    return {**answer, "Message": redacted(answer["Message"])}
 
 
-def _answers(failure: str, unheard: bool = False) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+def _answers(
+    failure: str, unheard: bool = False
+) -> Callable[[Callable[..., Answer[Value]]], Callable[..., Answer[Value]]]:
     """Make a method answer S_ERROR where it would raise: an exception out of an element ends SiteDirector's
     whole cycle. ``unheard``: DIRAC drops this method's answer, so the reason must go to the log here."""
 
-    def decorate(method: Callable[..., Answer]) -> Callable[..., Answer]:
+    def decorate(method: Callable[..., Answer[Value]]) -> Callable[..., Answer[Value]]:
         @wraps(method)
-        def answering(self: TerraformComputingElement, *args: Any, **kwargs: Any) -> Answer:
+        def answering(self: TerraformComputingElement, *args: Any, **kwargs: Any) -> Answer[Value]:
             token = _speaker.set(self)
             try:
                 return _redacted(method(self, *args, **kwargs))
@@ -326,13 +331,13 @@ def _answers(failure: str, unheard: bool = False) -> Callable[[Callable[..., Ans
                 reason = redacted(f"{self.label}: {error.kind}: {error.message}")
                 if unheard:
                     self.log.error(failure, reason)
-                return S_ERROR(reason)
+                return bad(reason)
             except Exception as error:
                 from tfce.store import crash
 
                 reason = f"{self.label}: {crash.report(error)}"
                 self.log.error(failure, reason)
-                return S_ERROR(reason)
+                return bad(reason)
             finally:
                 _speaker.reset(token)
 
@@ -369,22 +374,22 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         return host.admitted(options.parse(self.ceName, name, parameters, paths.auth_root(), state_root))
 
     @_answers("Queue cannot be used", unheard=True)
-    def isValid(self) -> Answer:
+    def isValid(self) -> Answer[None]:
         """Whether the options make sense; the message names every fault. Asks nothing of the cloud."""
-        result: Answer = super().isValid()
-        if result["OK"]:
+        result: Answer[None] = super().isValid()
+        if result["OK"] is True:
             self._queue()
         return result
 
-    def _reset(self) -> Answer:
+    def _reset(self) -> Good[None]:
         """The parameters were changed. They are looked at when they are used, and by isValid: they may come
         in pieces, and DIRAC's factory drops an element whose parameters fail here without a word."""
         self._parts = None
-        return S_OK()
+        return done()
 
-    def shutdown(self) -> Answer:
+    def shutdown(self) -> Good[Any]:
         """The object is given up, because options changed or the agent ends: no VM is touched."""
-        return S_OK(self.taskResults)
+        return good(self.taskResults)
 
     def _fleet(self) -> Fleet:
         """The queue's fleet; a new one when options, key, secret or proxy are others than last time."""
@@ -414,7 +419,9 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
     # -- pilots --------------------------------------------------------------------------------------------
 
     @_answers("Failed to submit pilots")
-    def submitJob(self, executableFile: str, proxy: Any, numberOfJobs: int = 1, **kwargs: Any) -> Answer:
+    def submitJob(
+        self, executableFile: str, proxy: Any, numberOfJobs: int = 1, **kwargs: Any
+    ) -> Answer[list[str]]:
         """Start ``numberOfJobs`` VMs that run the pilot wrapper ``executableFile``.
 
         :return: S_OK([reference, ...]) with PilotStampDict {reference: stamp}, also if only some came up, or
@@ -431,31 +438,30 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         if submission.failed:
             reasons = redacted(str(of_submission(submission.failed, self.label)))
             if not submission.stamps:
-                return S_ERROR(f"{self.label}: {reasons}")
+                return bad(f"{self.label}: {reasons}")
             self.log.error("Failed to start some pilots", f"{self.label}: {reasons}")
         if submission.limited:
             self.log.info("Fewer pilots than asked for", f"{self.label}: {submission.limited}")
-        result: Answer = S_OK(submission.references)
+        result = good(submission.references)
         result["PilotStampDict"] = dict(submission.stamps)
         return result
 
     @_answers("Failed to get the status of pilots")
-    def getJobStatus(self, jobIDList: list[str] | str) -> Answer:
+    def getJobStatus(self, jobIDList: list[str] | str) -> Answer[dict[str, str]]:
         """The state of each pilot by reference. Pilots nobody can speak for now are left out, so that they
         keep their state; S_ERROR when the cloud gives no answer that can be trusted."""
         wanted = {text: text.partition(":::")[0] for text in _listed(jobIDList)}
         states = self._fleet().poll(wanted.values())
         # Early 8.0 asks for reference:::stamp; it finds its answer under either name.
         stamped = {text: states[plain] for text, plain in wanted.items() if plain in states}
-        return S_OK({**states, **stamped})
+        return good({**states, **stamped})
 
     @_answers("Failed to count pilots", unheard=True)
-    def getCEStatus(self) -> Answer:
+    def getCEStatus(self) -> Answer[None]:
         """The queue's own pilots: WaitingJobs are VMs that boot, so that demand is met once. Where the queue
         starts no pilots now, AvailableProcessors says so to ``available``, and the log says why."""
-        result: Answer = S_OK()
         fleet = self._fleet()
-        result.update(fleet.count())
+        result: Good[None] = {**done(), **fleet.count()}
         hold = fleet.held()
         if hold is not None:
             result["AvailableProcessors"] = hold.most
@@ -463,16 +469,16 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         return result
 
     @_answers("Failed to kill pilots")
-    def killJob(self, jobIDList: list[str] | str) -> Answer:
+    def killJob(self, jobIDList: list[str] | str) -> Answer[None]:
         """Remove the VMs of these pilots. Needs no workspace: works from any host with the options and the
         credentials. A VM that is gone already is a success, one of another queue is refused."""
         sweep = self._fleet().kill(_listed(jobIDList))
         if sweep.failed:
-            return S_ERROR(f"{self.label}: {_refusals(sweep.failed)}")
-        return S_OK()
+            return bad(f"{self.label}: {_refusals(sweep.failed)}")
+        return done()
 
     @_answers("Failed to clean up", unheard=True)
-    def cleanupPilots(self) -> Answer:
+    def cleanupPilots(self) -> Answer[None]:
         """Remove VMs that stopped, failed or are older than Context_MaxLifetime. One VM's failure does not
         keep the others."""
         sweep = self._fleet().reap()
@@ -483,21 +489,21 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
             self.log.warn("Held back the removal of a pilot", f"{self.label}: {removal.key}: {removal.reason}")
         if sweep.failed:
             self.log.error("Failed to remove VMs", f"{self.label}: {_refusals(sweep.failed)}")
-            return S_ERROR(f"{self.label}: {_refusals(sweep.failed)}")
-        return S_OK()
+            return bad(f"{self.label}: {_refusals(sweep.failed)}")
+        return done()
 
-    def getJobOutput(self, *args: Any, **kwargs: Any) -> Answer:
+    def getJobOutput(self, *args: Any, **kwargs: Any) -> Bad:
         """There is no way to get files back from a VM."""
-        return S_ERROR("The output of a pilot in a cloud VM cannot be fetched; use remote pilot logging")
+        return bad("The output of a pilot in a cloud VM cannot be fetched; use remote pilot logging")
 
     @_answers("Failed to get the log of a pilot")
-    def getJobLog(self, jobID: str) -> Answer:
+    def getJobLog(self, jobID: str) -> Answer[str]:
         """What the journal says of a pilot, and the last lines of its VM's console: as the cloud shows them while
         the VM lives, as they were kept when it failed or ended too soon. Secrets are masked.
 
         :return: S_OK(text); S_ERROR for a pilot that neither the workspace nor the cloud knows
         """
-        return S_OK(self._fleet().log(str(jobID)).text())
+        return good(self._fleet().log(str(jobID)).text())
 
 
 def _listed(references: list[str] | str) -> list[str]:
