@@ -127,7 +127,7 @@ def test_a_log_is_the_cloud_s_console_and_later_the_kept_one(edge: Edge) -> None
     ((reference, key), (other, other_key)) = submission.stamps.items()
     living = edge.parts().fleet.log(reference)
     assert (living.key, living.reference, living.source) == (key, reference, "cloud")
-    assert living.console and [event["event"] for event in living.events] == ["submit", "submitted"]
+    assert living.console and [event.event for event in living.events] == ["submit", "submitted"]
     edge.stop(ids([reference])[0])
     edge.parts().fleet.reap()
     parts = edge.parts()
@@ -135,7 +135,7 @@ def test_a_log_is_the_cloud_s_console_and_later_the_kept_one(edge: Edge) -> None
         ended = parts.fleet.log(name)
         assert (ended.key, ended.reference, ended.source) == (key, reference, "kept")
         assert ended.console and ended.state == "removed (Done)"
-        vm = ended.events[-1]["vms"]
+        vm = ended.events[-1].facts["vms"]
         assert (vm["reason"], vm["console_kept"]) == ("stopped", True) and 0 <= vm["lived_s"] < 600
     assert sum(parts.cloud.calls.values()) == 0  # all of it is in the workspace
     assert other_key not in ended.text() and edge.parts().fleet.log(other_key).reference == other

@@ -91,7 +91,7 @@ def test_a_torn_journal_is_read_as_far_as_it_goes(edge: FakeEdge) -> None:
     reference, _ = one(edge)
     with (edge.parts().workspace.private / "journal.jsonl").open("a") as stream:
         stream.write('{"event": "remo\n[1]\n7\n\n')
-    assert [event["event"] for event in edge.parts().fleet.log(reference).events] == ["submit", "submitted"]
+    assert [event.event for event in edge.parts().fleet.log(reference).events] == ["submit", "submitted"]
 
 
 def test_a_vm_left_over_by_cloudce_is_known_by_its_name(edge: FakeEdge) -> None:

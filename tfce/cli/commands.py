@@ -167,8 +167,8 @@ def log(options: argparse.Namespace) -> int:
     parts = _parts(options)
     found = parts.fleet.log(options.pilot, options.lines)
     if options.json:
-        lacking = [vars(one) for one in found.lacking]
-        tables.show_json({**vars(found), "lacking": lacking, "calls": dict(parts.cloud.calls)})
+        told = {"events": [one.facts for one in found.events], "lacking": [vars(one) for one in found.lacking]}
+        tables.show_json({**vars(found), **told, "calls": dict(parts.cloud.calls)})
     else:
         print(found.text(show.since))
     return PARTLY if found.trouble else DONE

@@ -40,4 +40,4 @@ def _of(queue: Queue, options: argparse.Namespace) -> tuple[list[Happening], tup
     workspace = open_workspace(queue)
     workspace.refresh()
     here = told(workspace, options.since)
-    return happenings(workspace, here.lines, options.since, options.until, options.pilot), here.lacking
+    return happenings(workspace, here.entries, options.since, options.until, options.pilot), here.lacking

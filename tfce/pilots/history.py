@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tfce.model.entries import Entry
 from tfce.model.errors import CloudError
 from tfce.model.journals import Lacking
-from tfce.model.made import offering
-from tfce.model.pilot import reference
+from tfce.model.pilot import reference, timestamp
 from tfce.model.reasons import Reason
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import OVER
@@ -23,7 +22,7 @@ from tfce.store.actor import actor
 @dataclass(frozen=True)
 class PilotLog:
     """``state``: the cloud's word for the VM, or what became of it. ``source``: "cloud" or "kept", where the
-    console (None: there is none) is from. ``events``: the journal's lines, as far as they are about it.
+    console (None: there is none) is from. ``events``: the journal's entries, as far as they are about it.
     ``trouble``: why the cloud could not be asked; ``kept_on``: the host that kept the console, where it is not
     here; ``lacking``: hosts whose journals are not here."""
 
@@ -32,7 +31,7 @@ class PilotLog:
     state: str
     console: str | None
     source: str
-    events: list[dict[str, Any]]
+    events: list[Entry]
     trouble: str = ""
     kept_on: str = ""
     lacking: tuple[Lacking, ...] = ()
@@ -40,7 +39,7 @@ class PilotLog:
     def text(self, when: Callable[[str], str] = str) -> str:
         """For people; ``when``: how they are told a time."""
         lines = [f"pilot {self.key or '?'}, {self.reference or 'no VM is known'}: {self.state}"]
-        lines += [f"{when(event['time'])}  {_words(event)}" for event in self.events]
+        lines += [f"{when(timestamp(event.time))}  {_words(event)}" for event in self.events]
         lines += [f"the cloud could not be asked: {self.trouble}"] if self.trouble else []
         if self.console is None:
             lines.append(self._no_console())
@@ -64,7 +63,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     """
     workspace = services.workspace
     told = elsewhere.told(workspace)
-    journal = told.lines
+    journal = told.entries
     record = workspace.load() if workspace.exists else Record("")
     stones = record.tombstones
     key, node_id = named(workspace, text, journal, record)
@@ -78,7 +77,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     if node is not None:
         key, node_id = key or node.key or node.name, node.id
     kept = ConsoleStore(workspace).anywhere(key) if key else None
-    events = [event for event in (about(line, key, node_id) for line in journal) if event]
+    events = [event for event in (entry.about(key, node_id) for entry in journal) if event]
     if node is None and not events and kept is None and node_id not in stones:
         if trouble:
             raise CloudError(trouble)
@@ -98,10 +97,10 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     )
 
 
-def _keeper(events: Iterable[Mapping[str, Any]]) -> str:
+def _keeper(events: Iterable[Entry]) -> str:
     """The host that says that it kept the console; "" where none does, or this one, which has lost it since."""
-    hosts = (event["by"].get("host") for event in events if _kept(event.get("vms")) and event.get("by"))
-    return next((host for host in hosts if isinstance(host, str) and host != actor()["host"]), "")
+    hosts = (event.host for event in events if _kept(event.facts.get("vms")))
+    return next((host for host in hosts if host and host != actor()["host"]), "")
 
 
 def _kept(vm: object) -> bool:
@@ -114,35 +113,6 @@ def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:
     return "nothing is known" if trouble else "the cloud lists no such VM"
 
 
-def about(line: Mapping[str, Any], key: str, node_id: str) -> dict[str, Any] | None:
-    """What a line of the journal says of one pilot, and who wrote it; None when it speaks of others only."""
-    names = [name for name in (key, node_id and reference(node_id)) if name]
-    facts: dict[str, Any] = {}
-    for field, value in line.items():
-        if field == "by":
-            continue
-        if isinstance(value, dict):
-            said = [value[name] for name in names if name in value]
-        else:
-            entries = value if isinstance(value, list) else []
-            said = [one for one in entries if one in names or _of(one, key, node_id)]
-        if said:
-            facts[field] = said[0]
-    by = {"by": line["by"]} if isinstance(line.get("by"), dict) else {}
-    if facts:  # the same for all pilots of the line
-        facts |= {name: line[name] for name in _SHARED if isinstance(line.get(name), dict)}
-    return {"time": line.get("time", "?"), "event": line.get("event", "?"), **by, **facts} if facts else None
-
-
-def _of(entry: object, key: str, node_id: str) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    return (bool(key) and entry.get("key") == key) or (
-        bool(node_id) and entry.get("reference") == reference(node_id)
-    )
-
-
-_SHARED = ("made", "shape")
 _EVENTS = {
     "submit": "asked for",
     "submitted": "came of it:",
@@ -152,18 +122,15 @@ _EVENTS = {
 }
 
 
-def _words(event: Mapping[str, Any]) -> str:
-    name = str(event["event"])
-    return " ".join(
-        [_EVENTS.get(name, name), *(said for field, value in event.items() if (said := _said(field, value)))]
-    )
+def _words(entry: Entry) -> str:
+    said = [text for name, value in entry.more.items() if (text := _said(name, value))]
+    made = [f"{entry.made} of {entry.made.image or '?'}"] if str(entry.made) else []
+    return " ".join([_EVENTS.get(entry.event, entry.event), *said, *made])
 
 
 def _said(field: str, value: object) -> str:
     """What one field of a line says. A line that somebody else wrote may hold anything."""
-    if field == "made" and isinstance(value, Mapping) and offering(value):
-        return f"{offering(value)} of {value.get('image', '?')}"
-    if field in ("time", "event", "keys", "by", *_SHARED):
+    if field in ("keys", "made", "shape"):
         return ""
     if field == "created":
         return f"created as {reference(str(value))}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from tfce.model.entries import Entry, entries
 from tfce.model.errors import TfceError
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, is_key, numbered_key
 from tfce.model.record import Record
@@ -32,9 +32,7 @@ def unknown(workspace: Workspace, texts: Iterable[str]) -> UnknownPilotError:
     return UnknownPilotError(problem, f"`tfce status {label}` lists them")
 
 
-def named(
-    workspace: Workspace, text: str, journal: Iterable[Mapping[str, Any]], record: Record
-) -> tuple[str, str]:
+def named(workspace: Workspace, text: str, journal: Iterable[Entry], record: Record) -> tuple[str, str]:
     """Key and instance id of the pilot that ``text`` names by reference, stamp or its VM's name, as far as the
     workspace knows them; else empty."""
     ids = _ids(journal, record)
@@ -62,13 +60,11 @@ def _keys(word: str) -> list[str]:
     return [word, numbered_key(word, 0)]
 
 
-def _ids(journal: Iterable[Mapping[str, Any]], record: Record) -> dict[str, str]:
+def _ids(journal: Iterable[Entry], record: Record) -> dict[str, str]:
     """The VM of each pilot that is known."""
-    ids = {entry.key: node_id for node_id, entry in record.tombstones.items()}
-    for line in journal:  # goes before the stones, which may have a second VM of the same key
-        told = line.get("created") if line.get("event") == "submitted" else None
-        created = told.items() if isinstance(told, dict) else ()
-        ids |= {key: node_id for key, node_id in created if isinstance(node_id, str)}
+    ids = {stone.key: node_id for node_id, stone in record.tombstones.items()}
+    for entry in journal:  # goes before the stones, which may have a second VM of the same key
+        ids |= entry.created if entry.event == "submitted" else {}
     return ids | {key: pilot.id for key, pilot in record.pilots.items() if pilot.id}
 
 
@@ -96,7 +92,7 @@ def _looked_up(services: Services, words: list[str]) -> dict[str, str]:
     workspace = services.workspace
     workspace.refresh()  # another host may have started them
     record = (workspace.file.salvaged() if workspace.exists else None) or Record("")
-    journal = workspace.journal.entries() if workspace.exists else []
+    journal = list(entries(workspace.journal.entries())) if workspace.exists else []
     told = {word: named(workspace, word, journal, record) for word in words}
     found = {word: node_id for word, (key, node_id) in told.items() if node_id and key}
     open_ = [word for word in words if word not in found]

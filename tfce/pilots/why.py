@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 from tfce.cloud.api import Spec
 from tfce.model.console import Markers, read
+from tfce.model.entries import Entry
 from tfce.model.errors import CloudError, TfceError
 from tfce.model.overview import stuck, unswept
-from tfce.model.pilot import moment
-from tfce.model.reasons import Reason
 from tfce.model.reconcile import Case, Condition
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
 from tfce.pilots import admission, gate, overview
@@ -56,40 +53,18 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
 
 def _last_submission(facts: Facts, services: Services) -> Facts:
     """What came of the last submission that asked the cloud, unless a later one did not get as far."""
-    entries = elsewhere.told(services.workspace).lines
-    last = next((entry for entry in reversed(entries) if _tells(entry)), None)
-    if last is None or last.get("event") == "done":
+    told = elsewhere.told(services.workspace).entries
+    last = next((entry for entry in reversed(told) if _tells(entry)), None)
+    if last is None or last.event == "done":
         return facts
-    failed, created = _reasons(last.get("failed")), last.get("created")
-    number = len(created) if isinstance(created, Mapping) else 0
-    error = None if failed else facts.error  # it did ask, and each pilot's reason is known
-    return replace(facts, error=error, failed=failed, created=number, submitted=_when(last.get("time")))
+    error = None if last.reasons else facts.error  # it did ask, and each pilot's reason is known
+    return replace(facts, error=error, failed=last.reasons, created=last.size("created"), submitted=last.time)
 
 
-def _tells(entry: Mapping[str, Any]) -> bool:
-    """Whether a line says what came of a submission, or why it asked nothing."""
-    if entry.get("event") == "submitted":
-        return True
-    return (
-        entry.get("event") == "done"
-        and entry.get("verb") == "submit"
-        and "error" in entry
-        and "calls" not in entry
-    )
-
-
-def _reasons(value: Any) -> dict[str, Reason]:
-    try:
-        return {key: Reason.from_json(one) for key, one in value.items()} if isinstance(value, Mapping) else {}
-    except ValueError:
-        return {}  # a line that somebody else wrote
-
-
-def _when(value: Any) -> datetime | None:
-    try:
-        return moment(value)
-    except (TypeError, ValueError):
-        return None
+def _tells(entry: Entry) -> bool:
+    """Whether an entry says what came of a submission, or why it asked nothing."""
+    refused = entry.event == "done" and entry.word("verb") == "submit" and "error" in entry.facts
+    return entry.event == "submitted" or (refused and entry.calls is None)
 
 
 def _markers(services: Services, cases: Sequence[Case]) -> dict[str, Markers]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tfce.model import journals
+from tfce.model.entries import Entry, entries
 from tfce.model.errors import WorkspaceError
 from tfce.model.journals import Lacking, Line
 from tfce.store import files
@@ -23,6 +24,11 @@ class Told:
 
     lines: list[Line]
     lacking: tuple[Lacking, ...] = ()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What the lines say."""
+        return list(entries(self.lines))
 
 
 def told(workspace: Workspace, since: datetime | None = None) -> Told:

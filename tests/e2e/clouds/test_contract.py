@@ -29,7 +29,7 @@ def test_a_log_is_the_cloud_s_console_and_later_the_kept_one(edge: SiteEdge) -> 
     """Without a console, the journal is what there is."""
     (reference,) = edge.parts().fleet.submit(WRAPPER.encode(), 1).references
     log = edge.parts().fleet.log(reference)
-    assert not log.console and [event["event"] for event in log.events] == ["submit", "submitted"]
+    assert not log.console and [event.event for event in log.events] == ["submit", "submitted"]
 
 
 def test_the_guest_gets_its_user_data_and_the_queues_image(site: NamedSite, edge: SiteEdge) -> None:
