@@ -16,8 +16,8 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/unit tests/contract tests/e2e/terraform tests/e2e/localstack tests/e2e/moto \
-		tests/e2e/clouds
+	@$(BIN)/python -m tests.run -n $(JOBS) --dist loadgroup tests/e2e/terraform tests/e2e/moto tests/e2e/localstack \
+		tests/e2e/clouds tests/contract tests/unit
 
 unit: $(VENV)/ready
 	@$(BIN)/python -m pytest -q -rs tests/unit

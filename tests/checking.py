@@ -7,9 +7,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from tests.site import AnySite
+from tfce.cli import planning
+from tfce.config.cfg import load_queue
 
 WAIT = 120.0  # seconds a test waits for something that must happen
 
@@ -28,15 +32,17 @@ def consistent(site: AnySite, pilots: int, plan_ends: int = 0) -> None:
     ``plan_ends``: 2 where options have changed since, so that new pilots will differ. A VM that the cloud still
     removes is listed for a while, and the audit shows it as long.
     """
-    audit = site.audit()
-    assert audit["mismatches"] == 0, audit["rows"]
+    fleet = site.parts().fleet  # of this process: three commands would start Python three times
+    rows = fleet.audit()
+    assert not [row for row in rows if row.mismatch], rows
     keys = [tags["tfce:key"] for _, tags in site.instances().values()]
     assert len(keys) == len(set(keys)) == pilots
-    known = [row["key"] for row in audit["rows"] if row["verdict"] != "deleting"]
-    assert sorted(known) == sorted(keys), audit["rows"]
-    assert len(site.status()) == pilots
-    plan = site.run("plan", site.name)
-    assert plan.code == plan_ends and "Plan:" not in plan.out, f"exit {plan.code}: {plan.out}{plan.err}"
+    assert sorted(row.key for row in rows if row.verdict != "deleting") == sorted(keys), rows
+    assert len(fleet.status()) == pilots
+    said = StringIO()
+    with redirect_stdout(said):
+        code = planning.plan(load_queue(site.cfg, site.name), refresh=True, as_json=False)
+    assert code == plan_ends and "Plan:" not in said.getvalue(), f"exit {code}: {said.getvalue()}"
 
 
 def children(pid: int) -> list[int]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 
+from tests.drawn import seeded
 from tests.rigs import mirror
-from tests.rigs.localstack import LocalStack, RigError
+from tests.rigs.localstack import LocalStack, Moto, RigError, free_port
 
 
 def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exception]) -> int:
@@ -33,22 +34,18 @@ def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exc
 
 @contextmanager
 def _localstack() -> Iterator[Mapping[str, str]]:
-    mirror.ensure()
-    drawn = _drawn()
-    print("starting LocalStack's EC2", file=sys.stderr, flush=True)
-    with LocalStack() as cloud:
-        yield {"TFCE_TEST_EC2_PORT": str(cloud.port), **drawn}
-
-
-def _drawn() -> Mapping[str, str]:
-    """The seed of what is drawn: all faults on the native module, whose provider takes seconds to start, would
-    take a third of the suite's time. The same faults on tfce's own provider are tried each time.
-    """
-    if os.environ.get("ALL"):
-        return {}
-    seed = os.environ.get("SEED") or str(random.SystemRandom().randrange(1, 2**31))
-    print(f"SEED={seed} draws a third of the faults on the native module; ALL=1 tries all", file=sys.stderr)
-    return {"TFCE_DRAW": seed}
+    with ThreadPoolExecutor() as pool:  # each is a minute the first time
+        for made in [pool.submit(one) for one in (mirror.ensure, LocalStack.ensure, Moto.ensure)]:
+            made.result()
+    cloud = LocalStack(free_port())
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(cloud.start)  # the tests that need it wait for it
+        try:
+            yield {"TFCE_TEST_EC2_PORT": str(cloud.port), **seeded()}
+            starting.result()
+        finally:
+            wait([starting])
+            cloud.stop()
 
 
 if __name__ == "__main__":

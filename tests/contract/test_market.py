@@ -19,6 +19,7 @@ from tests.claims import every
 from tfce.model.vm import State
 
 CYCLES = 110
+pytestmark = pytest.mark.xdist_group("market")  # one simulation serves all
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.contract.edges import WRAPPER, FakeEdge
+from tests.drawn import drawn
 from tests.fakes import Broken, Crash, Effect, FakeCloud, FakeTerraform, Refused, ReplyLost, Sky, Tainted
 from tfce.cloud.listing import Listing
 from tfce.model.errors import CloudError, TerraformError, TfceError
@@ -225,7 +226,7 @@ def test_any_order_of_faults() -> None:
     number = int(os.environ.get("TFCE_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
     print(f"TFCE_SEED={number}")
     Site.TestCase.settings = settings(
-        max_examples=int(os.environ.get("TFCE_EXAMPLES", "60")),
+        max_examples=int(os.environ.get("TFCE_EXAMPLES", "15" if drawn() else "60")),
         stateful_step_count=25,
         deadline=None,
         database=None,

@@ -197,16 +197,22 @@ class Emulator:
             text = error.read().decode(errors="replace")
             raise RigError(f"{action}: {error.code}: {text[:400]}") from error
 
+    def answers(self) -> bool:
+        """Whether EC2 does."""
+        try:
+            self.call("DescribeRegions")
+        except (OSError, RigError, ElementTree.ParseError):
+            return False
+        return True
+
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         begun = time.monotonic()
         while time.monotonic() - begun < self.start_seconds:
             if process.poll() is not None:
                 raise RigError(f"{self.name} ended with {process.returncode}: {_tail(self.log)}")
-            try:
-                self.call("DescribeRegions")
+            if self.answers():
                 return
-            except (OSError, RigError, ElementTree.ParseError):
-                time.sleep(0.1)
+            time.sleep(0.1)
         raise RigError(f"{self.name} did not answer within {self.start_seconds:.0f} s: {_tail(self.log)}")
 
 

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.checking import until
 from tests.contract.edges import SiteEdge
+from tests.drawn import keep
 from tests.rigs.localstack import Emulator, LocalStack
 from tests.rigs.proxy import Proxy
 from tests.site import Site
 
+DRAWN = {"test_faults.py": 1 / 3, "test_contract.py": 1 / 2}
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of this folder's faults a third, drawn with the seed that TFCE_DRAW has; all where it has none."""
-    seed = os.environ.get("TFCE_DRAW")
-    faults = [item for item in items if item.path == Path(__file__).with_name("test_faults.py")]
-    if not seed or not faults:
-        return
-    left_out = set(faults) - set(random.Random(seed).sample(faults, -(-len(faults) // 3)))
-    config.hook.pytest_deselected(items=list(left_out))
-    items[:] = [item for item in items if item not in left_out]
+    """What is drawn of this folder's tests: the native provider takes seconds to start."""
+    for name, share in DRAWN.items():
+        here = Path(__file__).with_name(name)
+        keep(config, items, [item for item in items if item.path == here], share)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +31,9 @@ def emulator() -> Iterator[Emulator]:
     """LocalStack: the one that TFCE_TEST_EC2_PORT names (parallel runs share it), else one of our own."""
     port = os.environ.get("TFCE_TEST_EC2_PORT")
     if port:
-        yield LocalStack(int(port))
+        shared = LocalStack(int(port))  # it may still be starting
+        until(shared.answers, "LocalStack answers", shared.start_seconds, 0.2)
+        yield shared
         return
     with LocalStack() as cloud:
         yield cloud

@@ -16,7 +16,7 @@ from tests.site import WRAPPER, Site
 
 ALL = bool(os.environ.get("ALL"))
 LEAST = 5  # cells that a sample tries, however slow the machine is
-SECONDS = float(os.environ.get("SECONDS", "20"))  # that a sample may take
+SECONDS = float(os.environ.get("SECONDS", "10"))  # that a sample may take
 
 
 class Ground:

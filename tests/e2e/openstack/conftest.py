@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 
 from tests.checking import until
+from tests.drawn import keep
 from tests.e2e.openstack.api import AnyCloud, CloudError
 from tests.e2e.openstack.cloud import OpenStackSite
 from tests.e2e.openstack.own import OwnCloud
@@ -26,6 +27,12 @@ from tests.e2e.openstack.rig import Rig, provider_mirror, running
 
 NewSite = Callable[..., OpenStackSite]
 OWN = os.environ.get("OS_CLOUD")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the contracts with Terraform's own provider a part is drawn."""
+    contracts = [item for item in items if item.path == Path(__file__).with_name("test_contract.py")]
+    keep(config, items, [item for item in contracts if "native" in item.name], 1 / 3)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from tests.drawn import seeded
 from tests.e2e.openstack.api import CloudError
 from tests.e2e.openstack.own import OwnCloud
 from tests.e2e.openstack.rig import PORT, provider_mirror, running
@@ -25,7 +26,7 @@ def _openstack() -> Iterator[Mapping[str, str]]:
         return
     print("starting OpenStack", file=sys.stderr, flush=True)
     with running() as rig:
-        yield {PORT: str(rig.base)}
+        yield {PORT: str(rig.base), **seeded()}
 
 
 if __name__ == "__main__":

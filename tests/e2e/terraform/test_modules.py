@@ -41,7 +41,12 @@ def _only(folder: Path, place: Path, module: Module, version: str) -> Path:
     return config
 
 
-@pytest.fixture(scope="module", params=[_PINNED, _NEWEST])
+def _together(version: str) -> object:
+    """The tests of one version share an initialised folder."""
+    return pytest.param(version, marks=pytest.mark.xdist_group(version), id=version)
+
+
+@pytest.fixture(scope="module", params=[_together(_PINNED), _together(_NEWEST)])
 def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """A copy of terraform/aws, initialised with one provider version, and the environment to run in."""
     version: str = request.param
