@@ -14,6 +14,7 @@ import pytest
 import tfce
 from tests.unit.conftest import STRANGER, MakeQueue
 from tests.unit.test_trust import as_root
+from tfce.cli.main import main
 from tfce.config.host import VARIABLE, admitted
 from tfce.model.errors import ConfigError
 
@@ -188,17 +189,19 @@ def command(site: Path, verb: str, *drop: str) -> subprocess.CompletedProcess[st
 @as_root
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("whose", ["there", "there/root", "there/root/installation"])
-def test_another_users_workspace_is_said_by_every_verb(site: Path, verb: str, whose: str) -> None:
+def test_another_users_workspace_is_said_by_every_verb(
+    site: Path, verb: str, whose: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (site / "there" / "root").mkdir(0o700)
     (site / "there" / "root" / "installation").write_text("x\n")
     os.chown(site / whose, STRANGER, STRANGER)
     before = sorted(site.rglob("*"))
-    done = command(site, verb)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout
-    assert f"{site / whose} belongs to #{STRANGER}, not to root" in done.stderr.replace(
-        f"Workspace_Root = {site / whose}:", f"{site / whose}"
-    )
-    assert f"sudo -u #{STRANGER} tfce" in done.stderr
+    code = main([verb, "ce.example.org/long", *VERBS[verb], "--config", str(site / "site.cfg")])
+    out, err = capsys.readouterr()
+    assert code == 2 and err.count("\n") == 1 and not out
+    named = err.replace(f"Workspace_Root = {site / whose}:", f"{site / whose}")
+    assert f"{site / whose} belongs to #{STRANGER}, not to root" in named
+    assert f"sudo -u #{STRANGER} tfce" in err
     assert sorted(site.rglob("*")) == before  # nothing of root's is left there
 
 
