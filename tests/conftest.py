@@ -1,4 +1,4 @@
-"""What all tests share: no secret of one test hides a word of another's."""
+"""What all tests share: no secret of one test hides a word of another's; fewer examples where a part is enough."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.drawn import drawn
 from tfce.model import redact
+
+if drawn():
+    from hypothesis import settings
+
+    settings.register_profile("drawn", max_examples=30)
+    settings.load_profile("drawn")
 
 
 @pytest.fixture(autouse=True)
