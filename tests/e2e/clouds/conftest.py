@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.edges import Parts, SiteEdge, Words
+from tests.drawn import keep
 from tests.e2e.clouds.site import NamedSite
 from tests.rigs.clouds.base import RestCloud
 from tests.rigs.clouds.cloudstack import CloudStack
@@ -17,6 +18,15 @@ from tests.rigs.clouds.vultr import Vultr
 from tfce.cloud.generic.nodes import name_of
 
 CLOUDS: tuple[type[RestCloud], ...] = (CloudStack, DigitalOcean, Linode, Vultr)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the contracts in which Terraform runs a part is drawn: what differs from cloud to cloud is the driver."""
+    runs = ("tests.contract.test_life", "tests.contract.test_provisioner")
+    here = [
+        item for item in items if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function)
+    ]
+    keep(config, items, [item for item in here if item.function.__module__ in runs], 0.4)
 
 
 class _Names(Words):
