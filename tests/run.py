@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 
 from tests.drawn import seeded
-from tests.rigs import mirror
+from tests.rigs import memory, mirror
 from tests.rigs.localstack import LocalStack, Moto, RigError, free_port
 
 
@@ -22,9 +22,9 @@ def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exc
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with cloud as more:
+        with memory.temporary() as place, cloud as more:
             command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
-            return subprocess.run(command, env=os.environ | more).returncode
+            return subprocess.run(command, env=os.environ | place | more).returncode
     except unfit as error:
         print(f"no cloud to test on: {error}", file=sys.stderr)
         return 1

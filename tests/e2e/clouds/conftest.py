@@ -23,10 +23,8 @@ CLOUDS: tuple[type[RestCloud], ...] = (CloudStack, DigitalOcean, Linode, Vultr)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the contracts in which Terraform runs a part is drawn: what differs from cloud to cloud is the driver."""
     runs = ("tests.contract.test_life", "tests.contract.test_provisioner")
-    here = [
-        item for item in items if item.path.parent == Path(__file__).parent and isinstance(item, pytest.Function)
-    ]
-    keep(config, items, [item for item in here if item.function.__module__ in runs]  # type: ignore[attr-defined], 0.4)
+    here = [one for one in items if one.path.parent == Path(__file__).parent and isinstance(one, pytest.Function)]
+    keep(config, items, [one for one in here if one.function.__module__ in runs], 0.4)
 
 
 class _Names(Words):
