@@ -5,6 +5,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+MEMORY := $(BIN)/python -m tests.rigs.memory
 JOBS ?= 4
 OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
@@ -20,7 +21,7 @@ test: $(VENV)/ready
 		tests/e2e/clouds tests/contract tests/unit
 
 unit: $(VENV)/ready
-	@$(BIN)/python -m pytest -q -rs tests/unit
+	@$(MEMORY) $(BIN)/python -m pytest -q -rs tests/unit
 
 # The unit tests on the other Pythons that are here, each in a venv of its own; says which it skipped.
 test-pythons:
@@ -38,7 +39,7 @@ test-bulk: $(VENV)/ready
 
 # A cloud that means harm: a drawn sample of the faults, or all with ALL=1; SEED=... draws the same again.
 test-hostile: $(VENV)/ready
-	@ALL=$(ALL) SEED=$(SEED) $(BIN)/python -m tests.e2e.hostile.run
+	@ALL=$(ALL) SEED=$(SEED) $(MEMORY) $(BIN)/python -m tests.e2e.hostile.run
 
 # cloud-init for real, in a Debian 12 root made by debootstrap; as root.
 test-context: $(VENV)/ready
@@ -51,8 +52,8 @@ test-boot: $(VENV)/ready
 # A crash before every step of every verb: kill -9 on real Terraform and an EC2 API, loss of power on the fakes too.
 # A sample; ALL=1: every step. SEED repeats a run.
 test-crash: $(VENV)/ready
-	@TFCE_POWER=$(if $(ALL),0,12) TFCE_SEED=$(or $(SEED),0) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
-	@$(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
+	@TFCE_POWER=$(if $(ALL),0,12) TFCE_SEED=$(or $(SEED),0) $(MEMORY) $(BIN)/python -m pytest -q -s -n 2 tests/contract/test_power.py
+	@$(MEMORY) $(BIN)/python -m tests.crash $(if $(ALL),--all) --seed $(or $(SEED),0)
 
 # The alert rules and the dashboard on a Prometheus, the report in a Chromium, both of Debian's packages.
 test-pages: $(VENV)/ready
@@ -61,10 +62,10 @@ test-pages: $(VENV)/ready
 # Hosts that serve one queue, each with a network of its own, on PostgreSQL, S3 and http: a sample, and a trial at random.
 # ALL=1: all of it, and twenty minutes of the trial; SEED repeats a run.
 test-hosts: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 ALL=$(ALL) SEED=$(SEED) $(BIN)/python -m tests.e2e.hosts.run
+	@TFCE_REQUIRE_RIGS=1 ALL=$(ALL) SEED=$(SEED) $(MEMORY) $(BIN)/python -m tests.e2e.hosts.run
 
 test-dirac: $(VENV)/ready
-	@$(BIN)/python tests/rigs/dirac.py test
+	@$(MEMORY) $(BIN)/python tests/rigs/dirac.py test
 
 # The documentation site, in .cache/site: no warning, no link that leads nowhere.
 docs: $(VENV)/docs

@@ -1,4 +1,4 @@
-"""A temporary folder in memory, where the host has room for it.
+"""A temporary folder in memory, where the host has room for it: `python -m tests.rigs.memory COMMAND` has one.
 
 What is tested writes until it is sure that the disk has it. On a disk the tests would wait for that for a third of
 their time, each for all others, too.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,3 +43,13 @@ def _runs_programs(folder: Path) -> bool:
         return False
     finally:
         probe.unlink()
+
+
+def main(command: Sequence[str]) -> int:
+    """The command's exit code."""
+    with temporary() as place:
+        return subprocess.run(command, env=os.environ | place, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
