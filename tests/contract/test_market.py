@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from benchmarks import goals, market
 from benchmarks.guests import Guest
@@ -19,22 +16,24 @@ from tests.claims import every
 from tfce.model.vm import State
 
 CYCLES = 110
-pytestmark = pytest.mark.xdist_group("market")  # one simulation serves all
 
 
-@pytest.fixture(scope="module")
-def figures() -> Iterator[dict[str, Any]]:
+def simulated() -> dict[str, Any]:
     logging.disable(logging.CRITICAL)
     try:
-        yield market.told(14, CYCLES, market.simulated(14, CYCLES))
+        return market.told(14, CYCLES, market.simulated(14, CYCLES))
     finally:
         logging.disable(logging.NOTSET)
 
 
-def test_a_short_market_keeps_every_promise(figures: dict[str, Any]) -> None:
+def test_a_short_market_keeps_every_promise_and_the_judge_sees_what_goes_wrong() -> None:
+    figures = simulated()
     verdicts = {goal: (figure, verdict) for goal, figure, verdict in goals.of_market(figures)}
     assert len(verdicts) == 6 and {verdict for _, verdict in verdicts.values()} == {"met"}, verdicts
     assert figures["interruptions"] > 20 and figures["fizzles"] > 9 and figures["vms"] > DEMAND
+    wrong = {"share": 0.97, "creates": 10**6, "fizzles": 13, "used": {"hours": 300.01, "money": 36.01}}
+    verdicts = [verdict for _, _, verdict in goals.of_market({**figures, **wrong, "killed_in_spite": 1})]
+    assert verdicts == ["missed"] * 6
 
 
 def test_the_same_seed_is_the_same_market_and_another_one_is_not() -> None:
@@ -43,12 +42,6 @@ def test_the_same_seed_is_the_same_market_and_another_one_is_not() -> None:
     assert len(found) == 18 and {flavor for flavor, _ in found} == set(FLAVORS)
     assert every(0 in trace.room and max(trace.room) > 0 for trace in found.values())
     assert every(0 < price <= FLAVORS[flavor] for (flavor, _), one in found.items() for price in one.price)
-
-
-def test_the_judge_sees_what_goes_wrong(figures: dict[str, Any]) -> None:
-    wrong = {"share": 0.97, "creates": 10**6, "fizzles": 13, "used": {"hours": 300.01, "money": 36.01}}
-    verdicts = [verdict for _, _, verdict in goals.of_market({**figures, **wrong, "killed_in_spite": 1})]
-    assert verdicts == ["missed"] * 6
 
 
 def test_a_job_that_a_vm_takes_with_it_is_seen(tmp_path: Path) -> None:

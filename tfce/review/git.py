@@ -20,6 +20,7 @@ from tfce.model.redact import redacted
 from tfce.terraform import process
 
 _QUICK = 20.0  # seconds for what asks no network
+_GRACE = 5.0  # seconds in which git may tidy up once it was interrupted
 _BLOCKS = 131_072  # of 512 bytes: what a fetch may write into one file, so a pack
 _LARGEST = 65_536  # bytes of a file that is read
 _SETTINGS = {
@@ -92,7 +93,9 @@ def run(
     limited = ["/bin/sh", "-c", f'ulimit -f {_BLOCKS} && exec "$@"', "git", *line] if bounded else line
     around = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} if own else environment()
     try:
-        ended = process.run(limited, folder=folder, environment={**around, **(extra or {})}, timeout=timeout)
+        ended = process.run(
+            limited, folder=folder, environment={**around, **(extra or {})}, timeout=timeout, grace=_GRACE
+        )
     except OSError as error:
         raise GitError(f"git cannot be run ({error.strerror})", "install it again") from None
     if ended.exit or ended.stopped:

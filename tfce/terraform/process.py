@@ -41,14 +41,15 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     timeout: float,
+    grace: float = INTERRUPT_GRACE,
     keep_open: Sequence[int] = (),
     on_start: Callable[[int], None] = lambda pid: None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> Ended:
     """Run ``argv`` in ``folder`` and return when it has ended, whatever happens.
 
-    After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and time to finish;
-    only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
+    After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and ``grace`` seconds to
+    finish; only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
     once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a pipe:
     if we are killed, it can still finish and record what it did. ``on_start`` gets its process id, ``on_line``
     each line of its output. What it leaves behind is killed.
@@ -67,7 +68,7 @@ def run(
             umask=0o077,
         )
         on_start(child.pid)
-        stopped = _watch(child, timeout, _Lines(out, on_line))
+        stopped = _watch(child, (timeout, grace), _Lines(out, on_line))
         end_group(child.pid)
         return Ended(child.returncode, _content(out), _content(err), stopped)
     finally:
@@ -75,11 +76,10 @@ def run(
         os.close(err)
 
 
-def _watch(child: subprocess.Popen[bytes], timeout: float, lines: _Lines) -> str:
+def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines: _Lines) -> str:
+    timeout, first = patience
     deadline, stopped = time.monotonic() + timeout, ""
-    escalation = iter(
-        ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0))
-    )
+    escalation = iter(((signal.SIGINT, first), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0)))
     step, grace = signal.SIGKILL, 3600.0
     while True:
         try:

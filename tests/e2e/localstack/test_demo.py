@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.drawn import some
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -46,7 +48,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("moment", ["an EC2 cloud answers", ": start", "terraform plan"])
+@pytest.mark.parametrize("moment", some(["an EC2 cloud answers", ": start", "terraform plan"], 1 / 3, "make demo"))
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
     with start(tmp_path) as process:
         assert process.stdout is not None

@@ -19,6 +19,7 @@ from tests.checking import WAIT, alive, children, consistent, until
 from tests.contract.edges import Parts, SiteEdge
 from tests.contract.test_life import test_from_submission_to_the_last_kill  # noqa: F401
 from tests.contract.test_provisioner import *  # noqa: F403
+from tests.drawn import some
 from tests.e2e.moto.through_program import started
 from tests.rigs.proxy import Fault
 from tests.site import Site
@@ -66,7 +67,7 @@ def _those(tfce: int, words: bytes) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("victim", some(list(VICTIMS), 1 / 2, "victims"))
 def test_kill_9_in_the_middle_of_an_apply(site: Site, victim: str) -> None:
     site.configure(Terraform_Parallelism="1")
     site.submit(1)

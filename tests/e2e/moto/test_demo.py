@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.drawn import some
 from tests.e2e.localstack.test_demo import left
 from tests.rigs.localstack import Moto
 from tfce.cli.emulator import started
 from tfce.model.errors import ConfigError
+
+MOMENTS = ["preparing", "an EC2 cloud answers", ": start", "terraform plan"]
 
 
 def start(temporary: Path) -> subprocess.Popen[str]:
@@ -40,7 +43,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
-@pytest.mark.parametrize("moment", ["preparing", "an EC2 cloud answers", ": start", "terraform plan"])
+@pytest.mark.parametrize("moment", some(MOMENTS, 1 / 2, "tfce demo"))
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
     with start(tmp_path) as process:
         assert process.stdout is not None

@@ -12,6 +12,7 @@ import pytest
 
 from tests.checking import WAIT, alive, child, consistent, kill_9, state_file, until
 from tests.claims import every
+from tests.drawn import some
 from tests.rigs.proxy import Fault
 from tests.site import Site
 
@@ -121,7 +122,7 @@ def submitting(site: Site, slow: int) -> subprocess.Popen[str]:
     return process
 
 
-@pytest.mark.parametrize("slow", [1, 2, 3])
+@pytest.mark.parametrize("slow", some([1, 2, 3], 1 / 3, "everything"))
 def test_kill_9_of_everything_and_the_next_cycle_takes_over_what_is_there(site: Site, slow: int) -> None:
     process = submitting(site, slow)
     kill_9(process)
@@ -143,7 +144,7 @@ def test_kill_9_of_terraform_alone_and_what_was_under_way_counts(site: Site) -> 
     consistent(site, 3)
 
 
-@pytest.mark.parametrize("slow", [1, 2, 3])
+@pytest.mark.parametrize("slow", some([1, 2, 3], 1 / 3, "tfce"))
 def test_kill_9_of_tfce_alone_and_its_terraform_ends(site: Site, slow: int) -> None:
     process = submitting(site, slow)
     terraform = child(process, b"\0apply\0")

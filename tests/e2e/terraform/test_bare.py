@@ -24,7 +24,6 @@ OPTIONS = {
     "Instance_Flavor": "t3.micro",
     "Driver_region": "eu-west-1",
 }
-pytestmark = pytest.mark.xdist_group("bare")  # they share a folder
 PILOT = Pilot("0A0B0C0D", moment("2026-01-01T00:00:00Z"), "one")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.drawn import some
 from tests.rigs import mirror
 from tfce.config.credentials import base_environment
 from tfce.config.data import data_path
@@ -41,19 +42,14 @@ def _only(folder: Path, place: Path, module: Module, version: str) -> Path:
     return config
 
 
-def _together(version: str) -> object:
-    """The tests of one version share an initialised folder."""
-    return pytest.param(version, marks=pytest.mark.xdist_group(version), id=version)
-
-
-@pytest.fixture(scope="module", params=[_together(_PINNED), _together(_NEWEST)])
-def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+@pytest.fixture(params=some((_PINNED, _NEWEST), 1 / 2, "providers"))
+def aws(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """A copy of terraform/aws, initialised with one provider version, and the environment to run in."""
     version: str = request.param
     place = _provider(AWS, version)
     if place is None:
         pytest.skip(f"hashicorp/aws {version} is in no mirror on this machine")
-    folder = tmp_path_factory.mktemp(f"aws-{version}")
+    folder = tmp_path / "aws"
     shutil.copytree(data_path("terraform") / "aws", folder, dirs_exist_ok=True)
     config = _only(folder, place, AWS, version)
     environment = base_environment() | {"TF_CLI_CONFIG_FILE": str(config), "CHECKPOINT_DISABLE": "1"}
@@ -86,10 +82,7 @@ def test_modules_are_formatted() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_aws_is_valid(aws: tuple[Path, dict[str, str]]) -> None:
+def test_aws_is_valid_and_keeps_its_promises(aws: tuple[Path, dict[str, str]]) -> None:
     assert "valid" in run(*aws, "validate", "-no-color")
-
-
-def test_aws_keeps_its_promises(aws: tuple[Path, dict[str, str]]) -> None:
     output = run(*aws, "test", "-no-color")
     assert "0 failed" in output and "0 passed" not in output
