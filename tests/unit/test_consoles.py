@@ -127,7 +127,7 @@ def kept(cloud: FakeCloud, workspace: Workspace, actions: Sequence[Action]) -> s
 def test_a_vm_leaves_when_its_console_is_kept_and_others_do_not_wait(workspace: Workspace) -> None:
     made, turn = sky(4), threading.Semaphore(0)
     first, second, *others = ends(made)
-    others = [replace(one, case=replace(one.case, kind=Kind.DISMISSED)) for one in others]
+    others = [replace(one, case=replace(one.case, condition=Condition.DISMISSED)) for one in others]
     made.at("console", turn.acquire, times=2)
     leaving = Leaving(FakeCloud(made), workspace, [first, second, *others], START)
     ids = iter(leaving)

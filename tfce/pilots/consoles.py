@@ -61,7 +61,9 @@ class Leaving:
     ) -> None:
         self._cloud, self._store, self._check = cloud, ConsoleStore(workspace), workspace.check_turn
         asked = [one.case for one in actions if one.case.id not in known and suspicious(one, now)]
-        asked.sort(key=lambda case: (case.condition is Condition.ENDED, lived(case.vm, case.requested_at, now) or 0))
+        asked.sort(
+            key=lambda case: (case.condition is Condition.ENDED, lived(case.vm, case.requested_at, now) or 0)
+        )
         self._asked = asked[:CONSOLES]
         self._ids = [one.case.id for one in actions]
         self.kept = set[str]()
