@@ -41,7 +41,7 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     timeout: float,
-    grace: float = INTERRUPT_GRACE,
+    grace: float | None = None,
     keep_open: Sequence[int] = (),
     on_start: Callable[[int], None] = lambda pid: None,
     on_line: Callable[[str], None] = lambda line: None,
@@ -68,7 +68,7 @@ def run(
             umask=0o077,
         )
         on_start(child.pid)
-        stopped = _watch(child, (timeout, grace), _Lines(out, on_line))
+        stopped = _watch(child, (timeout, INTERRUPT_GRACE if grace is None else grace), _Lines(out, on_line))
         end_group(child.pid)
         return Ended(child.returncode, _content(out), _content(err), stopped)
     finally:
