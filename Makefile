@@ -62,10 +62,10 @@ test-pages: $(VENV)/ready
 # Hosts that serve one queue, each with a network of its own, on PostgreSQL, S3 and http: a sample, and a trial at random.
 # ALL=1: all of it, and twenty minutes of the trial; SEED repeats a run.
 test-hosts: $(VENV)/ready
-	@TFCE_REQUIRE_RIGS=1 ALL=$(ALL) SEED=$(SEED) $(MEMORY) $(BIN)/python -m tests.e2e.hosts.run
+	@TFCE_REQUIRE_RIGS=1 ALL=$(ALL) SEED=$(SEED) $(BIN)/python -m tests.e2e.hosts.run
 
 test-dirac: $(VENV)/ready
-	@$(MEMORY) $(BIN)/python tests/rigs/dirac.py test
+	@$(BIN)/python tests/rigs/dirac.py test
 
 # The documentation site, in .cache/site: no warning, no link that leads nowhere.
 docs: $(VENV)/docs

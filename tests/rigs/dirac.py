@@ -8,7 +8,7 @@ VERSION is 9.1 (with DIRAC[server]) or 8.0; both if not given. Environments are 
 needs MariaDB: on Debian and as root the system packages for that are installed, else they are named. A
 Terraform, the provider and the EC2 emulator are installed, too, where the machine has none.
 
-Without ARGS the suites run side by side, two of them on a server of their own, into `tests-*.log` in the
+Without ARGS the suites run side by side: 9.1's server before your eyes, the others into `tests.log` in the
 cache, shown at the end.
 """
 
@@ -220,30 +220,25 @@ def test(versions: Sequence[str], arguments: Sequence[str]) -> int:
         _Suite(f"DIRAC {version} without a server", version, ("tests/dirac", f"--ignore={server}"))
         for version in versions
     ]
-    lanes = [aside]
-    if "9.1" in versions:  # each on a server of its own: they wait for most of the time
-        names = {"server": "DIRAC 9.1's server", "agents": "DIRAC 9.1's agents"}
-        lanes += [[_Suite(title, "9.1", (f"{server}/test_{name}.py", "-v"))] for name, title in names.items()]
-    return _side_by_side(pythons, lanes)
+    before = [_Suite("DIRAC 9.1's server", "9.1", (server, "-v"))] if "9.1" in versions else []
+    return _side_by_side(pythons, before, aside)
 
 
-def _side_by_side(pythons: dict[str, Path], lanes: Sequence[Sequence[_Suite]]) -> int:
-    """Run the suites of each lane one after the other, and the lanes at once; the worst exit code."""
+def _side_by_side(pythons: dict[str, Path], before: Sequence[_Suite], aside: Sequence[_Suite]) -> int:
+    """Run ``before`` on the terminal and meanwhile ``aside``, one after the other; the worst exit code."""
+    logs = [cache("dirac", suite.version, "tests.log") for suite in aside]
 
-    def run(number: int) -> list[int]:
-        return [suite.run(pythons[suite.version], _log(number, suite)) for suite in lanes[number]]
+    def run_aside() -> list[int]:
+        return [suite.run(pythons[suite.version], log) for suite, log in zip(aside, logs, strict=True)]
 
-    _say(f"running: {', '.join(suite.title for lane in lanes for suite in lane)}")
-    with ThreadPoolExecutor() as pool:
-        codes = list(pool.map(run, range(len(lanes))))
-    for number, lane in enumerate(lanes):
-        for suite in lane:
-            _say(f"{suite.title}:\n{_log(number, suite).read_text(errors='replace')}")
-    return max(code for lane in codes for code in lane)
-
-
-def _log(lane: int, suite: _Suite) -> Path:
-    return cache("dirac", suite.version, f"tests-{lane}.log")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        _say(f"running: {', '.join(suite.title for suite in (*before, *aside))}")
+        others = pool.submit(run_aside)
+        codes = [suite.run(pythons[suite.version]) for suite in before]
+        codes += others.result()
+    for suite, log in zip(aside, logs, strict=True):
+        _say(f"{suite.title}:\n{log.read_text(errors='replace')}")
+    return max(codes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ def temporary() -> Iterator[Mapping[str, str]]:
         yield {}
         return
     folder = Path(tempfile.mkdtemp(prefix="tfce-tests-", dir=PLACE))
-    folder.chmod(0o711)  # some tests are other users
+    folder.chmod(0o1777)  # some tests are other users, as in /tmp
     try:
         yield {"TMPDIR": str(folder)} if _runs_programs(folder) else {}
     finally:

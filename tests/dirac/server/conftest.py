@@ -126,7 +126,7 @@ class Director:
         return {reference: row["Status"] for reference, row in rows if row["DestinationSite"] == ce}
 
 
-def wait(until: Callable[[], Any], seconds: float = 180.0) -> Any:
+def wait(until: Callable[[], Any], seconds: float = 90.0) -> Any:
     """What ``until`` returns, once it is true."""
     deadline = time.monotonic() + seconds
     while not (value := until()):

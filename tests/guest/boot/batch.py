@@ -53,7 +53,6 @@ AGAIN = """\
       #!/bin/sh
       echo "again: $(ip rule | grep -c '169.254.0.0/16 .*prohibit') $(systemctl is-active tfce-guard)"
 """
-REBOOT = "until [ -s /var/lib/cloud/instance/tfce/pilot ]; do sleep 1; done; sleep 10; systemctl reboot"
 TAIL = bytes(range(256))
 HANG = b"#!/bin/bash\nsleep infinity & wait\n"
 
@@ -169,7 +168,7 @@ class Booter:
     def _rebooting(self) -> Path:
         """A template whose machine starts again while its pilot runs, and says what is closed then."""
         path = self._template("reboots", "\nwrite_files:\n", f"\nwrite_files:\n{AGAIN}")
-        reboot = f"runcmd:\n  - [systemd-run, sh, -c, '{REBOOT}']\n"
+        reboot = "runcmd:\n  - [systemd-run, --on-active=60, systemctl, reboot]\n"
         # Without cloud-init's own end: only the guard is left.
         path.write_text(path.read_text().replace("runcmd:\n", reboot).partition("power_state:")[0])
         return path
