@@ -20,9 +20,9 @@ AT_ONCE = 20  # requests of one kind to one cloud, of one sweep
 
 
 def run_pool(workers: Sequence[Worker], jobs: Iterable[Job], do: Callable[[Worker, Job], bool]) -> list[Job]:
-    """``do`` each job once, with whichever worker is free, each in a thread of its own. ``jobs`` may come late.
-    A worker for which ``do`` is false takes no more; returned are the jobs that nobody
-    took. What ``do`` raises is raised at the end."""
+    """``do`` each job once, with whichever worker is free, each in a thread of its own. ``jobs`` may come late. A
+    worker for which ``do`` is false takes no more; returned are the jobs that nobody took. What ``do`` raises is
+    raised at the end."""
     waiting: SimpleQueue[Job | _Over] = SimpleQueue()
 
     def work(worker: Worker) -> None:

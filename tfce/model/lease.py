@@ -85,6 +85,7 @@ def may_begin(lease: Lease, written: float, now: float) -> bool:
 
 
 def _document(data: Any) -> Document:
+    data = {"hosts": {}, **fields.mapping(data)}  # before hosts were told of, it had none
     fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved", "hosts"))
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']!r}, this tfce knows {FORMAT}")
