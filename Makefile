@@ -17,7 +17,7 @@ demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) --maxschedchunk 4 tests/e2e/terraform tests/e2e/moto tests/e2e/localstack \
+	@$(BIN)/python -m tests.run -n $(JOBS) --maxschedchunk 1 tests/e2e/terraform tests/e2e/moto tests/e2e/localstack \
 		tests/e2e/clouds tests/contract tests/unit
 
 unit: $(VENV)/ready
