@@ -8,17 +8,19 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tfce.model.errors import ConfigError, TfceError
 
+_LOG = "moto.log"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _NOT_INHERITED = ("AWS_", "MOTO_")
@@ -58,21 +60,31 @@ def started(folder: Path) -> Iterator[Emulator]:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask_cors") is None:
         problem, cure = "the emulated cloud is not installed", "run: pip install 'TfceDIRAC[demo]'"
         raise ConfigError("moto", "", problem, cure)
-    cloud = Emulator(_free_port())
-    with (folder / "moto.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(cloud.port)],
+    cloud, made = Emulator(_free_port()), list[subprocess.Popen[bytes]]()
+    # hazard: Ctrl-C reaches the main thread only; in the middle of a start it would leave behind what has started
+    starting = threading.Thread(target=lambda: made.append(_server(cloud.port, folder / _LOG)), name="tfce-demo")
+    try:
+        starting.start()
+        starting.join()
+        _wait(cloud, made, folder / _LOG)
+        yield cloud
+    finally:
+        if starting.ident is not None:
+            starting.join()
+        for process in made:
+            _stop(process)
+
+
+def _server(port: int, path: Path) -> subprocess.Popen[bytes]:
+    with path.open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
             env={name: text for name, text in os.environ.items() if not name.startswith(_NOT_INHERITED)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it
         )
-    try:
-        _wait(cloud, process, folder / "moto.log")
-        yield cloud
-    finally:
-        _stop(process)
 
 
 def _free_port() -> int:
@@ -81,9 +93,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(cloud: Emulator, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(cloud: Emulator, made: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and any(process.poll() is None for process in made):
         with contextlib.suppress(TfceError):
             cloud.call("DescribeRegions")
             return

@@ -140,7 +140,7 @@ class Bulk(Terraform):
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)
         went_well = run.met and not ended.exit and not ended.stopped and not run.refused
-        applied.written = went_well and set(keys) <= run.ids.keys()
+        applied.written = went_well and set(keys) <= run.ids.keys() and not self._left_over.exists()
         if run.cause is not None and applied.trouble:
             applied.cause = run.cause.saying(applied.trouble)
         killed = f" ({applied.trouble})" if ended.exit < 0 else ""

@@ -144,9 +144,14 @@ class Prepared(Runs):
         if backup and os.path.lexists(backup) and (backup.is_symlink() or not backup.is_file()):
             files.put_aside(backup)
 
+    @property
+    def _left_over(self) -> Path:
+        """Where Terraform puts a state that it cannot write to its place."""
+        return self._folder / "errored.tfstate"
+
     def _push_left_over(self) -> None:
         """The state could not be written at the end of an apply: it is in a file of its own."""
-        left = self._folder / "errored.tfstate"
+        left = self._left_over
         if not left.exists():
             return
         if self._is_shared:  # others went on meanwhile; the record and the VMs' tags say what it says
