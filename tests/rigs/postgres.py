@@ -34,6 +34,7 @@ _SETTINGS = (
     "unix_socket_directories=",
     "listen_addresses=127.0.0.1",
     "jit=off",
+    "dynamic_shared_memory_type=mmap",  # in its folder: a server that is killed leaves none in /dev/shm
 )
 
 
