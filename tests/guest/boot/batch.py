@@ -115,11 +115,11 @@ class Booter:
         batch = {
             "hangs": self._start("hangs", HANG, 1, lifetime=HANGS),
             "dies": self._start("dies", HANG, 1, lifetime=DIES, template=self._dying()),
-            "reboots": self._start("reboots", HANG, 1, template=self._rebooting()),
         }
         self._at_work(batch["hangs"])
         batch |= {
             "lost": self._start("lost", HANG, 1, template=self._lost()),
+            "reboots": self._start("reboots", HANG, 1, template=self._rebooting()),
             "native": self._start("native", wrapper(3), 2, proxy=PROXY, module="native"),
             "bulk": self._start("bulk", wrapper(0), 2, module="bulk"),
         }
