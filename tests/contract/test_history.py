@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.checking import chronicle
 from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Crash, Refused, ReplyLost
@@ -22,7 +23,6 @@ from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
 from tfce.model.pilot import numbered_key, timestamp
 from tfce.model.vm import State
-from tfce.pilots.chronicle import chronicle
 from tfce.pilots.naming import UnknownPilotError
 from tfce.pilots.report import chapter
 

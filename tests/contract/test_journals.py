@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.checking import chronicle
 from tests.contract.edges import WRAPPER
 from tests.contract.hosts import Hosts
 from tests.fakes import Crash
@@ -23,7 +24,6 @@ from tfce.model.pilot import timestamp
 from tfce.model.vm import State
 from tfce.pilots import report
 from tfce.pilots.accounting import book
-from tfce.pilots.chronicle import chronicle
 from tfce.store.backing import hosts_of
 from tfce.store.elsewhere import told
 from tfce.store.workspace import Workspace

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from tests.checking import chronicle
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.account import By, lines
@@ -13,7 +14,7 @@ from tfce.model.errors import CloudError
 from tfce.model.metrics import Meters
 from tfce.model.overview import Need
 from tfce.pilots.accounting import book
-from tfce.pilots.chronicle import Happening, chronicle
+from tfce.pilots.chronicle import Happening
 
 HOUR, DAYS, STEP = timedelta(hours=1), 7, 2  # hours from cycle to cycle
 LIFE = 6  # hours that a pilot works

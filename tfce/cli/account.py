@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce import __version__
-from tfce.app import open_workspace
 from tfce.cli import edge, elsewhere, several, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
@@ -22,8 +21,6 @@ from tfce.model.apel import Where
 from tfce.model.errors import ConfigError
 from tfce.model.pilot import timestamp
 from tfce.pilots.accounting import book
-from tfce.store.elsewhere import told
-from tfce.store.workspace import Workspace
 
 _LITTLE = 60  # seconds: VMs that failed at once are in no journal
 _FORMATS = ("table", "csv", "json", "apel")
@@ -45,12 +42,6 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--site", default="", metavar="NAME", help="apel: the site's name in the GOCDB")
 
 
-def _current(queue: Queue) -> Workspace:
-    workspace = open_workspace(queue)
-    workspace.refresh()
-    return workspace
-
-
 def account(options: argparse.Namespace, config: Path) -> int:
     """Add up and print; 1 where a queue of the configuration had to be left out."""
     now = datetime.now(UTC).replace(microsecond=0)
@@ -58,11 +49,10 @@ def account(options: argparse.Namespace, config: Path) -> int:
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
     found = several.chosen(config, options.queue)
-    spaces = [_current(elsewhere.reading(queue, options)) for queue in found.queues]
-    books = [book(one, start, end) for one in spaces]
-    for one, there in zip(books, spaces, strict=True):
+    books = [book(elsewhere.current(queue, options), start, end) for queue in found.queues]
+    for one in books:
         _warn(one, start)
-        elsewhere.say(one.queue, told(there, start).lacking)
+        elsewhere.say(one.queue, one.lacking)
     if options.format == "apel":
         print(_message(options.site, found.queues, books, start, end, now))
     else:

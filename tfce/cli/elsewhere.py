@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tfce.app import open_workspace
 from tfce.cli import edge
 from tfce.config.options import Queue
 from tfce.model.journals import Lacking
+from tfce.store.workspace import Workspace
 
 _HELP = "another host's Workspace_Root, a copy of it, or a folder of such; beside those of Workspace_Journals"
 
@@ -33,6 +35,13 @@ def reading(queue: Queue, options: argparse.Namespace) -> Queue:
     if not given:
         return queue
     return replace(queue, workspace=replace(queue.workspace, journals=(*queue.workspace.journals, *given)))
+
+
+def current(queue: Queue, options: argparse.Namespace) -> Workspace:
+    """The workspace of ``queue`` as it is now, those that are named on the command line beside it."""
+    workspace = open_workspace(reading(queue, options))
+    workspace.refresh()
+    return workspace
 
 
 def say(label: str, lacking: Iterable[Lacking]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 
-from tfce.app import open_workspace
 from tfce.cli import edge, elsewhere, tables
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
@@ -19,7 +18,7 @@ def history(queues: Iterable[Queue], options: argparse.Namespace) -> int:
     found, lacking, code = list[Happening](), dict[str, tuple[Lacking, ...]](), 0
     for queue in queues:
         try:
-            happened, lacking[queue.label] = _of(elsewhere.reading(queue, options), options)
+            happened, lacking[queue.label] = _of(queue, options)
             found += happened
         except TfceError as error:
             edge.say(f"{queue.label} is left out: {error.message}")
@@ -37,7 +36,6 @@ def history(queues: Iterable[Queue], options: argparse.Namespace) -> int:
 
 
 def _of(queue: Queue, options: argparse.Namespace) -> tuple[list[Happening], tuple[Lacking, ...]]:
-    workspace = open_workspace(queue)
-    workspace.refresh()
+    workspace = elsewhere.current(queue, options)
     here = told(workspace, options.since)
     return happenings(workspace, here.entries, options.since, options.until, options.pilot), here.lacking

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.health import BAD
+from tfce.model.journals import Lacking
 from tfce.model.price import MICRO, Prices, plain
 from tfce.model.spells import Spell
 from tfce.model.usage import midnight
@@ -28,7 +29,8 @@ class By(Enum):
 @dataclass(frozen=True)
 class Book:
     """What is known of one queue's VMs. ``cores`` by flavor, ``usual`` where that says nothing; ``begins``: before
-    this nothing is known; ``missing``: seconds that the record has counted and no VM accounts for."""
+    this nothing is known; ``missing``: seconds that the record has counted and no VM accounts for; ``lacking``:
+    hosts whose part of it is not here."""
 
     queue: str
     spells: tuple[Spell, ...]
@@ -37,6 +39,7 @@ class Book:
     prices: Prices
     begins: datetime | None = None
     missing: int = 0
+    lacking: tuple[Lacking, ...] = ()
 
     def cores_of(self, spell: Spell) -> int | None:
         """The cores of a VM; None where nobody knows them."""

@@ -95,6 +95,8 @@ class Condition(Enum):
 
 
 LIVING = frozenset((Condition.BOOTING, Condition.HEALTHY, Condition.UNKNOWN))
+# The cloud's list lacks its VM.
+UNLISTED = (Condition.ABSENT, Condition.VANISHED)
 _NO_ROOM_TAKEN = frozenset((Condition.VANISHED, Condition.NEVER_CREATED, Condition.STALE, Condition.FOREIGN))
 ALIVE = frozenset((State.BOOTING, State.RUNNING, State.UNKNOWN))  # what may run a pilot
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.allocation import Balance
+from tfce.model.case import UNLISTED
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.memory import Backoff, Pending
@@ -165,10 +166,15 @@ def stuck(sight: Sight, now: datetime) -> Iterator[Trouble]:
 
 def _unlisted(sight: Sight) -> Iterator[Trouble]:
     """Pilots whose VMs somebody removed, or that the list lacks."""
-    gone = sum(sight.pilots.get(kind, 0) for kind in ("absent", "vanished"))
+    gone = sum(sight.pilots.get(condition.value, 0) for condition in UNLISTED)
     if gone:
-        cure = f"`tfce reap {sight.label}` asks for each, and forgets those that are gone"
-        yield Trouble(f"{gone} pilots' VMs are not listed any more", cure, person=False)
+        yield unlisted(sight.label, gone)
+
+
+def unlisted(label: str, number: int) -> Trouble:
+    """That ``number`` pilots of the queue have no VM in the cloud's list."""
+    cure = f"`tfce reap {label}` asks for each, and forgets those that are gone"
+    return Trouble(f"{number} pilots' VMs are not listed any more", cure, person=False)
 
 
 def unswept(sight: Sight, now: datetime) -> Iterator[Trouble]:

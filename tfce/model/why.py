@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from tfce.model.case import Case, Condition
+from tfce.model.case import UNLISTED, Case, Condition
 from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold, HoldKind
-from tfce.model.overview import Trouble
+from tfce.model.overview import Trouble, unlisted
 from tfce.model.reasons import Kind, Reason, with_cure
 
 
@@ -155,12 +155,11 @@ def _start_ups(facts: Facts) -> Iterator[Finding]:
 
 def _absent(facts: Facts) -> Iterator[Finding]:
     """Pilots whose VMs somebody removed, or that a list lacks."""
-    number = sum(1 for case in facts.cases if case.condition in (Condition.ABSENT, Condition.VANISHED))
+    number = sum(1 for case in facts.cases if case.condition in UNLISTED)
     if number:
-        text = f"{number} pilots' VMs are not listed any more: somebody removed them, or the list lacks them"
-        yield Finding(
-            Subject.ENDS, text, f"`tfce reap {facts.label}` asks for each, and forgets those that are gone"
-        )
+        found = unlisted(facts.label, number)
+        text = f"{found.text}: somebody removed them, or the list lacks them"
+        yield Finding(Subject.ENDS, text, found.cure)
 
 
 def _demand(facts: Facts) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,8 @@ from tfce.store.workspace import Workspace
 def book(workspace: Workspace, start: datetime, end: datetime) -> Book:
     """The VMs of a queue, those that ended and those that run."""
     record = workspace.load() if workspace.exists else Record("")
-    return written(workspace.queue, record, elsewhere.told(workspace).lines, start, end)
+    told = elsewhere.told(workspace, start)
+    return replace(written(workspace.queue, record, told.lines, start, end), lacking=told.lacking)
 
 
 def written(

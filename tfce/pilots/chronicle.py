@@ -13,7 +13,6 @@ from tfce.model.made import Made
 from tfce.model.record import Record
 from tfce.model.words import counted
 from tfce.pilots.naming import named
-from tfce.store import elsewhere
 from tfce.store.workspace import Workspace
 
 _DIGEST = 12  # characters of one, for people
@@ -33,14 +32,6 @@ class Happening:
     facts: Mapping[str, Any]
 
 
-def chronicle(
-    workspace: Workspace, since: datetime | None = None, until: datetime | None = None, pilot: str = ""
-) -> list[Happening]:
-    """What the queue's journal tells, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
-    stamp or VM's name) only where one is named. Asks nothing of the cloud; unreadable lines are left out."""
-    return happenings(workspace, elsewhere.told(workspace).entries, since, until, pilot)
-
-
 def happenings(
     workspace: Workspace,
     told: Iterable[Entry],
@@ -48,7 +39,8 @@ def happenings(
     until: datetime | None = None,
     pilot: str = "",
 ) -> list[Happening]:
-    """The same of what somebody has read."""
+    """What was ``told`` of the queue, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
+    stamp or VM's name) only where one is named. Asks nothing of the cloud."""
     if pilot:
         record, told = workspace.load() if workspace.exists else Record(""), list(told)
         key, node = named(workspace, pilot, told, record)
