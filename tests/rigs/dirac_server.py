@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -275,11 +275,16 @@ class Server:
     # -- working with it -----------------------------------------------------------------------------------
 
     def run(
-        self, *command: str, folder: Path | None = None, **environment: str
+        self,
+        *command: str,
+        folder: Path | None = None,
+        inside: Callable[[Sequence[str]], list[str]] = list,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
-        """Run one of the environment's commands to its end; output and errors together in ``stdout``."""
+        """Run one of the environment's commands to its end, ``inside`` whatever network. Its output and errors are
+        together in ``stdout``."""
         return subprocess.run(
-            [str(self.python.with_name(command[0])), *command[1:]],
+            inside([str(self.python.with_name(command[0])), *command[1:]]),
             env=self.environment(**environment),
             cwd=folder or self.folder,
             stdin=subprocess.DEVNULL,

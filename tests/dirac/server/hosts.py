@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,8 +12,6 @@ from tests.dirac.server.conftest import AGENT, DROPPED, SHARED
 from tests.rigs import dirac_cfg, mirror
 from tests.rigs.dirac_server import SITE, Server
 from tests.rigs.wire import Island, Wire
-
-_SECONDS = 300
 
 
 class Host:
@@ -60,19 +57,9 @@ class Host:
         return json.loads(self._run("tfce", verb, f"{SHARED}/long", "--json", "--config", str(self._options)))
 
     def _run(self, *command: str) -> str:
-        words = [str(self._server.python.with_name(command[0])), *command[1:]]
         own = {"DIRAC_ROOT_PATH": str(self.folder), "TFCE_PROVIDER_MIRROR": str(mirror.ensure())}
-        done = subprocess.run(
-            self._island.inside(words) if self._island else words,
-            env=self._server.environment(**own),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        inside = self._island.inside if self._island else list
+        done = self._server.run(*command, folder=self.folder, inside=inside, **own)
         assert done.returncode == 0 and "Traceback" not in done.stdout, done.stdout
         return done.stdout
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.drawn import keep
 from tests.e2e.hosts.backends import Backend, OnHttp, OnPostgres, OnS3
 from tests.e2e.hosts.site import Hosts
 from tests.rigs.localstack import Emulator, LocalStack, Moto, RigError
@@ -19,20 +19,16 @@ from tests.rigs.statehttp import StateServer
 from tests.rigs.wire import Island
 
 Had = TypeVar("Had")
-SAMPLE, SEED = "TFCE_HOSTS_SAMPLE", "TFCE_HOSTS_SEED"
+_SOME = 4  # of the tests, beside the one that always runs
 _ALWAYS = "test_a_whole_life_from_any_host[pg]"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where a sample is wanted: one whole life, and so many of the others, as the seed draws them."""
-    if not (size := os.environ.get(SAMPLE)):
-        return
+    """Where a part is enough: one whole life, and some of the others, as the seed draws them."""
     mine = [item for item in items if Path(__file__).parent in item.path.parents]
     others = [item for item in mine if item.name != _ALWAYS]
-    drawn = random.Random(os.environ.get(SEED, "0")).sample(others, min(int(size), len(others)))
-    left = [item for item in others if item not in drawn]
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+    if len(others) > _SOME:
+        keep(config, items, others, _SOME / len(others))
 
 
 @pytest.fixture(scope="session")

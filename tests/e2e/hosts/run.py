@@ -6,25 +6,24 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.e2e.hosts.conftest import SAMPLE, SEED
+from tests.drawn import VARIABLE, seeded
 
 HERE = str(Path(__file__).parent)
-SOME, LONG, SHORT = 4, 1200, 30  # tests beside those that always run; seconds of a trial
+LONG, SHORT = 1200, 30  # seconds of a trial
 
 
 def main() -> int:
     """The first exit code that is not 0."""
-    seed = os.environ.get("SEED") or f"{random.SystemRandom().randrange(1, 10**6)}"
-    every = bool(os.environ.get("ALL"))
-    print(f"{'all' if every else 'some'} tests, seed {seed}: SEED={seed} draws them again", flush=True)
-    env = {**os.environ, SEED: seed, SAMPLE: "" if every else str(SOME)}
-    tests = subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", *sys.argv[1:], HERE], env=env)
-    words = ["--seconds", str(LONG if every else SHORT), "--seed", seed]
+    draw = seeded()
+    seed = draw.get(VARIABLE) or os.environ.get("SEED") or "0"  # 0: the trial draws one, and says it
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "2", *sys.argv[1:], HERE], env={**os.environ, **draw}
+    )
+    words = ["--seconds", str(SHORT if draw else LONG), "--seed", seed]
     trial = subprocess.run([sys.executable, "-m", "tests.e2e.hosts.trial", *words])
     return tests.returncode or trial.returncode
 
