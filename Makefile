@@ -11,14 +11,19 @@ OPENSTACK_TESTS ?= tests/e2e/openstack
 OPENSTACK_JOBS ?= 3
 
 .PHONY: demo test unit lint docs links release bench bench-openstack bench-queues bench-flat bench-hosts bench-many bench-market bench-tables test-bulk test-dirac test-pythons \
-	test-openstack test-context test-boot test-crash test-hosts test-hostile test-pages audit clean
+	test-openstack test-context test-boot test-crash test-hosts test-hostile test-native test-pages audit clean
 
 demo: $(VENV)/ready
 	@$(BIN)/python -m tests.demo
 
 test: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) --maxschedchunk 1 tests/e2e/terraform tests/e2e/moto tests/e2e/localstack \
+	@$(BIN)/python -m tests.run -n $(JOBS) --maxschedchunk 1 -m 'not native' tests/e2e/terraform tests/e2e/moto \
 		tests/e2e/clouds tests/contract tests/unit
+
+# What starts hashicorp/aws, whose every start takes seconds, or needs LocalStack.
+test-native: $(VENV)/ready
+	@$(BIN)/python -m tests.e2e.localstack.run -q -n $(JOBS) --maxschedchunk 1 -m native tests/e2e/localstack tests/e2e/moto \
+		tests/e2e/terraform
 
 unit: $(VENV)/ready
 	@$(MEMORY) $(BIN)/python -m pytest -q -rs tests/unit
@@ -35,7 +40,7 @@ test-openstack: $(VENV)/ready
 
 # tfce's own provider, on an EC2 API; part of `make test`.
 test-bulk: $(VENV)/ready
-	@$(BIN)/python -m tests.run -n $(JOBS) tests/e2e/moto
+	@$(BIN)/python -m tests.run -n $(JOBS) -m 'not native' tests/e2e/moto
 
 # A cloud that means harm: a drawn sample of the faults, or all with ALL=1; SEED=... draws the same again.
 test-hostile: $(VENV)/ready

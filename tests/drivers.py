@@ -29,7 +29,7 @@ known by the names of their VMs, which end in marks of the CE and queue, the ins
 | driver | against | how |
 |---|---|---|
 | `OPENSTACK` | keystone, nova, neutron, glance, cinder from PyPI; QEMU | `make test-openstack`, `test-boot` |
-| `EC2` | LocalStack and moto; not Amazon's | `make test` |
+| `EC2` | LocalStack and moto; not Amazon's | `make test`, `test-native` |
 | `CLOUDSTACK` | an emulator of ours: signed requests, jobs, the bound on user data | contract suite, `make test` |
 | `DIGITALOCEAN` | an emulator of ours: API v2; libcloud's class with another address | the same |
 | `LINODE` | an emulator of ours: API v4 | the same |

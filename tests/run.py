@@ -1,4 +1,7 @@
-"""Start one LocalStack, run pytest against it with the given arguments, stop it: `python -m tests.run ARGS`."""
+"""Install what emulates EC2 and run pytest with the given arguments: `python -m tests.run ARGS`.
+
+The clouds of longer suites come about here, too: each gives `run_pytest` its own.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,30 @@ def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exc
         return 130
 
 
-@contextmanager
-def _localstack() -> Iterator[Mapping[str, str]]:
-    with ThreadPoolExecutor() as pool:  # each is a minute the first time
-        for made in [pool.submit(one) for one in (mirror.ensure, LocalStack.ensure, Moto.ensure)]:
+def _installed() -> None:
+    """moto, and the mirror with hashicorp/aws; each is a minute the first time."""
+    with ThreadPoolExecutor() as pool:
+        for made in [pool.submit(one) for one in (mirror.ensure, Moto.ensure)]:
             made.result()
+
+
+@contextmanager
+def emulators() -> Iterator[Mapping[str, str]]:
+    """What the tests' environment has of them: the seed of what is drawn. Each starts its moto itself."""
+    _installed()
+    yield seeded()
+
+
+@contextmanager
+def localstack() -> Iterator[Mapping[str, str]]:
+    """The same, and the port of one LocalStack; the tests that need it wait for it."""
+    with ThreadPoolExecutor() as pool:
+        installing = pool.submit(LocalStack.ensure)
+        _installed()
+        installing.result()
     cloud = LocalStack(free_port())
     with ThreadPoolExecutor() as pool:
-        starting = pool.submit(cloud.start)  # the tests that need it wait for it
+        starting = pool.submit(cloud.start)
         try:
             yield {"TFCE_TEST_EC2_PORT": str(cloud.port), **seeded()}
             starting.result()
@@ -49,4 +68,4 @@ def _localstack() -> Iterator[Mapping[str, str]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_pytest(_localstack(), RigError))
+    sys.exit(run_pytest(emulators(), RigError))

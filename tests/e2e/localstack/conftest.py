@@ -21,7 +21,10 @@ ALWAYS = "test_three_pilots_from_submission_to_the_last_reaping"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What is drawn of this folder's tests: the native provider takes seconds to start."""
+    """All of this folder needs LocalStack; what is drawn of it: the native provider takes seconds to start."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("native")
     for name, share in DRAWN.items():
         here = Path(__file__).with_name(name)
         keep(config, items, [item for item in items if item.path == here and ALWAYS not in item.name], share)

@@ -18,7 +18,10 @@ from tests.site import Site
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of what is tried with either module, a part is drawn of the native one's: its provider starts slowly."""
     here = [item for item in items if item.path.parent == Path(__file__).parent]
-    keep(config, items, [item for item in here if "[native" in item.name], 1 / 2)
+    native = [item for item in here if "[native" in item.name]
+    for item in native:
+        item.add_marker("native")
+    keep(config, items, native, 1 / 2)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.checking import children, state_file
 from tests.claims import every
 from tests.rigs.proxy import Fault
@@ -74,6 +76,7 @@ def test_a_submission_is_one_request_however_many_pilots(together: Site) -> None
     assert len(site.instances()) == 10 and plan(site)[0] == 0 and site.audit()["mismatches"] == 0
 
 
+@pytest.mark.native
 def test_pilots_of_batches_survive_a_change_of_modules(together: Site) -> None:
     site = together
     references = site.submit(3).json["references"]
@@ -205,6 +208,7 @@ def test_bare_terraform_can_neither_start_nor_end_a_pilot(site: Site) -> None:
     assert site.instances() == before and plan(site)[0] == 0 and site.audit()["mismatches"] == 0
 
 
+@pytest.mark.native
 def test_switching_modules_loses_no_pilot_and_starts_none(site: Site) -> None:
     site.configure(Terraform_Module="native")
     native = site.submit(2).json["references"]

@@ -158,7 +158,7 @@ def canaries() -> Iterator[str]:
     ("cloud", "module", "echo", "word"),
     [
         (EC2, "bulk", Echo, "InvalidParameterValue"),
-        (EC2, "native", Echo, "InvalidParameterValue"),
+        pytest.param(EC2, "native", Echo, "InvalidParameterValue", marks=pytest.mark.native),
         (OPENSTACK, "bulk", EchoStack, "InvalidInput"),
     ],
     ids=["ec2-bulk", "ec2-native", "openstack-bulk"],

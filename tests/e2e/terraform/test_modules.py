@@ -82,6 +82,7 @@ def test_modules_are_formatted() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.native
 def test_aws_is_valid_and_keeps_its_promises(aws: tuple[Path, dict[str, str]]) -> None:
     assert "valid" in run(*aws, "validate", "-no-color")
     output = run(*aws, "test", "-no-color")
