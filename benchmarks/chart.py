@@ -133,7 +133,15 @@ def _line(points: Sequence[tuple[float, float, int]], color: str, used: set[tupl
         while (round(x), row) in used:
             row -= 1
         used.add((round(x), row))
-        marks.append(text(left, y - 10 - 14 * (round(y / 14) - row), f"{requests} requests", "label", anchor))
+        marks.append(
+            text(
+                left,
+                y - 10 - 14 * (round(y / 14) - row),
+                f"{requests} request{'s' * (requests != 1)}",
+                "label",
+                anchor,
+            )
+        )
     return marks
 
 

@@ -27,7 +27,6 @@ from benchmarks.results import Results, software
 from tests.rigs.localstack import Emulator, LocalStack, Moto
 from tests.rigs.proxy import Proxy
 from tests.site import Site
-from tfce.model.vm import pilot_key
 
 IMAGE, FLAVOR = "ami-1e749f67", "t3.micro"
 CLOUDS: dict[str, type[Emulator]] = {"moto": Moto, "localstack": LocalStack}
@@ -83,6 +82,10 @@ class Round:
         self._pages = -(-running // 1000)  # VMs in one answer
         self._other = CloudCE(site.proxy)
 
+    def _ids(self) -> list[str]:
+        """The VMs of all pilots, as the record has them."""
+        return [pilot.id for pilot in self._site.parts().workspace.load().pilots.values() if pilot.id]
+
     def asked(self) -> int:
         """Requests so far."""
         return sum(self._site.proxy.counts().values())
@@ -115,10 +118,9 @@ class Round:
 
     def poll(self) -> None:
         """The states of all."""
-        fleet = self._site.parts().fleet
-        references = [node.reference for node in fleet._ground.mine()][: self._running]
-        ids = [text.removeprefix("cloud://") for text in references]
-        work = partial(self._other.poll, ids) if self._who == "cloudce" else partial(fleet.poll, references)
+        parts, ids = self._site.parts(), self._ids()[: self._running]
+        references = [f"cloud://{one}" for one in ids]
+        work = partial(self._other.poll, ids) if self._who == "cloudce" else partial(parts.fleet.poll, references)
         self._note("poll", len(ids), measured(self.asked, work), self._pages)
 
     def reap(self, count: int) -> None:
@@ -127,9 +129,9 @@ class Round:
             own = self._other.submit(count)
             self._note("reap", count, measured(self.asked, partial(self._other.reap, own)), 2)
             return
-        doomed = [node for node in self._site.parts().fleet._ground.mine() if pilot_key(node)][:count]
-        for node in doomed:
-            self._site.do("StopInstances", node.id)
+        doomed = self._ids()[:count]
+        for node_id in doomed:
+            self._site.do("StopInstances", node_id)
         # Of VMs that ran for less than ten minutes a sweep asks for the console, of ten at most.
         least = self._pages + 1 + min(count, 10)
         self._note("reap", len(doomed), self._command("reap", self._site.name, "--json"), least)
