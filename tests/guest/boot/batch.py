@@ -18,7 +18,7 @@ from tfce.config.data import data_path
 
 PREPARED = data_path("templates") / "prepared-image.yaml"
 PROXY = b"-----BEGIN CERTIFICATE-----\nTHE-PLANTED-SECRET\n-----END CERTIFICATE-----\n"
-PATIENCE = 1200.0  # seconds until every VM must be off; a lone boot takes one minute, seven on a busy machine ten
+PATIENCE = 1200.0  # seconds until every VM must be off; a lone boot takes one minute, all on a busy machine ten
 HANGS, DIES = 180, 120  # seconds of Context_MaxLifetime: the first must do for the last half of a boot
 
 # What a pilot can see of its machine, and then bytes and lines that are to arrive as they are.
@@ -109,7 +109,7 @@ class Booter:
     def run(self) -> Batch:
         """Submit to each queue, the slowest to end first; then every console, once all VMs are off.
 
-        The others boot while the first ones wait for the end of their lifetimes: seven boots at once would take
+        The others boot while the first ones wait for the end of their lifetimes: all boots at once would take
         longer than a lifetime that a suite can wait for.
         """
         batch = {
@@ -120,7 +120,7 @@ class Booter:
         batch |= {
             "lost": self._start("lost", HANG, 1, template=self._lost()),
             "reboots": self._start("reboots", HANG, 1, template=self._rebooting()),
-            "native": self._start("native", wrapper(3), 2, proxy=PROXY, module="native"),
+            "native": self._start("native", wrapper(3), 1, proxy=PROXY, module="native"),
             "bulk": self._start("bulk", wrapper(0), 2, module="bulk"),
         }
         self._wait(sum(len(flight.stamps) for flight in batch.values()))
