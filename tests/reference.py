@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import inspect
 import io
 import os
@@ -354,6 +355,42 @@ the default of Workspace_Root
 tables have no colours
 """
 
+_BEGIN = "<!-- inputs: made from variables.tf by `python -m tests.reference --write` -->\n"
+_END = "<!-- end of inputs -->\n"
+_VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
+
+
+def module_page(path: Path) -> str:
+    """The README of a root module as it shall be: its table of inputs is that of ``variables.tf``."""
+    before, begin, rest = path.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError(f"{path} has no place for the table of inputs")
+    return before + begin + inputs((path.parent / "variables.tf").read_text()) + end + after
+
+
+def inputs(declarations: str) -> str:
+    """The table of the variables that a module declares."""
+    rows = ["| name | type | default | meaning |", "|---|---|---|---|"]
+    for name, body in _VARIABLE.findall(declarations):
+        default = _argument(body, "default")
+        shown = "**required**" if default is None else f"`{default}`"
+        meaning = html.escape((_argument(body, "description") or "").strip('"').rstrip("."), quote=False)
+        rows.append(f"| `{name}` | `{_argument(body, 'type')}` | {shown} | {meaning} |")
+    return _lines(rows)
+
+
+def _argument(body: str, name: str) -> str | None:
+    """An argument of a variable's block, in one line and without comments; None where it has none."""
+    found = re.search(rf"^  {name}\s*=\s*(.*?)(?=^  \w|^\n|\Z)", body, re.MULTILINE | re.DOTALL)
+    if found is None:
+        return None
+    flat = re.sub(r"\s+", " ", re.sub(r" #[^\n]*", "", found[1])).strip()
+    return re.sub(r"\[ (.*?),? \]", r"[\1]", flat)
+
+
+MODULE_PAGES = sorted((PAGES.parent.parent / "terraform").glob("*/README.md"))
+
 MADE: dict[str, Callable[[], str]] = {
     "options.md": options,
     "commands.md": commands,
@@ -372,6 +409,8 @@ def page(name: str) -> str:
 if __name__ == "__main__":
     if "--write" in sys.argv:
         MANUAL.write_text(manual())
+        for readme in MODULE_PAGES:
+            readme.write_text(module_page(readme))
     for one in MADE:
         if "--write" in sys.argv:
             (PAGES / one).write_text(page(one))

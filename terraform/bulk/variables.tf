@@ -1,5 +1,5 @@
-# The variables are the same in every root module of tfce. An argument "raw or name:" takes an id as it is, or
-# "name:<exact name>", which is looked up once per apply.
+# The variables are the same in every root module of tfce; bulk has cloud, market and max_price besides. Where both an id
+# and "name:<exact name>" are taken, the name is looked up once per apply and must be unique.
 
 # Who owns the pilots: these go into the tags and nowhere else.
 
@@ -36,10 +36,10 @@ variable "queue" {
   }
 }
 
-# The roster. Neither has a default: a forgotten roster must be an error, never "no pilots wanted".
+# The desired pilots. Neither has a default: a forgotten file must be an error, never "no pilots wanted".
 
 variable "pilots" {
-  description = "The pilots that shall exist: key (8 upper-case hex digits) to when it was born (UTC) and the submission it came with."
+  description = "The desired pilots: key (8 upper-case hex digits) to the time it was asked for (UTC) and its submission."
   type        = any # each is { born = string, submission = string }: as a map of that, 10 000 take Terraform 4 s more
   nullable    = false
 
@@ -50,7 +50,7 @@ variable "pilots" {
 }
 
 variable "instance_count" {
-  description = "How many pilots shall exist. Must be the number of entries in pilots."
+  description = "The number of entries in pilots; any other number is refused."
   type        = number
   nullable    = false
 }
@@ -122,7 +122,7 @@ variable "security_groups" {
 }
 
 variable "availability_zone" {
-  description = "The availability zone. EC2 chooses if null."
+  description = "The availability zone. The cloud chooses if null."
   type        = string
   default     = null
 }
@@ -139,7 +139,7 @@ variable "market" {
 }
 
 variable "max_price" {
-  description = "The most that a spot instance may cost an hour, in dollars. The price of one that is not if null."
+  description = "The most that a spot instance may cost an hour, in dollars. The on-demand price if null."
   type        = string
   default     = null
 }
@@ -170,7 +170,7 @@ variable "tags" {
 }
 
 variable "contexts" {
-  description = "Folder with the user data of new pilots: one UTF-8 text file per pilot, named by its key."
+  description = "Folder with the user data of new pilots: one UTF-8 text file per pilot, named by its key, or per batch (<name>-<size>)."
   type        = string
   nullable    = false
 }

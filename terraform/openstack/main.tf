@@ -92,7 +92,7 @@ resource "openstack_compute_instance_v2" "pilot" {
 
     precondition {
       condition     = var.instance_count == length(var.pilots)
-      error_message = "instance_count is ${var.instance_count}, but pilots has ${length(var.pilots)} entries: the roster was damaged or edited by hand."
+      error_message = "instance_count is ${var.instance_count}, but pilots has ${length(var.pilots)} entries: the list of desired pilots was damaged or edited by hand."
     }
   }
 }

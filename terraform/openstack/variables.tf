@@ -1,5 +1,5 @@
-# The variables are the same in every root module of tfce. An argument "raw or name:" takes an id as it is, or
-# "name:<exact name>", which is looked up once per apply.
+# The variables are the same in every root module of tfce; bulk has cloud, market and max_price besides. Where both an id
+# and "name:<exact name>" are taken, the name is looked up once per apply and must be unique.
 
 # Who owns the pilots: these go into the metadata and nowhere else.
 
@@ -36,10 +36,10 @@ variable "queue" {
   }
 }
 
-# The roster. Neither has a default: a forgotten roster must be an error, never "no pilots wanted".
+# The desired pilots. Neither has a default: a forgotten file must be an error, never "no pilots wanted".
 
 variable "pilots" {
-  description = "The pilots that shall exist: key (8 upper-case hex digits) to when it was born (UTC) and the submission it came with."
+  description = "The desired pilots: key (8 upper-case hex digits) to the time it was asked for (UTC) and its submission."
   type        = map(object({ born = string, submission = string }))
   nullable    = false
 
@@ -50,7 +50,7 @@ variable "pilots" {
 }
 
 variable "instance_count" {
-  description = "How many pilots shall exist. Must be the number of entries in pilots."
+  description = "The number of entries in pilots; any other number is refused."
   type        = number
   nullable    = false
 }

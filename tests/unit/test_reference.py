@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,46 @@ def same_argparse(name: str = "commands.md") -> None:
 def test_a_page_is_in_step_with_the_code(name: str) -> None:
     same_argparse(name)
     assert (reference.PAGES / name).read_text() == reference.page(name), "run: python -m tests.reference --write"
+
+
+@pytest.mark.parametrize("readme", reference.MODULE_PAGES, ids=lambda path: path.parent.name)
+def test_the_inputs_of_a_root_modules_page_are_those_of_its_variables(readme: Path) -> None:
+    assert readme.read_text() == reference.module_page(readme), "run: python -m tests.reference --write"
+
+
+_VARIABLES = """\
+variable "size" {
+  description = "How large; name:<exact name>."
+  type        = number
+  default     = 0
+}
+
+variable "who" {
+  description = "Whose."
+  type        = list(string)
+  default = [
+    "me", # us
+  ]
+}
+
+variable "name" {
+  type     = string
+  nullable = false
+
+  validation {
+    condition = true
+  }
+}
+"""
+
+
+def test_the_table_of_inputs_shows_type_default_and_meaning() -> None:
+    assert reference.inputs(_VARIABLES).splitlines()[2:] == [
+        "| `size` | `number` | `0` | How large; name:&lt;exact name&gt; |",
+        '| `who` | `list(string)` | `["me"]` | Whose |',
+        "| `name` | `string` | **required** |  |",
+    ]
+    assert [path.parent.name for path in reference.MODULE_PAGES] == ["aws", "bulk", "openstack"]
 
 
 def test_the_man_page_is_in_step_with_the_parser() -> None:

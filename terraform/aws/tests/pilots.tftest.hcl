@@ -179,7 +179,7 @@ run "a_root_volume_goes_with_its_vm" {
   }
 }
 
-run "an_empty_roster_is_no_error" {
+run "no_desired_pilots_are_no_error" {
   command = plan
 
   variables {
@@ -193,7 +193,7 @@ run "an_empty_roster_is_no_error" {
   }
 }
 
-run "a_damaged_roster_is_refused" {
+run "a_damaged_list_of_desired_pilots_is_refused" {
   command         = plan
   expect_failures = [aws_instance.pilot]
 

@@ -169,7 +169,7 @@ run "options_that_cloudce_lacks" {
   }
 }
 
-run "a_damaged_roster_is_refused" {
+run "a_damaged_list_of_desired_pilots_is_refused" {
   command = plan
 
   variables {
