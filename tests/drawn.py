@@ -27,11 +27,16 @@ def some(of: Sequence[T], share: float, name: str) -> list[T]:
 
 def seeded() -> Mapping[str, str]:
     """The seed as the environment of the tests has it; nothing where ALL are to be tried."""
-    if os.environ.get("ALL"):
+    if everything():
         return {}
     seed = os.environ.get("SEED") or str(random.SystemRandom().randrange(1, 2**31))
     print(f"SEED={seed} draws a part of what is long; ALL=1 tries all", file=sys.stderr, flush=True)
     return {VARIABLE: seed}
+
+
+def everything() -> bool:
+    """Whether nothing is to be spared."""
+    return bool(os.environ.get("ALL"))
 
 
 def drawn() -> bool:

@@ -174,9 +174,9 @@ A queue with `Workspace_Review = shape` also has `approved.json`, what was merge
 template and module; `<Workspace_Root>/review/` is git's copy of the repository, and may be removed.
 
 A queue whose `Terraform_Backend` is not `local` has no state here, and its `record.json` is a copy of what hosts
-share. `shared.json` says what this host knows of that, and `shared/` is where Terraform reads and writes it. Where
-the CE has an allocation, too, `<Workspace_Root>/together/<ce>/` has a copy of whose turn it is to start pilots,
-and what the other queues' records said last; all of it is made again.
+share. `shared.json` says what this host knows of that, and `shared/` is where Terraform reads and writes it.
+`<Workspace_Root>/together/<ce>/` has, for each backend, a copy of the CE's own record, which names its queues,
+and, where the CE has an allocation, one of what the other queues' records said last. All of it is made again.
 
 You write one file: `CloudAuth`, by default `<DIRAC root>/etc/cloud.auth`, with key and secret, readable by its
 owner only.

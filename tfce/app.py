@@ -114,7 +114,7 @@ def open_workspace(queue: Queue) -> Workspace:
 
 def move_state(queue: Queue, backend: str) -> tuple[str, int]:
     """Move record and state of ``queue`` to ``backend``: its name and place, and how many pilots went along."""
-    faults = list(sharing(replace(queue.terraform, backend=backend), queue.workspace, queue.allowance))
+    faults = list(sharing(replace(queue.terraform, backend=backend), queue.workspace))
     if faults or backend == queue.terraform.backend:
         problem, cure = "is where record and state are already", "name another one"
         raise ConfigError.of(faults or [Fault("BACKEND", backend, problem, cure)])
@@ -127,14 +127,14 @@ def move_state(queue: Queue, backend: str) -> tuple[str, int]:
 def _place(parts: Parts, backend: Backend) -> Place:
     if backend.name == LOCAL:
         return Here(parts.workspace)
-    remote, copies = (kind(parts.workspace, parts.credentials, backend=backend) for kind in (Remote, StateCopies))
-    return Backed(remote, cast(StateCopies, copies))
+    remote = Remote(parts.workspace, parts.credentials, backend=backend)
+    copies = StateCopies(parts.workspace, parts.credentials, backend=backend)
+    return Backed(remote, copies, _together(parts.workspace, copies))
 
 
-def probe(queue: Queue) -> str:
-    """Whether the backend of ``queue`` can be reached, read, locked and written, and refuses what is older: what
-    was found. Writes a state that nothing else uses, and removes it. Raises ``BackendError``."""
-    backend = backends.load(queue)
+def probe(queue: Queue, backend: Backend) -> str:
+    """Whether the ``backend`` of ``queue`` can be reached, read, locked and written, and refuses what is older:
+    what was found. Writes a state that nothing else uses, and removes it. Raises ``BackendError``."""
     workspace = Workspace(queue)
     workspace.make_folders()
     copies = StateCopies(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check")
@@ -142,14 +142,12 @@ def probe(queue: Queue) -> str:
     return f"{found}; the check's own state stays there: {stays}" if stays else found
 
 
-def backend_time(queue: Queue) -> datetime | None:
-    """The time that the backend of ``queue`` tells; None where it tells none, or is none that several hosts
-    share."""
+def backend_time(backend: Backend) -> datetime | None:
+    """The time that ``backend`` tells; None where it tells none, or is none that several hosts share."""
     from tfce.cloud import plain  # which brings libcloud along
 
-    address = backends.load(queue).web
     try:
-        return plain.ask("HEAD", address).time if address else None
+        return plain.ask("HEAD", backend.web).time if backend.web else None
     except BackendError as error:
         log.debug("%s", error.message)
         return None
@@ -167,15 +165,14 @@ def _workspace(
         copies = StateCopies(workspace, secrets, announce, backend=backend)
         patience = queue.workspace.lock_timeout
         workspace.shared = Shared(workspace.file, queue.label, copies, lease_seconds(queue), patience)
-        if any(one.whole_ce for one in queue.allowance.allocations):
-            workspace.together = _together(workspace, copies)
+        workspace.together = _together(workspace, copies)
     return workspace
 
 
-def _together(workspace: Workspace, states: StateCopies) -> Together:
+def _together(workspace: Workspace, copies: StateCopies) -> Together:
     queue, ce = workspace.queue, slug(workspace.queue.ce)
-    folder = workspace.root / "together" / ce
-    return Together(folder, queue, f"{ce}.", workspace.name, states, lease_seconds(queue))
+    folder = workspace.root / "together" / ce / slug(copies.place)
+    return Together(folder, queue, workspace.name, copies.at, f"{ce}.", lease_seconds(queue))
 
 
 def open_fleet(queue: Queue) -> Fleet:

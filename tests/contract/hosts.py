@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from tests.fakes import FakeCloud, FakeTerraform
 from tests.shared import FileCopies, Ticks
 from tfce.model.errors import BackendError
 from tfce.pilots.fleet import Fleet
+from tfce.store.backing import Held
 from tfce.store.shared import Shared
 from tfce.store.together import Together
 from tfce.store.workspace import Workspace
 from tfce.terraform.copies import lease_seconds
+
+CE = "the whole CE"  # where the backend has the CE's own record
 
 
 class SharedTerraform(FakeTerraform):
@@ -41,21 +44,20 @@ class SharedTerraform(FakeTerraform):
         return super()._create_batch(batch, applied)
 
 
-@dataclass
-class FileStates:
-    """The states of all queues of the CE, in folders of a backend."""
+class Heard(FileCopies):
+    """Whose pulls and pushes (those of a lease by that name) are among the ``steps``, with the folder's name."""
 
-    folder: Path
-    down: bool = False
+    def __init__(self, path: Path, steps: list[tuple[str, str]]) -> None:
+        super().__init__(path)
+        self._steps = steps
 
-    def names(self) -> list[str]:
-        return [f"cloud.example.org.{path.name}.record" for path in self.folder.iterdir()]
+    def pull(self) -> Held | None:
+        self._steps.append(("pull", self.path.parent.name))
+        return super().pull()
 
-    def at(self, name: str) -> FileCopies:
-        queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
-        found = FileCopies(self.folder / (queue or "the whole CE") / "record.json")
-        found.down = self.down
-        return found
+    def push(self, held: Held) -> None:
+        self._steps.append(("lease" if '"holder"' in held.text else "push", self.path.parent.name))
+        super().push(held)
 
 
 class Hosts(FakeEdge):
@@ -74,15 +76,13 @@ class Hosts(FakeEdge):
         shared = {"Terraform_Backend": "http", "Terraform_Module": "bulk", **options}
         wanted = self.queue(queue, {**shared, "Workspace_Root": str(self.folder / host)})
         workspace = Workspace(wanted, self.sky.clock)
-        copies = FileCopies(self.folder / "backend" / queue / "record.json")
-        copies.down = host in self.down
-        self.copies[host, queue] = copies
-        if any(one.whole_ce for one in wanted.allowance.allocations):
-            states = FileStates(self.folder / "backend", copies.down)
-            folder = workspace.root / "together"
-            start, seconds = f"{wanted.ce}.", lease_seconds(wanted)
-            ticks: Any = self.ticks[host]
-            workspace.together = Together(folder, wanted, start, workspace.name, states, seconds, ticks)
+        copies = self.copies[host, queue] = self._copies(host, f"{wanted.ce}.{queue}.record")
+        seconds = lease_seconds(wanted)
+        folder = workspace.root / "together" / wanted.ce / "here"
+        ticks: Any = self.ticks[host]
+        workspace.together = Together(
+            folder, wanted, workspace.name, partial(self._copies, host), f"{wanted.ce}.", seconds, ticks
+        )
         workspace.shared = Shared(
             workspace.file,
             wanted.label,
@@ -94,6 +94,13 @@ class Hosts(FakeEdge):
         terraform, cloud = SharedTerraform(workspace, self.sky, self.batch), FakeCloud(self.sky)
         terraform.copies = copies
         return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
+
+    def _copies(self, host: str, name: str) -> Heard:
+        """What ``host`` reads and writes of the state ``name``."""
+        queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
+        found = Heard(self.folder / "backend" / (queue or CE) / "record.json", self.sky.steps)
+        found.down = host in self.down
+        return found
 
     def pass_lease(self, host: str) -> None:
         """Let a lease's time pass on ``host``, which looks at the queue before."""

@@ -54,10 +54,9 @@ class Named(Hosts):
 
 def renamed(value: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     """``value``, in which a host has another name."""
-    hosts, lease = value["hosts"], value.get("lease")
-    if old in hosts:
-        hosts[new] = hosts.pop(old)
-    return {**value, "lease": {**lease, "host": new}} if lease else value
+    hosts = {key.replace(f"{old} ", f"{new} "): time for key, time in value["hosts"].items()}
+    lease = value.get("lease")
+    return {**value, "hosts": hosts, **({"lease": {**lease, "host": new}} if lease else {})}
 
 
 @pytest.fixture
@@ -189,7 +188,8 @@ def test_a_move_takes_the_hosts_along(hosts: Named) -> None:
     life(hosts)
     held = json.loads((hosts.folder / "backend/long/record.json").read_text())
     known = Document.load(held["text"]).hosts
-    assert set(known) == {"tfce-a", "tfce-b"} == set(hosts_of(hosts.parts(host="b").workspace.private))
+    assert {one.split()[0] for one in known} == {"tfce-a", "tfce-b"}
+    assert known == hosts_of(hosts.parts(host="b").workspace.private)
 
 
 def test_lines_are_merged_by_time_and_a_journal_keeps_its_order() -> None:
@@ -201,6 +201,24 @@ def test_lines_are_merged_by_time_and_a_journal_keeps_its_order() -> None:
     assert [x["event"] for x in merged([one, two])] == ["a", "d", "d", "b", "back", "odd", "c", "e"]
     assert merged([one, one, one]) == one and merged([]) == []
     assert lacking({"x": "5"}, [{"by": {"host": "x"}, "time": "4"}]) == (Lacking("x", "5", "4"),)
+
+
+def test_hosts_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """As two containers, or two machines called ``localhost``, are."""
+    hosts = Hosts(tmp_path)
+    references = hosts.parts(host="a").fleet.submit(WRAPPER, 2).references
+    hosts.advance(60)
+    hosts.stop(references[0].removeprefix("cloud://"))
+    hosts.parts(host="b").fleet.reap()
+    near, far = (hosts.parts(host=name).workspace for name in "ab")
+    near.refresh()
+    mark = json.loads((far.private / "shared.json").read_text())["holder"][:8]
+    (missing,) = told(near).lacking
+    assert (missing.host, missing.folder) == (socket.gethostname(), mark)
+    assert f"{missing.host} (folder {mark}) is not here" in str(missing)
+    assert json.loads((far.private / "journal.jsonl").read_text().splitlines()[-1])["by"]["folder"] == mark
+    both = hosts.parts(host="a", Workspace_Journals=str(tmp_path / "b")).workspace
+    assert told(both).lacking == () == lacking({"x 1": "5"}, [{"by": {"host": "x"}, "time": "5"}])
 
 
 def test_a_folder_that_is_not_there_is_a_slip(

@@ -16,7 +16,7 @@ from tfce.model.endings import Cause, Ending
 from tfce.model.errors import TfceError, WorkspaceError
 from tfce.model.pilot import moment
 from tfce.model.reasons import Kind, Reason
-from tfce.model.record import SCHEMA, Backoff, Operation
+from tfce.model.record import SCHEMA, Backoff, Operation, Pending
 from tfce.model.vm import State
 from tfce.store import takeover
 
@@ -150,6 +150,12 @@ def test_a_queue_whose_pilots_had_all_ended(old: FakeEdge) -> None:
     submit(old)
     assert parts(old).fleet.poll([ENDED]) == {ENDED: "Done"} and remains(old) == []
     assert_settled(parts(old), old)
+
+
+def test_an_intent_that_cannot_be_read_is_as_old_as_the_look_at_it(old: FakeEdge) -> None:
+    (old.folder / QUEUE / "intent.json").write_text('{"action": "paint"}')
+    pending = parts(old).workspace.load().pending
+    assert pending == Pending(Operation.REPAIR, frozenset(), old.now())
 
 
 @pytest.mark.parametrize("text", ["", '{"instance_count": 4, "pil', "[]"])

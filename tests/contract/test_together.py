@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.contract.edges import WRAPPER
+from tests.contract.hosts import CE as WHOLE
 from tests.contract.hosts import Hosts
 from tests.fakes import Crash
+from tests.unit.test_ce_model import ORDER
 from tfce.model.errors import BackendError, BusyError
 from tfce.model.hold import HoldKind
+from tfce.store.backing import DamagedError
 
 LIFE = {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600", "Workspace_ProtectAfter": "0"}
-CE = {**LIFE, "Terraform_Backend": "pg", "Workspace_MaxHours": "22/month ce"}  # a pilot may take 5
+CE = {**LIFE, "Terraform_Backend": "http", "Workspace_MaxHours": "22/month ce"}  # a pilot may take 5
 
 
 @pytest.fixture
@@ -97,3 +100,86 @@ def test_a_queue_whose_use_cannot_be_known_holds_all(hosts: Hosts) -> None:
         assert not submission.references and why in submission.limited
     path.write_text(good)
     assert started(hosts, "b", "short", 1) == 1
+
+
+# -- which queues the CE has -----------------------------------------------------------------------------------
+
+ALONE = {"Workspace_MaxHours": ""}
+
+
+def named(hosts: Hosts) -> set[str]:
+    """The queues that the CE's own record names."""
+    text = json.loads((hosts.folder / "backend" / WHOLE / "record.json").read_text())["text"]
+    return {name.rpartition(".")[2] for name in json.loads(json.loads(text)["record"])["queues"]}
+
+
+@pytest.mark.parametrize("options", [CE, {**CE, **ALONE}], ids=["together", "alone"])
+def test_a_queue_is_named_before_anything_is_written_of_it(hosts: Hosts, options: dict[str, str]) -> None:
+    parts = hosts.parts("long", "a", **options)
+    hosts.copies["a", "long"].before_push = lambda: hosts.sky.step("first")  # of its own record
+    hosts.sky.at("first", Crash())
+    hosts.copies["a", "long"].path.parent.mkdir(parents=True)
+    hosts.copies["a", "long"].path.write_text('{"serial": 1, "lineage": "one", "text": ""}')
+    with pytest.raises(Crash):
+        parts.fleet.submit(WRAPPER, 1)
+    assert named(hosts) == {"long"} and not hosts.living()
+
+
+def test_a_queue_without_an_allocation_asks_for_the_ces_record_once_a_host(hosts: Hosts) -> None:
+    for host in "ab":
+        for first in (True, False):
+            before = len(hosts.sky.steps)
+            assert started(hosts, host, "other", 1, **ALONE) == 1
+            asked = [what for what, where in hosts.sky.steps[before:] if where == WHOLE]
+            assert bool(asked) is first and "lease" not in asked, host
+    assert named(hosts) == {"other"}
+
+
+def test_a_turn_that_another_host_has_is_left_to_it(hosts: Hosts) -> None:
+    hosts.sky.at("create", Crash())
+    with pytest.raises(Crash):
+        started(hosts, "a", "long", 1)
+    with pytest.raises(BusyError, match="start pilots of"):  # its turn would be lost with what names the queue
+        started(hosts, "b", "other", 1, **ALONE)
+    hosts.pass_lease("b")
+    assert started(hosts, "b", "other", 1, **ALONE) == 1 and named(hosts) == {"long", "other"}
+
+
+def test_a_lost_record_of_the_ce_stops_its_queues_until_each_is_repaired(hosts: Hosts) -> None:
+    assert [started(hosts, "a", queue, 1, **more) for queue, more in (("other", ALONE), ("long", {}))] == [1, 1]
+    (hosts.folder / "backend" / WHOLE / "record.json").unlink()
+    with pytest.raises(DamagedError, match=r"has lost the record of cloud.example.org; .* for each other queue"):
+        started(hosts, "a", "long", 9)
+    assert started(hosts, "b", "new", 1) == 1  # a host that has never seen it
+    for host, queue in (("a", "long"), ("b", "other")):
+        hosts.parts(queue, host, **CE).fleet.repair()
+    assert named(hosts) == {"long", "other", "new"}
+    assert [started(hosts, host, "long", 9) for host in "cab"] == [1, 0, 0] and len(hosts.living()) == 4
+
+
+def test_a_submission_goes_through_the_steps_of_the_model(hosts: Hosts) -> None:
+    assert started(hosts, "a", "short", 1) == 1
+    hosts.sky.at("create", Crash())
+    with pytest.raises(Crash):
+        started(hosts, "a", "long", 1)
+    hosts.pass_lease("b")
+    for queue in ("long", "short"):
+        with pytest.raises(BusyError):
+            started(hosts, "b", queue, 1)
+    hosts.pass_lease("b")
+    before = len(hosts.sky.steps)
+    assert started(hosts, "b", "long", 1) == 1
+    words = {
+        ("pull", "long"): "read",
+        ("pull", WHOLE): "look",
+        ("lease", WHOLE): "turn",
+        ("pull", "short"): "reckon",
+        ("list", ""): "list",
+        ("lease", "long"): "intend",
+        ("create", None): "ask",
+        ("push", WHOLE): "yield",
+        ("push", "long"): "settle",
+    }
+    steps = [words.get(one) or words.get((one[0], None)) for one in hosts.sky.steps[before:]]
+    told = [step for step, _ in itertools.groupby(filter(None, steps))]
+    assert told == [step for step in ORDER if step != "check"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from tfce.app import backend_time
 from tfce.config import backends
 from tfce.config.backends import Backend
 from tfce.config.options import Queue, parse
@@ -81,6 +85,20 @@ def test_a_fault_is_named_without_a_value(tmp_path: Path, text: str, problem: st
     assert "p%40ssw0rd-x" not in caught.value.message
 
 
+def test_what_was_read_of_a_backend_is_not_read_again(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        wanted = queue(
+            tmp_path, "http", HTTP.replace("https://git.example.org", f"http://127.0.0.1:{server.server_port}")
+        )
+        found = backends.load(wanted)
+        wanted.terraform.backend_file.unlink()
+        told = backend_time(found)
+        server.shutdown()
+    assert told is not None and abs(told - datetime.now(UTC)) < timedelta(minutes=1)
+    assert backend_time(Backend("pg")) is None
+
+
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Terraform_BackendFile"):
         backends.load(queue(tmp_path, rights=0o644))
@@ -109,7 +127,6 @@ def test_who_holds_a_state_is_read_from_what_terraform_says(said: str, ident: st
     [
         ({"Workspace_Installation": ""}, "Workspace_Installation"),
         ({"Terraform_Module": "native"}, "Terraform_Module"),
-        ({"Workspace_MaxHours": "100/month ce", "Terraform_Backend": "http"}, "Workspace_MaxHours"),
         ({"Terraform_Backend": "consul"}, "Terraform_Backend"),
     ],
 )

@@ -116,6 +116,7 @@ def test_a_file_that_others_can_reach_is_refused_with_the_command_that_cures_it(
     with pytest.raises(ConfigError) as caught:
         load(make_queue())
     assert f"chmod 600 {auth}" in caught.value.message and f"{mode:o}" in caught.value.message
+    assert caught.value.message.count(str(auth)) == 2, "named, and in the cure's command"
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
@@ -131,7 +132,7 @@ def test_the_file_behind_a_link_counts(make_queue: MakeQueue, auth: Path, tmp_pa
     target.chmod(0o644)
     auth.unlink()
     auth.symlink_to(target)
-    with pytest.raises(ConfigError, match="others can read it"):
+    with pytest.raises(ConfigError, match=f"{auth}: {target} is not private: others can read it"):
         load(make_queue())
 
 

@@ -134,6 +134,24 @@ def test_the_model_and_the_options_import_only_the_standard_library(name: str) -
         assert module.partition(".")[0] in sys.stdlib_module_names or own, f"{name}: {module}"
 
 
+# What a file is called that is put aside, and since when somebody has a lock, are this host's own.
+_OWN_TIME = ("store/files.py", "store/holder.py")
+
+
+@pytest.mark.parametrize(
+    "name", [one for one in MODULES if room(one) in ("model", "store", "terraform", "pilots")]
+)
+def test_time_is_told_by_the_clock_that_is_given(name: str) -> None:
+    if name in _OWN_TIME:
+        return
+    tree = ast.parse(MODULES[name].read_text())
+    given = {id(node) for one in ast.walk(tree) if isinstance(one, ast.Lambda) for node in ast.walk(one)}
+    asked = [
+        ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call) and id(node) not in given
+    ]
+    assert not {"datetime.now", "datetime.utcnow", "time.time"} & set(asked), name
+
+
 def test_every_package_has_a_floor() -> None:
     rooms = {room(name.removesuffix(".py")) for name in MODULES} - {"__init__"}
     assert rooms == set(FLOOR)

@@ -16,7 +16,7 @@ from tfce.cli.tables import show_json
 from tfce.cloud import clock
 from tfce.cloud.api import Check, Spec
 from tfce.cloud.factory import connect
-from tfce.config import credentials
+from tfce.config import backends, credentials
 from tfce.config.backends import LOCAL
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
@@ -86,9 +86,7 @@ def examine(queue: Queue) -> list[Check]:
     checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
     if queue.terraform.backend != LOCAL and checks[-1].ok:
-        checks.append(_guarded("backend", lambda: probe(queue)))
-        if checks[-1].ok:
-            checks.append(clock.check(backend_time(queue), name="backend's clock", whose="the backend"))
+        checks += _backend(queue)
     if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue)))
@@ -180,6 +178,18 @@ def _provider(queue: Queue) -> str:
     module = module_for(queue)
     cache: Path = queue.workspace.root / "terraform" / "unpacked"
     return str(find_provider(module, queue.terraform.mirror, cache))
+
+
+def _backend(queue: Queue) -> list[Check]:
+    """What a backend that hosts share is found to be, by settings that are read once."""
+    try:
+        backend = backends.load(queue)
+    except ConfigError as error:
+        return [_misread(error.faults[0], "backend")]
+    found = _guarded("backend", lambda: probe(queue, backend))
+    if not found.ok:
+        return [found]
+    return [found, clock.check(backend_time(backend), name="backend's clock", whose="the backend")]
 
 
 def _listing(queue: Queue) -> str:

@@ -26,7 +26,7 @@ def parsed(path: Path, example: str, *, exact: bool = False) -> configparser.Raw
     try:
         parser.read_string(trust.read(path, private=True))
     except trust.DistrustError as error:
-        raise UnreadError(f"{error.path} {error.problem}", error.cure) from None
+        raise UnreadError(error.of(path), error.cure) from None
     except OSError as error:
         cure = f"write {example}; give it to the user who runs tfce, with rights 600"
         raise UnreadError(f"cannot be read ({error.strerror})", cure) from None

@@ -91,7 +91,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     faults += allowance.faults(groups["allowance"], groups["shape"].flavors)
     faults += _image_faults(groups["shape"], reached)
     faults += _spot_faults(groups["shape"], groups["terraform"], reached.capabilities.spot)
-    faults += sharing(groups["terraform"], groups["workspace"], groups["allowance"])
+    faults += sharing(groups["terraform"], groups["workspace"])
     faults += _name_faults(ce, name)
     if faults:
         raise ConfigError.of(faults)
@@ -153,7 +153,7 @@ def _spot_faults(shape: VmShape, terraform: TerraformOptions, known: bool) -> It
         )
 
 
-def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions, allowed: Allowance) -> Iterator[Fault]:
+def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions) -> Iterator[Fault]:
     """What a queue needs whose record is where several hosts reach it."""
     if terraform.backend == "local":
         return
@@ -164,10 +164,6 @@ def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions, allowed: A
     if terraform.module != "bulk":
         problem = f"only bulk stops when its host has lost its turn, and Terraform_Backend = {terraform.backend}"
         yield Fault("Terraform_Module", str(terraform.module), problem, "leave it out, or set it to bulk")
-    for one in allowed.allocations:
-        if one.whole_ce and terraform.backend == "http":
-            problem = "an http backend does not say which queues it has, and Terraform_Backend = http"
-            yield Fault("Workspace_MaxHours", str(one), problem, "allot it to each queue, without ce")
 
 
 def _plain(value: Any) -> str:

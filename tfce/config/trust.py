@@ -88,8 +88,7 @@ def for_option(option: str, value: object) -> Iterator[None]:
     try:
         yield
     except DistrustError as error:
-        problem = error.problem if str(error.path) == str(value) else f"{error.path} {error.problem}"
-        raise ConfigError(option, str(value), problem, error.cure) from None
+        raise ConfigError(option, str(value), error.of(value), error.cure) from None
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
         raise ConfigError(option, str(value), reason, "name one that is there, and that you may read") from None

@@ -28,6 +28,10 @@ class DistrustError(TfceError):
         super().__init__(f"{path} {problem}; {cure}")
         self.path, self.problem, self.cure = path, problem, cure
 
+    def of(self, named: object) -> str:
+        """The problem of who ``named`` a path, which is told already; another one on the way is named, too."""
+        return self.problem if str(self.path) == str(named) else f"{self.path} {self.problem}"
+
 
 # -- the walk ----------------------------------------------------------------------------------------------
 

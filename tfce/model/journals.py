@@ -20,15 +20,18 @@ _MOST = 16  # hosts that are remembered of a queue
 @dataclass(frozen=True)
 class Lacking:
     """A host whose journal is not here, or not whole. ``wrote``: the time of a line of it that must exist;
-    ``read``: that of its last one here; "" for none."""
+    ``read``: that of its last one here; "" for none; ``folder``: the mark of its folder, where another host
+    has the same name."""
 
     host: str
     wrote: str
     read: str = ""
+    folder: str = ""
 
     def __str__(self) -> str:
         upto = f"is here up to {self.read} only" if self.read else "is not here"
-        return f"the journal of {self.host} {upto}{f', and it wrote at {self.wrote}' if self.wrote else ''}"
+        which = f" (folder {self.folder})" if self.folder else ""
+        return f"the journal of {self.host}{which} {upto}{f', and it wrote at {self.wrote}' if self.wrote else ''}"
 
 
 def merged(journals: Sequence[Sequence[Line]]) -> list[Line]:
@@ -63,16 +66,36 @@ def _timed(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
 
 
 def lacking(known: Mapping[str, str], lines: Iterable[Line], since: datetime | None = None) -> tuple[Lacking, ...]:
-    """The hosts of which more must exist than ``lines`` tell; ``known``: a time by host at which it wrote. What is
-    older than ``since`` is not missed."""
+    """The hosts of which more must exist than ``lines`` tell; ``known``: a time by writer at which it wrote. What
+    is older than ``since`` is not missed."""
+    read = _read(lines)
+    wanted = {one: wrote for one, wrote in known.items() if not since or _since(wrote, since)}
+    namesakes = Counter(one.partition(" ")[0] for one in known)
+    found = list[Lacking]()
+    for one, wrote in sorted(wanted.items()):
+        host, _, folder = one.partition(" ")
+        last = max(
+            read.get(one, ""), read.get(host, "")
+        )  # what it wrote before hosts shared the record has no mark
+        if not last or last < wrote:
+            found.append(Lacking(host, wrote, last, folder if namesakes[host] > 1 else ""))
+    return tuple(found)
+
+
+def writer(host: str, folder: str) -> str:
+    """What tells one who writes from all others: hosts may have one name, each has a ``folder`` with a mark."""
+    return f"{host} {folder}".strip()
+
+
+def _read(lines: Iterable[Line]) -> dict[str, str]:
+    """The latest time of each writer."""
     read = dict[str, str]()
     for line in lines:
         by, time = line.get("by"), line.get("time")
         if isinstance(by, dict) and isinstance(by.get("host"), str) and isinstance(time, str):
-            read[by["host"]] = max(read.get(by["host"], ""), time)
-    wanted = {host: wrote for host, wrote in known.items() if not since or _since(wrote, since)}
-    short = (host for host, wrote in sorted(wanted.items()) if host not in read or read[host] < wrote)
-    return tuple(Lacking(host, wanted[host], read.get(host, "")) for host in short)
+            one = writer(by["host"], str(by.get("folder", "")))
+            read[one] = max(read.get(one, ""), time)
+    return read
 
 
 def _since(wrote: str, since: datetime) -> bool:
@@ -82,8 +105,8 @@ def _since(wrote: str, since: datetime) -> bool:
         return True
 
 
-def wrote(known: Mapping[str, str], host: str, time: str) -> dict[str, str]:
-    """``known``, and that ``host`` wrote at ``time``; those that wrote last where there are many."""
-    latest = {**known, host: max(time, known.get(host, ""))}
-    kept = sorted(latest, key=lambda one: (one == host, latest[one]))[-_MOST:]
+def wrote(known: Mapping[str, str], who: str, time: str) -> dict[str, str]:
+    """``known``, and that ``who`` wrote at ``time``; those that wrote last where there are many."""
+    latest = {**known, who: max(time, known.get(who, ""))}
+    kept = sorted(latest, key=lambda one: (one == who, latest[one]))[-_MOST:]
     return {one: latest[one] for one in sorted(kept)}

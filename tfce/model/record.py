@@ -34,7 +34,8 @@ class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
     shown none of the pilots; ``drain``: how it is being emptied;
     ``health``: how its pilots end; ``rests``: offerings without room; ``usage``: of VMs that ended;
-    ``queue``: whose it is, CE/QUEUE ("" in records of old). Immutable: changes give a new record."""
+    ``queue``: whose it is, CE/QUEUE ("" in records of old); ``queues``: of a CE's own record, what the states of
+    its queues are called. Immutable: changes give a new record."""
 
     installation: str
     pilots: Mapping[str, Pilot] = field(default_factory=lambda: MappingProxyType({}))
@@ -49,6 +50,7 @@ class Record:
     rests: Rests = field(default_factory=lambda: MappingProxyType({}))
     usage: Usage = field(default_factory=Usage)
     queue: str = ""
+    queues: frozenset[str] = frozenset()
 
     # -- pilots --------------------------------------------------------------------------------------------
 
@@ -156,6 +158,7 @@ class Record:
             **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
             **({"usage": self.usage.to_json()} if self.usage != Usage() else {}),
             **({"queue": self.queue} if self.queue else {}),
+            **({"queues": sorted(self.queues)} if self.queues else {}),
         }
         return _object({name: _text(value) for name, value in document.items()}) + "\n"
 
@@ -208,7 +211,7 @@ _FIELDS = frozenset(
 )
 
 
-_OPTIONAL = frozenset(("drain", "health", "rests", "usage", "queue"))  # where there is anything to say
+_OPTIONAL = frozenset(("drain", "health", "rests", "usage", "queue", "queues"))  # where there is anything to say
 
 
 def _unless_none(read: Callable[[Any], _T], value: Any) -> _T | None:
@@ -252,6 +255,7 @@ def _record(data: Any) -> Record:
         rests=_rests(data.get("rests")),
         usage=Usage.from_json(data.get("usage")),
         queue=fields.text(data.get("queue", "")),
+        queues=frozenset(map(fields.text, data.get("queues", ()))),
     )
 
 

@@ -36,8 +36,12 @@ log = logging.getLogger("tfce")
 
 
 def alone(services: Services) -> AbstractContextManager[None]:
-    """Nobody else starts pilots of the CE meanwhile, where its queues share an allocation."""
-    return siblings.alone(services.workspace) if _shared(services.queue.allowance.allocations) else nullcontext()
+    """Nobody else starts pilots of the CE meanwhile, where its queues share an allocation; where not, those that
+    do know of this one, which may start some from then on."""
+    if _shared(services.queue.allowance.allocations):
+        return siblings.alone(services.workspace)
+    siblings.join(services.workspace)
+    return nullcontext()
 
 
 def ready(services: Services, record: Record) -> Record:

@@ -16,7 +16,7 @@ from tfce.model.record import Operation, Record
 from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
-from tfce.store import files, installation, takeover
+from tfce.store import files, installation, siblings, takeover
 from tfce.store.record_file import NewerRecordError
 
 log = logging.getLogger("tfce")
@@ -130,6 +130,7 @@ def repair(services: Services) -> list[str]:
     """Rebuild a damaged record or state from the other and the cloud; lines that say what was done."""
     workspace = services.workspace
     with workspace.locked(mending=True):
+        siblings.join(workspace, mending=True)
         done = _mend_record(services)
         record = services.prepare()
         try:
@@ -178,7 +179,7 @@ def _begun_anew(services: Services, name: str) -> Record:
     workspace = services.workspace
     stays = [spell.stay(services.clock()) for spell in spells.ended(workspace.journal.entries()).values()]
     usage = Usage().ended(stays, services.clock())
-    return replace(takeover.rest(workspace.private, name), usage=usage)
+    return replace(takeover.rest(workspace.private, name, services.clock()), usage=usage)
 
 
 def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:

@@ -85,6 +85,11 @@ class Note:
                 return note
         return cls(secrets.token_hex(8))
 
+    @property
+    def mark_of_folder(self) -> str:
+        """The mark in what this folder's journal says."""
+        return self.holder[:8]
+
     def write(self, folder: Path) -> Note:
         """Write the note down."""
         files.write_json(folder / NOTE, asdict(self))
@@ -104,6 +109,13 @@ def note_of(folder: Path) -> Note | None:
     return Note.read(folder) if files.believed(folder / NOTE) else None
 
 
+def mark_of(folder: Path) -> str:
+    """What tells the journal in ``folder`` from those of hosts that may have this one's name; "" where no others
+    share the record."""
+    note = note_of(folder)
+    return note.mark_of_folder if note else ""
+
+
 def hosts_of(folder: Path) -> Mapping[str, str]:
     """Who has written to a shared record, and up to when its journal tells of that, as this host knows it."""
     note = note_of(folder)
@@ -112,7 +124,9 @@ def hosts_of(folder: Path) -> Mapping[str, str]:
 
 def wrote(note: Note, folder: Path) -> dict[str, str]:
     """The same, once this host has written."""
-    return journals.wrote(note.hosts, socket.gethostname(), last_told(folder))
+    return journals.wrote(
+        note.hosts, journals.writer(socket.gethostname(), note.mark_of_folder), last_told(folder)
+    )
 
 
 def seeded(copies: Copies) -> Held:

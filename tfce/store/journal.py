@@ -28,13 +28,13 @@ _TURNS = 3  # somebody else may turn the journal over while this one waits for i
 
 
 class Journal:
-    """``journal.jsonl`` in a queue's private folder. ``clock`` gives the time of each line; ``listener`` hears
-    them."""
+    """``journal.jsonl`` in a queue's private folder. ``clock`` gives the time of each line; ``mark``: what tells
+    the folder from other hosts', "" for nothing; ``listener`` hears the lines."""
 
-    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], datetime], mark: Callable[[], str] = str) -> None:
         self._path = folder / _FILE
         self._older = folder / "journal.old.jsonl"
-        self._clock = clock
+        self._clock, self._mark = clock, mark
         self.listener: Callable[[Mapping[str, Any]], None] = lambda line: None
 
     def append(self, event: str, /, **facts: Any) -> None:
@@ -48,7 +48,8 @@ class Journal:
 
     def _add(self, event: str, facts: Mapping[str, Any], once: bool) -> None:
         now = self._clock()
-        entry = within({"time": timestamp(now), "event": event, "by": actor(), **facts})
+        by = {**actor(), **({"folder": mark} if (mark := self._mark()) else {})}
+        entry = within({"time": timestamp(now), "event": event, "by": by, **facts})
         with files.explained(self._path, "written"), self._opened(now) as stream:
             last = _last(stream)
             line = json.dumps(entry, sort_keys=True)

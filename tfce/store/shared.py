@@ -61,7 +61,7 @@ class Shared:
         self._seconds, self._patience, self._ticks = seconds, patience, ticks or Ticks()
         self._note = Note("")
         self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
-        self._record: Record | None = None
+        self.record: Record | None = None  # what is, or will be, shared; None where nobody knows any yet
         self._lease: Lease | None = None
         self._written = 0.0
         self._inside = self._lost = False
@@ -84,7 +84,7 @@ class Shared:
         self._leave()
 
     def _enter(self, mending: bool) -> None:
-        self._record, self._lease, self._lost = None, None, False
+        self.record, self._lease, self._lost = None, None, False
         held, document = self._free(mending)
         self._serial, self._lineage = max(self._note.serial, held.serial), held.lineage
         self._step = FAR
@@ -137,7 +137,7 @@ class Shared:
             self._file.put(record)
         note = replace(note, ahead=record.dump() != document.record, serial=held.serial, place=self.place)
         self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
-        self._record = record
+        self.record = record
 
     def _here(self) -> Record | None:
         """What this host's file says; None where there is none that can be believed."""
@@ -154,7 +154,7 @@ class Shared:
             cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
             raise DamagedError(f"{self.place} has lost the record of {self._label}; no pilot was touched", cure)
         note = replace(note, place=self.place, ahead=known is not None, sighting=None)
-        self._note, self._record = replace(note, mark="", trying="").write(self._folder), known
+        self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -168,21 +168,21 @@ class Shared:
     def saved(self, record: Record) -> None:
         """This host's file says ``record`` now. What is about to be asked of the cloud is shared first, with a
         lease. Raises ``RefusedError`` where another host wrote meanwhile: then nothing may be asked."""
-        self._record = record
+        self.record = record
         if self._inside and record.pending is not None:
             self._hold(record, f"{record.pending.operation.value}, since {timestamp(record.pending.since)}")
 
     def hold(self, doing: str) -> bool:
         """Take a lease for work that no record tells of; whether there is one."""
-        if self._inside and self._lease is None and self._record is not None:
-            self._hold(self._record, doing)
+        if self._inside and self._lease is None and self.record is not None:
+            self._hold(self.record, doing)
         return self._inside and self._lease is not None
 
     def hand_over(self, place: str) -> None:
         """Let the document say that ``place`` has the record now."""
-        if self._record is not None:
-            self._push(self._record, None, place)
-        self._record = None
+        if self.record is not None:
+            self._push(self.record, None, place)
+        self.record = None
 
     def _hold(self, record: Record, doing: str) -> None:
         self._push(record, Lease(self._note.holder, socket.gethostname(), self._seconds, doing))
@@ -208,10 +208,10 @@ class Shared:
     def _leave(self, quiet: bool = False) -> None:
         """Write back what is ahead, and give the lease up. ``quiet``: an error is raised already."""
         self._inside, began = False, self._lease is not None
-        if self._lost or self._record is None or not (self._note.ahead or began):
+        if self._lost or self.record is None or not (self._note.ahead or began):
             return
         try:
-            self._push(self._record, None)
+            self._push(self.record, None)
         except (BackendError, BusyError) as error:
             if not began and not quiet:  # nothing was done that others would find out
                 raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tfce.model.record import Record
@@ -31,16 +31,18 @@ def _file(folder: Path, label: str) -> RecordFile:
     return RecordFile(folder, label)
 
 
-@contextmanager
-def alone(workspace: Workspace) -> Iterator[None]:
+def alone(workspace: Workspace) -> AbstractContextManager[None]:
     """Be the only one who starts pilots for the CE; raises ``BusyError`` after Workspace_LockTimeout seconds."""
-    together = workspace.together
-    with _alone_here(workspace), together.alone(workspace.owner().installation) if together else nullcontext():
-        yield
-
-
-def _alone_here(workspace: Workspace) -> AbstractContextManager[None]:
+    if workspace.together is not None:
+        return workspace.together.alone(workspace.owner().installation)
     folder: Path = workspace.private.parent
     files.private_folder(folder)
     what = f"the allocation of {workspace.queue.ce}"
     return locks.exclusive(folder / "allocation.lock", workspace.queue.workspace.lock_timeout, what)
+
+
+def join(workspace: Workspace, mending: bool = False) -> None:
+    """Let every host know that the queue is one of the CE's, before it starts pilots. ``mending``: what cannot be
+    believed of the CE is replaced. Raises ``BusyError``, ``BackendError``."""
+    if workspace.together is not None:
+        workspace.together.join(workspace.owner().installation, mending)

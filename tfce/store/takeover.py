@@ -6,7 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def is_old(folder: Path) -> bool:
     return named or any(os.path.lexists(folder / name) for name in REMAINS)
 
 
-def read(folder: Path, installation: str, label: str) -> Record:
+def read(folder: Path, installation: str, label: str, now: datetime) -> Record:
     """The record that the files of version 0.1 in ``folder`` amount to. Raises ``WorkspaceError`` for a roster
     that cannot be believed; of the other files, what cannot be read is left out."""
     path = folder / ROSTER
@@ -43,14 +43,14 @@ def read(folder: Path, installation: str, label: str) -> Record:
             f"{path}: is no list of pilots ({error}); no pilot was touched",
             f"put it back from a copy, or run `tfce repair {label}`",
         ) from error
-    return rest(folder, installation).including(pilots)
+    return rest(folder, installation, now).including(pilots)
 
 
-def rest(folder: Path, installation: str) -> Record:
+def rest(folder: Path, installation: str, now: datetime) -> Record:
     """What the files beside the roster amount to: a record without pilots."""
     home = (files.believed(folder / "home") or "").strip()
     believed = Home(home) if _HOME.fullmatch(home) else None
-    return _with_rest(Record(installation, home=believed), folder)
+    return _with_rest(Record(installation, home=believed), folder, now)
 
 
 def _pilots(data: Any) -> list[Pilot]:
@@ -60,13 +60,13 @@ def _pilots(data: Any) -> list[Pilot]:
     return [Pilot(key, moment(one["born"]), str(one["batch"])) for key, one in entries.items()]
 
 
-def _with_rest(record: Record, folder: Path) -> Record:
+def _with_rest(record: Record, folder: Path, now: datetime) -> Record:
     stones = [
         stone
         for node, entry in files.believed_json(folder / "ledger.json").items()
         if (stone := _stone(node, entry))
     ]
-    pending = _pending(files.believed_json(folder / "intent.json"))
+    pending = _pending(files.believed_json(folder / "intent.json"), now)
     backoff = _backoff(files.believed_json(folder / "cooldown.json"))
     return replace(record.buried(stones), pending=pending, backoff=backoff)
 
@@ -81,13 +81,13 @@ def _stone(node: str, entry: Any) -> Tombstone | None:
         return None
 
 
-def _pending(entry: dict[str, Any]) -> Pending | None:
+def _pending(entry: dict[str, Any], now: datetime) -> Pending | None:
     if not entry:
         return None
     try:
         return Pending(Operation(entry["action"]), frozenset(map(str, entry["keys"])), moment(entry["since"]))
     except (ValueError, TypeError, KeyError):
-        return Pending(Operation.REPAIR, frozenset(), datetime.now(UTC))  # something was begun: look at all
+        return Pending(Operation.REPAIR, frozenset(), now)  # something was begun: look at all
 
 
 def _backoff(entry: dict[str, Any]) -> Backoff | None:

@@ -1,23 +1,24 @@
-"""A CE whose queues have an allocation together, where several hosts serve them: one host at a time starts pilots
-of it, and reads before what each queue's shared record says.
+"""The queues of a CE that several hosts serve: which ones there are, and whose turn it is to start pilots of those
+that have an allocation together.
 
-Whose turn it is stands in a document of its own, with a lease as each queue's. A queue's intent is in its record
-before the cloud is asked: so whoever has the turn reads of all that was begun by those who had it before, also of
-one that died. Who slept through its turn asks the cloud for nothing."""
+Both stand in a document of the CE's own, with a lease as each queue's: so no backend is asked for a list of what
+it holds. A queue is named there before it starts its first pilot, and its intent is in its record before the cloud
+is asked: so whoever has the turn reads of all that was begun by those who had it before, also of one that died.
+Who slept through its turn asks the cloud for nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError, WorkspaceError
 from tfce.model.lease import Document
 from tfce.model.record import Record
-from tfce.store import files
-from tfce.store.backing import Copies, Ticks
+from tfce.store import files, locks
+from tfce.store.backing import Copies, DamagedError, Ticks, note_of
 from tfce.store.record_file import RecordFile
 from tfce.store.shared import Shared
 
@@ -25,50 +26,36 @@ _RECORD = ".record"
 _KNOWN = "known.json"
 
 
-class States(Protocol):
-    """The states of a backend. Both raise ``BackendError`` where it does not answer."""
-
-    def names(self) -> list[str]:
-        """What they are called."""
-
-    def at(self, name: str) -> Copies:
-        """The one that is called ``name``."""
-
-
 class Together:
-    """The queues of a CE, for one of them, ``queue``. ``start``: of the names of their states, ``own``: of this
-    queue's; ``folder``: where this host keeps what it knows; ``seconds``: of the turn's lease."""
+    """The queues of a CE, for one of them, ``queue``, whose state is called ``name``. ``folder``: where this host
+    keeps what it knows of the CE in this backend; ``at``: the text of a state by its name; ``own``: the CE's;
+    ``seconds``: of the turn's lease."""
 
     def __init__(
         self,
         folder: Path,
         queue: Queue,
-        start: str,
+        name: str,
+        at: Callable[[str], Copies],
         own: str,
-        states: States,
         seconds: int,
         ticks: Ticks | None = None,
     ) -> None:
-        self._ce, self._mine, self._states = queue.ce, queue.label, states
-        self._start, self._not = start, (f"{start}{_RECORD}", f"{own}{_RECORD}")
+        self._folder, self._ce, self._mine, self._name, self._at = folder, queue.ce, queue.label, name, at
         self._file, self._known = RecordFile(folder, queue.ce), folder / _KNOWN
-        patience = queue.workspace.lock_timeout
-        self._turn = Shared(self._file, queue.ce, states.at(self._not[0]), seconds, patience, ticks)
+        self._patience: float = queue.workspace.lock_timeout
+        self._turn = Shared(self._file, queue.ce, at(f"{own}{_RECORD}"), seconds, self._patience, ticks)
         self._read: list[Record] | TfceError | None = None
+
+    # -- the turn ------------------------------------------------------------------------------------------
 
     @contextmanager
     def alone(self, installation: str) -> Iterator[None]:
         """Be the only one who starts pilots of the CE, and know what its other queues use. Raises ``BusyError``,
         ``BackendError``."""
-        files.private_folder(self._file.path.parent.parent)
-        files.private_folder(self._file.path.parent)
-        if not self._file.exists:
-            self._file.save(Record(installation))
-        with self._turn.section():
-            if not self._turn.hold(f"start pilots of {self._mine}"):
-                problem, cure = "cannot be believed", f"remove {self._file.path.parent}"
-                raise WorkspaceError(f"{self._file.path} {problem}", f"{cure}: it is made again")
-            self._read = self._others()
+        with self._section(installation) as names:
+            self._turn.hold(f"start pilots of {self._mine}")
+            self._read = self._others(names)
             try:
                 yield
             finally:
@@ -78,6 +65,15 @@ class Together:
         """Raise ``BusyError`` where the turn may be over."""
         self._turn.check()
 
+    # -- the queues ----------------------------------------------------------------------------------------
+
+    def join(self, installation: str, mending: bool = False) -> None:
+        """Let the CE's document name this queue, whose pilots count from then on. Asks the backend where this host
+        has not seen that yet. ``mending``: a document that cannot be believed is replaced. Raises the same."""
+        if mending or not self._is_named():
+            with self._section(installation, mending):
+                pass
+
     def records(self) -> list[Record]:
         """The records of the CE's other queues: as they are, for who has the turn; else as this host read them
         last. Raises ``WorkspaceError`` where one cannot be believed."""
@@ -86,27 +82,53 @@ class Together:
             raise found
         return found
 
-    def _others(self) -> list[Record] | TfceError:
+    def _is_named(self) -> bool:
+        note, here = note_of(self._folder), self._file.salvaged()
+        return bool(note and note.mark and not note.ahead and here and self._name in here.queues)
+
+    @contextmanager
+    def _section(self, installation: str, mending: bool = False) -> Iterator[frozenset[str]]:
+        """The names of the CE's queues, this one's among them, which are written at the end, or with a lease."""
+        for folder in (self._folder.parent.parent, self._folder.parent, self._folder):
+            files.private_folder(folder)
+        what = f"the allocation of {self._ce}"
+        with locks.exclusive(self._folder / "lock", self._patience, what), ExitStack() as stack:
+            known = self._file.salvaged() or Record(installation)
+            try:
+                stack.enter_context(self._turn.section(mending))
+            except DamagedError as error:
+                cure = f"run `tfce repair {self._mine}`, and the same for each other queue of the CE"
+                raise DamagedError(error.problem, cure) from error
+            yield self._named(known)
+
+    def _named(self, known: Record) -> frozenset[str]:
+        """No name that this host has ``known`` gets lost, whatever the backend was restored from."""
+        record, names = self._turn.record, known.queues | {self._name}
+        if record is None or names - record.queues:
+            record = record or known
+            self._turn.before_saving()
+            record = self._file.save(replace(record, queues=record.queues | names))
+            self._turn.saved(record)
+        return record.queues
+
+    # -- what they use -------------------------------------------------------------------------------------
+
+    def _others(self, names: frozenset[str]) -> list[Record] | TfceError:
         try:
-            named = (name for name in self._states.names() if self._may_be_ours(name))
-            texts = dict(filter(None, (self._told(self._states.at(name)) for name in named)))
+            told = (self._told(self._at(f"{name}{_RECORD}")) for name in sorted(names - {self._name}))
+            texts = dict(filter(None, told))
         except WorkspaceError as error:
             return error
         files.write_json(self._known, texts)
         return [Record.load(text) for text in texts.values()]
 
-    def _may_be_ours(self, name: str) -> bool:
-        return name.startswith(self._start) and name.endswith(_RECORD) and name not in self._not
-
     def _told(self, copies: Copies) -> tuple[str, str] | None:
-        """The label and the record of another queue of the CE; None where it is none."""
+        """The label and the record of another queue; None where it has none yet."""
         held = copies.pull()
         if held is None or not held.text:
             return None
         try:
             document = Document.load(held.text)
-            if document.queue == self._mine or not document.queue.startswith(f"{self._ce}/"):
-                return None
             Record.load(document.record)
         except ValueError as error:
             cure = "repair that queue, or upgrade tfce here where a newer one wrote it"

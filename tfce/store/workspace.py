@@ -22,7 +22,7 @@ from tfce.model.review import Standing
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
-from tfce.store.backing import moved, note_of
+from tfce.store.backing import mark_of, moved, note_of
 from tfce.store.copies import REST, SCALE, VARIABLES, Copies
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
@@ -58,7 +58,7 @@ class Workspace:
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
         self.file = RecordFile(self.private, queue.label, queue.label)
-        self.journal = Journal(self.private, clock)
+        self.clock, self.journal = clock, Journal(self.private, clock, lambda: mark_of(self.private))
         self.meters = MeterFile(self.private)
         self._holder_file = self.private / "lock.json"
         self.latest: Record | None = None  # as this process wrote it last
@@ -123,7 +123,7 @@ class Workspace:
         if self.file.exists:
             return installation.same(self.file.load(), self.queue)
         if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
-            return takeover.read(self.private, self._installation(), self.queue.label)
+            return takeover.read(self.private, self._installation(), self.queue.label, self.clock())
         if self.shared is not None:
             return Record(self._installation())
         if self._scale_file.exists() or self.has_state:

@@ -57,12 +57,6 @@ class StateCopies(Remote):
         other._state_name, other._silent = name, None
         return other
 
-    def names(self) -> list[str]:
-        """What the states in the backend are called."""
-        self._ready()
-        ended = self._asked("workspace list", served=lambda: nullcontext(DEFAULT))
-        return [line.lstrip("* ").strip() for line in ended.out.splitlines() if line.startswith(("  ", "* "))]
-
     def remove(self) -> str:
         """Remove the text and its state; "", or why it stays."""
         if self._backend.address:  # Terraform's http backend removes nothing

@@ -13,6 +13,7 @@ from tfce.model.lease import Document
 from tfce.store import files
 from tfce.store.backing import NOTE, Held, Note, seeded
 from tfce.store.shared import FAR
+from tfce.store.together import Together
 from tfce.store.workspace import Workspace
 from tfce.terraform import state
 from tfce.terraform.copies import StateCopies
@@ -31,6 +32,9 @@ class Place(Protocol):
     def is_free(self) -> bool:
         """Whether nothing is here that counts."""
 
+    def expect(self, installation: str) -> None:
+        """Whoever counts what the CE's queues use here shall count this one, too: before it is here."""
+
     def take(self, whole: state.State, document: Document) -> None:
         """Keep state and record. ``document`` says where the record is until the move is done."""
 
@@ -41,8 +45,8 @@ class Place(Protocol):
 class Backed:
     """A backend that several hosts reach."""
 
-    def __init__(self, remote: Remote, copies: StateCopies) -> None:
-        self._remote, self._copies = remote, copies
+    def __init__(self, remote: Remote, copies: StateCopies, together: Together) -> None:
+        self._remote, self._copies, self._together = remote, copies, together
 
     @property
     def place(self) -> str:
@@ -59,6 +63,9 @@ class Backed:
     def is_free(self) -> bool:
         document = self._document()
         return document is None or bool(document.moved)
+
+    def expect(self, installation: str) -> None:
+        self._together.join(installation)
 
     def take(self, whole: state.State, document: Document) -> None:
         there = state.parse(self._remote.text())
@@ -97,6 +104,9 @@ class Here:
 
     def is_free(self) -> bool:
         return True  # the record there is this host's copy; a state from before is put aside
+
+    def expect(self, installation: str) -> None:
+        """A host's own folders are listed."""
 
     def take(self, whole: state.State, document: Document) -> None:
         path = self._workspace.state_file

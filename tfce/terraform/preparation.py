@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce.model.errors import TerraformError
@@ -105,7 +104,7 @@ class Prepared(Runs):
         if others:
             record = self._workspace.load()
             keys = [key for keys in others.values() for key in keys]
-            self._workspace.save(record.begin(Operation.SWITCH, keys, datetime.now(UTC)))
+            self._workspace.save(record.begin(Operation.SWITCH, keys, self._workspace.clock()))
             self._run("state rm", *others, backup=str(self._folder / "before-switch.tfstate"), lock_timeout="10s")
 
     def _write_environment(self) -> None:
