@@ -15,18 +15,18 @@ from pathlib import Path
 from tests.site import AnySite
 from tfce.cli import planning
 from tfce.config.cfg import load_queue
-from tfce.pilots.chronicle import Happening, happenings
+from tfce.pilots.history import HistoryEntry, history_entries
 from tfce.store.elsewhere import told
 from tfce.store.workspace import Workspace
 
 WAIT = 120.0  # seconds a test waits for something that must happen
 
 
-def chronicle(
+def history(
     workspace: Workspace, since: datetime | None = None, until: datetime | None = None, pilot: str = ""
-) -> list[Happening]:
+) -> list[HistoryEntry]:
     """What ``tfce history`` tells of a queue."""
-    return happenings(workspace, told(workspace).entries, since, until, pilot)
+    return history_entries(workspace, told(workspace).entries, since, until, pilot)
 
 
 def until(true: Callable[[], object], what: str, patience: float = WAIT, pause: float = 0.05) -> None:

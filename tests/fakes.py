@@ -477,7 +477,7 @@ class FakeTerraform(Provisioner):
     def _apply_batches(self, keys: Collection[str], applied: Applied, progress: Callable[[str], None]) -> set[str]:
         """Make the VMs of those batches whose user data are there; the keys that this settled."""
         done: set[str] = set()
-        batches = filter(None, (Batch.parse(path.name) for path in self._workspace.contexts.glob("*-*")))
+        batches = filter(None, (Batch.parse(path.name) for path in files.listed(self._workspace.contexts, "*-*")))
         for batch in sorted(batches, key=lambda batch: -batch.size):
             some = [key for key in batch.keys if key in keys]
             done |= set(some)

@@ -20,7 +20,7 @@ from unittest import mock
 
 import tfce
 from tests.contract.edges import WRAPPER, FakeEdge
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.cli.main import main
 from tfce.cli.parser import parser
 from tfce.config.settings import OPTIONS
@@ -75,7 +75,7 @@ _EXITS = {
 
 def exit_codes() -> str:
     """The exit codes, with the kinds of error (``kind`` in JSON) that end in each."""
-    kinds: dict[int, set[str]] = {code: set() for code in (0, edge.INTERRUPTED, edge.UNEXPECTED)}
+    kinds: dict[int, set[str]] = {code: set() for code in (0, terminal.INTERRUPTED, terminal.UNEXPECTED)}
     for error in _errors(TfceError):
         kinds.setdefault(error.exit_code, set()).add(error.kind)
     rows = [f"| {code} | {_EXITS[code]} | {', '.join(sorted(kinds[code]))} |" for code in sorted(kinds)]

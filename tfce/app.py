@@ -144,10 +144,10 @@ def probe(queue: Queue, backend: Backend) -> str:
 
 def backend_time(backend: Backend) -> datetime | None:
     """The time that ``backend`` tells; None where it tells none, or is none that several hosts share."""
-    from tfce.cloud import plain  # which brings libcloud along
+    from tfce.cloud import plain_http  # which brings libcloud along
 
     try:
-        return plain.ask("HEAD", backend.web).time if backend.web else None
+        return plain_http.ask("HEAD", backend.web).time if backend.web else None
     except BackendError as error:
         log.debug("%s", error.message)
         return None

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.checking import chronicle
+from tests.checking import history
 from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Crash, Refused, ReplyLost
@@ -24,7 +24,7 @@ from tfce.model.errors import CloudError
 from tfce.model.pilot import numbered_key, timestamp
 from tfce.model.vm import State
 from tfce.pilots.naming import UnknownPilotError
-from tfce.pilots.report import chapter
+from tfce.pilots.report import queue_report
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_why_there_were_three_vms_is_told_with_who_and_when(edge: FakeEdge) -> N
     edge.stop(submission.references[0].removeprefix("cloud://"))
     edge.advance(3600)
     edge.parts().fleet.reap()
-    told = chronicle(edge.parts().workspace)
+    told = history(edge.parts().workspace)
     assert [(one.event, one.pilots) for one in told] == [
         ("submit", 3),
         ("submitted", 3),
@@ -60,12 +60,12 @@ def test_a_span_of_time_and_one_pilot_by_any_of_its_names(edge: FakeEdge) -> Non
     edge.advance(3600)
     edge.parts().fleet.submit(WRAPPER, 2)
     workspace = edge.parts().workspace
-    start = chronicle(workspace)[0].time
-    assert [one.pilots for one in chronicle(workspace, since=start + timedelta(minutes=1))] == [2, 2, 0]
-    assert [one.pilots for one in chronicle(workspace, until=start + timedelta(minutes=1))] == [1, 1, 0]
+    start = history(workspace)[0].time
+    assert [one.pilots for one in history(workspace, since=start + timedelta(minutes=1))] == [2, 2, 0]
+    assert [one.pilots for one in history(workspace, until=start + timedelta(minutes=1))] == [1, 1, 0]
     (reference,) = first.references
     stamp = first.stamps[reference]
-    by_name = [chronicle(workspace, pilot=name) for name in (reference, stamp, f"tfce-{stamp}")]
+    by_name = [history(workspace, pilot=name) for name in (reference, stamp, f"tfce-{stamp}")]
     assert [[(one.event, one.pilots) for one in told] for told in by_name] == [
         [("submit", 1), ("submitted", 1)]
     ] * 3
@@ -83,7 +83,7 @@ def test_lines_of_older_versions_and_torn_ones_are_no_trouble(edge: FakeEdge) ->
         {"time": "2026-01-01T00:00:01Z", "event": "removed", "vms": 7, "failed": "x", "by": 3},
     ]
     path.write_text("\n".join([json.dumps(older), torn, *map(json.dumps, odd), path.read_text()]))
-    told = chronicle(edge.parts().workspace)
+    told = history(edge.parts().workspace)
     assert (told[0].who, told[0].what) == ("", "1 asked for; 1 wanted in all")
     assert [one.event for one in told] == ["submit", "removed", "submit", "submitted", "done"]
 
@@ -95,7 +95,7 @@ def test_why_nothing_was_started_is_told_once_and_what_failed_too(edge: FakeEdge
     edge.sky.at("list", CloudError("it does not answer"))
     with pytest.raises(CloudError):
         edge.parts().fleet.reap()
-    told = [one.what for one in chronicle(edge.parts().workspace) if one.event == "done"]
+    told = [one.what for one in history(edge.parts().workspace) if one.event == "done"]
     assert told[0].startswith("submit: 5 asked for, 1 granted; fewer were tried: MaxTotalJobs = 1, 0 are there; ")
     assert told[1:] == [
         "submit: 5 asked for, 0 granted; fewer were tried: MaxTotalJobs = 1, 1 are there",
@@ -111,7 +111,7 @@ def test_a_vm_of_a_batch_is_known_by_its_name_in_every_command(tmp_path: Path) -
     references = {stamp: reference for reference, stamp in submission.stamps.items()}
     keys = [numbered_key(batch, number) for number in (0, 1, 2)]
     assert sorted(keys) == sorted(references)
-    assert chronicle(edge.parts().workspace, pilot=names[1])[0].pilots == 1
+    assert history(edge.parts().workspace, pilot=names[1])[0].pilots == 1
     assert edge.parts().fleet.log(names[1]).reference == references[keys[1]]
     killed = edge.parts().fleet.kill([names[0], keys[1].lower(), references[keys[0]]])
     assert [one.reference for one in killed.removed] == [references[keys[0]], references[keys[1]]]
@@ -125,7 +125,7 @@ def test_a_name_that_is_nobodys_kills_nothing(edge: FakeEdge) -> None:
         with pytest.raises(UnknownPilotError, match="no pilot"):
             edge.parts().fleet.kill(words)
     assert list(edge.living()) == [node_id]
-    told = [one.event for one in chronicle(edge.parts().workspace)]
+    told = [one.event for one in history(edge.parts().workspace)]
     assert told == ["submit", "submitted", "done"] and edge.parts().workspace.meters.read().errors == {}
     assert edge.parts().fleet.kill(["i-of-nobody"]).absent == ["cloud://i-of-nobody"]
 
@@ -203,7 +203,7 @@ def test_a_journal_that_is_replayed_gives_the_record(edge: FakeEdge) -> None:
 
 
 def test_a_queue_without_a_workspace_has_no_history(edge: FakeEdge) -> None:
-    assert chronicle(edge.parts().workspace) == []
+    assert history(edge.parts().workspace) == []
     assert history_table([]) == "nothing is recorded of that"
 
 
@@ -222,7 +222,7 @@ def test_what_an_operator_did_and_what_changed_is_told_in_words(edge: FakeEdge) 
     workspace.journal.append("image", image="ami-2", name="debian", made="2026-11-27", was="ami-1")
     workspace.journal.append("image", image="ami-1", name="debian", made="", was="")
     workspace.journal.append("drain", since="never")
-    drained, undone, changed, first, strange = [one.what for one in chronicle(workspace)]
+    drained, undone, changed, first, strange = [one.what for one in history(workspace)]
     assert drained == str(Drain(since, deadline=since + timedelta(hours=1)))
     assert undone == "pilots are started again"
     assert changed == "new pilots have ami-2 (debian, made 2026-11-27); before: ami-1"
@@ -260,6 +260,6 @@ def test_no_reader_falls_over_whatever_a_line_says(edge: FakeEdge) -> None:
         path.write_text("".join(f"{json.dumps(line)}\n" for line in told))
         fleet = edge.parts().fleet
         assert fleet.log(references[0]).text()
-        chronicle(fleet.workspace, pilot=references[0])
-        history_table(chronicle(fleet.workspace))
-        chapter(fleet, fleet.workspace.load(), edge.sky.clock() - timedelta(days=7), edge.sky.clock())
+        history(fleet.workspace, pilot=references[0])
+        history_table(history(fleet.workspace))
+        queue_report(fleet, fleet.workspace.load(), edge.sky.clock() - timedelta(days=7), edge.sky.clock())

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.checking import chronicle
+from tests.checking import history
 from tests.contract.edges import WRAPPER
 from tests.contract.hosts import Hosts
 from tests.fakes import Crash
-from tfce.cli import elsewhere
+from tfce.cli import other_hosts
 from tfce.cli.main import main
 from tfce.cli.reporting import page
 from tfce.model.journals import Lacking, lacking, merged
@@ -80,15 +80,15 @@ def life(hosts: Named) -> list[str]:
 def test_what_two_hosts_did_is_one_history_and_the_missing_one_is_named(hosts: Named) -> None:
     life(hosts)
     alone = hosts.parts(host="a").workspace
-    assert [one.event for one in chronicle(alone)] == ["submit", "submitted", "done"]
+    assert [one.event for one in history(alone)] == ["submit", "submitted", "done"]
     alone.refresh()
     wrote = timestamp(hosts.now())
     assert told(alone).lacking == (Lacking("tfce-b", wrote),)
     both = hosts.parts(host="a", Workspace_Journals=str(hosts.copied("b"))).workspace
     events = ["submit", "submitted", "done", "remove", "removed", "done"]
-    assert [one.event for one in chronicle(both)] == events and told(both).lacking == ()
-    assert {one.who.partition("@")[2].split()[0] for one in chronicle(both)} == {"tfce-a", "tfce-b"}
-    assert [one.event for one in chronicle(alone)] == events[:3]
+    assert [one.event for one in history(both)] == events and told(both).lacking == ()
+    assert {one.who.partition("@")[2].split()[0] for one in history(both)} == {"tfce-a", "tfce-b"}
+    assert [one.event for one in history(alone)] == events[:3]
 
 
 def test_a_copy_of_ones_own_lines_counts_once(hosts: Named) -> None:
@@ -148,12 +148,12 @@ def test_reports_and_accounts_count_a_vm_once(hosts: Named) -> None:
     start, end = hosts.now() - timedelta(days=1), hosts.now()
     for options in ({}, {"Workspace_Journals": f"{hosts.copied('a')}, {hosts.copied('b')}"}):
         fleet = hosts.parts(host="a", **options).fleet
-        chapter = report.chapter(fleet, fleet.announce(), start, end)
-        assert [one.host for one in chapter.lacking] == ([] if options else ["tfce-b"])
-        text = page([chapter], end, 1)
+        written = report.queue_report(fleet, fleet.announce(), start, end)
+        assert [one.host for one in written.lacking] == ([] if options else ["tfce-b"])
+        text = page([written], end, 1)
         assert ("the journal of tfce-b is not here" in text) == (not options)
-    assert sorted(fact.word for fact in chapter.past.ends) == ["failed", "stopped"]
-    assert len(chapter.past.made) == 2 and len(book(fleet.workspace, start, end).spells) == 2
+    assert sorted(fact.word for fact in written.past.ends) == ["failed", "stopped"]
+    assert len(written.past.made) == 2 and len(book(fleet.workspace, start, end).spells) == 2
 
 
 def test_the_last_submission_is_the_queues_whichever_host_made_it(hosts: Named) -> None:
@@ -175,7 +175,7 @@ def test_whatever_lies_in_a_named_folder_is_no_trouble(hosts: Named) -> None:
     for odd in ("\x00\xff", "[]\n7\n{}\n", '{"time": 7, "by": {"host": 3}}\n{"by": 1, "time": "x"}\n'):
         (folder / "journal.jsonl").write_text(odd)
         workspace = hosts.parts(host="a", Workspace_Journals=str(place)).workspace
-        assert [one.event for one in chronicle(workspace)] == ["submit", "submitted", "done"]
+        assert [one.event for one in history(workspace)] == ["submit", "submitted", "done"]
         assert [one.host for one in told(workspace).lacking] == ["tfce-b"]
     (folder / "journal.jsonl").unlink()
     (folder / "journal.jsonl").symlink_to("/etc/passwd")
@@ -227,5 +227,5 @@ def test_a_folder_that_is_not_there_is_a_slip(
     with pytest.raises(SystemExit) as ended:
         main(["history", "cloud.example.org/long", "--journals", str(tmp_path / "nowhere")])
     assert ended.value.code == 2 and "is no folder" in capsys.readouterr().err
-    elsewhere.say("c/q", [Lacking("tfce-b", "2026-11-27T12:00:00Z")])
+    other_hosts.say("c/q", [Lacking("tfce-b", "2026-11-27T12:00:00Z")])
     assert "the journal of tfce-b is not here, and it wrote at 2026-11-27T12:00:00Z" in capsys.readouterr().err

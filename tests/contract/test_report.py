@@ -25,7 +25,7 @@ from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation
 from tfce.model.vm import State
 from tfce.pilots import report
-from tfce.pilots.report import Chapter
+from tfce.pilots.report import QueueReport
 
 VOID = {"meta", "link", "br", "rect", "line", "circle"}
 
@@ -77,12 +77,12 @@ class Read(HTMLParser):
         return [text for name, text in self.texts if name == tag]
 
 
-def chapter(edge: FakeEdge, queue: str = "long", **options: str) -> Chapter:
+def queue_report(edge: FakeEdge, queue: str = "long", **options: str) -> QueueReport:
     """As ``tfce report`` makes it, of a queue that may be broken."""
     label = f"cloud.example.org/{queue}"
     try:
         fleet = edge.parts(queue, **options).fleet
-        return report.chapter(fleet, fleet.announce(), edge.now() - timedelta(days=7), edge.now())
+        return report.queue_report(fleet, fleet.announce(), edge.now() - timedelta(days=7), edge.now())
     except TfceError as error:
         return report.failed(label, error, edge.now())
 
@@ -106,7 +106,7 @@ def week(edge: FakeEdge) -> None:
 
 def test_a_page_is_sound_html_that_needs_nothing_else(edge: FakeEdge) -> None:
     week(edge)
-    text = page([chapter(edge)], edge.now(), 7)
+    text = page([queue_report(edge)], edge.now(), 7)
     read = Read(text)
     assert read.open == [] and text.startswith("<!DOCTYPE html>")
     assert not re.search(r"(?i)https?:|//[a-z]|<script|javascript:|@import|\bon\w+=", text)
@@ -117,7 +117,7 @@ def test_a_page_is_sound_html_that_needs_nothing_else(edge: FakeEdge) -> None:
 
 def test_a_screen_reader_finds_its_way(edge: FakeEdge) -> None:
     week(edge)
-    read = Read(page([chapter(edge, Workspace_Price="*=0.2, EUR")], edge.now(), 7))
+    read = Read(page([queue_report(edge, Workspace_Price="*=0.2, EUR")], edge.now(), 7))
     assert read.all("html") == [{"lang": "en"}] and len(read.said("h1")) == 1
     ids = Counter(one["id"] for _, one in read.tags if one.get("id"))
     assert every(number == 1 for number in ids.values())
@@ -132,7 +132,7 @@ def test_a_screen_reader_finds_its_way(edge: FakeEdge) -> None:
 
 def test_colours_are_never_alone(edge: FakeEdge) -> None:
     week(edge)
-    text = page([chapter(edge)], edge.now(), 7)
+    text = page([queue_report(edge)], edge.now(), 7)
     patterns = {f"url(#{name})" for name in re.findall(r'<pattern id="(p\d)"', text)}
     assert subset([one["fill"] for one in Read(text).all("rect") if one.get("class") == "bar"], patterns)
     assert "prefers-color-scheme: dark" in text and 'name="viewport"' in text
@@ -152,7 +152,7 @@ def test_what_others_called_their_things_stays_text(edge: FakeEdge) -> None:
     journal = parts.workspace.private / "journal.jsonl"
     journal.write_text(journal.read_text() + "".join(json.dumps(line) + "\n" for line in lines))
     broken = report.failed(evil, ConfigError(evil, evil, evil, evil), edge.now())
-    text = page([chapter(edge), broken], edge.now(), 7)
+    text = page([queue_report(edge), broken], edge.now(), 7)
     assert Read(text).open == [] and Read(text).all("script") == []
     assert "&lt;script&gt;alert(1)" in text and not re.search("[\u202e\x1b]", text)
 
@@ -170,12 +170,12 @@ def test_lines_that_say_nothing_sensible_draw_nothing(edge: FakeEdge) -> None:
     ]
     journal = edge.parts().workspace.private / "journal.jsonl"
     journal.write_text(journal.read_text() + "".join(json.dumps(line) + "\n" for line in odd))
-    assert Read(page([chapter(edge)], edge.now(), 7)).open == []
+    assert Read(page([queue_report(edge)], edge.now(), 7)).open == []
 
 
 def test_no_queue_and_a_queue_that_never_was_are_pages_too(edge: FakeEdge) -> None:
     assert "no queue is configured" in page([], edge.now(), 7)
-    text = page([chapter(edge)], edge.now(), 1)
+    text = page([queue_report(edge)], edge.now(), 1)
     assert text.count("None in this time.") == 8 and "nobody asks for pilots" in text
     assert not (edge.folder / "root").exists()
 
@@ -271,7 +271,7 @@ FAULTS: dict[str, tuple[Callable[[FakeEdge], None], dict[str, str], str]] = {
 def test_a_planted_fault_is_named_before_the_first_figure(edge: FakeEdge, fault: str) -> None:
     plant, options, words = FAULTS[fault]
     plant(edge)
-    read = Read(page([chapter(edge, **options)], edge.now(), 7))
+    read = Read(page([queue_report(edge, **options)], edge.now(), 7))
     figures = read.texts.index(("h2", "What happened"))
     before = " ".join(text for _, text in read.texts[:figures])
     assert words in before
@@ -285,7 +285,7 @@ def test_all_of_them_at_once_fill_one_screen_and_the_worst_come_first(tmp_path: 
     for number, (plant, options, _) in enumerate(FAULTS.values()):
         edge = FakeEdge(tmp_path / str(number))
         plant(edge)
-        told.append(chapter(edge, **options))
+        told.append(queue_report(edge, **options))
     told.sort(key=lambda one: one.line.order)
     read = Read(page(told, edge.now(), 7))
     first = read.texts[: read.texts.index(("h2", "What happened"))]

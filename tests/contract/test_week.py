@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.checking import chronicle
+from tests.checking import history
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.account import By, lines
@@ -14,7 +14,7 @@ from tfce.model.errors import CloudError
 from tfce.model.metrics import Meters
 from tfce.model.overview import Need
 from tfce.pilots.accounting import book
-from tfce.pilots.chronicle import Happening
+from tfce.pilots.history import HistoryEntry
 
 HOUR, DAYS, STEP = timedelta(hours=1), 7, 2  # hours from cycle to cycle
 LIFE = 6  # hours that a pilot works
@@ -72,9 +72,9 @@ class Week:
                 self.lived += (self.edge.now() - born).total_seconds() / 3600
                 del self.born[node]
 
-    def told(self, day: int, hour: int) -> list[Happening]:
+    def told(self, day: int, hour: int) -> list[HistoryEntry]:
         at = self.start + timedelta(days=day, hours=hour)
-        return chronicle(self.edge.parts().workspace, at - HOUR / 2, at + HOUR / 2)
+        return history(self.edge.parts().workspace, at - HOUR / 2, at + HOUR / 2)
 
 
 def test_a_week_is_told_as_it_was(tmp_path: Path) -> None:
@@ -109,4 +109,4 @@ def test_a_week_is_told_as_it_was(tmp_path: Path) -> None:
 
     # A week of these cycles is some hundred kilobytes, and its last line is as good as its first.
     assert (workspace.private / "journal.jsonl").stat().st_size < 300_000
-    assert chronicle(workspace)[0].time == week.start
+    assert history(workspace)[0].time == week.start

@@ -21,7 +21,7 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tests.rigs import prometheus
-from tfce.cli.measure import ALERTS, DASHBOARD
+from tfce.cli.monitoring import ALERTS, DASHBOARD
 from tfce.model.metrics import BY_NAME
 
 CONFIG = """

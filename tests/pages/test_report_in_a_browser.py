@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.edges import FakeEdge
-from tests.contract.test_report import FAULTS, HELD, chapter, week
+from tests.contract.test_report import FAULTS, HELD, queue_report, week
 from tests.rigs import chromium
 from tests.rigs.cache import cache
 from tests.rigs.chromium import Browser
@@ -73,12 +73,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     for number, (fault, (plant, options, _)) in enumerate(FAULTS.items()):
         edge = FakeEdge(folder / f"edge-{number}")
         plant(edge)
-        every.append(chapter(edge, **options))
+        every.append(queue_report(edge, **options))
         found[fault] = folder / f"{number}.html"
         found[fault].write_text(page(every[-1:], edge.now(), 7))
     lived = FakeEdge(folder / "edge-week")
     week(lived)
-    every.append(chapter(lived, Workspace_Price="*=0.2, EUR"))
+    every.append(queue_report(lived, Workspace_Price="*=0.2, EUR"))
     found["all"] = folder / "all.html"
     found["all"].write_text(page(sorted(every, key=lambda one: one.line.order), lived.now(), 7))
     yield found

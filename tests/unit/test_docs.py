@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.hostile import cases
 from tests.links import CLONE, PAGES, asked, far, told
 from tfce.cli import demo
 from tfce.cli.parser import parser
@@ -149,6 +150,11 @@ def test_the_demos_page_has_each_step_in_the_demos_words() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((CLONE / "README.md").read_text().splitlines()) <= 120
+
+
+def test_the_faults_of_a_hostile_cloud_are_as_many_as_the_page_says() -> None:
+    (drawn, whole), *_ = re.findall(r"draws (\d+) of its (\d+) cases", (CLONE / "docs/security.md").read_text())
+    assert (int(drawn), int(whole)) == (cases.SAMPLE, len(cases.every()))
 
 
 def test_a_cloud_is_added_in_as_many_lines_as_contributing_says() -> None:

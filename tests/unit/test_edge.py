@@ -16,7 +16,7 @@ import pytest
 import tfce
 from tests.unit.test_host import CFG, command
 from tests.unit.test_trust import as_root
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.model import redact
 from tfce.store import crash
 
@@ -109,7 +109,7 @@ def test_what_nobody_foresaw_is_one_line_and_a_private_file(
         local = f"password=hush-hush {error}"
         raise type(error)(local) if error.args == ("x",) else type(error)(*error.args)
 
-    assert [edge.run(fails) for _ in range(3)] == [5, 5, 5]
+    assert [terminal.run(fails) for _ in range(3)] == [5, 5, 5]
     out, err = capsys.readouterr()
     assert (
         not out and len(set(err.splitlines())) == 1 and err.startswith(f"tfce: unexpected: {type(error).__name__}")

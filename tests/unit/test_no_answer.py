@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from tfce.cloud.edge import translated
+from tfce.cloud.libcloud_errors import translated
 from tfce.model.errors import CloudError
 
 

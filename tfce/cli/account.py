@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tfce import __version__
-from tfce.cli import edge, elsewhere, several, times
+from tfce.cli import other_hosts, selection, terminal, times
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.config.options import Queue
@@ -38,7 +38,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
         "--by", choices=[one.value for one in By], default="queue", help="what a row is (default queue)"
     )
     sub.add_argument("--format", choices=_FORMATS, default="table", help="default: table; apel: a record a VM")
-    elsewhere.arguments(sub)
+    other_hosts.arguments(sub)
     sub.add_argument("--site", default="", metavar="NAME", help="apel: the site's name in the GOCDB")
 
 
@@ -48,11 +48,11 @@ def account(options: argparse.Namespace, config: Path) -> int:
     start, end = options.since or Period.MONTH.around(now)[0], options.until or now
     if start >= end:
         raise ConfigError("--from", timestamp(start), f"is not before --to {timestamp(end)}", "swap them")
-    found = several.chosen(config, options.queue)
-    books = [book(elsewhere.current(queue, options), start, end) for queue in found.queues]
+    found = selection.selected(config, options.queue)
+    books = [book(other_hosts.current(queue, options), start, end) for queue in found.queues]
     for one in books:
         _warn(one, start)
-        elsewhere.say(one.queue, one.lacking)
+        other_hosts.say(one.queue, one.lacking)
     if options.format == "apel":
         print(_message(options.site, found.queues, books, start, end, now))
     else:
@@ -64,7 +64,7 @@ def _warn(one: Book, start: datetime) -> None:
     """Say what cannot be known: a journal is kept up to a size."""
     if one.missing >= _LITTLE:
         begins = f", which begins at {timestamp(one.begins)}" if one.begins and one.begins > start else ""
-        edge.say(
+        terminal.say(
             f"{one.queue}: {one.missing / 3600:.1f} VM hours more were counted than the journal knows{begins}"
         )
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tfce.app import Parts, assemble
-from tfce.cli import drifting, edge, tables
+from tfce.cli import drifting, tables, terminal
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
-from tfce.model.words import counted
+from tfce.model.plurals import counted
 from tfce.pilots.audit import Row
 
 _DONE, _MISMATCH = 0, 1
@@ -59,7 +59,7 @@ def every(path: Path, names: Iterable[str], as_json: bool) -> int:
     codes, told = list[int](), dict[str, Any]()
     for name in names:
         try:
-            found = _audited(assemble(load_queue(path, name), announce=edge.say))
+            found = _audited(assemble(load_queue(path, name), announce=terminal.say))
         except TfceError as error:
             codes.append(error.exit_code)
             told[name] = {"error": error.problem, "cure": error.cure}

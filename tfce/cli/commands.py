@@ -15,19 +15,19 @@ from tfce.cli import account as accounts
 from tfce.cli import (
     auditing,
     drifting,
-    edge,
-    elsewhere,
-    measure,
+    journal,
+    monitoring,
     operators,
+    other_hosts,
     overview,
-    past,
-    pulling,
+    pull_requests,
     rendering,
     reporting,
     reviewing,
-    several,
+    selection,
     show,
     tables,
+    terminal,
 )
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
@@ -42,7 +42,7 @@ _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
 def _queue(options: argparse.Namespace) -> Queue:
-    return elsewhere.reading(load_queue(_config(options), options.queue), options)
+    return other_hosts.reading(load_queue(_config(options), options.queue), options)
 
 
 def _config(options: argparse.Namespace) -> Path:
@@ -53,9 +53,9 @@ def _config(options: argparse.Namespace) -> Path:
 
 
 def _parts(options: argparse.Namespace) -> Parts:
-    parts = assemble(_queue(options), announce=edge.say)
+    parts = assemble(_queue(options), announce=terminal.say)
     for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
-        edge.say(line)
+        terminal.say(line)
     return parts
 
 
@@ -68,18 +68,18 @@ def propose(options: argparse.Namespace) -> int:
 
 
 def publish(options: argparse.Namespace) -> int:
-    found = _several(options)
+    found = _selected(options)
     return reviewing.publish(found.queues, options) or found.code
 
 
-def _several(options: argparse.Namespace) -> several.Several:
+def _selected(options: argparse.Namespace) -> selection.Selection:
     """The queue that is named, else all."""
-    return several.chosen(_config(options), [options.queue] if options.queue else ())
+    return selection.selected(_config(options), [options.queue] if options.queue else ())
 
 
 def plan(options: argparse.Namespace) -> int:
     if options.pull_request:
-        return pulling.pull_request(lambda: _queue(options), options)
+        return pull_requests.pull_request(lambda: _queue(options), options)
     from tfce.cli import planning
 
     return planning.plan(_queue(options), refresh=not options.no_refresh, as_json=options.json)
@@ -175,8 +175,8 @@ def log(options: argparse.Namespace) -> int:
 
 
 def history(options: argparse.Namespace) -> int:
-    there = _several(options)
-    return max(there.code, past.history(there.queues, options))
+    there = _selected(options)
+    return max(there.code, journal.history(there.queues, options))
 
 
 def account(options: argparse.Namespace) -> int:
@@ -229,7 +229,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def metrics(options: argparse.Namespace) -> int:
-    return measure.metrics(options, lambda: _config(options))
+    return monitoring.metrics(options, lambda: _config(options))
 
 
 def completion(options: argparse.Namespace) -> int:

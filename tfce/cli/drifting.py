@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.app import assemble
-from tfce.cli import edge, show, tables
+from tfce.cli import show, tables, terminal
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
 
@@ -34,7 +34,7 @@ def drift(path: Path, names: Iterable[str], as_json: bool) -> int:
 
 def _of(path: Path, name: str) -> list[dict[str, Any]]:
     try:
-        found = assemble(load_queue(path, name), announce=edge.say).fleet.drift()
+        found = assemble(load_queue(path, name), announce=terminal.say).fleet.drift()
     except TfceError as error:
         return [_row(name, "not judged", error.problem, error.cure, True)]
     return [_row(name, one.where.value, one.text, one.cure, one.alert) for one in found]

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.cli.parser import parser
 from tfce.model.redact import guard_logs
 from tfce.model.trace import span
@@ -17,7 +17,7 @@ from tfce.store.actor import doing
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code. Never shows a traceback, nor a secret."""
-    return edge.run(lambda: _command(arguments))
+    return terminal.run(lambda: _command(arguments))
 
 
 def _command(arguments: Sequence[str] | None) -> int:

@@ -11,10 +11,10 @@ from tfce.cli import (
     account,
     commands,
     completion,
-    elsewhere,
-    measure,
+    monitoring,
     operators,
-    pulling,
+    other_hosts,
+    pull_requests,
     reporting,
     reviewing,
     times,
@@ -104,7 +104,7 @@ def _of_workspaces(groups: Any) -> None:
         "show Terraform's plan, and what new pilots would be; changes nothing, also with another --config",
         json=True,
     )
-    pulling.arguments(plan)
+    pull_requests.arguments(plan)
     plan.add_argument("--no-refresh", action="store_true", help="do not ask the cloud about existing VMs")
 
 
@@ -139,7 +139,7 @@ def _of_pilots(groups: Any) -> None:
     pilot.add_argument(
         "--lines", type=_at_least_one, default=LINES, metavar="N", help=f"of the console (default {LINES})"
     )
-    elsewhere.arguments(pilot)
+    other_hosts.arguments(pilot)
     _command(groups, commands.why, "say why no pilots match, and what to do", json=True)
     drain = _command(groups, commands.drain, "start no new pilots", json=True)
     operators.drain_arguments(drain)
@@ -151,7 +151,7 @@ def _of_records(groups: Any) -> None:
     history.add_argument("--from", dest="since", type=times.past, metavar="TIME", help=f"not before {times.PAST}")
     history.add_argument("--to", dest="until", type=times.past, metavar="TIME", help=f"not after {times.PAST}")
     history.add_argument("--pilot", default="", metavar="REFERENCE|KEY|NAME", help=f"of this pilot only: {_PILOT}")
-    elsewhere.arguments(history)
+    other_hosts.arguments(history)
     used = _command(groups, commands.account, "add up what pilots used: hours, cores, money", queue="none")
     account.arguments(used)
     report = _command(
@@ -178,7 +178,7 @@ def _of_hosts(groups: Any) -> None:
         groups, commands.doctor, "check configuration, tools and cloud; creates nothing", json=True, queue="maybe"
     )
     measured = _command(groups, commands.metrics, "show what was measured, for Prometheus", queue="none")
-    measure.arguments(measured)
+    monitoring.arguments(measured)
     shell = _bare(groups, commands.completion, "print what a shell needs to complete tfce's commands")
     shell.add_argument("shell", choices=completion.SHELLS, help='eval "$(tfce completion bash)" in ~/.bashrc')
     demo = _bare(groups, commands.demo, "run the main job on an emulated cloud, from nothing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from tfce.app import assemble
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.cli.tables import show_json
 from tfce.config.options import Queue
 from tfce.store import scratch
@@ -38,9 +38,9 @@ def _wanted(queue: Queue) -> int:
 
 
 def _tried(copy: Queue, before: Workspace, refresh: bool) -> tuple[Plan, str]:
-    parts = assemble(copy, announce=edge.say)
+    parts = assemble(copy, announce=terminal.say)
     for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
-        edge.say(line)
+        terminal.say(line)
     parts.workspace.refresh()
     with parts.workspace.locked(alone=True):
         parts.workspace.prepare()

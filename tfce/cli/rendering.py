@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.pilots.recipes import recipe_for
@@ -57,9 +57,11 @@ def _context(queue: Queue, options: argparse.Namespace) -> int:
     own = queue.userdata.proxy_lifetime.lifetime(not options.wrapper or userdata.brings_proxy(wrapper))
     proxy = b"stands for the proxy\n" if own is not None else None
     if not options.wrapper:
-        edge.say(f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger")
+        terminal.say(
+            f"no --wrapper: a stand-in of {len(wrapper)} bytes is in its place, so the real size is larger"
+        )
     if proxy:
-        edge.say(f"the VM gets a proxy of its own: a stand-in of {len(proxy)} bytes is in its place")
+        terminal.say(f"the VM gets a proxy of its own: a stand-in of {len(proxy)} bytes is in its place")
     recipe = recipe_for(queue)
     print(userdata.preview(recipe, key="00000000", wrapper=wrapper, proxy=proxy), end="")
     userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)  # too large is an error

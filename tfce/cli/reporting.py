@@ -12,7 +12,7 @@ from typing import Any
 
 from tfce import __version__
 from tfce.app import assemble
-from tfce.cli import elsewhere, plots, show
+from tfce.cli import other_hosts, plots, show
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
 from tfce.model.account import By, lines
@@ -22,7 +22,7 @@ from tfce.model.overview import Need
 from tfce.model.past import Past
 from tfce.model.redact import redacted
 from tfce.pilots import report
-from tfce.pilots.report import Chapter
+from tfce.pilots.report import QueueReport
 from tfce.store import files
 
 log = logging.getLogger("tfce")
@@ -37,7 +37,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--days", type=_days, default=7, metavar="N", help="what happened in so many days (default 7)"
     )
-    elsewhere.arguments(sub)
+    other_hosts.arguments(sub)
     sub.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html", help="write the page there")
 
 
@@ -50,12 +50,12 @@ def _days(text: str) -> int:
 def write(options: argparse.Namespace, config: Path) -> int:
     """Write the page, of the queue that is named or of all."""
     path = _target(options.output)
-    chapters = _chapters(config, options)
-    for one in chapters:
-        elsewhere.say(one.line.sight.label, one.lacking)
-    files.write(path, page(chapters, datetime.now(UTC), options.days), _MODE, durable=False)
-    ill = sum(1 for one in chapters if one.line.need is Need.PERSON)
-    print(f"{path}: {show.queues(len(chapters), ill)}")
+    reports = _queue_reports(config, options)
+    for one in reports:
+        other_hosts.say(one.line.sight.label, one.lacking)
+    files.write(path, page(reports, datetime.now(UTC), options.days), _MODE, durable=False)
+    ill = sum(1 for one in reports if one.line.need is Need.PERSON)
+    print(f"{path}: {show.queues(len(reports), ill)}")
     return 0
 
 
@@ -69,28 +69,28 @@ def _target(path: Path) -> Path:
     return found
 
 
-def _chapters(config: Path, options: argparse.Namespace) -> list[Chapter]:
+def _queue_reports(config: Path, options: argparse.Namespace) -> list[QueueReport]:
     queues, name = load_queues(config), options.queue
     if name is not None and name not in queues:
         load_queue(config, name)  # says what is wrong with it
     chosen = {label: queue for label, queue in queues.items() if name in (None, label)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda label: _chapter(label, chosen[label], options), chosen))
+        found = list(pool.map(lambda label: _queue_report(label, chosen[label], options), chosen))
     return sorted(found, key=lambda one: one.line.order)
 
 
-def _chapter(label: str, queue: Queue | ConfigError, options: argparse.Namespace) -> Chapter:
+def _queue_report(label: str, queue: Queue | ConfigError, options: argparse.Namespace) -> QueueReport:
     now = datetime.now(UTC)
     try:
         if isinstance(queue, ConfigError):
             raise queue
-        fleet = assemble(elsewhere.reading(queue, options), log.debug, sharing=True).fleet
-        return report.chapter(fleet, fleet.announce(), now - timedelta(days=options.days), now)
+        fleet = assemble(other_hosts.reading(queue, options), log.debug, sharing=True).fleet
+        return report.queue_report(fleet, fleet.announce(), now - timedelta(days=options.days), now)
     except TfceError as error:
         return report.failed(label, error, now)
 
 
-def page(chapters: Sequence[Chapter], now: datetime, days: int) -> str:
+def page(reports: Sequence[QueueReport], now: datetime, days: int) -> str:
     """The page's HTML. Whatever it shows is escaped, and made visible where it is no text."""
     import jinja2
 
@@ -103,11 +103,11 @@ def page(chapters: Sequence[Chapter], now: datetime, days: int) -> str:
         autoescape=True,
     )
     since = now - timedelta(days=days)
-    whole = sum((one.past for one in chapters), Past())
-    books = [one.book for one in chapters if one.book]
-    figures = grids(whole, [one.meters for one in chapters], books, since, now)
+    whole = sum((one.past for one in reports), Past())
+    books = [one.book for one in reports if one.book]
+    figures = grids(whole, [one.meters for one in reports], books, since, now)
     return environment.get_template(_TEMPLATE).render(
-        chapters=[(one, _row(one, since, now)) for one in chapters],
+        reports=[(one, _row(one, since, now)) for one in reports],
         drawn=[(grid, plots.plot(grid)) for grid in figures],
         heads=_HEADS,
         now=now,
@@ -115,7 +115,7 @@ def page(chapters: Sequence[Chapter], now: datetime, days: int) -> str:
         shown=shown,
         width=plots.WIDTH,
         version=__version__,
-        needing=sum(1 for one in chapters if one.line.need is Need.PERSON),
+        needing=sum(1 for one in reports if one.line.need is Need.PERSON),
     )
 
 
@@ -140,7 +140,7 @@ _HEADS = (
 )
 
 
-def _row(one: Chapter, since: datetime, now: datetime) -> tuple[str, ...]:
+def _row(one: QueueReport, since: datetime, now: datetime) -> tuple[str, ...]:
     """A queue in a row of the table; its name goes before it."""
     sight, seen = one.line.sight, one.past.between(since, now)
     books = [one.book] if one.book else []

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.model.pilot import moment, timestamp
+from tfce.model.plurals import counted
 from tfce.model.redact import redacted
-from tfce.model.words import counted
 
 _TONES = {
     "bold red": ("FAULT", "needs you", "Failed", "error", "vanished", "duplicate", "doubtful"),
@@ -94,7 +94,7 @@ _GAP = 2
 def progress(what: str) -> Iterator[Callable[[str], None]]:
     """Show what goes on: a line that changes in a terminal, else a line each."""
     if not sys.stderr.isatty():
-        yield edge.say
+        yield terminal.say
         return
     from rich.console import Console
     from rich.text import Text

@@ -12,11 +12,11 @@ from tfce.cli.show import ago, span, table
 from tfce.config.options import Queue
 from tfce.model import made
 from tfce.model.pilot import reference, timestamp
+from tfce.model.plurals import counted
 from tfce.model.vm import VM
-from tfce.model.words import counted
-from tfce.pilots.chronicle import Happening
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
+from tfce.pilots.history import HistoryEntry
 
 
 def show_json(value: Mapping[str, Any]) -> None:
@@ -179,13 +179,13 @@ def left_over_table(rows: Sequence[dict[str, Any]]) -> str:
     return table([name.upper() for name in names], cells) if rows else "no VM is left over"
 
 
-def history_table(found: Sequence[Happening]) -> str:
+def history_table(found: Sequence[HistoryEntry]) -> str:
     """What was done to queues, for people; which one where it is not always the same."""
     now, several = datetime.now(UTC), len({one.queue for one in found}) > 1
-    rows = [_happening_row(one, now)[0 if several else 1 :] for one in found]
+    rows = [_history_row(one, now)[0 if several else 1 :] for one in found]
     heads = ("QUEUE", "TIME", "EVENT", "PILOTS", "WHAT", "BY")
     return table(heads[0 if several else 1 :], rows) if rows else "nothing is recorded of that"
 
 
-def _happening_row(one: Happening, now: datetime) -> tuple[object, ...]:
+def _history_row(one: HistoryEntry, now: datetime) -> tuple[object, ...]:
     return one.queue, ago(one.time, now), one.event, one.pilots or "-", one.what, one.who or "-"

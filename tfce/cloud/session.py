@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tfce.cloud.limits import Limits
-from tfce.cloud.wire import Wire
+from tfce.cloud.transport import Transport
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 
@@ -28,17 +28,17 @@ class CountedSession:
         self.endpoint, self._credentials = endpoint, credentials
         self.secrets = credentials.secrets()
         self._named = named
-        self._wire = Wire(endpoint, credentials, self._note, safe)
+        self._transport = Transport(endpoint, credentials, self._note, safe)
 
     @property
     def limits(self) -> Limits:
         """What an answer may cost."""
-        return self._wire.limits
+        return self._transport.limits
 
     @property
     def cloud_time(self) -> datetime | None:
         """The cloud's clock when it last answered."""
-        return self._wire.heard.time
+        return self._transport.heard.time
 
     def _note(self, method: str, url: str, body: Any) -> str:
         name = self._named(method, url, body)

@@ -11,8 +11,8 @@ from tfce.model.allocation import Balance
 from tfce.model.case import UNLISTED
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold, HoldKind
-from tfce.model.memory import Backoff, Pending
 from tfce.model.reasons import with_cure
+from tfce.model.record_parts import Backoff, Pending
 from tfce.model.review import Standing as Review
 
 _SWEEPS = timedelta(hours=24)  # a SiteDirector sweeps every few minutes

@@ -16,9 +16,9 @@ from tfce.model import fields
 from tfce.model.drain import Drain
 from tfce.model.health import Health
 from tfce.model.made import NAMES, Made
-from tfce.model.memory import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.pilot import Pilot, is_key, timestamp
 from tfce.model.reasons import Reason
+from tfce.model.record_parts import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.rests import Rests
 from tfce.model.usage import Usage
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from tfce.model.memory import Backoff
 from tfce.model.reasons import Kind, Reason
+from tfce.model.record_parts import Backoff
 
 _FIRST, _LONGEST = 180, 3600  # seconds
 

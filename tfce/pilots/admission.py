@@ -9,7 +9,7 @@ from tfce.model.hold import Hold, HoldKind
 from tfce.model.policy import occupancy
 from tfce.model.reconcile import Case, Condition
 from tfce.model.record import Record
-from tfce.pilots import choice, gate, health
+from tfce.pilots import health, holds, offering_choice
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services, View, no_room
 from tfce.store import installation
@@ -17,7 +17,7 @@ from tfce.store import installation
 
 def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tuple[Record, int, str]:
     """How many of ``count`` pilots may be started now, and what keeps the others back."""
-    limits, hold = services.queue.limits, gate.held(services, record, by_hand=by_hand)
+    limits, hold = services.queue.limits, holds.held(services, record, by_hand=by_hand)
     if hold is not None and not hold.most:
         return record, 0, str(hold)
     named, empty = bool(services.queue.workspace.installation), not record.pilots and not record.tombstones
@@ -32,12 +32,14 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     _refuse_foreign(view, services.queue.label, is_new)
     if any(case.condition is not Condition.FOREIGN and not case.recorded and case.vm for case in view.cases):
         record = recover(services, record)
-    record, cases = choice.found_full(services.workspace.places.offerings, record, view.cases, services.clock())
+    record, cases = offering_choice.found_full(
+        services.workspace.places.offerings, record, view.cases, services.clock()
+    )
     full = _without_room(cases)
     if full and not by_hand:
         return record, 0, f"{len(full)} VMs found no room ({full[0]}); the next sweep removes them"
     record = health.learned(services, view, record)
-    hold = gate.held(services, record, by_hand=by_hand)
+    hold = holds.held(services, record, by_hand=by_hand)
     if hold is not None and hold.most < count:
         within, why = within_limits(limits, view.cases, hold.most, by_hand)
         return record, within, why or str(hold)

@@ -28,7 +28,7 @@ from tfce.model.pilot import timestamp
 from tfce.model.price import plain
 from tfce.model.record import Record
 from tfce.model.usage import Stay
-from tfce.pilots import choice
+from tfce.pilots import offering_choice
 from tfce.pilots.services import Services
 from tfce.store import siblings
 
@@ -77,7 +77,7 @@ def held(services: Services, record: Record) -> Hold | None:
     """What keeps every offering that would be tried from fitting into what is left."""
     if not services.queue.allowance.allocations:
         return None
-    tried = choice.open_ones(services.workspace.places.offerings, record, services.clock(), by_hand=True)
+    tried = offering_choice.open_ones(services.workspace.places.offerings, record, services.clock(), by_hand=True)
     rooms = _rooms(services, record, tried, 1)
     return None if not rooms or any(most for most, _ in rooms) else rooms[0][1]
 

@@ -20,12 +20,12 @@ from tfce.model.hold import Hold
 from tfce.model.overview import Line
 from tfce.model.record import Record
 from tfce.model.why import Demand, Finding
-from tfce.pilots import allocations, audit, drain, gate, overview, spent, why
+from tfce.pilots import allocations, audit, drain, holds, overview, spending_metrics, why
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
-from tfce.pilots.history import PilotLog, pilot_log
 from tfce.pilots.meter import Meter, Run
+from tfce.pilots.pilot_log import PilotLog, pilot_log
 from tfce.pilots.poll import Count, Memory, Poller, Seen
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
@@ -69,7 +69,7 @@ class Fleet:
         self._services = Services(workspace, provisioner, cloud, clock, lists)
         self._lists, age = lists, workspace.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
-        self._meter = Meter(workspace, cloud, clock, partial(spent.measured, self._services))
+        self._meter = Meter(workspace, cloud, clock, partial(spending_metrics.measured, self._services))
         self._poller = Poller(shared, Memory())
 
     @property
@@ -177,7 +177,7 @@ class Fleet:
     def _held(self) -> Hold | None:
         workspace = self.workspace
         if workspace.exists:
-            return gate.held(self._services, workspace.load())
+            return holds.held(self._services, workspace.load())
         return workspace.standing.hold if workspace.standing else None
 
     def balances(self) -> list[Balance]:

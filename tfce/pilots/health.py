@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from tfce.model.console import Markers, read
-from tfce.model.judging import judged, verdict_of
 from tfce.model.policy import Action
 from tfce.model.record import Record
+from tfce.model.verdicts import judged, verdict_of
 from tfce.pilots.consoles import ConsoleStore
 from tfce.pilots.services import Services, View
 

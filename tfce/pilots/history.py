@@ -1,151 +1,147 @@
-"""All that can be said of one pilot: what the journal says, and the end of its VM's console."""
+"""What was done to a queue's pilots, by whom, when and why: its journal, read for people and programs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from tfce.model.entries import Entry
-from tfce.model.errors import CloudError
-from tfce.model.journals import Lacking
-from tfce.model.pilot import reference, timestamp
-from tfce.model.reasons import Reason
-from tfce.model.record import Record, Tombstone
-from tfce.model.vm import OVER
-from tfce.pilots.consoles import LINES, ConsoleStore, shown
-from tfce.pilots.naming import named, unknown, vm_of
-from tfce.pilots.services import Services
-from tfce.store import elsewhere
-from tfce.store.actor import actor
+from tfce.model.made import Made
+from tfce.model.plurals import counted
+from tfce.model.record import Record
+from tfce.pilots.naming import named
+from tfce.store.workspace import Workspace
+
+_DIGEST = 12  # characters of one, for people
 
 
 @dataclass(frozen=True)
-class PilotLog:
-    """``state``: the cloud's word for the VM, or what became of it. ``source``: "cloud" or "kept", where the
-    console (None: there is none) is from. ``events``: the journal's entries, as far as they are about it.
-    ``trouble``: why the cloud could not be asked; ``kept_on``: the host that kept the console, where it is not
-    here; ``lacking``: hosts whose journals are not here."""
+class HistoryEntry:
+    """One line of a queue's journal. ``time``: aware, UTC. ``who``: ``user@host (program, pid)``, "" in lines of
+    older versions. ``pilots``: how many it is about; ``what``: for people; ``facts``: the line itself."""
 
-    key: str
-    reference: str
-    state: str
-    console: str | None
-    source: str
-    events: list[Entry]
-    trouble: str = ""
-    kept_on: str = ""
-    lacking: tuple[Lacking, ...] = ()
-
-    def text(self, when: Callable[[str], str] = str) -> str:
-        """For people; ``when``: how they are told a time."""
-        lines = [f"pilot {self.key or '?'}, {self.reference or 'no VM is known'}: {self.state}"]
-        lines += [f"{when(timestamp(event.time))}  {_words(event)}" for event in self.events]
-        lines += [f"the cloud could not be asked: {self.trouble}"] if self.trouble else []
-        if self.console is None:
-            lines.append(self._no_console())
-        else:
-            whence = {"cloud": "as the cloud shows it now", "kept": "kept when the VM was removed"}[self.source]
-            lines += [f"the end of its console, {whence}:", self.console.rstrip("\n")]
-        lines += [f"{one}: it may say more" for one in self.lacking]
-        return "\n".join(lines)
-
-    def _no_console(self) -> str:
-        if not self.kept_on:
-            return "no console is to be had"
-        return f"its console was kept on {self.kept_on}: ask there, or name a copy of its folder with --journals"
+    time: datetime
+    queue: str
+    who: str
+    event: str
+    pilots: int
+    what: str
+    facts: Mapping[str, Any]
 
 
-def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
-    """The log of the pilot that ``text`` names by reference, stamp or its VM's name; ``lines``: of its console.
-
-    One list and one console while its VM lives, no call when it is known to be removed. Raises
-    ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
-    """
-    workspace = services.workspace
-    told = elsewhere.told(workspace)
-    journal = told.entries
-    record = workspace.load() if workspace.exists else Record("")
-    stones = record.tombstones
-    key, node_id = named(workspace, text, journal, record)
-    node, console, trouble = None, None, ""
-    if node_id not in stones:
-        try:
-            node = vm_of(services.cloud.vms(workspace.any_installation()), key, node_id, text.strip())
-            console = services.cloud.console(node.id) if node and node.state not in OVER else None
-        except CloudError as error:
-            trouble = error.message
-    if node is not None:
-        key, node_id = key or node.key or node.name, node.id
-    kept = ConsoleStore(workspace).anywhere(key) if key else None
-    events = [event for event in (entry.about(key, node_id) for entry in journal) if event]
-    if node is None and not events and kept is None and node_id not in stones:
-        if trouble:
-            raise CloudError(trouble)
-        raise unknown(workspace, [text])
-    found = shown(console, lines) if console and console.strip() else None
-    kept = "".join(kept.splitlines(keepends=True)[-lines:]) if kept is not None else None
-    return PilotLog(
-        key,
-        reference(node_id) if node_id else "",
-        node.raw_state if node else _fate(node_id, stones, trouble),
-        found if found is not None else kept,
-        "cloud" if found is not None else "kept" if kept is not None else "",
-        events,
-        trouble,
-        _keeper(events) if found is None and kept is None else "",
-        told.lacking,
-    )
+def history_entries(
+    workspace: Workspace,
+    told: Iterable[Entry],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    pilot: str = "",
+) -> list[HistoryEntry]:
+    """What was ``told`` of the queue, the oldest first, from ``since`` up to ``until``, of ``pilot`` (reference,
+    stamp or VM's name) only where one is named. Asks nothing of the cloud."""
+    if pilot:
+        record, told = workspace.load() if workspace.exists else Record(""), list(told)
+        key, node = named(workspace, pilot, told, record)
+        told = [one for one in (entry.about(key, node) for entry in told) if one]
+    told = [one for one in told if (since or one.time) <= one.time <= (until or one.time)]
+    return [_history_entry(workspace.queue.label, one) for one in told]
 
 
-def _keeper(events: Iterable[Entry]) -> str:
-    """The host that says that it kept the console; "" where none does, or this one, which has lost it since."""
-    hosts = (event.host for event in events if _kept(event.facts.get("vms")))
-    return next((host for host in hosts if host and host != actor()["host"]), "")
+def _history_entry(queue: str, entry: Entry) -> HistoryEntry:
+    number, what = _TOLD.get(entry.event, _plainly)(entry)
+    return HistoryEntry(entry.time, queue, entry.who, entry.event, number, what, entry.facts)
 
 
-def _kept(vm: object) -> bool:
-    return isinstance(vm, dict) and vm.get("console_kept") is True
+def _plainly(entry: Entry) -> tuple[int, str]:
+    """What an entry holds, name by name; what is empty says nothing."""
+    return 0, ", ".join(f"{name} {value}" for name, value in entry.more.items() if value)
 
 
-def _fate(node_id: str, stones: Mapping[str, Tombstone], trouble: str) -> str:
-    if node_id in stones:
-        return f"removed ({stones[node_id].state.value})"
-    return "nothing is known" if trouble else "the cloud lists no such VM"
+def _drained(entry: Entry) -> tuple[int, str]:
+    if entry.facts.get("undone"):
+        return 0, "pilots are started again"
+    return (0, str(entry.drain)) if entry.drain else _plainly(entry)
 
 
-_EVENTS = {
-    "submit": "asked for",
-    "submitted": "came of it:",
-    "remove": "to be removed:",
-    "removed": "removed:",
-    "recovered": "found by a later cycle:",
+def _image(entry: Entry) -> tuple[int, str]:
+    made = f", made {entry.word('made')}" if entry.facts.get("made") else ""
+    before = f"; before: {entry.word('was')}" if entry.facts.get("was") else ""
+    return 0, f"new pilots have {entry.word('image', '?')} ({entry.word('name')}{made}){before}"
+
+
+def _asked(entry: Entry) -> tuple[int, str]:
+    number, wanted = entry.size("keys"), entry.word("wanted")
+    all_of_them = f"; {wanted} wanted in all" if wanted else ""
+    return number, f"{number} asked for{all_of_them}{_of_what(entry.made)}{_shape(entry.shape)}"
+
+
+def _of_what(made: Made) -> str:
+    """In which offering, and of which image."""
+    image = f" of {made.image}" if made.image else ""
+    return f"; {made}{image}" if str(made) else ""
+
+
+def _shape(shape: Mapping[str, str]) -> str:
+    """The digest of what was asked for, and by which commit, and by whom, it was approved."""
+    if not shape.get("digest"):
+        return ""
+    digest = f"; shape {shape['digest'][:_DIGEST]}"
+    if not shape.get("commit"):
+        return digest
+    return f"{digest}, approved in {shape['commit'][:_DIGEST]} by {shape.get('author', '?')}"
+
+
+def _done(entry: Entry) -> tuple[int, str]:
+    """What a verb came to, and what it cost."""
+    asked, limited, error = map(entry.word, ("asked", "limited", "error"))
+    parts = [f"{asked} asked for, {entry.word('granted', '?')} granted"] * bool(asked)
+    parts += [f"fewer were tried: {limited}"] * bool(limited)
+    parts += [f"failed ({entry.word('kind', '?')}): {error}"] * bool(error)
+    if entry.calls is not None:
+        parts.append(f"{counted(entry.calls, 'API call')}, {entry.word('seconds', '?')} s")
+    return 0, f"{entry.word('verb', '?')}: {'; '.join(parts)}"
+
+
+def _made(entry: Entry) -> tuple[int, str]:
+    created, failed = entry.size("created"), [f"refused ({kind})" for kind in entry.refusals]
+    return created + len(failed), ", ".join([f"{created} created", *_counted(failed)])
+
+
+def _meant(entry: Entry) -> tuple[int, str]:
+    return len(entry.causes), ", ".join(_counted(entry.causes)) or "nothing"
+
+
+def _gone(entry: Entry) -> tuple[int, str]:
+    failed = entry.size("failed")
+    told = _counted(entry.endings) + [f"{failed} not removed"] * bool(failed)
+    return len(entry.endings), ", ".join(told) or "nothing"
+
+
+def _found(entry: Entry) -> tuple[int, str]:
+    adopted, never = entry.size("adopted"), entry.size("never_created")
+    return adopted + never, f"{adopted} taken back, {never} never created"
+
+
+def _repaired(entry: Entry) -> tuple[int, str]:
+    done, adopted = entry.facts.get("done"), entry.size("adopted")
+    return adopted, "; ".join([*map(str, done if isinstance(done, list) else ()), f"{adopted} taken back"])
+
+
+_TOLD: Mapping[str, Callable[[Entry], tuple[int, str]]] = {
+    "submit": _asked,
+    "submitted": _made,
+    "remove": _meant,
+    "removed": _gone,
+    "killed": _gone,
+    "recovered": _found,
+    "repaired": _repaired,
+    "done": _done,
+    "drain": _drained,
+    "image": _image,
 }
 
 
-def _words(entry: Entry) -> str:
-    said = [text for name, value in entry.more.items() if (text := _said(name, value))]
-    made = [f"{entry.made} of {entry.made.image or '?'}"] if str(entry.made) else []
-    return " ".join([_EVENTS.get(entry.event, entry.event), *said, *made])
-
-
-def _said(field: str, value: object) -> str:
-    """What one field of a line says. A line that somebody else wrote may hold anything."""
-    if field in ("keys", "made", "shape"):
-        return ""
-    if field == "created":
-        return f"created as {reference(str(value))}"
-    if field == "failed":
-        return f"failed: {_reason(value)}"
-    if field == "pilots":
-        return str(value)
-    if field == "vms" and isinstance(value, Mapping):
-        lived = "" if value.get("lived_s") is None else f", lived {value['lived_s']} s"
-        return f"{value.get('reason', '?')}{lived}"
-    return field.replace("_", " ")
-
-
-def _reason(value: object) -> object:
-    try:
-        return Reason.from_json(value)
-    except ValueError:
-        return value
+def _counted(words: Iterable[str]) -> list[str]:
+    return [f"{number} {word}" for word, number in Counter(words).most_common()]

@@ -13,7 +13,7 @@ from tfce.model.metrics import Meters
 from tfce.model.overview import Holding, Line, Sight, Trouble, judged
 from tfce.model.record import Record
 from tfce.model.vm import OVER
-from tfce.pilots import admission, allocations, gate
+from tfce.pilots import admission, allocations, holds
 from tfce.pilots.services import Services, View
 
 
@@ -57,7 +57,7 @@ def remembered(services: Services, record: Record) -> Sight:
         oldest=min((one.requested_at for one in record.pilots.values()), default=None),
         total=queue.limits.total,
         waiting=queue.limits.waiting,
-        hold=gate.held(services, record),
+        hold=holds.held(services, record),
         backoff=record.backoff,
         protected=record.health.protected(queue.workspace.protect_after),
         drain=record.drain,

@@ -18,7 +18,7 @@ from tfce.model.policy import Action, Verb
 from tfce.model.reconcile import Case, Condition
 from tfce.model.record import Operation, Record
 from tfce.model.vm import OVER, State
-from tfce.pilots import alone, choice, health, naming
+from tfce.pilots import backend_down, health, naming, offering_choice
 from tfce.pilots.execute import Outcome, Removal, execute, removal
 from tfce.pilots.services import Services, View, no_room
 from tfce.store.workspace import Workspace
@@ -74,7 +74,7 @@ class Reaper:
                 return self._swept()
         except BackendError as error:
             log.warning("only what has certainly ended is removed: %s", error.message)
-            sweep, outcome = self._told(*(ended := alone.swept(self._services))), ended[-1]
+            sweep, outcome = self._told(*(ended := backend_down.swept(self._services))), ended[-1]
             _write_down(self._workspace, sweep, outcome)
             return sweep
 
@@ -120,7 +120,7 @@ class Reaper:
     def _learn(self, view: View, record: Record) -> None:
         """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
         knew it at the submission."""
-        found, cases = choice.found_full(
+        found, cases = offering_choice.found_full(
             self._workspace.places.offerings, record, view.cases, self._services.clock()
         )
         record = self._workspace.save(found) if found != record else record
@@ -229,7 +229,7 @@ class Reaper:
         sweep.failed |= {reference(node_id): reason for node_id, reason in refused.items()}
         done = [Action(Verb.DESTROY, case, Cause.KILLED) for case in cases if case.id not in refused]
         sweep.removed = [removal(services, one) for one in done]
-        alone.remember(services, done)
+        backend_down.remember(services, done)
         alive = sum(1 for case in view.cases if case.vm and case.vm.state is not State.DELETED)
         sweep.kept = max(0, alive - len(done))
         if known is not None and done:

@@ -23,7 +23,7 @@ _IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
 
 
 @dataclass(frozen=True)
-class Chapter:
+class QueueReport:
     """One queue. ``causes``: what is wrong, the worst first, each once; ``lacking``: hosts whose journals are not
     here."""
 
@@ -35,7 +35,7 @@ class Chapter:
     lacking: tuple[Lacking, ...] = ()
 
 
-def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Chapter:
+def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -> QueueReport:
     """What there is to say of a queue with this ``record``; also one whose cloud does not answer. Takes no lock
     and writes nothing."""
     workspace, line = fleet.workspace, fleet.glance(record)
@@ -47,13 +47,13 @@ def chapter(fleet: Fleet, record: Record, since: datetime, now: datetime) -> Cha
     used = written(workspace.queue, record, told.lines, since, now)
     seen = past(told.lines, record.pilots.values())
     causes = tuple(_causes(line, found))
-    return Chapter(line, causes, seen, workspace.meters.read(), used, told.lacking)
+    return QueueReport(line, causes, seen, workspace.meters.read(), used, told.lacking)
 
 
-def failed(label: str, error: TfceError, now: datetime) -> Chapter:
+def failed(label: str, error: TfceError, now: datetime) -> QueueReport:
     """A queue of which nothing can be known."""
     line = overview.broken(label, error, now)
-    return Chapter(line, line.troubles)
+    return QueueReport(line, line.troubles)
 
 
 def _causes(line: Line, found: Iterable[Finding]) -> Iterator[Trouble]:

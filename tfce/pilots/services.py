@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from tfce.cloud import looks
+from tfce.cloud import lookups
 from tfce.cloud.api import Cloud
 from tfce.cloud.shared import Lists
 from tfce.config.options import Queue
@@ -128,7 +128,7 @@ class Services:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
-        listing = looks.listing(self.cloud.vms(owner))
+        listing = lookups.listing(self.cloud.vms(owner))
         record = _placed(record, state or {})
         record = self.check_home(record, listing.account or self._account(record, listing))
         clocks = Clocks(self.clock(), listing.cloud_time)
@@ -153,7 +153,7 @@ class Services:
     def look_up(self, ids: Collection[str]) -> dict[str, VM | None]:
         """Each VM by its id, None where the cloud says that there is none. One that it says nothing of is left
         out."""
-        return looks.look_up(self.cloud, ids)
+        return lookups.look_up(self.cloud, ids)
 
     def _warn(self, clocks: Clocks, listing: Listing, cases: Collection[Case]) -> None:
         if clocks.worth_saying:

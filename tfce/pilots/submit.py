@@ -11,7 +11,7 @@ from tfce import userdata
 from tfce.model import rests
 from tfce.model.reasons import Reason
 from tfce.model.record import Record
-from tfce.pilots import admission, allocations, choice, images, places
+from tfce.pilots import admission, allocations, images, network_zones, offering_choice
 from tfce.pilots.launch import Launcher, Order
 from tfce.pilots.recipes import recipe_for
 from tfce.pilots.recovery import recover
@@ -52,7 +52,7 @@ class Submitter:
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record = allocations.ready(self._services, record)
-            places.looked_up(self._services)
+            network_zones.looked_up(self._services)
             record, allowed, why = admission.allowed(self._services, record, count, ignore_limits)
             order = Order(recipe, wrapper, proxy, progress, self._workspace.places.offerings[0])
             submission, record = self._from_offerings(record, allowed, order, ignore_limits)
@@ -69,8 +69,8 @@ class Submitter:
         total, lacking, full, limited = Submission(), list[str](), list[Reason](), ""
         clock, every = self._services.clock, self._workspace.places.offerings
         image = images.resolved(self._services) if count else ""
-        for offering in choice.open_ones(every, record, clock(), by_hand) if count else ():
-            if choice.hopeless(offering, full):
+        for offering in offering_choice.open_ones(every, record, clock(), by_hand) if count else ():
+            if offering_choice.hopeless(offering, full):
                 continue
             fits, hold = allocations.room(self._services, record, offering, count)
             limited = str(hold) if hold else ""
@@ -79,9 +79,12 @@ class Submitter:
             made_of = replace(offering, image=image)
             variables.choose(self._workspace, made_of)
             submission, record = self._launcher.launch(record, fits, replace(order, offering=made_of))
-            total, lacking = total.followed_by(submission, lacking[:fits]), choice.lacking(submission.failed)
+            total, lacking = (
+                total.followed_by(submission, lacking[:fits]),
+                offering_choice.lacking(submission.failed),
+            )
             full = [submission.failed[key] for key in lacking]
-            record = choice.learned(every, record, offering, full, clock())
+            record = offering_choice.learned(every, record, offering, full, clock())
             count += len(lacking) - fits
             if not count or total.stopped or record.pending:
                 break

@@ -12,7 +12,7 @@ from tfce.model.errors import CloudError, TfceError
 from tfce.model.overview import stuck, unswept
 from tfce.model.reconcile import Case, Condition
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
-from tfce.pilots import admission, gate, overview
+from tfce.pilots import admission, holds, overview
 from tfce.pilots.services import Services
 from tfce.store import elsewhere
 
@@ -26,7 +26,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
     record = overview.record_of(services)
     seen = workspace.standing
     review = seen.lines() if seen else ()
-    hold = gate.held(services, record)
+    hold = holds.held(services, record)
     known, now = overview.remembered(services, record), services.clock()
     facts = Facts(
         services.queue.label,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
-from tfce.cloud.looks import listing, look_up
+from tfce.cloud.lookups import listing, look_up
 from tfce.model.case import Case, Clocks, Condition, Instance
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reconcile import Snapshot, reconcile

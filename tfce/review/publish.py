@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tfce.model.pilot import scale_text
-from tfce.model.words import counted
+from tfce.model.plurals import counted
 from tfce.review import git
 from tfce.review.commits import Clone
 from tfce.store.workspace import Workspace

@@ -65,12 +65,12 @@ class StateCopies(Remote):
         return (self._said(ended) or ended.how) if ended.exit else ""
 
     def _asked_to_go(self) -> str:
-        from tfce.cloud import plain  # which brings libcloud along
+        from tfce.cloud import plain_http  # which brings libcloud along
 
         known = self._backend.environment
         login = known.get("TF_HTTP_USERNAME", ""), known.get("TF_HTTP_PASSWORD", "")
         try:
-            heard = plain.ask(
+            heard = plain_http.ask(
                 "DELETE", f"{self._backend.address}/{self._state_name}", login if any(login) else None
             )
         except BackendError as error:

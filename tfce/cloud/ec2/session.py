@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver, EC2Response
 
 from tfce.cloud.ec2.errors import reason_of_message
-from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
+from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.session import CountedSession
 from tfce.config import ec2_regions
 from tfce.config.credentials import Credentials
@@ -59,7 +59,7 @@ class Session(CountedSession):
         return self._known
 
     def _connected(self) -> EC2NodeDriver:
-        connection = type("Connection", (_Connection,), {"conn_class": self._wire.connection})
+        connection = type("Connection", (_Connection,), {"conn_class": self._transport.connection})
         driver = type("Driver", (EC2NodeDriver,), {"connectionCls": connection})
         options = {
             "signature_version": "4",

@@ -16,7 +16,7 @@ from tfce.cloud import clean
 from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.parse import instance
 from tfce.cloud.ec2.session import Session, filters, literal
-from tfce.cloud.edge import translated
+from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing, collect, pages
 from tfce.cloud.pool import AT_ONCE, run_pool
 from tfce.model.errors import CloudError

@@ -14,11 +14,11 @@ from libcloud.compute.base import NodeImage, NodeSize
 
 from tfce.cloud import records
 from tfce.cloud.api import Check, Spec
-from tfce.cloud.edge import translated
 from tfce.cloud.generic import lookup
-from tfce.cloud.generic.driven import Driven
+from tfce.cloud.generic.driver import DriverSession
 from tfce.cloud.generic.nodes import name_of
 from tfce.cloud.generic.signature import signature_of, user_data_argument
+from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing
 from tfce.cloud.pool import AT_ONCE, run_pool
 from tfce.cloud.records import OddError
@@ -39,7 +39,7 @@ _KEY_PAIR = ("ex_keyname", "ex_key_name", "ex_keypair", "ex_keypair_name")
 _GROUPS = ("ex_security_groups", "ex_security_group_ids")
 
 
-class Generic(Driven):
+class Generic(DriverSession):
     """The ``Cloud`` of any libcloud driver."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tfce.cloud import clock, images
 from tfce.cloud.api import Check, Spec
-from tfce.cloud.edge import translated
+from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.openstack import lookup
 from tfce.cloud.openstack.lookup import Record
 from tfce.cloud.openstack.session import Session

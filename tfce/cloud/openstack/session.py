@@ -16,13 +16,13 @@ from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
-from tfce.cloud.edge import CERTIFICATE, translated
 from tfce.cloud.explain import explained
+from tfce.cloud.libcloud_errors import CERTIFICATE, translated
 from tfce.cloud.openstack import endpoints
 from tfce.cloud.openstack.errors import reason_of_message
 from tfce.cloud.openstack.login import SharedLogin
 from tfce.cloud.session import CountedSession
-from tfce.cloud.wire import Wire
+from tfce.cloud.transport import Transport
 from tfce.config import openstack_logins
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -40,7 +40,7 @@ _OURS = ("ca_cert", "cloud", "ex_tenant_id", "api_version", "ex_force_image_url"
 class _Shared:
     """What all connections of a session share. ``project_id``: the project to log in to, where an id names it."""
 
-    wire: Wire
+    transport: Transport
     authority: str | None
     project_id: str | None
     login: SharedLogin
@@ -125,7 +125,7 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
 
 def _classes(shared: _Shared) -> dict[str, type[Any]]:
     """libcloud's connection classes, made ours."""
-    http = type("Http", (_Listening, shared.wire.connection, _Authority), {"shared": shared})
+    http = type("Http", (_Listening, shared.transport.connection, _Authority), {"shared": shared})
     facts = {"shared": shared, "conn_class": http}
     return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
 
@@ -159,7 +159,7 @@ class Session(CountedSession):
         if project:
             options.setdefault("ex_tenant_name", str(project))
         authority = given.get("ca_cert") or os.environ.get("OS_CACERT")
-        connections = _classes(_Shared(self._wire, authority, project, self.login))
+        connections = _classes(_Shared(self._transport, authority, project, self.login))
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
         made = driver(self._credentials.key, secret=self._credentials.secret, **options)
         for service, name in _CONNECTIONS.items():

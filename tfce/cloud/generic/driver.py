@@ -12,14 +12,14 @@ from libcloud.common.base import Connection
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
-from tfce.cloud.edge import translated
 from tfce.cloud.explain import explained
 from tfce.cloud.generic.errors import reason_of_message, says_no_such
 from tfce.cloud.generic.nodes import vm_of
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of
 from tfce.cloud.http import BoundaryError
+from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing, collect
-from tfce.cloud.wire import Wire
+from tfce.cloud.transport import Transport
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -27,7 +27,7 @@ from tfce.model.errors import CloudError, ConfigError
 from tfce.model.vm import VM, Owner
 
 
-class Driven:
+class DriverSession:
     """A driver and its connection. Its ``calls`` count what the driver was asked to do."""
 
     def __init__(self, endpoint: Endpoint, credentials: Credentials) -> None:
@@ -39,13 +39,13 @@ class Driven:
         if refusal:
             raise ConfigError("CloudType", endpoint.cloud, refusal, "use one of docs/drivers.md that takes pilots")
         self._known: Any = None
-        self._wire = Wire(endpoint, credentials, self._note, lambda method, url: self._reading)
+        self._transport = Transport(endpoint, credentials, self._note, lambda method, url: self._reading)
         self._reading, self._asked = False, 0
 
     def _note(self, method: str, url: str, body: Any) -> str:
         """One request of what the driver was asked to do: drivers read page after page by themselves."""
         self._asked += 1
-        if self._asked > self._wire.limits.pages:
+        if self._asked > self._transport.limits.pages:
             raise BoundaryError(f"{self._asked} requests have brought no end")
         return plain_call(method, url)
 
@@ -62,13 +62,13 @@ class Driven:
             made = self._class(**login, **self._endpoint.driver)
         except (TypeError, ValueError) as error:
             raise ConfigError("Driver_*", "", f"libcloud refuses them ({error})", "correct them") from None
-        _bind(getattr(made, "connection", None), self._wire)
+        _bind(getattr(made, "connection", None), self._transport)
         return made
 
     def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
         self.calls[method] += 1
         self._asked, self._reading = 0, method.startswith("list_") or "get_node" in method
-        self._wire.heard.status = 0
+        self._transport.heard.status = 0
         with explained(asking, reason_of_message), translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
@@ -84,7 +84,7 @@ class Driven:
         nodes = self._do(asking, "list_nodes")
         with translated(asking, self._secrets):
             found = collect(asking, nodes, partial(vm_of, owners=owners))
-        found.cloud_time = self._wire.heard.time
+        found.cloud_time = self._transport.heard.time
         return found
 
     def vm(self, vm_id: str) -> VM | None:
@@ -111,7 +111,7 @@ class Driven:
         try:
             return self._do(f"looking for {vm_id}", self._look_up, vm_id)
         except CloudError as error:
-            if says_no_such(self._wire.heard.status, error.problem):
+            if says_no_such(self._transport.heard.status, error.problem):
                 return None
             raise
 
@@ -126,8 +126,8 @@ class Driven:
         return None
 
 
-def _bind(connection: Any, wire: Wire) -> None:
+def _bind(connection: Any, transport: Transport) -> None:
     """Let a driver that speaks HTTP through libcloud do so within our bounds."""
     if isinstance(connection, Connection) and connection.conn_class is LibcloudConnection:
-        connection.conn_class = wire.connection
+        connection.conn_class = transport.connection
         connection.connect()  # opens nothing yet

@@ -7,7 +7,7 @@ from tfce.model.hold import Hold, HoldKind
 from tfce.model.images import NAMED, means_newest
 from tfce.model.pilot import reference, timestamp
 from tfce.model.record import Record
-from tfce.pilots import allocations, choice, images
+from tfce.pilots import allocations, images, offering_choice
 from tfce.pilots.services import Services
 
 
@@ -48,7 +48,7 @@ def _images(services: Services, meant: str) -> list[str]:
 def _resting(services: Services, record: Record) -> Hold | None:
     backoff = record.backoff
     if backoff is None or not backoff.resting(services.clock()):
-        full = choice.all_rest(services.workspace.places.offerings, record, services.clock())
+        full = offering_choice.all_rest(services.workspace.places.offerings, record, services.clock())
         return Hold(HoldKind.RESTING, full) if full else None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
     return Hold(HoldKind.RESTING, f"{text}: {backoff.reason}")

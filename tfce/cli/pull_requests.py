@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.config import trust
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
@@ -46,7 +46,7 @@ def pull_request(load: Callable[[], Queue], options: argparse.Namespace) -> int:
     except TfceError as error:
         if error.exit_code != _CHANGES:
             raise
-        edge.say(error.message)
+        terminal.say(error.message)
         return _REFUSED
 
 
@@ -74,7 +74,7 @@ def _text(top: Path, path: str) -> str | None:
 
 def _judged(found: propose.Change, options: argparse.Namespace) -> Verdict | None:
     assert found.new is not None
-    text = offline.plan(found.new.queue, edge.say)
+    text = offline.plan(found.new.queue, terminal.say)
     if options.show_json:
         _write(options.show_json, text)
     if not options.policy:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfce.app import open_workspace
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.config.options import Queue
 from tfce.model.journals import Lacking
 from tfce.store.workspace import Workspace
@@ -47,4 +47,4 @@ def current(queue: Queue, options: argparse.Namespace) -> Workspace:
 def say(label: str, lacking: Iterable[Lacking]) -> None:
     """Say what is not told, and how it would be."""
     for one in lacking:
-        edge.say(f"{label}: {one}: what it did is left out; name a copy of its Workspace_Root with --journals")
+        terminal.say(f"{label}: {one}: what it did is left out; name a copy of its Workspace_Root with --journals")

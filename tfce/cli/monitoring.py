@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tfce.cli import edge
+from tfce.cli import terminal
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -54,7 +54,7 @@ def _serve(address: str, port: int, meters: Callable[[], Iterable[Meters]]) -> N
     except (OSError, OverflowError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise ConfigError("--listen", f"{address}:{port}", problem, "name an address and a free port") from None
-    edge.say(f"answers at http://{address}:{port}/metrics")
+    terminal.say(f"answers at http://{address}:{port}/metrics")
     thread.join()
 
 

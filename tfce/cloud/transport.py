@@ -12,7 +12,7 @@ from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
 
 
-class Wire:
+class Transport:
     """What all connections of a session share. ``connection``: the class of libcloud's connections to the cloud,
     see ``bounded`` for ``note`` and ``safe``."""
 
