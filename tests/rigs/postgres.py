@@ -122,11 +122,15 @@ class Postgres:
             )
         self._wait()
 
+    def strike(self, number: int) -> None:
+        """A signal for the server and all it started."""
+        if self._server is not None and self._server.poll() is None:
+            os.killpg(self._server.pid, number)
+
     def kill(self) -> None:
         """SIGKILL, to the server and all it started."""
+        self.strike(signal.SIGKILL)
         if self._server is not None:
-            if self._server.poll() is None:
-                os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait(10)
             self._server = None
 

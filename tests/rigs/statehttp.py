@@ -1,19 +1,24 @@
 """A server of Terraform states over HTTP with locking, as GitLab has one, on 127.0.0.1.
 
-A state is read with GET, written with POST (with the lock's ID where it is locked), removed with DELETE. Its lock
-is taken with LOCK or POST on .../lock, and given back with UNLOCK or DELETE: 423 tells who holds it. It wants a
-login.
+A state is read with GET, written with POST (with the lock's ID where it is locked, and none where it is not),
+removed with DELETE. Its lock is taken with LOCK or POST on .../lock, and given back with UNLOCK or DELETE: 423
+tells who holds it. It wants a login. `python -m tests.rigs.statehttp PORT FOLDER`: a process of its own, whose
+data outlives it (`kept`).
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.rigs.fate import UNANSWERED, UNDONE, Fate
 
 USER, PASSWORD = "robot", "planted-http-pass%word"
 _LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -55,7 +60,7 @@ class StateServer:
     @property
     def address(self) -> str:
         """What a backend's address is."""
-        return f"http://127.0.0.1:{self.port}/api/v4/projects/1/terraform/state"
+        return address(self.port)
 
     def start(self) -> None:
         """Listen, on the same port as before."""
@@ -77,8 +82,8 @@ class StateServer:
                 return self._locking(method, path.removesuffix("/lock"), body)
             if method == "GET":
                 return (200, self.states[path]) if path in self.states else (404, b"")
-            held = self.locks.get(path)
-            if held is not None and _id(held) != lock_id:
+            held = self.locks.get(path, b"")
+            if _id(held) != lock_id:  # as GitLab: also one whose lock was broken writes nothing
                 return 423, held
             if method == "POST":
                 self.states[path] = body
@@ -108,10 +113,35 @@ class StateServer:
                 return 423, held
             self.locks[path] = body
             return 200, b""
-        if held is not None and body and _id(held) != _id(body):
-            return 409, held
+        if body and _id(held or b"") != _id(body):
+            return 409, held or b""
         self.locks.pop(path, None)  # `force-unlock` sends no body
         return 200, b""
+
+
+class KeptStateServer(StateServer):
+    """One that has on disk what it was told to write before it answers."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        super().__init__()
+        self.port, self._fate, self._one = port, Fate(folder), threading.Lock()
+        self.states, self.locks = self._fate.kept() or ({}, {})
+
+    def answer(self, method: str, path: str, lock_id: str, body: bytes) -> Answer:
+        """Status and body of one request; one after the other."""
+        with self._one:
+            if method == "GET":
+                return super().answer(method, path, lock_id, body)
+            self._fate.at(UNDONE)
+            answer = super().answer(method, path, lock_id, body)
+            self._fate.keep((self.states, self.locks))
+            self._fate.at(UNANSWERED)
+            return answer
+
+
+def address(port: int) -> str:
+    """What the address of a backend on ``port`` is."""
+    return f"http://127.0.0.1:{port}/api/v4/projects/1/terraform/state"
 
 
 def _id(lock: bytes) -> str:
@@ -147,3 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on the terminal."""
+
+
+if __name__ == "__main__":
+    with KeptStateServer(int(sys.argv[1]), Path(sys.argv[2])):
+        threading.Event().wait()

@@ -58,6 +58,12 @@ class Wire:
         assert isinstance(self.at, int)
         return self.at
 
+    @property
+    def busy(self) -> bool:
+        """Whether a connection goes through it."""
+        with self._lock:
+            return bool(self._open)
+
     def cut(self) -> None:
         """From now on every connection ends at once, also those that are open."""
         with self._lock:
@@ -86,13 +92,18 @@ class Wire:
                     return
                 self.connections += 1
                 self._open |= {near, far}
-            time.sleep(self.latency)  # of the connection itself
-            back = threading.Thread(target=self._pump, args=(far, near, False), daemon=True)
-            back.start()
-            self._pump(near, far, True)
-            back.join(60)
-            with self._lock:
-                self._open -= {near, far}
+            try:
+                self._both_ways(near, far)
+            finally:
+                with self._lock:
+                    self._open -= {near, far}
+
+    def _both_ways(self, near: socket.socket, far: socket.socket) -> None:
+        time.sleep(self.latency)  # of the connection itself
+        back = threading.Thread(target=self._pump, args=(far, near, False), daemon=True)
+        back.start()
+        self._pump(near, far, True)
+        back.join(60)
 
     def _pump(self, source: socket.socket, sink: socket.socket, there: bool) -> None:
         with contextlib.suppress(OSError):

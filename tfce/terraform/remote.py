@@ -82,12 +82,15 @@ class Remote(Runs):
     def write(self, text: str) -> None:
         """Put ``text`` there, if its number is higher than that of the state there and its lineage the same."""
         self._ready()
-        path = self._folder / f"{self._state_name}.pushed"
+        path, began = self._folder / f"{self._state_name}.pushed", self._ticks.now()
         files.write(path, text, durable=False)
         try:
             self._asked("state push", path.name, lock_timeout="5s")
         finally:
             files.remove(path)
+        if self._ticks.now() - began >= _STALE:  # hazard: S3 also takes what comes once the lock was broken
+            problem = f"{self.place}: this host slept while it wrote {self._state_name}"
+            raise BackendError(f"{problem}, and another may have written meanwhile", "the next cycle goes on")
 
     def _ready(self) -> None:
         files.private_folder(self._folder)

@@ -50,9 +50,9 @@ def parts(cfg: Path, name: str, clock: Clock) -> Parts:
     made = assemble(load_queue(cfg, name), clock=clock.wall)
     workspace, queue = made.workspace, made.workspace.queue
     if workspace.shared is not None:
-        copies = StateCopies(workspace, made.credentials, backend=backends.load(queue))
-        seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
         ticks = Ticks(now=clock.seconds)
+        copies = StateCopies(workspace, made.credentials, backend=backends.load(queue), ticks=ticks)
+        seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
         workspace.shared = Shared(workspace.file, queue.label, copies, seconds, patience, ticks)
     return made
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
 from tests.rigs import statehttp
+from tests.rigs.fate import Moment
+from tests.rigs.kept import KeptMoto, StateProcess
 from tests.rigs.localstack import Emulator
 from tests.rigs.postgres import Postgres
 from tests.rigs.statehttp import StateServer
@@ -26,6 +29,27 @@ class Backend(Protocol):
 
     def section(self) -> str:
         """The backend's part of the file."""
+
+
+class Mortal(Protocol):
+    """A server that breaks, and that comes back with what it held."""
+
+    def strike(self, number: int) -> None:
+        """A signal."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
+
+    def start(self) -> None:
+        """Start again."""
+
+
+@runtime_checkable
+class Fated(Mortal, Protocol):
+    """One whose end can be set to a moment of a request."""
+
+    def doom(self, moment: Moment | None) -> None:
+        """Let it die then; None: not any more."""
 
 
 @dataclass
@@ -72,7 +96,7 @@ class OnS3:
 class OnHttp:
     """A place on a state server; ``gitlab``: with the methods that GitLab has for locking."""
 
-    server: StateServer
+    server: StateServer | StateProcess
     project: str = field(default_factory=lambda: uuid4().hex[:8])
     gitlab: bool = False
     name: str = "http"
@@ -85,3 +109,19 @@ class OnHttp:
         login = f"username = {statehttp.USER}\npassword = {statehttp.PASSWORD}\n"
         locking = "lock_method = POST\nunlock_method = DELETE\n" if self.gitlab else ""
         return f"[http]\naddress = {self.server.address}/{self.project}\n{login}{locking}"
+
+
+KINDS = ("pg", "s3", "http")
+
+
+def mortal(kind: str, stack: ExitStack) -> tuple[Backend, Mortal]:
+    """A backend of a kind, and its server, which can be killed and goes on with what it held. S3 is moto's:
+    LocalStack has its own in memory."""
+    if kind == "pg":
+        database = stack.enter_context(Postgres())
+        return OnPostgres(database), database
+    if kind == "s3":
+        objects = stack.enter_context(KeptMoto())
+        return OnS3(objects), objects
+    states = stack.enter_context(StateProcess())
+    return OnHttp(states, gitlab=True), states

@@ -1,5 +1,5 @@
-"""What breaks in a trial. moto keeps its VMs in memory, so it is not killed: its API is, for all hosts and in the
-middle of requests, as when a cloud's API starts again on its database; and the whole cloud is paused."""
+"""What breaks in a trial. The cloud and the backend keep on disk what they did, so both are killed at any moment,
+also between what they were asked to do and their answer, and come back."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.e2e.hosts.backends import Fated, Mortal
 from tests.e2e.hosts.site import Host, strike
+from tests.rigs.fate import UNANSWERED, UNDONE, Moment
 from tests.rigs.proxy import ALWAYS, Fault
 
 if TYPE_CHECKING:
@@ -37,8 +40,10 @@ def _kill_all(trial: Trial) -> None:
 
 
 def _pause(trial: Trial) -> None:
-    hit = trial.each([trial.victim()], signal.SIGSTOP)
-    trial.leap()
+    host = trial.victim()
+    hit = trial.each([host], signal.SIGSTOP)
+    _while(trial, 0, 3)  # others see what it holds
+    trial.leap(asleep=host)
     _while(trial, 1, 5)
     for process in hit:
         if process.poll() is None:
@@ -60,16 +65,45 @@ def _clock(trial: Trial) -> None:
     host.clock(trial.dice.uniform(-HALF_AN_HOUR, HALF_AN_HOUR), host.passed)
 
 
-def _database(trial: Trial) -> None:
-    trial.server.kill()
+def _kill_server(which: Callable[[Trial], Mortal], trial: Trial) -> None:
+    server = which(trial)
+    server.kill()
     _while(trial, 0, 2)
-    trial.server.start()
+    server.start()
 
 
-def _pause_cloud(trial: Trial) -> None:
-    trial.hosts.cloud.strike(signal.SIGSTOP)
+def _pause_server(which: Callable[[Trial], Mortal], trial: Trial) -> None:
+    server = which(trial)
+    server.strike(signal.SIGSTOP)
     _while(trial, 0.5, 4)
-    trial.hosts.cloud.strike(signal.SIGCONT)
+    server.strike(signal.SIGCONT)
+
+
+def _doom_server(which: Callable[[Trial], Mortal], moment: Moment, trial: Trial) -> None:
+    """It dies at that moment of what it is asked next, if it is asked to change something; else so."""
+    server = which(trial)
+    if isinstance(server, Fated):
+        server.doom(moment)
+        _while(trial, 1, 5)
+    _kill_server(which, trial)
+
+
+def _cloud(trial: Trial) -> Mortal:
+    return trial.cloud
+
+
+def _backend(trial: Trial) -> Mortal:
+    return trial.backend
+
+
+def _kill_everything(trial: Trial) -> None:
+    """As when a computing centre loses its power."""
+    trial.each(trial.hosts.all, signal.SIGKILL)
+    for server in (trial.cloud, trial.backend):
+        server.kill()
+    for server in (trial.cloud, trial.backend):
+        server.start()
+    trial.leap()
 
 
 def _kill_api(trial: Trial) -> None:
@@ -126,8 +160,15 @@ HARMS: dict[str, Callable[[Trial], None]] = {
     "a host is paused beyond its lease": _pause,
     "a host loses its disk": _disk,
     "a host's clock is set": _clock,
-    "the database is killed": _database,
-    "the cloud is paused": _pause_cloud,
+    "everything is killed": _kill_everything,
+    "the backend is killed": partial(_kill_server, _backend),
+    "the backend is paused": partial(_pause_server, _backend),
+    "the backend dies before it does it": partial(_doom_server, _backend, UNDONE),
+    "the backend dies before it answers": partial(_doom_server, _backend, UNANSWERED),
+    "the cloud is killed": partial(_kill_server, _cloud),
+    "the cloud is paused": partial(_pause_server, _cloud),
+    "the cloud dies before it does it": partial(_doom_server, _cloud, UNDONE),
+    "the cloud dies before it answers": partial(_doom_server, _cloud, UNANSWERED),
     "the cloud's API is killed": _kill_api,
     "a host hears no answer of the cloud": _lose_answers,
     "a host loses the backend": _no_backend,

@@ -1,6 +1,7 @@
 """Hosts that share a backend: a sample of the tests, then a trial at random: `python -m tests.e2e.hosts.run`.
 
-`ALL=1` takes all tests, and a trial of twenty minutes. `SEED=...` draws the same sample and the same trial again.
+`ALL=1` takes all tests, and a trial of twenty minutes on each backend. `SEED=...` draws the same sample and the
+same trial again, which is on one backend.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.drawn import VARIABLE, seeded
+from tests.e2e.hosts.backends import KINDS
 
 HERE = str(Path(__file__).parent)
 LONG, SHORT = 1200, 30  # seconds of a trial
@@ -23,9 +25,18 @@ def main() -> int:
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "2", *sys.argv[1:], HERE], env={**os.environ, **draw}
     )
-    words = ["--seconds", str(SHORT if draw else LONG), "--seed", seed]
-    trial = subprocess.run([sys.executable, "-m", "tests.e2e.hosts.trial", *words])
-    return tests.returncode or trial.returncode
+    words = [
+        sys.executable,
+        "-m",
+        "tests.e2e.hosts.trial",
+        "--seconds",
+        str(SHORT if draw else LONG),
+        "--seed",
+        seed,
+    ]
+    backends = [[]] if draw else [["--backend", kind] for kind in KINDS]
+    trials = [subprocess.run([*words, *backend]).returncode for backend in backends]
+    return next((code for code in (tests.returncode, *trials) if code), 0)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Random verbs from three hosts, while everything breaks: ``python -m tests.e2e.hosts.trial --seconds 60``.
 
-Processes and whole hosts are killed, or paused beyond a lease, or lose their disks; the database and the cloud's
-API die and come back; ways to them are cut, answers lost; clocks are up to an hour apart. Each host is a user of
-its own where the machine lets it. All the time, and at the end, the cloud itself is asked. Prints its seed; exit
-code 1 where a law was broken."""
+Processes and whole hosts are killed, or paused beyond a lease, or lose their disks; the backend and the cloud are
+killed in the middle of requests and come back; ways to them are cut, answers lost; clocks are up to an hour apart.
+Each host is a user of its own where the machine lets it. All the time, and at the end, the cloud itself is asked.
+Prints its seed, which draws the backend, too, where none is named; exit code 1 where a law was broken."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from typing import Any
 
 from tests.checking import until
 from tests.e2e.hosts import users
-from tests.e2e.hosts.backends import OnPostgres
+from tests.e2e.hosts.backends import KINDS, Mortal, mortal
 from tests.e2e.hosts.harms import HALF_AN_HOUR, HARMS
 from tests.e2e.hosts.site import Host, Hosts, ended, strike
-from tests.rigs.localstack import Moto
-from tests.rigs.postgres import Postgres
+from tests.rigs.kept import KeptMoto
 from tests.site import vms_of
 
 LIMIT = 5
@@ -42,8 +41,10 @@ VERBS = (("submit", 6), ("reap", 3), ("poll", 3), ("kill", 2), ("status", 1), ("
 class Trial:
     """One queue, three hosts, and what must hold."""
 
-    def __init__(self, hosts: Hosts, server: Postgres, seed: int, seconds: float, pace: float) -> None:
-        self.hosts, self.server, self.pace = hosts, server, pace
+    def __init__(
+        self, hosts: Hosts, cloud: Mortal, backend: Mortal, seed: int, seconds: float, pace: float
+    ) -> None:
+        self.hosts, self.cloud, self.backend, self.pace = hosts, cloud, backend, pace
         self.seed, self.deadline = seed, time.monotonic() + seconds
         self.dice = random.Random(seed)
         self.broken: list[str] = []
@@ -136,11 +137,18 @@ class Trial:
                 strike(process, number)
         return hit
 
-    def leap(self) -> None:
-        """A lease's time passes for everybody. What was asked of the cloud has got there, or never will."""
-        until(lambda: not any(host.proxy.busy for host in self.hosts.all), "the end of the requests")
+    def leap(self, asleep: Host | None = None) -> None:
+        """A lease's time passes for everybody. What was asked of the cloud has got there, or never will; so has
+        what was asked of a backend where locks are broken by time, but by a host that is ``asleep``."""
+        until(lambda: not self._busy(asleep), "the end of the requests", pause=0.005)
         for host in self.hosts.all:
             host.pass_lease()
+
+    def _busy(self, asleep: Host | None) -> bool:
+        writers = [] if self.hosts.backend.name == "pg" else [host for host in self.hosts.all if host != asleep]
+        return any(host.proxy.busy for host in self.hosts.all) or any(
+            host.wire is not None and host.wire.busy for host in writers
+        )
 
     # -- what must hold --------------------------------------------------------------------------------------
 
@@ -213,30 +221,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="of a trial before; random unless given")
+    parser.add_argument("--backend", choices=KINDS)
     options = parser.parse_args()
     seed = options.seed or random.SystemRandom().randrange(1, 2**31)
-    print(f"seed {seed}, {options.seconds:.0f} s", flush=True)
+    kind = options.backend or random.Random(seed).choice(KINDS)
+    print(f"seed {seed}, {options.seconds:.0f} s on {kind}", flush=True)
     with ExitStack() as stack:
-        cloud, server = stack.enter_context(Moto()), stack.enter_context(Postgres())
+        cloud = stack.enter_context(KeptMoto())
+        place, server = mortal(kind, stack)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfce-trial-")))
         wanted = {"MaxTotalJobs": str(LIMIT), "Workspace_LockTimeout": "2"}
         whom, why = users.some(3)
         print(f"all hosts are one user: {why}" if why else "each host is a user of its own", flush=True)
-        hosts = stack.enter_context(Hosts(folder, cloud, OnPostgres(server), "abc", users=whom, **wanted))
+        hosts = stack.enter_context(Hosts(folder, cloud, place, "abc", users=whom, **wanted))
         for host, wrong in zip(hosts.all, (-HALF_AN_HOUR, HALF_AN_HOUR, 0), strict=True):
             host.clock(wrong, 0)
-        hosts[0].insist("status")  # the database's schema is there
+        hosts[0].insist("status")  # a database's schema is there
         begun = time.monotonic()
         hosts[0].insist("status")
-        trial = Trial(hosts, server, seed, options.seconds, pace=max(1.0, time.monotonic() - begun))
+        trial = Trial(hosts, cloud, server, seed, options.seconds, pace=max(1.0, time.monotonic() - begun))
         trial.run()
     for what, number in sorted(trial.did.items()):
         print(f"{number:5} {what}")
     for fault in dict.fromkeys(trial.broken):
         print(fault, file=sys.stderr)
-    print(
-        f"{sum(trial.did.values())} steps, {len(trial.known)} pilots, {len(trial.broken)} laws broken; seed {seed}"
-    )
+    done = f"{sum(trial.did.values())} steps, {len(trial.known)} pilots, {len(trial.broken)} laws broken"
+    print(f"{done}; seed {seed} on {kind}")
     return 1 if trial.broken or not trial.known else 0
 
 

@@ -1,0 +1,66 @@
+"""A state in a backend that hosts share, with a Terraform on disk that answers as told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.shared import Ticks
+from tests.unit.conftest import MakeProgram, MakeQueue
+from tfce.config.backends import Backend
+from tfce.config.credentials import Credentials
+from tfce.model.errors import BackendError
+from tfce.store.backing import Held
+from tfce.store.workspace import Workspace
+from tfce.terraform.copies import StateCopies
+
+PROGRAM = f"""#!{sys.executable}
+import json, sys
+if sys.argv[1] == "version":
+    print(json.dumps({{"terraform_version": "1.11.4"}}))
+"""
+BROKEN = 175  # seconds after which another host breaks the lock of a push
+
+
+class Asleep(Ticks):
+    """The clock of a machine that sleeps for so many seconds each time it was looked at."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._sleeps = seconds
+
+    def now(self) -> float:
+        self.seconds += self._sleeps
+        return self.seconds
+
+
+def copies(make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks: Ticks) -> StateCopies:
+    platform = folder / "mirror/registry.terraform.io/hashicorp/aws/5.1.0/linux_amd64"
+    platform.mkdir(parents=True)
+    (platform / "terraform-provider-aws_v5.1.0").touch(0o755)
+    queue = make_queue(
+        Terraform_Module="native",
+        Workspace_Root=str(folder / "root"),
+        Terraform_Binary=str(make_program("tf/terraform", PROGRAM)),
+        Terraform_Mirror=str(folder / "mirror"),
+    )
+    workspace = Workspace(queue)
+    workspace.prepare()
+    where = Backend("s3", "s3 states", {"bucket": "states"})
+    return StateCopies(workspace, Credentials("AKIAKEY", "hush-secret", ""), backend=where, ticks=ticks)
+
+
+def test_what_was_written_for_so_long_that_its_lock_may_be_broken_is_not_believed(
+    make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    slept = copies(make_queue, make_program, tmp_path, Asleep(BROKEN))
+    with pytest.raises(BackendError, match="slept"):
+        slept.push(Held(1, "lineage", "text"))
+
+
+def test_what_was_written_in_time_is_believed(
+    make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    copies(make_queue, make_program, tmp_path, Asleep(BROKEN - 1)).push(Held(1, "lineage", "text"))
