@@ -138,6 +138,18 @@ def test_a_vm_leaves_when_its_console_is_kept_and_others_do_not_wait(workspace: 
     assert list(ids) == []
 
 
+def test_consoles_are_under_way_when_the_first_vm_leaves(workspace: Workspace) -> None:
+    made, begun, turn = sky(3), threading.Semaphore(0), threading.Event()
+    first, second, other = ends(made)
+    made.at("console", lambda: (begun.release(), turn.wait(10)), times=2)
+    other = replace(other, case=replace(other.case, condition=Condition.DISMISSED))
+    ids = iter(Leaving(FakeCloud(made), workspace, [first, second, other], START))
+    assert next(ids) == other.case.id
+    assert begun.acquire(timeout=10) and begun.acquire(timeout=10)
+    turn.set()
+    assert sorted(ids) == sorted([first.case.id, second.case.id])
+
+
 def test_what_was_to_be_removed_before_is_not_asked_again(workspace: Workspace) -> None:
     made = sky(3)
     cloud = FakeCloud(made)

@@ -53,8 +53,9 @@ def within(
     seconds: float, workers: Sequence[Worker], jobs: Sequence[Job], do: Callable[[Worker, Job], Answer]
 ) -> Iterator[tuple[Job, Answer]]:
     """Each job and what ``do`` answers, in the order in which the answers come, for so many ``seconds`` in all.
-    What takes longer is left behind, in threads that hold nothing up and end with their request; so a worker must
-    be nobody else's. What ``do`` raises is raised here."""
+    The jobs begin at once, not when the first answer is wanted. What takes longer is left behind, in threads that
+    hold nothing up and end with their request; so a worker must be nobody else's. What ``do`` raises is raised by
+    the answers."""
     waiting, answers = _queue(jobs), SimpleQueue[tuple[Job, Answer] | BaseException]()
     until, mine = time.monotonic() + seconds, trace.current()
 
@@ -70,6 +71,12 @@ def within(
 
     for worker in workers:
         threading.Thread(target=work, args=(worker,), name="tfce-within", daemon=True).start()
+    return _answers(jobs, answers, until)
+
+
+def _answers(
+    jobs: Sequence[Job], answers: SimpleQueue[tuple[Job, Answer] | BaseException], until: float
+) -> Iterator[tuple[Job, Answer]]:
     with suppress(Empty):
         for _ in jobs:
             answer = answers.get(timeout=max(until - time.monotonic(), 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -74,13 +75,15 @@ class Leaving:
     def __iter__(self) -> Iterator[str]:
         late = {case.id: None for case in self._asked}
         self._check()
-        yield from (node_id for node_id in self._ids if node_id not in late)
-        for case, text in _consoles(self._cloud, self._asked):
-            if text.strip():
-                self._keep(case, text)
-            del late[case.id]
-            self._check()
-            yield case.id
+        # Consoles go first: a cloud that answers one after the other has removals to answer when they are kept.
+        with _consoles(self._cloud, self._asked) as consoles:
+            yield from (node_id for node_id in self._ids if node_id not in late)
+            for case, text in consoles:
+                if text.strip():
+                    self._keep(case, text)
+                del late[case.id]
+                self._check()
+                yield case.id
         self._check()
         yield from late
 
@@ -92,12 +95,13 @@ class Leaving:
             log.info("the console of %s is not kept: %s", case.id, error.message)
 
 
-def _consoles(cloud: Cloud, cases: Sequence[Case]) -> Iterator[tuple[Case, str]]:
-    """What these VMs wrote, as it comes."""
+@contextmanager
+def _consoles(cloud: Cloud, cases: Sequence[Case]) -> Iterator[Iterator[tuple[Case, str]]]:
+    """What these VMs wrote, as it comes; it is asked for at once."""
     # hazard: what comes too late is still under way: no connection of it may be the sweep's own
     workers = [cloud.clone() for _ in cases[:AT_ONCE]]
     try:
-        yield from within(PATIENCE, workers, cases, _console)
+        yield within(PATIENCE, workers, cases, _console)
     finally:
         for worker in workers:
             cloud.calls.update(worker.calls.copy())
