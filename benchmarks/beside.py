@@ -18,9 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from tfce.provider.tls import _certificate
+from tfce.provider.certificate import certificate, pem
 
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = {"wall": "seconds", "own": "own seconds", "cpu": "CPU seconds", "megabytes": "MB"}
@@ -63,9 +61,9 @@ class Tree:
 
 def program(folder: Path) -> dict[str, Any]:
     """What the program ``terraform-provider-tfce`` costs until Terraform may speak to it."""
-    certificate = _certificate()[0].public_bytes(Encoding.PEM).decode()
+    client = pem(certificate()[0]).decode()
     cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"  # as every Terraform sets it
-    told = {"TF_PLUGIN_MAGIC_COOKIE": cookie, "PLUGIN_CLIENT_CERT": certificate, "PYTHONPATH": str(folder)}
+    told = {"TF_PLUGIN_MAGIC_COOKIE": cookie, "PLUGIN_CLIENT_CERT": client, "PYTHONPATH": str(folder)}
     told |= {"TFCE_CLOUD_KEY": "k", "TFCE_CLOUD_SECRET": "s"}
     command, begun = [sys.executable, "-P", "-m", "tfce.provider"], time.monotonic()
     with subprocess.Popen(command, env=os.environ | told, cwd="/", stdout=subprocess.PIPE, text=True) as process:

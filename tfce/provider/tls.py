@@ -13,14 +13,10 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tfce.provider.certificate import certificate, pem
 
-_PEM, _DER = serialization.Encoding.PEM, serialization.Encoding.DER
 _CHUNK = 1 << 16
 _PATIENCE = 30.0  # seconds for a handshake
 
@@ -30,14 +26,14 @@ def guarded(inner: str, client: str) -> Iterator[tuple[str, bytes]]:
     """A socket that lets nobody through to ``inner`` but who has the certificate ``client`` (PEM); yields where it
     is, and the certificate that it shows (DER)."""
     address = f"{inner}.tls"
-    context, certificate = _context(client)
+    context, shown = _context(client)
     expected = ssl.PEM_cert_to_DER_cert(client.strip() + "\n")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
         work = (listener, context, expected, inner)
         threading.Thread(target=_accept, args=work, name="tls", daemon=True).start()
-        yield address, certificate
+        yield address, shown
 
 
 def _accept(listener: socket.socket, context: ssl.SSLContext, expected: bytes, inner: str) -> None:
@@ -86,7 +82,7 @@ def _inward(secured: ssl.SSLSocket, far: socket.socket) -> bool:
 
 def _context(client: str) -> tuple[ssl.SSLContext, bytes]:
     """TLS with a certificate of this process alone, for one client."""
-    certificate, key = _certificate()
+    shown, key = certificate()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
@@ -95,29 +91,6 @@ def _context(client: str) -> tuple[ssl.SSLContext, bytes]:
     with tempfile.TemporaryDirectory(prefix="tfce-") as folder:  # ssl takes its key from a file only
         file = Path(folder) / "key.pem"
         file.touch(0o600)
-        file.write_bytes(key + certificate.public_bytes(_PEM))
+        file.write_bytes(key + pem(shown))
         context.load_cert_chain(file)
-    return context, certificate.public_bytes(_DER)
-
-
-def _certificate() -> tuple[x509.Certificate, bytes]:
-    """A certificate for this process alone, and its private key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return certificate, private
+    return context, shown
