@@ -2,7 +2,7 @@
 
 Each tree's own code submits one pilot at a time on an emulated EC2 (moto) of its own, the trees in turns; then
 it submits to twenty queues at once, from threads of one process as SiteDirector does; the program that serves
-Terraform's provider is started, too. Own seconds are those of the
+Terraform's provider is started, too (`--starts`: that only, beside what it is made of). Own seconds are those of the
 clock less those in which a request was under way. Memory is that of the process and of what it starts.
 """
 
@@ -14,6 +14,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,11 +70,44 @@ def program(folder: Path) -> dict[str, Any]:
     command, begun = [sys.executable, "-P", "-m", "tfce.provider"], time.monotonic()
     with subprocess.Popen(command, env=os.environ | told, cwd="/", stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline().startswith("1|6|unix|")
-        wall, status = time.monotonic() - begun, Path(f"/proc/{process.pid}/stat").read_text()
+        wall, cpu = time.monotonic() - begun, _cpu(process.pid)
+        status = Path(f"/proc/{process.pid}/stat").read_text()
         process.kill()
-    fields = status.rpartition(")")[2].split()
-    cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return {"wall": wall, "own": wall, "cpu": cpu, "megabytes": int(fields[21]) * 4096 // 2**20}
+    pages = int(status.rpartition(")")[2].split()[21])
+    return {"wall": wall, "own": wall, "cpu": cpu, "megabytes": pages * 4096 // 2**20}
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU of all threads of a process."""
+    spent = (path.read_text().split()[0] for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    return sum(map(int, spent)) / 1e9
+
+
+def imports(code: str) -> dict[str, Any]:
+    """What a Python costs that runs ``code``."""
+    command = [sys.executable, "-P", "-c", f"{code}; print('here', flush=True); input()"]
+    begun = time.monotonic()
+    with subprocess.Popen(command, cwd="/", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdout.readline()
+        wall, cpu = time.monotonic() - begun, _cpu(process.pid)
+        process.kill()
+    return {"wall": wall, "own": wall, "cpu": cpu, "megabytes": 0}
+
+
+def starts(before: Path, rounds: int) -> list[dict[str, Any]]:
+    """What the program costs until Terraform may speak to it, in both trees and in turns, beside what no such
+    program can do without."""
+    tasks: dict[str, Callable[[], dict[str, Any]]] = {
+        "before": partial(program, before),
+        "after": partial(program, HERE),
+        "Python": partial(imports, "0"),
+        "and grpc": partial(imports, "import grpc"),
+        "and protobuf, the framework": partial(imports, "import grpc, tf.provider"),
+    }
+    taken: dict[str, list[dict[str, Any]]] = {name: [] for name in tasks}
+    for name in [name for _ in range(rounds) for name in tasks]:
+        taken[name].append(tasks[name]())
+    return [{"tree": name, "what": "program's start", **middle(rows)} for name, rows in taken.items()]
 
 
 def middle(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -87,7 +122,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="submissions of one pilot")
     parser.add_argument("--queues", type=int, default=20, help="queues at once")
     parser.add_argument("--cycle", action="store_true", help="of SiteDirector, instead of single submissions")
+    parser.add_argument("--starts", action="store_true", help="of the program only")
     given = parser.parse_args()
+    if given.starts:
+        _written("starts", starts(given.before.resolve(), given.rounds))
+        return
     trees = [Tree("before", given.before.resolve(), given.queues), Tree("after", HERE, given.queues)]
     taken: dict[str, list[dict[str, Any]]] = {tree.name: [] for tree in trees}
     for _ in range(0 if given.cycle else given.rounds):
@@ -98,15 +137,19 @@ def main() -> None:
         if given.cycle:
             tasks = {f"cycle {given.queues}": tree.measure("cycle")}
         else:
-            starts = [program(tree.folder) for _ in range(given.rounds)]
-            tasks = {"submit 1": middle(taken[tree.name]), "program's start": middle(starts)}
+            begun = [program(tree.folder) for _ in range(given.rounds)]
+            tasks = {"submit 1": middle(taken[tree.name]), "program's start": middle(begun)}
             tasks[f"queues {given.queues}"] = tree.measure("all")
         for what, figures in tasks.items():
             rows.append({"tree": tree.name, "what": what, "load": round(os.getloadavg()[0], 1), **figures})
-            words = " · ".join(f"{rows[-1][key]} {text}" for key, text in FIGURES.items())
-            print(f"{tree.name}, {what}: {words}", flush=True)
         tree.close()
-    kind = "cycle" if given.cycle else "beside"
+    _written("cycle" if given.cycle else "beside", rows)
+
+
+def _written(kind: str, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        words = " · ".join(f"{row[key]} {text}" for key, text in FIGURES.items())
+        print(f"{row['tree']}, {row['what']}: {words}", flush=True)
     path = HERE / "benchmarks" / "results" / f"{kind}-{time.strftime('%Y-%m-%d', time.gmtime())}.json"
     path.write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -174,15 +174,23 @@ class Bench:
             self.note("cloudce", "reap", count, partial(self.other.cost, "reap"), least=1 + count)
 
     def _reaped_by_element(self, count: int) -> None:
+        """Its own pilots: made by the process that removes them, as CloudCE's are."""
         assert self.own
-        self._stop([node(pilot["reference"]) for pilot in self._running(self.own.site, count)])
+        site, own = self.own.site, self.own
+        pilots = self._running(site, count, lambda missing: own.cost("submit", missing))
+        self._stop([node(pilot["reference"]) for pilot in pilots])
         work = partial(self.own.cost, "reap")
         self.note("element", "reap", count, work, least=1 + count + min(count, CONSOLES))
 
-    def _running(self, site: OpenStackSite, count: int) -> list[dict[str, Any]]:
-        """``count`` of a site's pilots that run; the missing ones are started."""
+    def _running(
+        self, site: OpenStackSite, count: int, start: Callable[[int], Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """``count`` of a site's pilots that run; ``start`` makes the missing ones."""
         while len(up := [pilot for pilot in site.status() if pilot["state"] == "Running"]) < count:
-            if site.submit(count - len(up)).code:
+            missing = count - len(up)
+            if start:
+                start(missing)
+            elif site.submit(missing).code:
                 raise SystemExit(f"{site.name}: there are no {count} pilots to remove")
             crowd.settled(site)
         return up[:count]

@@ -57,6 +57,10 @@ class Api:
         """Its token."""
         return str(self._session.headers["X-Auth-Token"])
 
+    def url(self, service: str) -> str:
+        """Where a service is."""
+        return self._urls[service]
+
     def ask(self, method: str, service: str, path: str, json: Any = None, **more: Any) -> Any:
         """One request; the answer's JSON, or None. Logs in again where the token has ended."""
         if service not in self._urls:
