@@ -2,7 +2,7 @@
 
 Each tree's own code submits one pilot at a time on an emulated EC2 (moto) of its own, the trees in turns; then
 it submits to twenty queues at once, from threads of one process as SiteDirector does; the program that serves
-Terraform's provider is started, too (`--starts`: that only, beside what it is made of). Own seconds are those of the
+Terraform's provider is started, too (`--starts`: that only). Own seconds are those of the
 clock less those in which a request was under way. Memory is that of the process and of what it starts.
 """
 
