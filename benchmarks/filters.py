@@ -169,17 +169,28 @@ def _forgetting(rig: Rig) -> Iterator[None]:
 
 def _copied(rig: Rig, model: str, count: int) -> None:
     """Servers like ``model``, written into nova's database: to build 1000 would take it five minutes."""
-    path = Path(rig.env["RIG_REQUESTS_LOG"]).parents[1] / "db" / "nova.sqlite"
-    new = [(str(uuid.uuid4()), model) for _ in range(count)]
-    with closing(sqlite3.connect(path, timeout=30)) as database, database:
-        for table, column in (("instances", "uuid"), *((table, "instance_uuid") for table in _OF_A_SERVER)):
-            kept = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-            others = ", ".join(name for name in kept if name not in ("id", column))
-            copy = f"INSERT INTO {table} ({column}, {others}) SELECT ?, {others} FROM {table} WHERE {column} = ?"
-            database.executemany(copy, new)
+    folder, new = Path(rig.env["RIG_REQUESTS_LOG"]).parents[1] / "db", [str(uuid.uuid4()) for _ in range(count)]
+    for name, tables in _OF_A_SERVER.items():
+        with closing(sqlite3.connect(folder / f"{name}.sqlite", timeout=30)) as database, database:
+            for table in tables:
+                _copied_rows(database, table, model, new)
 
 
-_OF_A_SERVER = ("instance_info_caches", "instance_metadata", "instance_system_metadata", "instance_extra")
+def _copied_rows(database: sqlite3.Connection, table: str, model: str, new: list[str]) -> None:
+    column = "uuid" if table == "instances" else "instance_uuid"
+    known = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+    others = ", ".join(name for name in known if name not in ("id", column))
+    copy = f"INSERT INTO {table} ({column}, {others}) SELECT ?, {others} FROM {table} WHERE {column} = ?"
+    database.executemany(copy, [(one, model) for one in new])
+
+
+_OF_A_SERVER = {
+    "nova_api": ["instance_mappings"],
+    "nova": [
+        "instances",
+        *(f"instance_{what}" for what in ("info_caches", "metadata", "system_metadata", "extra")),
+    ],
+}
 
 
 def _boot(rig: Rig, api: Api, name: str, metadata: dict[str, str]) -> str:
