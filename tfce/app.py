@@ -19,7 +19,7 @@ from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, sharing
 from tfce.model.errors import BackendError, ConfigError, Fault, TfceError
-from tfce.model.overview import Line
+from tfce.model.overview import QueueStatus
 from tfce.model.record import Record
 from tfce.pilots import overview
 from tfce.pilots.fleet import Fleet
@@ -80,12 +80,12 @@ def assemble(
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock, lists))
 
 
-def survey(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[Line]:
+def survey(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[QueueStatus]:
     """All queues of a configuration at a glance, the worst first. One list of VMs for each login; a queue that is
     broken is a line, too. Raises ``ConfigError`` where the configuration cannot be read."""
     from tfce.config.cfg import load_queues  # DIRAC's processes need no diraccfg of ours
 
-    lines: list[Line] = []
+    lines: list[QueueStatus] = []
     ready: list[tuple[Fleet, Record]] = []
     for label, queue in load_queues(path).items():
         try:
@@ -100,7 +100,7 @@ def survey(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     return sorted(lines, key=lambda line: line.order)
 
 
-def _glance(fleet: Fleet, record: Record, now: datetime) -> Line:
+def _glance(fleet: Fleet, record: Record, now: datetime) -> QueueStatus:
     try:
         return fleet.glance(record)
     except TfceError as error:

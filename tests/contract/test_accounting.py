@@ -16,7 +16,7 @@ from tests.contract.edges import MINIMAL, WRAPPER, FakeEdge
 from tfce.cli.main import main
 from tfce.model import apel
 from tfce.model.made import Made
-from tfce.model.spells import Spell, ended
+from tfce.model.usage_records import UsageRecord, ended
 
 HOUR = 3600
 SHAPE = {
@@ -203,9 +203,9 @@ def test_cores_that_nobody_knows_are_left_out(account: Account) -> None:
 
 def test_no_text_breaks_a_record() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    spell = Spell("i-1\n%%", "ABCD0123", now, now, Made("ami\nVMUUID: x"))
+    used = UsageRecord("i-1\n%%", "ABCD0123", now, now, Made("ami\nVMUUID: x"))
     where = apel.Where("S\nFQAN: /x", "ce" * 300, "EC2", "p")
-    (record,) = validated(apel.message([apel.record(spell, where, None, now)]))
+    (record,) = validated(apel.message([apel.record(used, where, None, now)]))
     assert record["ImageId"] == "ami VMUUID: x" and len(record["CloudComputeService"]) == 255
 
 
@@ -224,6 +224,6 @@ def test_lines_of_older_versions_are_read_and_noise_is_not() -> None:
         {"event": "removed", "vms": "none"},
         {"event": "submit", "keys": 5, "made": {"flavor": 7}},
     ]
-    (spell,) = ended(lines).values()
-    assert (spell.id, spell.made.flavor, spell.reason) == ("i-1", "m5", "stopped")
-    assert (spell.start.hour, spell.end.hour if spell.end else None) == (1, 2)
+    (used,) = ended(lines).values()
+    assert (used.id, used.made.flavor, used.reason) == ("i-1", "m5", "stopped")
+    assert (used.start.hour, used.end.hour if used.end else None) == (1, 2)

@@ -152,8 +152,8 @@ def test_reports_and_accounts_count_a_vm_once(hosts: Named) -> None:
         assert [one.host for one in written.lacking] == ([] if options else ["tfce-b"])
         text = page([written], end, 1)
         assert ("the journal of tfce-b is not here" in text) == (not options)
-    assert sorted(fact.word for fact in written.past.ends) == ["failed", "stopped"]
-    assert len(written.past.made) == 2 and len(book(fleet.workspace, start, end).spells) == 2
+    assert sorted(fact.word for fact in written.timeline.ends) == ["failed", "stopped"]
+    assert len(written.timeline.made) == 2 and len(book(fleet.workspace, start, end).records) == 2
 
 
 def test_the_last_submission_is_the_queues_whichever_host_made_it(hosts: Named) -> None:

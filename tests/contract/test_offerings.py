@@ -32,7 +32,7 @@ def test_what_is_missing_comes_from_the_next_in_the_same_cycle(edge: FakeEdge) -
     assert_settled(parts, edge)
     record = parts.workspace.load()
     assert Counter((one.made.flavor, one.made.zone) for one in record.pilots.values()) == made(edge)
-    assert set(record.rests) == {"small, a", "small, b", "large, a"} and record.backoff is None
+    assert set(record.offering_backoffs) == {"small, a", "small, b", "large, a"} and record.backoff is None
     journal = [line["made"] for line in parts.workspace.journal.entries() if line["event"] == "submit"]
     assert journal[0] == {"image": "ami-1", "flavor": "small", "zone": "a"} and len(journal) == 4
 
@@ -58,11 +58,11 @@ def test_one_without_room_is_left_alone_for_a_while_that_doubles(edge: FakeEdge)
     for _ in range(8):
         edge.advance(3601)
         edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1)
-    assert {one.rest for one in edge.parts(**FLAVORS).workspace.load().rests.values()} == {3600}
+    assert {one.rest for one in edge.parts(**FLAVORS).workspace.load().offering_backoffs.values()} == {3600}
     edge.sky.offers[("small", "a", "")] = 100
     edge.advance(3601)
     edge.parts(**FLAVORS).fleet.submit(WRAPPER, 1)
-    assert "small, a" not in edge.parts(**FLAVORS).workspace.load().rests
+    assert "small, a" not in edge.parts(**FLAVORS).workspace.load().offering_backoffs
 
 
 def test_the_queue_rests_when_all_do(edge: FakeEdge) -> None:
@@ -90,7 +90,7 @@ def test_a_quota_or_an_image_is_no_lack_of_room_of_one_offering(edge: FakeEdge, 
     (why,) = set(parts.fleet.submit(WRAPPER, 1).failed.values())
     assert why.kind is kind and "no lack of room of one offering" in why.text
     assert sum(1 for step, _ in edge.sky.steps if step == "apply") == 1
-    assert parts.workspace.load().rests == {}
+    assert parts.workspace.load().offering_backoffs == {}
 
 
 def test_a_vm_that_fails_for_lack_of_room_later_rests_its_offering_only(edge: FakeEdge) -> None:
@@ -103,7 +103,11 @@ def test_a_vm_that_fails_for_lack_of_room_later_rests_its_offering_only(edge: Fa
     assert made(edge)["small", "b"] == 1
     edge.parts(**FLAVORS).fleet.reap()
     record = edge.parts(**FLAVORS).workspace.load()
-    assert set(record.rests) == {"small, a"} and record.rests["small, a"].failures == 1 and record.backoff is None
+    assert (
+        set(record.offering_backoffs) == {"small, a"}
+        and record.offering_backoffs["small, a"].failures == 1
+        and record.backoff is None
+    )
 
 
 def test_no_running_pilot_is_touched_by_another_offering(edge: FakeEdge) -> None:
@@ -115,7 +119,7 @@ def test_no_running_pilot_is_touched_by_another_offering(edge: FakeEdge) -> None
     assert gone == [] and len(edge.sky.living()) == 2
     parts = edge.parts(Instance_Flavor="tiny")
     parts.fleet.reap()
-    assert len(edge.sky.living()) == 2 and parts.workspace.load().rests.keys() <= set(NOTHING)
+    assert len(edge.sky.living()) == 2 and parts.workspace.load().offering_backoffs.keys() <= set(NOTHING)
 
 
 def labels(folder: FakeEdge, **options: str) -> list[str]:
@@ -137,7 +141,7 @@ def test_a_subnet_knows_its_zone(edge: FakeEdge) -> None:
     again = edge.parts(**PLACES)
     assert len(again.fleet.submit(WRAPPER, 2).references) == 2
     assert parts.cloud.calls["DescribeSubnets"] == 1 and not again.cloud.calls["DescribeSubnets"]
-    assert set(again.workspace.load().rests) == {"t3.micro, b, net-2"}
+    assert set(again.workspace.load().offering_backoffs) == {"t3.micro, b, net-2"}
     assert_settled(again, edge)
 
 

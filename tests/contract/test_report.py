@@ -19,7 +19,7 @@ from tests.fakes import Refused
 from tfce.cli.reporting import page
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError, TfceError
-from tfce.model.overview import Need
+from tfce.model.overview import Urgency
 from tfce.model.pilot import timestamp
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation
@@ -277,7 +277,7 @@ def test_a_planted_fault_is_named_before_the_first_figure(edge: FakeEdge, fault:
     assert words in before
 
 
-WORDS = [need.value for need in Need]
+WORDS = [need.value for need in Urgency]
 
 
 def test_all_of_them_at_once_fill_one_screen_and_the_worst_come_first(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tfce.model.hold import HoldKind
-from tfce.model.overview import Need
+from tfce.model.overview import Urgency
 from tfce.model.why import Subject
 from tfce.review import shape
 from tfce.store.workspace import Workspace
@@ -87,15 +87,17 @@ def test_new_pilots_have_the_approved_shape_and_running_ones_keep_theirs(
 def test_all_queues_at_a_glance_show_what_waits_and_who_is_needed(site: Site) -> None:
     fleet = site.parts().fleet
     line = fleet.glance(fleet.announce())
-    assert line.need is Need.PERSON and "is approved at" in line.troubles[0].text
-    assert "nobody has looked there yet" in line.troubles[0].text
+    assert line.urgency is Urgency.PERSON and "is approved at" in line.problems[0].text
+    assert "nobody has looked there yet" in line.problems[0].text
     fleet.submit(WRAPPER, 1)
-    assert "nobody has looked" not in str(fleet.glance(fleet.announce()).troubles)
+    assert "nobody has looked" not in str(fleet.glance(fleet.announce()).problems)
     site.approve()
     site.parts().fleet.submit(WRAPPER, 1)
     fleet = site.parts(Instance_Flavor="m5.large").fleet
     line = fleet.glance(fleet.announce())
-    assert line.need is not Need.PERSON and "m5.large is asked for" in "".join(one.text for one in line.troubles)
+    assert line.urgency is not Urgency.PERSON and "m5.large is asked for" in "".join(
+        one.text for one in line.problems
+    )
 
 
 def test_the_journal_says_what_was_approved(site: Site) -> None:

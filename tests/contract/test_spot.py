@@ -45,7 +45,7 @@ def test_spot_instances_come_first_and_others_fill_up(edge: FakeEdge) -> None:
     assert len(submission.references) == 5 and submission.failed == {}
     assert markets(edge) == {("small", "spot"): 2, ("small", ""): 3}
     record = parts.workspace.load()
-    assert set(record.rests) == {"small, spot", "large, spot"}
+    assert set(record.offering_backoffs) == {"small, spot", "large, spot"}
     assert Counter(one.made.market for one in record.pilots.values()) == {"spot": 2, "": 3}
     assert Counter(seen.made.market for seen in parts.fleet.status()) == {"spot": 2, "": 3}
 
@@ -56,7 +56,7 @@ def test_the_quota_of_spot_instances_is_none_of_the_others(edge: FakeEdge) -> No
     assert len(parts.fleet.submit(WRAPPER, 1).references) == 1
     assert markets(edge) == {("small", ""): 1}
     assert sum(1 for step, _ in edge.sky.steps if step == "apply") == 2  # no other spot offering was tried
-    assert set(parts.workspace.load().rests) == {"small, spot", "large, spot"}
+    assert set(parts.workspace.load().offering_backoffs) == {"small, spot", "large, spot"}
 
 
 def taken_away(edge: FakeEdge, node: str, fault: Reason | None = TAKEN) -> None:

@@ -12,7 +12,7 @@ from tests.fakes import Refused
 from tfce.model.account import By, lines
 from tfce.model.errors import CloudError
 from tfce.model.metrics import Meters
-from tfce.model.overview import Need
+from tfce.model.overview import Urgency
 from tfce.pilots.accounting import book
 from tfce.pilots.history import HistoryEntry
 
@@ -36,7 +36,7 @@ class Week:
 
     def __init__(self, edge: FakeEdge) -> None:
         self.edge, self.start = edge, edge.now()
-        self.seen: dict[tuple[int, int], Need] = {}
+        self.seen: dict[tuple[int, int], Urgency] = {}
         self.born: dict[str, datetime] = {}
         self.granted: Counter[tuple[int, int]] = Counter()
         self.lived = 0.0
@@ -63,7 +63,7 @@ class Week:
             stamps = {}
         self.granted[day, hour] = len(stamps)
         self.born |= {reference.removeprefix("cloud://"): self.edge.now() for reference in stamps}
-        self.seen[day, hour] = fleet.glance(fleet.announce()).need
+        self.seen[day, hour] = fleet.glance(fleet.announce()).urgency
 
     def end_old_ones(self) -> None:
         for node, born in list(self.born.items()):
@@ -83,11 +83,14 @@ def test_a_week_is_told_as_it_was(tmp_path: Path) -> None:
     week.run()
 
     # `tfce status` after each cycle: a person is wanted while the login is refused, and at no other time.
-    bad = {when for when, need in week.seen.items() if need is Need.PERSON}
+    bad = {when for when, need in week.seen.items() if need is Urgency.PERSON}
     assert bad == {(SHUT[0], hour) for hour in SHUT[1]}
     told = {when: need for when, need in week.seen.items() if when[0] == FULL[0] and when[1] in FULL[1]}
-    assert [*told.values()] == [Need.NOTE, Need.HELD]  # the first time it found no room, from then on it rests
-    assert sum(need is Need.WELL for need in week.seen.values()) > 0.9 * len(week.seen)
+    assert [*told.values()] == [
+        Urgency.NOTE,
+        Urgency.HELD,
+    ]  # the first time it found no room, from then on it rests
+    assert sum(need is Urgency.WELL for need in week.seen.values()) > 0.9 * len(week.seen)
 
     # `tfce history`: why there were 20 more VMs in the third night, and why none while there was no room.
     (done,) = [one for one in week.told(2, 4) if one.facts.get("verb") == "submit"]

@@ -13,7 +13,7 @@ from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tfce.model.drain import Drain
 from tfce.model.errors import CloudError, ConfigError, TerraformError
-from tfce.model.overview import Need
+from tfce.model.overview import Urgency
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import State
 from tfce.model.why import Demand, Finding, Subject, of_submission
@@ -101,14 +101,18 @@ def refused_in_part(edge: FakeEdge) -> None:
 @pytest.mark.parametrize(
     ("plant", "words", "need"),
     [
-        (no_terraform, "the last submit failed (terraform): no terraform is to be had", Need.PERSON),
-        (too_large, "the last submit failed (configuration): Context_Template: the user data takes", Need.PERSON),
-        (removals_refused, "the cloud refused to remove 2 VMs, which go on costing", Need.PERSON),
-        (vanished, "3 pilots' VMs are not listed any more", Need.NOTE),
+        (no_terraform, "the last submit failed (terraform): no terraform is to be had", Urgency.PERSON),
+        (
+            too_large,
+            "the last submit failed (configuration): Context_Template: the user data takes",
+            Urgency.PERSON,
+        ),
+        (removals_refused, "the cloud refused to remove 2 VMs, which go on costing", Urgency.PERSON),
+        (vanished, "3 pilots' VMs are not listed any more", Urgency.NOTE),
     ],
 )
 def test_what_no_console_and_no_refusal_tells_is_named_too(
-    tmp_path: Path, plant: Callable[[FakeEdge], None], words: str, need: Need
+    tmp_path: Path, plant: Callable[[FakeEdge], None], words: str, need: Urgency
 ) -> None:
     """Also where a queue's very first pilots meet it."""
     edge = FakeEdge(tmp_path)
@@ -117,7 +121,7 @@ def test_what_no_console_and_no_refusal_tells_is_named_too(
     told = [one.text for one in fleet.why()]
     assert [text for text in told if text.startswith(words)]
     assert not [text for text in told if "no VM is there" in text or "nothing is wrong" in text]
-    assert fleet.glance(fleet.announce()).need is need
+    assert fleet.glance(fleet.announce()).urgency is need
 
 
 def test_pilots_that_were_refused_beside_others_are_told(tmp_path: Path) -> None:

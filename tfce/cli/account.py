@@ -15,7 +15,7 @@ from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.config.options import Queue
 from tfce.model import apel
-from tfce.model.account import Book, By, Line, lines, within
+from tfce.model.account import By, QueueUsage, UsageRow, lines, within
 from tfce.model.allocation import Period
 from tfce.model.apel import Where
 from tfce.model.errors import ConfigError
@@ -60,7 +60,7 @@ def account(options: argparse.Namespace, config: Path) -> int:
     return found.code
 
 
-def _warn(one: Book, start: datetime) -> None:
+def _warn(one: QueueUsage, start: datetime) -> None:
     """Say what cannot be known: a journal is kept up to a size."""
     if one.missing >= _LITTLE:
         begins = f", which begins at {timestamp(one.begins)}" if one.begins and one.begins > start else ""
@@ -69,21 +69,21 @@ def _warn(one: Book, start: datetime) -> None:
         )
 
 
-def _table(by: str, found: Sequence[Line], start: datetime, end: datetime) -> None:
+def _table(by: str, found: Sequence[UsageRow], start: datetime, end: datetime) -> None:
     heads = (by.upper(), "PILOTS", "VM HOURS", "CORE HOURS", "MONEY", "FIZZLES")
     rows = [_row(line) for line in found]
     print(table(heads, rows) if rows else "no pilot ran in that time")
     print(f"{timestamp(start)} to {timestamp(end)}, UTC")
 
 
-def _row(line: Line) -> tuple[object, ...]:
+def _row(line: UsageRow) -> tuple[object, ...]:
     cells = line.figures
     hours = [("unknown" if cells[name] is None else f"{cells[name]:.2f}") for name in ("vm_hours", "core_hours")]
     money = "-" if cells["money"] is None else f"{cells['money']:.2f} {line.currency}".rstrip()
     return line.name, line.pilots, *hours, money, line.fizzles
 
 
-def _csv(by: str, found: Sequence[Line], start: datetime, end: datetime) -> None:
+def _csv(by: str, found: Sequence[UsageRow], start: datetime, end: datetime) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("from", "to", by, *_COLUMNS))
@@ -93,12 +93,12 @@ def _csv(by: str, found: Sequence[Line], start: datetime, end: datetime) -> None
     print(text.getvalue(), end="")
 
 
-def _json(by: str, found: Sequence[Line], start: datetime, end: datetime) -> None:
+def _json(by: str, found: Sequence[UsageRow], start: datetime, end: datetime) -> None:
     rows = [{by: line.name, **line.figures} for line in found]
     show_json({"from": timestamp(start), "to": timestamp(end), "by": by, "rows": rows})
 
 
-_SHOWN: dict[str, Callable[[str, Sequence[Line], datetime, datetime], None]] = {
+_SHOWN: dict[str, Callable[[str, Sequence[UsageRow], datetime, datetime], None]] = {
     "table": _table,
     "csv": _csv,
     "json": _json,
@@ -106,7 +106,7 @@ _SHOWN: dict[str, Callable[[str, Sequence[Line], datetime, datetime], None]] = {
 
 
 def _message(
-    site: str, queues: Iterable[Queue], books: Iterable[Book], start: datetime, end: datetime, now: datetime
+    site: str, queues: Iterable[Queue], books: Iterable[QueueUsage], start: datetime, end: datetime, now: datetime
 ) -> str:
     if not site:
         raise ConfigError("--site", "", "APEL's records name the site", "add --site NAME, as in the GOCDB")
@@ -114,6 +114,6 @@ def _message(
     for queue, one in zip(queues, books, strict=True):
         cloud = f"tfce/{__version__} ({queue.endpoint.cloud})"
         where = Where(site, queue.ce, cloud, queue.workspace.name_prefix)
-        ran = (spell for spell in one.spells if within(spell, start, end, now))
-        records += [apel.record(spell, where, one.cores_of(spell), now) for spell in ran]
+        ran = (used for used in one.records if within(used, start, end, now))
+        records += [apel.record(used, where, one.cores_of(used), now) for used in ran]
     return apel.message(records)

@@ -14,7 +14,7 @@ from tfce.app import survey
 from tfce.cli import operators, reviewing, show
 from tfce.model.allocation import Balance
 from tfce.model.case import Condition
-from tfce.model.overview import Line, Need, Trouble
+from tfce.model.overview import Problem, QueueStatus, Urgency
 from tfce.model.pilot import timestamp
 from tfce.model.review import Standing as Review
 
@@ -28,14 +28,14 @@ def status(options: argparse.Namespace, path: Path) -> int:
     while True:
         start = time.monotonic()
         lines = survey(path)
-        code = int(any(line.need is Need.PERSON for line in lines))
+        code = int(any(line.urgency is Urgency.PERSON for line in lines))
         _show(lines, options, time.monotonic() - start)
         if not options.watch:
             return code
         time.sleep(options.watch)
 
 
-def _show(lines: Sequence[Line], options: argparse.Namespace, seconds: float) -> None:
+def _show(lines: Sequence[QueueStatus], options: argparse.Namespace, seconds: float) -> None:
     from tfce.cli.tables import show_json
 
     now = datetime.now(UTC)
@@ -45,7 +45,7 @@ def _show(lines: Sequence[Line], options: argparse.Namespace, seconds: float) ->
     if options.watch and sys.stdout.isatty():
         print("\x1b[2J\x1b[H", end="")
     print(show.table(*_filled([_row(line, now) for line in lines])))
-    ill = sum(1 for line in lines if line.need is Need.PERSON)
+    ill = sum(1 for line in lines if line.urgency is Urgency.PERSON)
     print(f"{show.queues(len(lines), ill)}; {timestamp(now)}, {seconds:.1f} s", flush=True)
 
 
@@ -55,22 +55,22 @@ def _filled(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
     return [_HEADS[n] for n in said], [[row[n] for n in said] for row in rows]
 
 
-def _row(line: Line, now: datetime) -> tuple[str, ...]:
-    sight = line.sight
-    bounds = [str(most) if most is not None else "-" for most in (sight.total, sight.waiting)]
-    pilots = ", ".join(f"{number} {_NAMES.get(kind, kind)}" for kind, number in sight.pilots.items())
+def _row(line: QueueStatus, now: datetime) -> tuple[str, ...]:
+    facts = line.facts
+    bounds = [str(most) if most is not None else "-" for most in (facts.total, facts.waiting)]
+    pilots = ", ".join(f"{number} {_NAMES.get(kind, kind)}" for kind, number in facts.pilots.items())
     return (
-        line.need.value,
-        sight.label,
-        pilots or (f"{sight.wanted} in the record" if sight.wanted else "?" if sight.error else "none"),
+        line.urgency.value,
+        facts.label,
+        pilots or (f"{facts.wanted} in the record" if facts.wanted else "?" if facts.error else "none"),
         "/".join(bounds),
-        ", ".join(map(_share, sight.spent)) or "-",
-        _cost(sight.cost),
-        _shape(sight.review),
-        _age(sight.succeeded, now),
-        _age(sight.swept, now),
-        f"{sight.holding.who} ({_age(sight.holding.since, now)})" if sight.holding else "-",
-        "; also: ".join(str(one) for one in line.troubles) or "-",
+        ", ".join(map(_share, facts.spent)) or "-",
+        _cost(facts.cost),
+        _shape(facts.review),
+        _age(facts.succeeded, now),
+        _age(facts.swept, now),
+        f"{facts.holding.who} ({_age(facts.holding.since, now)})" if facts.holding else "-",
+        "; also: ".join(str(one) for one in line.problems) or "-",
     )
 
 
@@ -100,29 +100,29 @@ def _age(when: datetime | None, now: datetime) -> str:
     return "-" if when is None else f"{show.span(int((now - when).total_seconds()))} ago"
 
 
-def line_json(line: Line) -> dict[str, Any]:
+def line_json(line: QueueStatus) -> dict[str, Any]:
     """A queue as ``tfce status --json`` prints it."""
-    sight, backoff, pending, holding = line.sight, line.sight.backoff, line.sight.pending, line.sight.holding
+    facts, backoff, pending, holding = line.facts, line.facts.backoff, line.facts.pending, line.facts.holding
     return {
-        "queue": sight.label,
-        "need": line.need.value,
-        "cloud": sight.cloud,
-        "pilots": dict(sight.pilots),
-        "wanted": sight.wanted,
-        "limits": {"total": sight.total, "waiting": sight.waiting},
-        "held": operators.hold_json(sight.hold),
+        "queue": facts.label,
+        "need": line.urgency.value,
+        "cloud": facts.cloud,
+        "pilots": dict(facts.pilots),
+        "wanted": facts.wanted,
+        "limits": {"total": facts.total, "waiting": facts.waiting},
+        "held": operators.hold_json(facts.hold),
         "backoff": backoff and {"failures": backoff.failures, "until": timestamp(backoff.until)},
-        "protected": sight.protected,
-        "drain": sight.drain and sight.drain.to_json(),
+        "protected": facts.protected,
+        "drain": facts.drain and facts.drain.to_json(),
         "pending": pending
         and {"operation": pending.operation.value, "pilots": len(pending.keys), "since": timestamp(pending.since)},
         "lock": holding and {"holder": holding.who, "since": timestamp(holding.since)},
-        "allocations": [operators.balance_json(one) for one in sight.spent],
-        "cost": _cost_json(sight.cost),
-        "review": reviewing.standing_json(sight.review),
-        "last_success": show.moment_json(sight.succeeded),
-        "last_sweep": show.moment_json(sight.swept),
-        "troubles": [_trouble(one) for one in line.troubles],
+        "allocations": [operators.balance_json(one) for one in facts.spent],
+        "cost": _cost_json(facts.cost),
+        "review": reviewing.standing_json(facts.review),
+        "last_success": show.moment_json(facts.succeeded),
+        "last_sweep": show.moment_json(facts.swept),
+        "troubles": [_trouble(one) for one in line.problems],
     }
 
 
@@ -138,5 +138,5 @@ def _cost_json(month: Balance | None) -> dict[str, Any] | None:
     }
 
 
-def _trouble(one: Trouble) -> dict[str, Any]:
+def _trouble(one: Problem) -> dict[str, Any]:
     return {"text": one.text, "cure": one.cure, "person": one.person}

@@ -1,4 +1,4 @@
-"""How a report's figures are drawn: where each bar and word of a grid stands, in units of an SVG."""
+"""How a report's figures are drawn: where each bar and word of a figure stands, in units of an SVG."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tfce.model.grids import Grid, shown
+from tfce.model.figures import Figure, shown
 
 WIDTH = 400  # as wide as a phone, so that words keep their size there
 _LEFT, _TOP, _HIGH, _FOOT = 34, 8, 150, 22
@@ -48,20 +48,20 @@ class Plot:
     left: int = _LEFT
 
 
-def plot(grid: Grid) -> Plot:
-    """A grid as columns over time, or as a bar for each row."""
-    return _columns(grid) if grid.over_time else _rows(grid)
+def plot(figure: Figure) -> Plot:
+    """A figure as columns over time, or as a bar for each row."""
+    return _columns(figure) if figure.over_time else _rows(figure)
 
 
-def _columns(grid: Grid) -> Plot:
-    top, wide = _round(grid.most), (WIDTH - _LEFT) / len(grid.rows)
-    bars = tuple(bar for place, row in enumerate(grid.values) for bar in _column(place, row, wide, _HIGH / top))
+def _columns(figure: Figure) -> Plot:
+    top, wide = _round(figure.most), (WIDTH - _LEFT) / len(figure.rows)
+    bars = tuple(bar for place, row in enumerate(figure.values) for bar in _column(place, row, wide, _HIGH / top))
     marks = [(_TOP + _HIGH * (1 - part), shown(top * part)) for part in (0, 0.5, 1)]
     words = [Word(_LEFT - 4, round(y + 4, 1), text, "end") for y, text in marks]
-    every = math.ceil(len(grid.rows) / _LABELS)
+    every = math.ceil(len(figure.rows) / _LABELS)
     words += [
-        Word(round(_LEFT + place * wide, 1), _TOP + _HIGH + 15, grid.rows[place])
-        for place in range(0, len(grid.rows), every)
+        Word(round(_LEFT + place * wide, 1), _TOP + _HIGH + 15, figure.rows[place])
+        for place in range(0, len(figure.rows), every)
         if place * wide + _TIME <= WIDTH - _LEFT
     ]
     return Plot(_TOP + _HIGH + _FOOT, bars, tuple(words), tuple(y for y, _ in marks))
@@ -81,11 +81,11 @@ def _column(place: int, row: tuple[float, ...], wide: float, scale: float) -> It
             )
 
 
-def _rows(grid: Grid) -> Plot:
-    scale = (WIDTH - 60) / (grid.most or 1)
+def _rows(figure: Figure) -> Plot:
+    scale = (WIDTH - 60) / (figure.most or 1)
     bars: list[Bar] = []
     words: list[Word] = []
-    for place, (name, row) in enumerate(zip(grid.rows, grid.values, strict=True)):
+    for place, (name, row) in enumerate(zip(figure.rows, figure.values, strict=True)):
         x, y = 0.0, place * _ROW + 18
         words.append(Word(0, y - 5, name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"))
         for series, value in enumerate(row):
@@ -93,7 +93,7 @@ def _rows(grid: Grid) -> Plot:
                 bars.append(Bar(round(x, 1), y, round(value * scale, 1), _BAR, series))
                 x += value * scale
         words.append(Word(round(x + 5, 1), y + 11, shown(sum(row))))
-    return Plot(len(grid.rows) * _ROW + 4, tuple(bars), tuple(words))
+    return Plot(len(figure.rows) * _ROW + 4, tuple(bars), tuple(words))
 
 
 def _round(most: float) -> float:

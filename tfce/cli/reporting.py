@@ -17,10 +17,10 @@ from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
 from tfce.model.account import By, lines
 from tfce.model.errors import ConfigError, TfceError
-from tfce.model.grids import grids, shown
-from tfce.model.overview import Need
-from tfce.model.past import Past
+from tfce.model.figures import figures, shown
+from tfce.model.overview import Urgency
 from tfce.model.redact import redacted
+from tfce.model.timeline import Timeline
 from tfce.pilots import report
 from tfce.pilots.report import QueueReport
 from tfce.store import files
@@ -52,9 +52,9 @@ def write(options: argparse.Namespace, config: Path) -> int:
     path = _target(options.output)
     reports = _queue_reports(config, options)
     for one in reports:
-        other_hosts.say(one.line.sight.label, one.lacking)
+        other_hosts.say(one.status.facts.label, one.lacking)
     files.write(path, page(reports, datetime.now(UTC), options.days), _MODE, durable=False)
-    ill = sum(1 for one in reports if one.line.need is Need.PERSON)
+    ill = sum(1 for one in reports if one.status.urgency is Urgency.PERSON)
     print(f"{path}: {show.queues(len(reports), ill)}")
     return 0
 
@@ -76,7 +76,7 @@ def _queue_reports(config: Path, options: argparse.Namespace) -> list[QueueRepor
     chosen = {label: queue for label, queue in queues.items() if name in (None, label)}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda label: _queue_report(label, chosen[label], options), chosen))
-    return sorted(found, key=lambda one: one.line.order)
+    return sorted(found, key=lambda one: one.status.order)
 
 
 def _queue_report(label: str, queue: Queue | ConfigError, options: argparse.Namespace) -> QueueReport:
@@ -103,19 +103,19 @@ def page(reports: Sequence[QueueReport], now: datetime, days: int) -> str:
         autoescape=True,
     )
     since = now - timedelta(days=days)
-    whole = sum((one.past for one in reports), Past())
+    whole = sum((one.timeline for one in reports), Timeline())
     books = [one.book for one in reports if one.book]
-    figures = grids(whole, [one.meters for one in reports], books, since, now)
+    drawn = figures(whole, [one.meters for one in reports], books, since, now)
     return environment.get_template(_TEMPLATE).render(
         reports=[(one, _row(one, since, now)) for one in reports],
-        drawn=[(grid, plots.plot(grid)) for grid in figures],
+        drawn=[(grid, plots.plot(grid)) for grid in drawn],
         heads=_HEADS,
         now=now,
         days=days,
         shown=shown,
         width=plots.WIDTH,
         version=__version__,
-        needing=sum(1 for one in reports if one.line.need is Need.PERSON),
+        needing=sum(1 for one in reports if one.status.urgency is Urgency.PERSON),
     )
 
 
@@ -142,15 +142,15 @@ _HEADS = (
 
 def _row(one: QueueReport, since: datetime, now: datetime) -> tuple[str, ...]:
     """A queue in a row of the table; its name goes before it."""
-    sight, seen = one.line.sight, one.past.between(since, now)
+    facts, seen = one.status.facts, one.timeline.between(since, now)
     books = [one.book] if one.book else []
-    kinds = ", ".join(f"{number} {kind}" for kind, number in sight.pilots.items())
+    kinds = ", ".join(f"{number} {kind}" for kind, number in facts.pilots.items())
     return (
-        one.line.need.value,
-        kinds or (f"{sight.wanted} in the record" if sight.wanted else "none"),
-        "-" if sight.total is None else str(sight.total),
+        one.status.urgency.value,
+        kinds or (f"{facts.wanted} in the record" if facts.wanted else "none"),
+        "-" if facts.total is None else str(facts.total),
         *(str(len(facts)) for facts in (seen.made, seen.refused, seen.ends)),
         shown(sum(used.seconds for used in lines(books, By.QUEUE, since, now, now)) / 3600),
-        show.ago(sight.succeeded, now),
-        show.ago(sight.swept, now),
+        show.ago(facts.succeeded, now),
+        show.ago(facts.swept, now),
     )

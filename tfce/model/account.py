@@ -10,8 +10,8 @@ from enum import Enum
 from tfce.model.health import BAD
 from tfce.model.journals import Lacking
 from tfce.model.price import MICRO, Prices, plain
-from tfce.model.spells import Spell
 from tfce.model.usage import midnight
+from tfce.model.usage_records import UsageRecord
 
 _HOUR = 3600
 _FIZZLES = frozenset(verdict.value for verdict in BAD)
@@ -27,13 +27,13 @@ class By(Enum):
 
 
 @dataclass(frozen=True)
-class Book:
+class QueueUsage:
     """What is known of one queue's VMs. ``cores`` by flavor, ``usual`` where that says nothing; ``begins``: before
     this nothing is known; ``missing``: seconds that the record has counted and no VM accounts for; ``lacking``:
     hosts whose part of it is not here."""
 
     queue: str
-    spells: tuple[Spell, ...]
+    records: tuple[UsageRecord, ...]
     cores: Mapping[str, int]
     usual: int | None
     prices: Prices
@@ -41,14 +41,14 @@ class Book:
     missing: int = 0
     lacking: tuple[Lacking, ...] = ()
 
-    def cores_of(self, spell: Spell) -> int | None:
+    def cores_of(self, used: UsageRecord) -> int | None:
         """The cores of a VM; None where nobody knows them."""
-        told = spell.made.cores
-        return int(told) if told.isdecimal() else self.cores.get(plain(spell.made.flavor), self.usual)
+        told = used.made.cores
+        return int(told) if told.isdecimal() else self.cores.get(plain(used.made.flavor), self.usual)
 
 
 @dataclass(frozen=True)
-class Line:
+class UsageRow:
     """One row. ``cores``: core seconds, ``money``: millionths times seconds; None where any VM's are unknown."""
 
     name: str
@@ -59,9 +59,9 @@ class Line:
     money: int | None = 0
     fizzles: int = 0
 
-    def plus(self, seconds: int, cores: int | None, price: int | None, fizzled: bool) -> Line:
+    def plus(self, seconds: int, cores: int | None, price: int | None, fizzled: bool) -> UsageRow:
         """This and one more VM."""
-        return Line(
+        return UsageRow(
             self.name,
             self.currency,
             self.pilots + 1,
@@ -84,38 +84,38 @@ class Line:
         }
 
 
-def lines(books: Iterable[Book], by: By, start: datetime, end: datetime, now: datetime) -> list[Line]:
+def lines(books: Iterable[QueueUsage], by: By, start: datetime, end: datetime, now: datetime) -> list[UsageRow]:
     """The rows for the time from ``start`` to ``end``, by name."""
-    found: dict[tuple[str, str], Line] = {}
+    found: dict[tuple[str, str], UsageRow] = {}
     for book in books:
-        for spell in book.spells:
-            for name, begin, close in _parts(book, spell, by, start, end, now):
+        for used in book.records:
+            for name, begin, close in _parts(book, used, by, start, end, now):
                 key = (name, book.prices.currency)
-                fizzled = spell.verdict in _FIZZLES and begin <= (spell.end or now) <= close
-                seconds = spell.stay(now).seconds(begin, close)
-                facts = seconds, book.cores_of(spell), book.prices.rate(spell.made.flavor), fizzled
-                found[key] = found.get(key, Line(*key)).plus(*facts)
+                fizzled = used.verdict in _FIZZLES and begin <= (used.end or now) <= close
+                seconds = used.stay(now).seconds(begin, close)
+                facts = seconds, book.cores_of(used), book.prices.rate(used.made.flavor), fizzled
+                found[key] = found.get(key, UsageRow(*key)).plus(*facts)
     return [found[key] for key in sorted(found)]
 
 
-def within(spell: Spell, start: datetime, end: datetime, now: datetime) -> bool:
+def within(used: UsageRecord, start: datetime, end: datetime, now: datetime) -> bool:
     """Whether a VM existed between ``start`` and ``end``."""
-    stay = spell.stay(now)
+    stay = used.stay(now)
     return stay.start < end and stay.end >= start
 
 
 def _parts(
-    book: Book, spell: Spell, by: By, start: datetime, end: datetime, now: datetime
+    book: QueueUsage, used: UsageRecord, by: By, start: datetime, end: datetime, now: datetime
 ) -> Iterator[tuple[str, datetime, datetime]]:
     """The rows that a VM counts for, and from when to when."""
-    if not within(spell, start, end, now):
+    if not within(used, start, end, now):
         return
     if by is not By.DAY:
-        made = spell.made
+        made = used.made
         names = {By.QUEUE: book.queue, By.FLAVOR: plain(made.flavor), By.IMAGE: made.image}
         yield names[by] or "unknown", start, end
         return
-    stay = spell.stay(now)
+    stay = used.stay(now)
     day = midnight(max(stay.start, start))
     while day < end and day <= stay.end:
         yield f"{day:%Y-%m-%d}", max(day, start), min(day + timedelta(days=1), end)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tfce.model.spells import Spell
+from tfce.model.usage_records import UsageRecord
 
 HEADER = "APEL-cloud-message: v0.4"
 _END = "%%"
@@ -28,21 +28,21 @@ class Where:
     prefix: str
 
 
-def record(spell: Spell, where: Where, cores: int | None, now: datetime) -> Record:
+def record(used: UsageRecord, where: Where, cores: int | None, now: datetime) -> Record:
     """One VM's record, as far as it is known at ``now``; a later one of the same VM takes its place. CPU time is
     what was allotted, as cloud sites report it."""
-    stay = spell.stay(now)
+    stay = used.stay(now)
     wall = int((stay.end - stay.start).total_seconds())
     over: dict[str, str | int] = {"Status": "started"}
-    if spell.end:
+    if used.end:
         over = {"Status": "completed", "EndTime": _epoch(stay.end)}
     cpus = {"CpuDuration": wall * cores, "CpuCount": cores} if cores else {}
-    image = {"ImageId": _text(spell.made.image)} if spell.made.image else {}
+    image = {"ImageId": _text(used.made.image)} if used.made.image else {}
     return {
-        "VMUUID": _text(spell.id),
+        "VMUUID": _text(used.id),
         "SiteName": _text(where.site),
         "CloudComputeService": _text(where.service),
-        "MachineName": _text(f"{where.prefix}{spell.key}"),
+        "MachineName": _text(f"{where.prefix}{used.key}"),
         **over,
         "StartTime": _epoch(stay.start),
         "WallDuration": wall,

@@ -23,7 +23,7 @@ _FAILURES = 5  # submissions in a row without room
 _PASSING = frozenset(("quota", "capacity", "throttled", "not granted", "unreachable", "busy", "timed out"))
 
 
-class Need(Enum):
+class Urgency(Enum):
     """How urgent a queue is, the worst first. The value is the word for people and programs."""
 
     PERSON = "needs you"
@@ -34,11 +34,11 @@ class Need(Enum):
     @property
     def rank(self) -> int:
         """0 for the worst."""
-        return list(Need).index(self)
+        return list(Urgency).index(self)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Problem:
     """Something that is not as it should be; ``person``: it does not pass by itself."""
 
     text: str
@@ -50,7 +50,7 @@ class Trouble:
 
 
 @dataclass(frozen=True)
-class Holding:
+class LockHolder:
     """Who holds the queue's lock: in words, and since when."""
 
     who: str
@@ -58,7 +58,7 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Sight:
+class QueueFacts:
     """What is known of a queue. ``pilots``: how many are what; ``error``: why no more is known; ``errors``: by
     verb, kind and words of why it failed last; ``succeeded`` and ``swept``: when pilots were last submitted and
     removed as they should; ``oldest``: when the first of its pilots was asked for; ``spent``: how each allocation
@@ -77,112 +77,112 @@ class Sight:
     protected: bool = False
     drain: Drain | None = None
     pending: Pending | None = None
-    holding: Holding | None = None
+    holding: LockHolder | None = None
     skewed: bool = False
     succeeded: datetime | None = None
     swept: datetime | None = None
-    error: Trouble | None = None
+    error: Problem | None = None
     errors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     spent: tuple[Balance, ...] = ()
     cost: Balance | None = None
     review: Review | None = None
-    more: tuple[Trouble, ...] = ()
+    more: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
-class Line:
+class QueueStatus:
     """A queue with its troubles, the worst first."""
 
-    sight: Sight
-    troubles: tuple[Trouble, ...]
+    facts: QueueFacts
+    problems: tuple[Problem, ...]
 
     @property
-    def need(self) -> Need:
+    def urgency(self) -> Urgency:
         """How urgent it is."""
-        if any(one.person for one in self.troubles):
-            return Need.PERSON
-        if self.sight.hold is not None:
-            return Need.HELD
-        return Need.NOTE if self.troubles else Need.WELL
+        if any(one.person for one in self.problems):
+            return Urgency.PERSON
+        if self.facts.hold is not None:
+            return Urgency.HELD
+        return Urgency.NOTE if self.problems else Urgency.WELL
 
     @property
     def order(self) -> tuple[int, str]:
         """Where it stands among the others."""
-        return self.need.rank, self.sight.label
+        return self.urgency.rank, self.facts.label
 
 
-def judged(sight: Sight, now: datetime) -> Line:
+def assessed(facts: QueueFacts, now: datetime) -> QueueStatus:
     """What a person should know of a queue."""
     found = [
-        *_errors(sight),
-        *_holds(sight, now),
-        *stuck(sight, now),
-        *unswept(sight, now),
-        *_unlisted(sight),
-        *sight.more,
+        *_errors(facts),
+        *_holds(facts, now),
+        *stuck(facts, now),
+        *unswept(facts, now),
+        *_unlisted(facts),
+        *facts.more,
     ]
-    return Line(sight, tuple(sorted(found, key=lambda one: not one.person)))
+    return QueueStatus(facts, tuple(sorted(found, key=lambda one: not one.person)))
 
 
-def _errors(sight: Sight) -> Iterator[Trouble]:
-    if sight.error is not None:
-        yield sight.error
-    if sight.skewed:
-        yield Trouble(
+def _errors(facts: QueueFacts) -> Iterator[Problem]:
+    if facts.error is not None:
+        yield facts.error
+    if facts.skewed:
+        yield Problem(
             "the host's clock and the cloud's disagree: nothing is removed for its age", "synchronise it"
         )
-    for verb, (kind, words) in sorted(sight.errors.items()):
-        if sight.error is not None and words in sight.error.text:
+    for verb, (kind, words) in sorted(facts.errors.items()):
+        if facts.error is not None and words in facts.error.text:
             continue  # it is the same thing, which goes on
-        if verb == "submit" or (sight.error is None and verb in ("reap", "kill")):
-            yield Trouble(f"the last {verb} failed ({kind}): {words}", person=kind not in _PASSING)
+        if verb == "submit" or (facts.error is None and verb in ("reap", "kill")):
+            yield Problem(f"the last {verb} failed ({kind}): {words}", person=kind not in _PASSING)
 
 
-def _holds(sight: Sight, now: datetime) -> Iterator[Trouble]:
-    label, hold, drain = sight.label, sight.hold, sight.drain
+def _holds(facts: QueueFacts, now: datetime) -> Iterator[Problem]:
+    label, hold, drain = facts.label, facts.hold, facts.drain
     if hold is not None:
-        endless = sight.backoff is not None and sight.backoff.failures >= _FAILURES
+        endless = facts.backoff is not None and facts.backoff.failures >= _FAILURES
         person = hold.kind in (HoldKind.PROTECTED, HoldKind.UNAPPROVED) or (
             hold.kind is HoldKind.RESTING and endless
         )
-        yield Trouble(hold.text, hold.cure, person)
-    left = sum(number for kind, number in sight.pilots.items() if kind in ("healthy", "booting"))
+        yield Problem(hold.text, hold.cure, person)
+    left = sum(number for kind, number in facts.pilots.items() if kind in ("healthy", "booting"))
     if drain and drain.deadline and drain.deadline + _UNSETTLED < now and left and not drain.image:
-        yield Trouble(f"{left} VMs outlived the drain's deadline", f"`tfce reap {label}` removes them")
+        yield Problem(f"{left} VMs outlived the drain's deadline", f"`tfce reap {label}` removes them")
 
 
-def stuck(sight: Sight, now: datetime) -> Iterator[Trouble]:
+def stuck(facts: QueueFacts, now: datetime) -> Iterator[Problem]:
     """What keeps every verb from the queue, or was left half done."""
-    label, pending, holding = sight.label, sight.pending, sight.holding
+    label, pending, holding = facts.label, facts.pending, facts.holding
     if holding is not None and holding.since + _HELD < now:
-        yield Trouble(f"{holding.who} holds the queue's lock", "look whether that process is stuck")
+        yield Problem(f"{holding.who} holds the queue's lock", "look whether that process is stuck")
     elif pending is not None and holding is None and pending.since + _UNSETTLED < now:
         what = f"a {pending.operation.value} of {len(pending.keys)} pilots was begun and never settled"
-        yield Trouble(what, f"`tfce reap {label}` settles it")
+        yield Problem(what, f"`tfce reap {label}` settles it")
     elif pending is not None and holding is None:
         text = f"a {pending.operation.value} of {len(pending.keys)} pilots is not settled yet"
-        yield Trouble(text, "the next cycle does it", person=False)
+        yield Problem(text, "the next cycle does it", person=False)
 
 
-def _unlisted(sight: Sight) -> Iterator[Trouble]:
+def _unlisted(facts: QueueFacts) -> Iterator[Problem]:
     """Pilots whose VMs somebody removed, or that the list lacks."""
-    gone = sum(sight.pilots.get(condition.value, 0) for condition in UNLISTED)
+    gone = sum(facts.pilots.get(condition.value, 0) for condition in UNLISTED)
     if gone:
-        yield unlisted(sight.label, gone)
+        yield unlisted(facts.label, gone)
 
 
-def unlisted(label: str, number: int) -> Trouble:
+def unlisted(label: str, number: int) -> Problem:
     """That ``number`` pilots of the queue have no VM in the cloud's list."""
     cure = f"`tfce reap {label}` asks for each, and forgets those that are gone"
-    return Trouble(f"{number} pilots' VMs are not listed any more", cure, person=False)
+    return Problem(f"{number} pilots' VMs are not listed any more", cure, person=False)
 
 
-def unswept(sight: Sight, now: datetime) -> Iterator[Trouble]:
+def unswept(facts: QueueFacts, now: datetime) -> Iterator[Problem]:
     """That nobody removes what has ended. A queue that was never swept is new while its oldest pilot is."""
-    since = sight.swept or sight.oldest
-    if not sight.wanted or sight.error is not None or since is None:
+    since = facts.swept or facts.oldest
+    if not facts.wanted or facts.error is not None or since is None:
         return
-    if since + (_SWEEPS if sight.swept else _UNSETTLED) < now:
-        when = "was never swept" if sight.swept is None else "was not swept for a day"
-        cure = f"look whether SiteDirector runs; `tfce reap {sight.label}` does it now"
-        yield Trouble(f"{when}: VMs that ended stay", cure, person=since + _SWEEPS < now)
+    if since + (_SWEEPS if facts.swept else _UNSETTLED) < now:
+        when = "was never swept" if facts.swept is None else "was not swept for a day"
+        cure = f"look whether SiteDirector runs; `tfce reap {facts.label}` does it now"
+        yield Problem(f"{when}: VMs that ended stay", cure, person=since + _SWEEPS < now)

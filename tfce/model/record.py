@@ -16,10 +16,10 @@ from tfce.model import fields
 from tfce.model.drain import Drain
 from tfce.model.health import Health
 from tfce.model.made import NAMES, Made
+from tfce.model.offering_backoffs import OfferingBackoffs
 from tfce.model.pilot import Pilot, is_key, timestamp
 from tfce.model.reasons import Reason
 from tfce.model.record_parts import Backoff, Home, Operation, Pending, Tombstone
-from tfce.model.rests import Rests
 from tfce.model.usage import Usage
 
 __all__ = ["SCHEMA", "Backoff", "Home", "NewerError", "Operation", "Pending", "Record", "Tombstone"]
@@ -33,7 +33,7 @@ _TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 class Record:
     """The memory of one queue. ``generation`` counts its writes; ``unseen_since``: since when the cloud's list has
     shown none of the pilots; ``drain``: how it is being emptied;
-    ``health``: how its pilots end; ``rests``: offerings without room; ``usage``: of VMs that ended;
+    ``health``: how its pilots end; ``offering_backoffs``: offerings without room; ``usage``: of VMs that ended;
     ``queue``: whose it is, CE/QUEUE ("" in records of old); ``queues``: of a CE's own record, what the states of
     its queues are called. Immutable: changes give a new record."""
 
@@ -47,7 +47,7 @@ class Record:
     generation: int = 0
     drain: Drain | None = None
     health: Health = field(default_factory=Health)
-    rests: Rests = field(default_factory=lambda: MappingProxyType({}))
+    offering_backoffs: OfferingBackoffs = field(default_factory=lambda: MappingProxyType({}))
     usage: Usage = field(default_factory=Usage)
     queue: str = ""
     queues: frozenset[str] = frozenset()
@@ -155,7 +155,11 @@ class Record:
             "unseen_since": timestamp(self.unseen_since) if self.unseen_since else None,
             **({"drain": self.drain.to_json()} if self.drain else {}),
             **({"health": self.health.to_json()} if self.health != Health() else {}),
-            **({"rests": {label: one.to_json() for label, one in self.rests.items()}} if self.rests else {}),
+            **(
+                {"rests": {label: one.to_json() for label, one in self.offering_backoffs.items()}}
+                if self.offering_backoffs
+                else {}
+            ),
             **({"usage": self.usage.to_json()} if self.usage != Usage() else {}),
             **({"queue": self.queue} if self.queue else {}),
             **({"queues": sorted(self.queues)} if self.queues else {}),
@@ -252,7 +256,7 @@ def _record(data: Any) -> Record:
         generation=fields.number(data["generation"]),
         drain=_unless_none(Drain.from_json, data.get("drain")),
         health=Health.from_json(data.get("health")),
-        rests=_rests(data.get("rests")),
+        offering_backoffs=_offering_backoffs(data.get("rests")),
         usage=Usage.from_json(data.get("usage")),
         queue=fields.text(data.get("queue", "")),
         queues=frozenset(map(fields.text, data.get("queues", ()))),
@@ -270,6 +274,6 @@ def _pilot(key: str, entry: Any) -> Pilot:
     return Pilot(key, when, fields.text(entry["submission"]), fields.text(entry.get("id", "")), made)
 
 
-def _rests(entry: Any) -> Rests:
+def _offering_backoffs(entry: Any) -> OfferingBackoffs:
     found = fields.mapping({} if entry is None else entry)
     return MappingProxyType({label: Backoff.from_json(one) for label, one in found.items()})

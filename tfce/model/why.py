@@ -12,7 +12,7 @@ from tfce.model.case import UNLISTED, Case, Condition
 from tfce.model.console import Markers
 from tfce.model.health import Health
 from tfce.model.hold import Hold, HoldKind
-from tfce.model.overview import Trouble, unlisted
+from tfce.model.overview import Problem, unlisted
 from tfce.model.reasons import Kind, Reason, with_cure
 
 
@@ -67,8 +67,8 @@ class Facts:
     demand: Demand | None = None
     created: int = 0
     error: tuple[str, str] | None = None
-    stuck: Collection[Trouble] = ()
-    unswept: Collection[Trouble] = ()
+    stuck: Collection[Problem] = ()
+    unswept: Collection[Problem] = ()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from tfce.model import policy, spells
+from tfce.model import policy, usage_records
 from tfce.model.endings import Cause
 from tfce.model.errors import TerraformError, WorkspaceError
 from tfce.model.pilot import instance_id, reference
@@ -177,7 +177,7 @@ def _mend_record(services: Services) -> list[str]:
 def _begun_anew(services: Services, name: str) -> Record:
     """A record of which nothing is known but what other files tell: removals, and the hours in the journal."""
     workspace = services.workspace
-    stays = [spell.stay(services.clock()) for spell in spells.ended(workspace.journal.entries()).values()]
+    stays = [used.stay(services.clock()) for used in usage_records.ended(workspace.journal.entries()).values()]
     usage = Usage().ended(stays, services.clock())
     return replace(takeover.rest(workspace.private, name, services.clock()), usage=usage)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tfce.model import spells, spending
+from tfce.model import spending, usage_records
 from tfce.model.endings import Cause, Ending
 from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id, reference
@@ -180,7 +180,7 @@ class Removal:
             "reason": str(self.reason),
             "lived_s": self.lived,
             "console_kept": bool(self.reference) and instance_id(self.reference or "") in consoles,
-            **spells.line(self.stay, self.made, self.verdict),
+            **usage_records.line(self.stay, self.made, self.verdict),
         }
 
 

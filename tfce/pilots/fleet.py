@@ -17,7 +17,7 @@ from tfce.config.options import Queue
 from tfce.model.allocation import Balance
 from tfce.model.drain import Drain
 from tfce.model.hold import Hold
-from tfce.model.overview import Line
+from tfce.model.overview import QueueStatus
 from tfce.model.record import Record
 from tfce.model.why import Demand, Finding
 from tfce.pilots import allocations, audit, drain, holds, overview, spending_metrics, why
@@ -158,11 +158,11 @@ class Fleet:
             self._lists.expect(self.workspace.owner_of(record.installation))
         return record
 
-    def glance(self, record: Record) -> Line:
+    def glance(self, record: Record) -> QueueStatus:
         """The queue in one line; its list may be some seconds old, and another queue's."""
         cloud = self._services.cloud
         services = replace(self._services, cloud=Sharing(cloud, self._lists, _GLANCE)) if self._lists else None
-        return overview.sight(services or self._services, record)
+        return overview.status(services or self._services, record)
 
     def drain(self, wanted: Drain | None) -> Drain | None:
         """Start no new pilots (None: start them again); see ``drain.drain``."""

@@ -224,7 +224,7 @@ def _cost(run: Run, calls: Mapping[str, int], seconds: float, now: float) -> Non
 
 def _remember(reading: Reading, record: Record, queue: Queue) -> None:
     """What the record tells."""
-    backoff, rests, limits = record.backoff, record.rests, queue.limits
+    backoff, rests, limits = record.backoff, record.offering_backoffs, queue.limits
     reading.gauge("tfce_pilots_wanted", len(record.pilots))
     bounds = {"total": limits.total, "waiting": limits.waiting}
     reading.whole("tfce_pilots_limit", {name: most for name, most in bounds.items() if most is not None})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tfce.config.offerings import Offering
-from tfce.model import rests
+from tfce.model import offering_backoffs
 from tfce.model.pilot import timestamp
 from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Case
@@ -18,7 +18,11 @@ Offerings = Sequence[Offering]
 
 def open_ones(every: Offerings, record: Record, now: datetime, by_hand: bool) -> list[Offering]:
     """The offerings to try, the preferred one first; an operator's own submission tries those that rest last."""
-    tired = [one for one in every if len(every) > 1 and rests.resting(record.rests, one.label, now)]
+    tired = [
+        one
+        for one in every
+        if len(every) > 1 and offering_backoffs.resting(record.offering_backoffs, one.label, now)
+    ]
     return [one for one in every if one not in tired] + (tired if by_hand else [])
 
 
@@ -26,13 +30,13 @@ def all_rest(every: Offerings, record: Record, now: datetime) -> str:
     """Why none of several offerings is tried now; "" while one is."""
     if open_ones(every, record, now, by_hand=False):
         return ""
-    label, first = min(record.rests.items(), key=lambda rest: (rest[1].until, rest[0]))
+    label, first = min(record.offering_backoffs.items(), key=lambda rest: (rest[1].until, rest[0]))
     return f"all {len(every)} offerings rest, {label} until {timestamp(first.until)}: {first.reason}"
 
 
 def lacking(failed: dict[str, Reason]) -> list[str]:
     """The pilots that another offering may have room for."""
-    return [key for key, reason in failed.items() if rests.another_helps(reason)]
+    return [key for key, reason in failed.items() if offering_backoffs.another_helps(reason)]
 
 
 def learned(
@@ -41,11 +45,13 @@ def learned(
     """``record`` after an offering was tried, and pilots ``failed`` for lack of room in it."""
     if len(every) == 1:
         return record
-    kept = rests.only(record.rests, {one.label for one in every} - (set() if failed else {offering.label}))
+    kept = offering_backoffs.only(
+        record.offering_backoffs, {one.label for one in every} - (set() if failed else {offering.label})
+    )
     for one in every if failed else ():
         if one == offering or hopeless(one, failed):
-            kept = rests.full(kept, one.label, next(iter(failed)), now)
-    return replace(record, rests=kept)
+            kept = offering_backoffs.full(kept, one.label, next(iter(failed)), now)
+    return replace(record, offering_backoffs=kept)
 
 
 def hopeless(offering: Offering, failed: Collection[Reason]) -> bool:
@@ -58,19 +64,19 @@ def found_full(
 ) -> tuple[Record, list[Case]]:
     """``record`` after a look at VMs that failed for lack of room when they had been asked for in good order, and
     those of them that say nothing of one offering."""
-    rest, known = [], record.rests
+    rest, known = [], record.offering_backoffs
     for case in cases:
         mine = _offering(every, case)
         if mine is None or case.vm is None or case.vm.fault is None:
             rest.append(case)
         elif mine.label not in known or (case.vm.created or now) > known[mine.label].since:
-            known = rests.full(known, mine.label, case.vm.fault, now)
-    return replace(record, rests=known), rest
+            known = offering_backoffs.full(known, mine.label, case.vm.fault, now)
+    return replace(record, offering_backoffs=known), rest
 
 
 def _offering(every: Collection[Offering], case: Case) -> Offering | None:
     fault = case.vm.fault if case.vm and case.failed else None
-    if len(every) == 1 or fault is None or case.pilot is None or not rests.another_helps(fault):
+    if len(every) == 1 or fault is None or case.pilot is None or not offering_backoffs.another_helps(fault):
         return None
     made = case.pilot.made
     return next((one for one in every if one.made_this(made)), None)

@@ -10,26 +10,26 @@ from datetime import UTC, datetime
 from tfce.model.allocation import Balance
 from tfce.model.errors import CloudError, ConfigError, TfceError
 from tfce.model.metrics import Meters
-from tfce.model.overview import Holding, Line, Sight, Trouble, judged
+from tfce.model.overview import LockHolder, Problem, QueueFacts, QueueStatus, assessed
 from tfce.model.record import Record
 from tfce.model.vm import OVER
 from tfce.pilots import admission, allocations, holds
 from tfce.pilots.services import Services, View
 
 
-def sight(services: Services, record: Record) -> Line:
+def status(services: Services, record: Record) -> QueueStatus:
     """The queue with this ``record`` as it is now. A cloud that does not answer is a trouble, not an error."""
     seen = remembered(services, record)
     try:
         view = services.view(record, None, look_up=False)
     except (CloudError, ConfigError) as error:
-        return judged(replace(seen, error=_trouble(error, services)), services.clock())
-    return judged(_with(seen, services, view), services.clock())
+        return assessed(replace(seen, error=_trouble(error, services)), services.clock())
+    return assessed(_with(seen, services, view), services.clock())
 
 
-def broken(label: str, error: TfceError, now: datetime) -> Line:
+def broken(label: str, error: TfceError, now: datetime) -> QueueStatus:
     """A queue of which nothing can be known."""
-    return judged(Sight(label, error=Trouble(error.problem, error.cure)), now)
+    return assessed(QueueFacts(label, error=Problem(error.problem, error.cure)), now)
 
 
 def record_of(services: Services) -> Record:
@@ -40,17 +40,17 @@ def record_of(services: Services) -> Record:
     return workspace.load() if workspace.exists else Record(services.queue.workspace.installation)
 
 
-def _trouble(error: TfceError, services: Services) -> Trouble:
+def _trouble(error: TfceError, services: Services) -> Problem:
     look = f"`tfce doctor {services.queue.label}` looks at login, network and cloud"
-    return Trouble(error.problem, error.cure or (look if isinstance(error, CloudError) else ""))
+    return Problem(error.problem, error.cure or (look if isinstance(error, CloudError) else ""))
 
 
-def remembered(services: Services, record: Record) -> Sight:
+def remembered(services: Services, record: Record) -> QueueFacts:
     """What is known of the queue without its cloud."""
     workspace, queue = services.workspace, services.queue
     meters, holder = workspace.meters.read(), workspace.holder
     spent, unknown = _spent(services, record)
-    return Sight(
+    return QueueFacts(
         queue.label,
         queue.endpoint.home,
         wanted=len(record.pilots),
@@ -62,7 +62,7 @@ def remembered(services: Services, record: Record) -> Sight:
         protected=record.health.protected(queue.workspace.protect_after),
         drain=record.drain,
         pending=record.pending,
-        holding=Holding(str(holder).removesuffix(","), holder.since) if holder else None,
+        holding=LockHolder(str(holder).removesuffix(","), holder.since) if holder else None,
         succeeded=_when(meters, "submit"),
         swept=_when(meters, "reap"),
         errors=meters.errors,
@@ -73,34 +73,34 @@ def remembered(services: Services, record: Record) -> Sight:
     )
 
 
-def _spent(services: Services, record: Record) -> tuple[tuple[Balance, ...], tuple[Trouble, ...]]:
+def _spent(services: Services, record: Record) -> tuple[tuple[Balance, ...], tuple[Problem, ...]]:
     try:
         return tuple(allocations.balances(services, record)), ()
     except TfceError as error:  # another queue of the CE, whose hours count here
-        return (), (Trouble(f"what the CE has used is not known: {error.problem}", error.cure),)
+        return (), (Problem(f"what the CE has used is not known: {error.problem}", error.cure),)
 
 
-def _review(services: Services) -> tuple[Trouble, ...]:
+def _review(services: Services) -> tuple[Problem, ...]:
     """What waits for approval goes on as it was: nobody has to come at night."""
     seen = services.workspace.standing
     cure = f"`tfce propose {services.queue.label}` writes a branch to merge"
-    return tuple(Trouble(line, cure, person=False) for line in seen.lines()) if seen else ()
+    return tuple(Problem(line, cure, person=False) for line in seen.lines()) if seen else ()
 
 
-def _with(seen: Sight, services: Services, view: View) -> Sight:
+def _with(seen: QueueFacts, services: Services, view: View) -> QueueFacts:
     hold = seen.hold or admission.full(services.queue.limits, view.cases)
     conditions = Counter(case.condition.value for case in view.cases)
     more = (*seen.more, *refused(seen, view))
     return replace(seen, pilots=dict(conditions), hold=hold, skewed=not view.clocks.trusted, more=more)
 
 
-def refused(seen: Sight, view: View) -> Iterator[Trouble]:
+def refused(seen: QueueFacts, view: View) -> Iterator[Problem]:
     """That the cloud did not take requests to remove VMs; while somebody works it may not have been asked yet."""
     stones = [case.stone for case in view.cases if case.stone and case.vm and case.vm.state not in OVER]
     number = sum(1 for stone in stones if stone.dismissed and not stone.accepted)
     if number and seen.holding is None:
         cure = f"`tfce reap {seen.label}` asks again and says why; the login may lack the right"
-        yield Trouble(f"the cloud refused to remove {number} VMs, which go on costing", cure)
+        yield Problem(f"the cloud refused to remove {number} VMs, which go on costing", cure)
 
 
 def _when(meters: Meters, verb: str) -> datetime | None:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tfce.model.account import Book
+from tfce.model.account import QueueUsage
 from tfce.model.errors import TfceError
 from tfce.model.journals import Lacking
 from tfce.model.metrics import Meters
-from tfce.model.overview import Line, Trouble
-from tfce.model.past import Past, past
+from tfce.model.overview import Problem, QueueStatus
 from tfce.model.record import Record
+from tfce.model.timeline import Timeline, timeline
 from tfce.model.why import Finding, Subject
 from tfce.pilots import overview
 from tfce.pilots.accounting import written
@@ -27,11 +27,11 @@ class QueueReport:
     """One queue. ``causes``: what is wrong, the worst first, each once; ``lacking``: hosts whose journals are not
     here."""
 
-    line: Line
-    causes: tuple[Trouble, ...]
-    past: Past = field(default_factory=Past)
+    status: QueueStatus
+    causes: tuple[Problem, ...]
+    timeline: Timeline = field(default_factory=Timeline)
     meters: Meters = field(default_factory=Meters)
-    book: Book | None = None
+    book: QueueUsage | None = None
     lacking: tuple[Lacking, ...] = ()
 
 
@@ -45,7 +45,7 @@ def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -
         found = []  # the line says so
     told = elsewhere.told(workspace, since)
     used = written(workspace.queue, record, told.lines, since, now)
-    seen = past(told.lines, record.pilots.values())
+    seen = timeline(told.lines, record.pilots.values())
     causes = tuple(_causes(line, found))
     return QueueReport(line, causes, seen, workspace.meters.read(), used, told.lacking)
 
@@ -53,16 +53,16 @@ def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -
 def failed(label: str, error: TfceError, now: datetime) -> QueueReport:
     """A queue of which nothing can be known."""
     line = overview.broken(label, error, now)
-    return QueueReport(line, line.troubles)
+    return QueueReport(line, line.problems)
 
 
-def _causes(line: Line, found: Iterable[Finding]) -> Iterator[Trouble]:
+def _causes(line: QueueStatus, found: Iterable[Finding]) -> Iterator[Problem]:
     """Each once: what wants a person, what was found, what else is not as it should be. That nothing is wrong is
     said only where nothing is."""
-    failed = "submit" in line.sight.errors  # a trouble says so already
-    known = {one.text: one for one in line.troubles}
+    failed = "submit" in line.facts.errors  # a trouble says so already
+    known = {one.text: one for one in line.problems}
     news = [one for one in found if not (failed and one.subject is Subject.SUBMISSION)]
     idle = [one for one in news if one.subject in _IDLE]
-    told = [known.get(one.text, Trouble(one.text, one.cure, person=False)) for one in news if one not in idle]
-    ordered = [*(one for one in line.troubles if one.person), *told, *line.troubles]
-    yield from dict.fromkeys(ordered or (Trouble(one.text, one.cure, person=False) for one in idle))
+    told = [known.get(one.text, Problem(one.text, one.cure, person=False)) for one in news if one not in idle]
+    ordered = [*(one for one in line.problems if one.person), *told, *line.problems]
+    yield from dict.fromkeys(ordered or (Problem(one.text, one.cure, person=False) for one in idle))

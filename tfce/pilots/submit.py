@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tfce import userdata
-from tfce.model import rests
+from tfce.model import offering_backoffs
 from tfce.model.reasons import Reason
 from tfce.model.record import Record
 from tfce.pilots import admission, allocations, images, network_zones, offering_choice
@@ -90,7 +90,9 @@ class Submitter:
                 break
         total.limited = limited if count else ""
         if len(every) > 1:
-            total.failed = {key: rests.without_alternative(reason) for key, reason in total.failed.items()}
+            total.failed = {
+                key: offering_backoffs.without_alternative(reason) for key, reason in total.failed.items()
+            }
         return total, record
 
     def _learn(self, record: Record, submission: Submission) -> None:
@@ -99,7 +101,7 @@ class Submitter:
         full = [
             reason
             for reason in submission.failed.values()
-            if reason.starts_nothing and not (several and rests.another_helps(reason))
+            if reason.starts_nothing and not (several and offering_backoffs.another_helps(reason))
         ]
         if full and not submission.stamps:
             now, cooldown = self._services.clock(), self._queue.workspace.cooldown

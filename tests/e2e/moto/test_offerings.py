@@ -28,7 +28,7 @@ def test_what_is_missing_comes_from_the_next_flavor_in_the_same_cycle(together: 
     flavors = {row["reference"]: row["flavor"] for row in site.status()}
     assert flavors == {first: "t3.micro", **dict.fromkeys(others, "t3.small")}
     record = parts.workspace.load()
-    assert list(record.rests) == ["t3.micro"] and record.backoff is None
+    assert list(record.offering_backoffs) == ["t3.micro"] and record.backoff is None
     assert parts.terraform.plan().empty and site.proxy.counts().get("TerminateInstances", 0) == 0
 
     site.proxy.counts(reset=True)

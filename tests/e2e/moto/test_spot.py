@@ -13,4 +13,4 @@ def test_spot_instances_come_first_and_others_fill_up(together: Site) -> None:
     markets = {row["reference"]: row["market"] for row in site.status()}
     assert markets == {first: "spot", **dict.fromkeys(others, "")}
     assert parts.terraform.plan().empty and site.proxy.counts().get("TerminateInstances", 0) == 0
-    assert list(parts.workspace.load().rests) == ["name:t3.micro, spot"]
+    assert list(parts.workspace.load().offering_backoffs) == ["name:t3.micro, spot"]

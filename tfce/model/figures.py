@@ -1,4 +1,4 @@
-"""The figures of a report: each a grid of numbers, which is drawn and printed as a table. Pure."""
+"""The figures of a report: each a figure of numbers, which is drawn and printed as a table. Pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tfce.model.account import Book, By, Line, lines
+from tfce.model.account import By, QueueUsage, UsageRow, lines
 from tfce.model.metrics import Meters
-from tfce.model.past import Fact, Life, Past
 from tfce.model.price import MICRO
+from tfce.model.timeline import Event, PilotLife, Timeline
 
 _STEPS = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 6, 12, 24, 48, 168, 720))
 _COLUMNS = 31  # times on one axis
@@ -29,7 +29,7 @@ _AGELESS = "over 3 d"
 
 
 @dataclass(frozen=True)
-class Grid:
+class Figure:
     """Numbers by ``rows`` (times, or what is compared) and ``series``. ``unit``: of the numbers; ``about``: what
     the rows are; ``over_time``: whether they are times."""
 
@@ -78,12 +78,12 @@ def times(since: datetime, until: datetime) -> tuple[datetime, ...]:
     return tuple(start + number * step for number in range(int((until - start) / step) + 1))
 
 
-def grids(
-    past: Past, meters: Iterable[Meters], books: Iterable[Book], since: datetime, until: datetime
-) -> tuple[Grid, ...]:
+def figures(
+    timeline: Timeline, meters: Iterable[Meters], books: Iterable[QueueUsage], since: datetime, until: datetime
+) -> tuple[Figure, ...]:
     """All figures of a report, of what happened ``since`` then."""
     used = lines(books, By.FLAVOR, since, until, until)
-    seen, axis = past.between(since, until), times(since, until)
+    seen, axis = timeline.between(since, until), times(since, until)
     started = [*seen.made, *seen.refused]
     return (
         _alive(seen.lives, axis, until),
@@ -106,7 +106,7 @@ def _stamp(when: datetime) -> str:
 _STATES = ("asked for", "there", "being removed")
 
 
-def _alive(lives: Iterable[Life], axis: Sequence[datetime], until: datetime) -> Grid:
+def _alive(lives: Iterable[PilotLife], axis: Sequence[datetime], until: datetime) -> Figure:
     """How many VMs were in which state when there were most of them, in each part of the time."""
     changes = sorted((one for life in lives for one in _changes(life)), key=lambda one: one[0], reverse=True)
     now = [0, 0, 0]
@@ -118,7 +118,7 @@ def _alive(lives: Iterable[Life], axis: Sequence[datetime], until: datetime) -> 
             _pass(changes, now, changes[-1][0])
             most = max(most, tuple(now), key=sum)
         rows.append(most)
-    return Grid(
+    return Figure(
         "VMs over time by state", "most in each part, from", "VMs", _names(axis), _STATES, tuple(rows), True
     )
 
@@ -130,7 +130,7 @@ def _pass(changes: list[tuple[datetime, int, int]], now: list[int], until: datet
         now[state] += number
 
 
-def _changes(life: Life) -> Iterator[tuple[datetime, int, int]]:
+def _changes(life: PilotLife) -> Iterator[tuple[datetime, int, int]]:
     """When a VM came into a state (1) and left it (-1)."""
     steps = [(life.asked, 0), (life.made, 1), (life.meant if life.made else None, 2)]
     known = [(when, state) for when, state in steps if when is not None]
@@ -141,7 +141,7 @@ def _changes(life: Life) -> Iterator[tuple[datetime, int, int]]:
             yield max(after, when), state, -1
 
 
-def _over_time(title: str, unit: str, facts: Sequence[Fact], axis: Sequence[datetime]) -> Grid:
+def _over_time(title: str, unit: str, facts: Sequence[Event], axis: Sequence[datetime]) -> Figure:
     series = _largest(Counter(one.word for one in facts), _SERIES)
     step = axis[1] - axis[0] if len(axis) > 1 else timedelta(days=1)
     counted: Counter[tuple[int, str]] = Counter()
@@ -149,7 +149,7 @@ def _over_time(title: str, unit: str, facts: Sequence[Fact], axis: Sequence[date
         part = max(0, min(len(axis) - 1, (one.time - axis[0]) // step))
         counted[part, one.word if one.word in series else _OTHERS] += 1
     values = tuple(tuple(float(counted[part, name]) for name in series) for part in range(len(axis)))
-    return Grid(title, "from", unit, _names(axis), series, values, True)
+    return Figure(title, "from", unit, _names(axis), series, values, True)
 
 
 def _names(axis: Iterable[datetime]) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ def _names(axis: Iterable[datetime]) -> tuple[str, ...]:
 # -- side by side ------------------------------------------------------------------------------------------
 
 
-def _compared(title: str, about: str, unit: str, counted: Mapping[tuple[str, str], float]) -> Grid:
+def _compared(title: str, about: str, unit: str, counted: Mapping[tuple[str, str], float]) -> Figure:
     rows: Counter[str] = Counter()
     columns: Counter[str] = Counter()
     for (row, column), number in counted.items():
@@ -171,7 +171,7 @@ def _compared(title: str, about: str, unit: str, counted: Mapping[tuple[str, str
         place = row if row in names else _OTHERS, column if column in series else _OTHERS
         cells[place] += number  # type: ignore[assignment]
     values = tuple(tuple(round(float(cells[row, name]), 1) for name in series) for row in names)
-    return Grid(title, about, unit, names, series, values)
+    return Figure(title, about, unit, names, series, values)
 
 
 def _largest(counted: Counter[str], most: int) -> tuple[str, ...]:
@@ -181,17 +181,17 @@ def _largest(counted: Counter[str], most: int) -> tuple[str, ...]:
     return (*names[: most - 1], _OTHERS) if small else tuple(names)
 
 
-def _refusals(refused: Iterable[Fact]) -> Counter[tuple[str, str]]:
+def _refusals(refused: Iterable[Event]) -> Counter[tuple[str, str]]:
     return Counter((one.offering or "not known", one.word) for one in refused)
 
 
-def _lifetimes(ends: Iterable[Fact]) -> Grid:
+def _lifetimes(ends: Iterable[Event]) -> Figure:
     known = [one for one in ends if one.lived is not None]
     series = _largest(Counter(one.word for one in known), _SERIES)
     counted = Counter((_age(one.lived or 0), one.word if one.word in series else _OTHERS) for one in known)
     names = (*(name for name, _ in _AGES), _AGELESS)
     values = tuple(tuple(float(counted[row, name]) for name in series) for row in names)
-    return Grid("Lifetimes of VMs that ended", "lived", "VMs", names, series, values)
+    return Figure("Lifetimes of VMs that ended", "lived", "VMs", names, series, values)
 
 
 def _age(seconds: int) -> str:
@@ -207,9 +207,9 @@ def _calls(meters: Iterable[Meters]) -> dict[tuple[str, str], float]:
     return dict(found)
 
 
-def _hours(used: Iterable[Line]) -> dict[tuple[str, str], float]:
+def _hours(used: Iterable[UsageRow]) -> dict[tuple[str, str], float]:
     return {(one.name, "hours"): one.seconds / 3600 for one in used if one.seconds}
 
 
-def _costs(used: Iterable[Line]) -> dict[tuple[str, str], float]:
+def _costs(used: Iterable[UsageRow]) -> dict[tuple[str, str], float]:
     return {(one.name, one.currency or "money"): one.money / 3600 / MICRO for one in used if one.money}

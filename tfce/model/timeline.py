@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
-class Life:
+class PilotLife:
     """One pilot's VM: when it was asked for, when it came to be, when its removal began, and when it was gone."""
 
     key: str
@@ -29,7 +29,7 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Fact:
+class Event:
     """Something that happened to one pilot. ``word``: the offering that was asked, the kind of a refusal, or the
     cause of an end; ``lived``: seconds, None where nobody knows."""
 
@@ -40,31 +40,31 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Past:
+class Timeline:
     """All that is told of a queue. ``ends`` count VMs, those of duplicates, too."""
 
-    lives: tuple[Life, ...] = ()
-    asked: tuple[Fact, ...] = ()
-    made: tuple[Fact, ...] = ()
-    refused: tuple[Fact, ...] = ()
-    ends: tuple[Fact, ...] = ()
+    lives: tuple[PilotLife, ...] = ()
+    asked: tuple[Event, ...] = ()
+    made: tuple[Event, ...] = ()
+    refused: tuple[Event, ...] = ()
+    ends: tuple[Event, ...] = ()
 
-    def __add__(self, other: Past) -> Past:
-        return Past(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
+    def __add__(self, other: Timeline) -> Timeline:
+        return Timeline(*(getattr(self, name) + getattr(other, name) for name in _FIELDS))
 
-    def between(self, since: datetime, until: datetime) -> Past:
+    def between(self, since: datetime, until: datetime) -> Timeline:
         """What happened in a time, and the lives that reach into it."""
         kept = tuple(one for one in self.lives if not (one.gone and one.gone < since))
         told = ([one for one in getattr(self, name) if since <= one.time <= until] for name in _FIELDS[1:])
-        return Past(kept, *map(tuple, told))
+        return Timeline(kept, *map(tuple, told))
 
 
 _FIELDS = ("lives", "asked", "made", "refused", "ends")
 
 
-def past(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Past:
-    """The past that the lines of a ``journal`` tell, the oldest first. ``pilots``: those of the record, some of
-    them older than what the journal still has; of what is in neither nobody knows when it went."""
+def timeline(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Timeline:
+    """What the lines of a ``journal``, the oldest first, and the record's ``pilots`` tell together: a pilot may be
+    older than the journal's first line. When a pilot ended that neither knows any more, nobody can tell."""
     reader = _Reader()
     for entry in entries(journal):
         reader.read(entry)
@@ -72,25 +72,25 @@ def past(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Past:
     lives = {key: life for key, life in reader.lives.items() if life.made or life.gone or key in recorded}
     lives = {key: life if key in recorded or life.gone else _lost(life) for key, life in lives.items()}
     lives |= {key: _recorded(pilot, lives.get(key)) for key, pilot in recorded.items()}
-    return Past(tuple(lives.values()), *(tuple(getattr(reader, name)) for name in _FIELDS[1:]))
+    return Timeline(tuple(lives.values()), *(tuple(getattr(reader, name)) for name in _FIELDS[1:]))
 
 
-def _recorded(pilot: Pilot, known: Life | None) -> Life:
-    life = known or Life(pilot.key, _word(offering(pilot.made.to_json())), pilot.requested_at)
+def _recorded(pilot: Pilot, known: PilotLife | None) -> PilotLife:
+    life = known or PilotLife(pilot.key, _word(offering(pilot.made.to_json())), pilot.requested_at)
     return replace(life, made=life.made or (pilot.requested_at if pilot.id else None))
 
 
-def _lost(life: Life) -> Life:
+def _lost(life: PilotLife) -> PilotLife:
     return replace(life, gone=life.meant or life.made)
 
 
 @dataclass
 class _Reader:
-    lives: dict[str, Life] = field(default_factory=dict)
-    asked: list[Fact] = field(default_factory=list)
-    made: list[Fact] = field(default_factory=list)
-    refused: list[Fact] = field(default_factory=list)
-    ends: list[Fact] = field(default_factory=list)
+    lives: dict[str, PilotLife] = field(default_factory=dict)
+    asked: list[Event] = field(default_factory=list)
+    made: list[Event] = field(default_factory=list)
+    refused: list[Event] = field(default_factory=list)
+    ends: list[Event] = field(default_factory=list)
     at: dict[str, int] = field(default_factory=dict)
 
     def read(self, entry: Entry) -> None:
@@ -101,16 +101,16 @@ class _Reader:
     def submit(self, entry: Entry) -> None:
         label = _word(offering(entry.made.to_json()))
         for key in entry.keys("keys"):
-            self.lives[key] = Life(key, label, asked=entry.time)
-            self.asked.append(Fact(entry.time, label, label))
+            self.lives[key] = PilotLife(key, label, asked=entry.time)
+            self.asked.append(Event(entry.time, label, label))
 
     def submitted(self, entry: Entry) -> None:
         for key in entry.keys("created"):
-            self.made.append(Fact(entry.time, "started", self._became(key, entry.time)))
+            self.made.append(Event(entry.time, "started", self._became(key, entry.time)))
         for key in entry.keys("failed"):
-            life = self.lives.get(key, Life(key))  # it never had a VM, or one that failed and is gone
+            life = self.lives.get(key, PilotLife(key))  # it never had a VM, or one that failed and is gone
             self.lives[key] = replace(life, made=None, gone=entry.time)
-            self.refused.append(Fact(entry.time, _word(entry.reason(key) or UNKNOWN), life.offering))
+            self.refused.append(Event(entry.time, _word(entry.reason(key) or UNKNOWN), life.offering))
 
     def recovered(self, entry: Entry) -> None:
         for key in entry.keys("adopted"):
@@ -120,7 +120,7 @@ class _Reader:
         self.removed(entry)
 
     def _became(self, key: str, when: datetime) -> str:
-        life = self.lives.get(key, Life(key))
+        life = self.lives.get(key, PilotLife(key))
         self.lives[key] = replace(life, made=life.made or when, meant=None, gone=None)
         return life.offering
 
@@ -131,14 +131,14 @@ class _Reader:
 
     def removed(self, entry: Entry) -> None:
         for vm in entry.ended:
-            life, cause = self.lives.get(vm.key, Life(vm.key)), _word(vm.cause or UNKNOWN)
-            self._ended(vm.id, Fact(entry.time, cause, life.offering, vm.lived))
+            life, cause = self.lives.get(vm.key, PilotLife(vm.key)), _word(vm.cause or UNKNOWN)
+            self._ended(vm.id, Event(entry.time, cause, life.offering, vm.lived))
             if cause not in _ONE_OF_TWO:
                 self.lives[vm.key] = replace(
                     life, made=life.made or _before(entry.time, vm.lived), gone=life.gone or entry.time
                 )
 
-    def _ended(self, node: str, fact: Fact) -> None:
+    def _ended(self, node: str, fact: Event) -> None:
         """A VM ends once: one host removed it, and another found it gone."""
         if node not in self.at:
             self.at |= {node: len(self.ends)} if node else {}

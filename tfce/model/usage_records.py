@@ -14,7 +14,7 @@ from tfce.model.usage import Stay
 
 
 @dataclass(frozen=True)
-class Spell:
+class UsageRecord:
     """One VM. ``end``: None while it runs; ``verdict``: the word for how its pilot ended, "" for unknown."""
 
     id: str
@@ -40,23 +40,23 @@ def line(stay: Stay | None, made: Made, verdict: str) -> dict[str, Any]:
     }
 
 
-def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, Spell]:
+def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, UsageRecord]:
     """The VMs that the ``journal`` saw end, by id; of one that ended twice, what was written first."""
     made: dict[str, Made] = {}
-    found: dict[str, Spell] = {}
+    found: dict[str, UsageRecord] = {}
     for one in entries(journal):
         if one.event == "submit":
             made |= dict.fromkeys(one.keys("keys"), one.made)
         elif one.event in ("removed", "recovered"):
             for vm in one.ended:
                 if vm.id:
-                    found.setdefault(vm.id, _spell(vm, one.time, made))
+                    found.setdefault(vm.id, _usage_record(vm, one.time, made))
     return found
 
 
-def _spell(vm: EndedVM, written: datetime, asked: Mapping[str, Made]) -> Spell:
+def _usage_record(vm: EndedVM, written: datetime, asked: Mapping[str, Made]) -> UsageRecord:
     """Lines of older versions say how long a VM lived, and were written when it was removed."""
     end = vm.end or written
     start = vm.start or end - timedelta(seconds=vm.lived or 0)
     made = vm.made or asked.get(vm.key, Made())
-    return Spell(vm.id, vm.key, start, max(start, end), made, vm.verdict, vm.reason)
+    return UsageRecord(vm.id, vm.key, start, max(start, end), made, vm.verdict, vm.reason)

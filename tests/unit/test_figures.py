@@ -9,15 +9,15 @@ import pytest
 
 from tests.claims import every
 from tfce.cli.plots import plot
-from tfce.model import spells
-from tfce.model.account import Book
-from tfce.model.grids import Grid, grids, shown, times
+from tfce.model import usage_records
+from tfce.model.account import QueueUsage
+from tfce.model.figures import Figure, figures, shown, times
 from tfce.model.made import Made
 from tfce.model.metrics import Meters
-from tfce.model.past import Past, past
 from tfce.model.pilot import Pilot, timestamp
 from tfce.model.price import Prices
-from tfce.model.spells import Spell
+from tfce.model.timeline import Timeline, timeline
+from tfce.model.usage_records import UsageRecord
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -42,21 +42,24 @@ B = Pilot("B", START + HOUR, "", "i-2", Made(flavor="m5"))
 
 
 def drawn(
-    told: Past,
+    told: Timeline,
     meters: tuple[Meters, ...] = (),
-    books: tuple[Book, ...] = (),
+    books: tuple[QueueUsage, ...] = (),
     since: datetime = START,
     hours: float = 8,
-) -> dict[str, Grid]:
-    return {grid.title.partition(" ")[0]: grid for grid in grids(told, meters, books, since, START + hours * HOUR)}
+) -> dict[str, Figure]:
+    return {
+        figure.title.partition(" ")[0]: figure
+        for figure in figures(told, meters, books, since, START + hours * HOUR)
+    }
 
 
-def column(grid: Grid, series: str) -> list[float]:
-    return [row[grid.series.index(series)] for row in grid.values]
+def column(figure: Figure, series: str) -> list[float]:
+    return [row[figure.series.index(series)] for row in figure.values]
 
 
 def test_vms_over_time_are_asked_for_there_and_removed() -> None:
-    alive = drawn(past(JOURNAL, [B]))["VMs"]
+    alive = drawn(timeline(JOURNAL, [B]))["VMs"]
     assert alive.rows[:2] == ("01-01 00:00", "01-01 01:00") and len(alive.rows) == 9
     assert column(alive, "asked for") == [0, 3, 0, 0, 0, 0, 0, 0, 0]
     assert column(alive, "there") == [0, 0, 2, 2, 1, 1, 1, 1, 1]
@@ -64,7 +67,7 @@ def test_vms_over_time_are_asked_for_there_and_removed() -> None:
 
 
 def test_what_was_there_before_is_counted_from_the_start() -> None:
-    alive = drawn(past(JOURNAL, [B]), since=START + 2 * HOUR)["VMs"]
+    alive = drawn(timeline(JOURNAL, [B]), since=START + 2 * HOUR)["VMs"]
     assert column(alive, "there")[0] == 2 and alive.rows[0] == "01-01 02:00"
 
 
@@ -72,23 +75,23 @@ def test_a_peak_between_two_times_is_seen() -> None:
     keys = [f"K{number}" for number in range(200)]
     journal = [line(3.1, "submit", keys=keys), line(3.2, "submitted", created=dict.fromkeys(keys, "i"), failed={})]
     journal.append(removed(3.4, *((key, "killed", 700) for key in keys)))
-    alive = drawn(past(journal, []))["VMs"]
+    alive = drawn(timeline(journal, []))["VMs"]
     assert [sum(row) for row in alive.values] == [0, 0, 0, 200, 0, 0, 0, 0, 0]
     assert alive.summary == "VMs over time by state. The most: 200 VMs (01-01 03:00)."
 
 
 def test_what_the_journal_lost_is_known_from_the_record_and_from_ends() -> None:
-    told = past([removed(5, ("A", "stopped", 3600))], [B])
+    told = timeline([removed(5, ("A", "stopped", 3600))], [B])
     assert column(drawn(told)["VMs"], "there") == [0, 1, 1, 1, 2, 1, 1, 1, 1]
 
 
 def test_a_vm_of_which_nobody_knows_the_end_is_not_there_for_ever() -> None:
-    told = past(JOURNAL, [])
+    told = timeline(JOURNAL, [])
     assert column(drawn(told)["VMs"], "there")[2:] == [1, 1, 0, 0, 0, 0, 0]
 
 
 def test_starts_refusals_ends_and_lifetimes_are_counted_by_reason() -> None:
-    found = drawn(past(JOURNAL, [B]))
+    found = drawn(timeline(JOURNAL, [B]))
     assert sum(column(found["Starts"], "started")) == 2 and column(found["Starts"], "quota")[1] == 1
     assert {name: sum(column(found["Ends"], name)) for name in found["Ends"].series} == {
         "stopped": 1,
@@ -103,11 +106,11 @@ def test_starts_refusals_ends_and_lifetimes_are_counted_by_reason() -> None:
 
 def test_hours_and_cost_are_those_of_the_account_within_the_time() -> None:
     prices = Prices({"m5": 500_000}, "EUR")
-    spells = (
-        Spell("i-1", "A", START + HOUR, START + 5 * HOUR, Made(flavor="m5")),
-        Spell("i-2", "B", START + HOUR, None, Made(flavor="odd")),
+    records = (
+        UsageRecord("i-1", "A", START + HOUR, START + 5 * HOUR, Made(flavor="m5")),
+        UsageRecord("i-2", "B", START + HOUR, None, Made(flavor="odd")),
     )
-    found = drawn(Past(), books=(Book("ce/q", spells, {}, None, prices),), since=START + 3 * HOUR)
+    found = drawn(Timeline(), books=(QueueUsage("ce/q", records, {}, None, prices),), since=START + 3 * HOUR)
     assert (found["Hours"].rows, found["Hours"].values) == (("odd", "m5"), ((5,), (2,)))
     cost = found["Cost"]
     assert (cost.rows, cost.series, cost.values) == (("m5",), ("EUR",), ((1,),))
@@ -115,15 +118,15 @@ def test_hours_and_cost_are_those_of_the_account_within_the_time() -> None:
 
 def test_api_calls_are_those_of_all_queues() -> None:
     meters = Meters(values={("tfce_api_calls_total", ("reap", "list")): 4, ("tfce_protected", ()): 1})
-    calls = drawn(Past(), (meters, meters))["API"]
+    calls = drawn(Timeline(), (meters, meters))["API"]
     assert (calls.rows, calls.series, calls.values) == (("reap",), ("list",), ((8,),))
 
 
 def test_what_is_rare_is_among_the_others() -> None:
     ends = [removed(1, *((f"{kind}{n}", f"cause {kind}", 5) for n in range(20 - kind))) for kind in range(9)]
-    grid = drawn(past(ends, []))["Ends"]
-    assert grid.series == (*(f"cause {kind}" for kind in range(5)), "others")
-    assert sum(map(sum, grid.values)) == sum(20 - kind for kind in range(9))
+    figure = drawn(timeline(ends, []))["Ends"]
+    assert figure.series == (*(f"cause {kind}" for kind in range(5)), "others")
+    assert sum(map(sum, figure.values)) == sum(20 - kind for kind in range(9))
 
 
 @pytest.mark.parametrize("days", [1, 2, 7, 30, 90, 366])
@@ -136,16 +139,16 @@ def test_an_axis_has_few_times_on_full_hours_and_covers_all(days: int) -> None:
 
 
 def test_nothing_is_outside_of_a_drawing() -> None:
-    for grid in drawn(past(JOURNAL, [B])).values():
-        made = plot(grid)
-        assert every(bar.x >= 0 and bar.x + bar.width <= 400 for bar in made.bars) or grid.empty
-        assert every(bar.y >= 0 and bar.y + bar.height <= made.height for bar in made.bars) or grid.empty
-        assert every(0 <= word.y <= made.height for word in made.words) or grid.empty
+    for figure in drawn(timeline(JOURNAL, [B])).values():
+        made = plot(figure)
+        assert every(bar.x >= 0 and bar.x + bar.width <= 400 for bar in made.bars) or figure.empty
+        assert every(bar.y >= 0 and bar.y + bar.height <= made.height for bar in made.bars) or figure.empty
+        assert every(0 <= word.y <= made.height for word in made.words) or figure.empty
 
 
 def test_a_long_name_is_cut_in_the_drawing_only() -> None:
-    grid = Grid("t", "a", "u", ("x" * 80,), ("s",), ((1.0,),))
-    assert plot(grid).words[0].text == "x" * 55 + "…" and grid.rows[0] == "x" * 80
+    figure = Figure("t", "a", "u", ("x" * 80,), ("s",), ((1.0,),))
+    assert plot(figure).words[0].text == "x" * 55 + "…" and figure.rows[0] == "x" * 80
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0"), (3.0, "3"), (3.26, "3.3"), (1234.5, "1234")])
@@ -155,7 +158,7 @@ def test_numbers_are_short(number: float, text: str) -> None:
 
 def test_what_a_recovery_removed_ended_too() -> None:
     vms = [{"key": "A", "cause": "failed", "lived_s": 60}]
-    told = past([*JOURNAL[:2], line(3, "recovered", adopted=[], never_created=["A", "C"], vms=vms)], [B])
+    told = timeline([*JOURNAL[:2], line(3, "recovered", adopted=[], never_created=["A", "C"], vms=vms)], [B])
     assert [(one.word, one.lived) for one in told.ends] == [("failed", 60)]
     assert {life.key: life.gone for life in told.lives} == {"A": START + 3 * HOUR, "B": None}
 
@@ -165,5 +168,5 @@ def test_a_line_of_no_time_of_ours_is_left_out(time: object) -> None:
     noise = [
         {"time": time, "event": event, "keys": ["N"], "vms": [{"key": "N"}]} for event in ("submit", "removed")
     ]
-    assert past([*noise, *JOURNAL], [B]) == past(JOURNAL, [B])
-    assert spells.ended(noise) == {}
+    assert timeline([*noise, *JOURNAL], [B]) == timeline(JOURNAL, [B])
+    assert usage_records.ended(noise) == {}
