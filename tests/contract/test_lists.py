@@ -41,7 +41,7 @@ def test_an_audit_names_them_and_a_kill_lets_them_go(lists: FakeEdge) -> None:
     shown, gone, lives = references(lists)
     rows = {row.reference: row for row in lists.parts().fleet.audit()}
     assert rows[shown].verdict == "ok" and rows[gone].verdict == "not listed"
-    assert rows[gone].mismatch and "tfce kill CE/QUEUE REFERENCE" in rows[gone].cure
+    assert rows[gone].mismatch and "tfce kill cloud.example.org/long REFERENCE" in rows[gone].cure
     lists.sky.vanish(gone.removeprefix("cloud://"))
     sweep = lists.parts().fleet.kill([gone, lives])
     assert (sweep.later, sweep.removed, sweep.absent, sweep.failed) == ([gone, lives], [], [], {})

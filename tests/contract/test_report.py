@@ -286,7 +286,7 @@ def test_all_of_them_at_once_fill_one_screen_and_the_worst_come_first(tmp_path: 
         edge = FakeEdge(tmp_path / str(number))
         plant(edge)
         told.append(queue_report(edge, **options))
-    told.sort(key=lambda one: one.line.order)
+    told.sort(key=lambda one: one.status.order)
     read = Read(page(told, edge.now(), 7))
     first = read.texts[: read.texts.index(("h2", "What happened"))]
     before = " ".join(text for _, text in first)

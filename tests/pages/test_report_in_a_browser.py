@@ -80,7 +80,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     week(lived)
     every.append(queue_report(lived, Workspace_Price="*=0.2, EUR"))
     found["all"] = folder / "all.html"
-    found["all"].write_text(page(sorted(every, key=lambda one: one.line.order), lived.now(), 7))
+    found["all"].write_text(page(sorted(every, key=lambda one: one.status.order), lived.now(), 7))
     yield found
     HELD.close()
 

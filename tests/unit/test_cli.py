@@ -556,9 +556,9 @@ def test_a_sweep_that_only_looked_says_so() -> None:
     assert text.startswith("WOULD GO") and "nothing was removed: tfce only looked" in text
 
 
-def test_an_audit_names_the_queue_in_its_cures() -> None:
-    row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", "tfce reap CE/QUEUE")
-    text = tables.audit_table([row], NAME)
+def test_an_audit_shows_each_cure() -> None:
+    row = Row("0000000A", "cloud://i-1", True, False, "running", "unrecorded", f"tfce reap {NAME}")
+    text = tables.audit_table([row])
     assert f"tfce reap {NAME}" in text and "yes" in text
 
 

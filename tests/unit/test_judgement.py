@@ -223,7 +223,7 @@ def test_an_audits_verdict(
         {"i-1": None} if one is None else {},
     )
     (case,) = reconcile(snapshot)
-    row = audit._row(case)
+    row = audit.row_of(case, "c/q")
     assert (row.verdict, row.mismatch) == (verdict, mismatch)
     assert bool(row.cure) == (verdict != "ok")
     assert (row.recorded, row.state) == (recorded, state_id is not None)

@@ -203,7 +203,7 @@ def law_i_an_audit_shows_what_a_sweep_acts_on(seen: Seen) -> Iterator[str]:
     for case in seen.cases:
         if case.condition is Condition.FOREIGN:
             continue
-        row = audit._row(case, acts.get(id(case)))
+        row = audit.row_of(case, "c/q", acts.get(id(case)))
         if id(case) in acts and not row.cure:
             yield f"{case.id} is acted on, and an audit says that it is well: {row.verdict}"
         if "tfce reap" in row.cure and id(case) not in acts:

@@ -21,7 +21,6 @@ _DONE, _MISMATCH = 0, 1
 class _Found:
     """What an audit of a queue found, and what it asked of the cloud."""
 
-    label: str
     rows: Collection[Row]
     calls: Mapping[str, int]
 
@@ -30,13 +29,12 @@ class _Found:
         return sum(1 for row in self.rows if row.mismatch)
 
     def json(self) -> dict[str, Any]:
-        rows = [{**vars(row), "cure": row.cure.replace("CE/QUEUE", self.label)} for row in self.rows]
-        return {"rows": rows, "mismatches": self.mismatches}
+        return {"rows": [vars(row) for row in self.rows], "mismatches": self.mismatches}
 
     def text(self) -> str:
         cost = tables.cost(dict(self.calls), 0)
         found = counted(self.mismatches, "mismatch", "mismatches")
-        return f"{tables.audit_table(self.rows, self.label)}\n{found}; {cost}"
+        return f"{tables.audit_table(self.rows)}\n{found}; {cost}"
 
 
 def one(parts: Parts, known: Iterable[str] | None, as_json: bool) -> int:
@@ -51,7 +49,7 @@ def one(parts: Parts, known: Iterable[str] | None, as_json: bool) -> int:
 
 def _audited(parts: Parts, known: Iterable[str] | None = None) -> _Found:
     rows = parts.fleet.audit(known)
-    return _Found(parts.workspace.queue.label, rows, dict(parts.cloud.calls))
+    return _Found(rows, dict(parts.cloud.calls))
 
 
 def every(path: Path, names: Iterable[str], as_json: bool) -> int:

@@ -129,7 +129,7 @@ class Demo:
     def _audited(self, references: list[str], stranger: str) -> bool:
         say("the audit: record, Terraform state and cloud side by side")
         rows = self._fleet.audit(references)
-        print(audit_table(rows, QUEUE))
+        print(audit_table(rows))
         mismatches = sum(row.mismatch for row in rows)
         stands = self._stranger_state(stranger)
         plan = self._parts.terraform.plan()

@@ -14,6 +14,7 @@ from tfce.model import made
 from tfce.model.pilot import reference, timestamp
 from tfce.model.plurals import counted
 from tfce.model.vm import VM
+from tfce.pilots.audit import Row
 from tfce.pilots.execute import Removal
 from tfce.pilots.fleet import Seen, Submission, Sweep
 from tfce.pilots.history import HistoryEntry
@@ -138,7 +139,7 @@ def _removal_row(removal: Removal, held: str = "") -> tuple[object, ...]:
     return shown["reference"] or "-", shown["name"], lived, f"{held}{shown['reason']}"
 
 
-def audit_table(rows: Iterable[Any], label: str) -> str:
+def audit_table(rows: Iterable[Row]) -> str:
     """An audit for people."""
     marks = {True: "yes", False: "-"}
     heads = ("KEY", "REFERENCE", "RECORD", "STATE", "CLOUD", "VERDICT", "CURE")
@@ -152,7 +153,7 @@ def audit_table(rows: Iterable[Any], label: str) -> str:
                 marks[r.state],
                 r.cloud,
                 r.verdict,
-                r.cure.replace("CE/QUEUE", label),
+                r.cure,
             )
             for r in rows
         ],

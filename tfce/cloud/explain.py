@@ -36,7 +36,7 @@ def explained(asking: str, read: Callable[[str], Reason]) -> Iterator[None]:
     except CloudError as error:
         if error.reason.kind not in _VAGUE:
             raise
-        found = read(error.problem.removeprefix(f"{asking}: "))
+        found = read(error.said or error.problem)
         if found.kind is Kind.UNCLASSIFIED and error.reason.code in _STATUS:
             kind = _STATUS[error.reason.code]
             raise CloudError(error.problem, reason=replace(error.reason, kind=kind)) from None

@@ -31,24 +31,29 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
     except (CloudError, ConfigError):
         raise
     except InvalidCredsError as error:
-        text = _clean(error.value or error, secrets)
-        raise CloudError(f"{asking}: the cloud refuses the credentials: {text}", "authentication") from None
+        said = f"the cloud refuses the credentials: {_clean(error.value or error, secrets)}"
+        raise _error(asking, said, Kind.AUTHENTICATION) from None
     except requests.exceptions.RequestException as error:
-        text = f"{asking}: the cloud does not answer: {_reason(error, secrets)}"
         code = CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else ""
-        raise CloudError(text, reason=Reason(Kind.UNREACHABLE, text, code)) from None
+        said = f"the cloud does not answer: {_reason(error, secrets)}"
+        raise _error(asking, said, Kind.UNREACHABLE, code) from None
     except BoundaryError as error:
-        raise CloudError(f"{asking}: {_clean(error, secrets)}", "unreachable") from None
+        raise _error(asking, _clean(error, secrets), Kind.UNREACHABLE) from None
     except (MalformedResponseError, *_UNREADABLE) as error:
         text = _clean(f"{type(error).__name__}: {error}", secrets)
-        raise CloudError(f"{asking}: the cloud's answer is not understood: {text}", "unreachable") from None
+        raise _error(asking, f"the cloud's answer is not understood: {text}", Kind.UNREACHABLE) from None
     except BaseHTTPError as error:
-        text = f"{asking}: {_clean(error.message, secrets) or f'HTTP {error.code}'}"
-        raise CloudError(text, reason=Reason(Kind.UNCLASSIFIED, text, str(error.code))) from None
+        said = _clean(error.message, secrets) or f"HTTP {error.code}"
+        raise _error(asking, said, code=str(error.code)) from None
     except LibcloudError as error:
-        raise CloudError(f"{asking}: {_clean(getattr(error, 'value', None) or error, secrets)}") from None
+        raise _error(asking, _clean(getattr(error, "value", None) or error, secrets)) from None
     except Exception as error:  # libcloud raises bare Exception, and parsers raise their own
-        raise CloudError(f"{asking}: {_clean(f'{type(error).__name__}: {error}', secrets)}") from None
+        raise _error(asking, _clean(f"{type(error).__name__}: {error}", secrets)) from None
+
+
+def _error(asking: str, said: str, kind: Kind = Kind.UNCLASSIFIED, code: str = "") -> CloudError:
+    problem = f"{asking}: {said}"
+    return CloudError(problem, reason=Reason(kind, problem, code), said=said)
 
 
 def _clean(text: object, secrets: Iterable[str]) -> str:

@@ -27,11 +27,12 @@ class Drain:
         return not self.image or self.image in images
 
     def __str__(self) -> str:
-        which = [f"of image {self.image}"] if self.image else []
-        until = [f"what still runs is removed after {timestamp(self.deadline)}"] if self.deadline else []
-        if self.older_than and until:
-            until[0] = f"what is older than {self.older_than} s and {until[0].removeprefix('what ')}"
-        return ", ".join([" ".join(["drained", *which, f"since {timestamp(self.since)}"]), *until])
+        image = f" of image {self.image}" if self.image else ""
+        drained = f"drained{image} since {timestamp(self.since)}"
+        if self.deadline is None:
+            return drained
+        older = f"is older than {self.older_than} s and " if self.older_than else ""
+        return f"{drained}, what {older}still runs is removed after {timestamp(self.deadline)}"
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the record."""

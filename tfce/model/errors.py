@@ -92,12 +92,13 @@ class TerraformError(TfceError):
 
 
 class CloudError(TfceError):
-    """The cloud refused or could not be reached; ``reason`` says why, ``kind`` is its word."""
+    """The cloud refused or could not be reached; ``reason`` says why, ``kind`` is its word. ``said``: the cloud's
+    own part of the message, "" where it said nothing."""
 
     def __init__(
-        self, message: str, kind: str | Kind = Kind.UNCLASSIFIED, *, reason: Reason | None = None
+        self, message: str, kind: str | Kind = Kind.UNCLASSIFIED, *, reason: Reason | None = None, said: str = ""
     ) -> None:
-        self.reason = reason or Reason(Kind(kind), message)
+        self.reason, self.said = reason or Reason(Kind(kind), message), said
         super().__init__(message, self.reason.cure)
         self.kind = self.reason.kind.value
 

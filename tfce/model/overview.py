@@ -39,11 +39,13 @@ class Urgency(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be; ``person``: it does not pass by itself."""
+    """Something that is not as it should be; ``person``: it does not pass by itself; ``kind``: of the error that
+    says so, "" where none does."""
 
     text: str
     cure: str = ""
     person: bool = True
+    kind: str = ""
 
     def __str__(self) -> str:
         return with_cure(self.text, self.cure)
@@ -132,7 +134,7 @@ def _errors(facts: QueueFacts) -> Iterator[Problem]:
             "the host's clock and the cloud's disagree: nothing is removed for its age", "synchronise it"
         )
     for verb, (kind, words) in sorted(facts.errors.items()):
-        if facts.error is not None and words in facts.error.text:
+        if facts.error is not None and kind == facts.error.kind:
             continue  # it is the same thing, which goes on
         if verb == "submit" or (facts.error is None and verb in ("reap", "kill")):
             yield Problem(f"the last {verb} failed ({kind}): {words}", person=kind not in _PASSING)

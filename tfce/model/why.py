@@ -84,10 +84,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class CloudTrouble:
-    """Why the cloud gave no list, and what to do."""
+    """Why the cloud gave no list, what to do, and the kind of the error."""
 
     text: str
     cure: str
+    kind: str
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
@@ -109,7 +110,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             Subject.ENDS, str(facts.health), f"`tfce log {facts.label} cloud://{last}` shows the last one"
         )
-    if facts.error and not (facts.trouble and facts.error[1] in facts.trouble.text):
+    if facts.error and not (facts.trouble and facts.error[0] == facts.trouble.kind):
         kind, words = facts.error
         cure = f"`tfce doctor {facts.label}` looks at options, login and cloud"
         yield Finding(Subject.SUBMISSION, f"the last submit failed ({kind}): {words}", cure)

@@ -42,10 +42,10 @@ class Row:
 
 
 _WELL = ("ok", "ended", "removed", "booting", "deleting", "not listed yet")
-_REAP = "tfce reap CE/QUEUE"
-_NEXT = "the next sweep (`tfce reap CE/QUEUE`) mends it"
+_REAP = "tfce reap {queue}"
+_NEXT = "the next sweep (`tfce reap {queue}`) mends it"
 _ABSENT = (
-    "ask again: the cloud did not say what became of it; if it is gone for sure, `tfce kill CE/QUEUE REFERENCE` "
+    "ask again: the cloud did not say what became of it; if it is gone for sure, `tfce kill {queue} REFERENCE` "
     "lets the queue forget it"
 )
 _OK = frozenset((*LIVING, Condition.UNKNOWN))
@@ -75,7 +75,8 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     view = services.view(record, services.terraform.instances())
     actions = {id(one.case): one for one in policy.due(view.cases, record.drain, view.clocks)}
     shown = [(case, actions.get(id(case))) for case in view.cases if case.condition is not Condition.FOREIGN]
-    rows = [_row(case, action) for case, action in shown if action or not _left_over(case)]
+    label = services.queue.label
+    rows = [row_of(case, label, action) for case, action in shown if action or not _left_over(case)]
     return rows if known is None else _against(rows, known, record.tombstones)
 
 
@@ -84,19 +85,21 @@ def _left_over(case: Case) -> bool:
     return case.vm is not None and not case.vm.claimed and case.pilot is None and case.instance is None
 
 
-def _row(case: Case, action: Action | None = None) -> Row:
-    """The row of a case; ``action``: what the next sweep does about it."""
+def row_of(case: Case, queue: str, action: Action | None = None) -> Row:
+    """The row of a case of ``queue`` (CE/QUEUE); ``action``: what the next sweep does about it."""
     verdict, cure = _verdict(case, action)
     found = reference(case.id) if case.id else "-"
     in_state = case.instance is not None and (case.instance.id == case.id or case.vm is None)
-    return Row(case.key, found, case.recorded, in_state, case.vm.raw_state if case.vm else "-", verdict, cure)
+    state = case.vm.raw_state if case.vm else "-"
+    return Row(case.key, found, case.recorded, in_state, state, verdict, cure.format(queue=queue))
 
 
 def _verdict(case: Case, action: Action | None) -> tuple[str, str]:
+    """What a case is called, and the form of its cure."""
     if action is not None and action.cause is Cause.DRAINED:
         return "drained", _REAP
     if action is not None and case.condition is Condition.DELETING:
-        return "deleting for too long", "tfce reap CE/QUEUE asks for it again"
+        return "deleting for too long", "tfce reap {queue} asks for it again"
     if case.condition not in _OK:
         return _VERDICTS[case.condition]
     if case.pilot is None:

@@ -29,7 +29,7 @@ def status(services: Services, record: Record) -> QueueStatus:
 
 def broken(label: str, error: TfceError, now: datetime) -> QueueStatus:
     """A queue of which nothing can be known."""
-    return assessed(QueueFacts(label, error=Problem(error.problem, error.cure)), now)
+    return assessed(QueueFacts(label, error=Problem(error.problem, error.cure, kind=error.kind)), now)
 
 
 def record_of(services: Services) -> Record:
@@ -42,7 +42,8 @@ def record_of(services: Services) -> Record:
 
 def _trouble(error: TfceError, services: Services) -> Problem:
     look = f"`tfce doctor {services.queue.label}` looks at login, network and cloud"
-    return Problem(error.problem, error.cure or (look if isinstance(error, CloudError) else ""))
+    cure = error.cure or (look if isinstance(error, CloudError) else "")
+    return Problem(error.problem, cure, kind=error.kind)
 
 
 def remembered(services: Services, record: Record) -> QueueFacts:
@@ -62,7 +63,7 @@ def remembered(services: Services, record: Record) -> QueueFacts:
         protected=record.health.protected(queue.workspace.protect_after),
         drain=record.drain,
         pending=record.pending,
-        holding=LockHolder(str(holder).removesuffix(","), holder.since) if holder else None,
+        holding=LockHolder(holder.who, holder.since) if holder else None,
         succeeded=_when(meters, "submit"),
         swept=_when(meters, "reap"),
         errors=meters.errors,

@@ -42,7 +42,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
     try:
         view = services.view(record, None, look_up=False)
     except CloudError as error:
-        return list(findings(replace(facts, trouble=CloudTrouble(error.problem, error.cure))))
+        return list(findings(replace(facts, trouble=CloudTrouble(error.problem, error.cure, error.kind))))
     held = facts.held or admission.full(services.queue.limits, view.cases)
     facts = replace(facts, held=held, cases=view.cases, markers=_markers(services, view.cases))
     facts = replace(facts, unswept=[*facts.unswept, *overview.refused(known, view)])

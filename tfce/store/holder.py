@@ -27,9 +27,14 @@ class Holder:
     doing: str
     since: datetime
 
-    def __str__(self) -> str:
+    @property
+    def who(self) -> str:
+        """User, host, program, what it does and its process, for people."""
         what = f"{self.program} {self.doing}".strip()
-        return f"{self.user}@{self.host} ({what}, process {self.pid}), since {timestamp(self.since)},"
+        return f"{self.user}@{self.host} ({what}, process {self.pid})"
+
+    def __str__(self) -> str:
+        return f"{self.who}, since {timestamp(self.since)},"
 
 
 @contextmanager
