@@ -13,7 +13,7 @@ from tests.contract.edges import WRAPPER
 from tests.contract.hosts import CE as WHOLE
 from tests.contract.hosts import Hosts
 from tests.fakes import Crash
-from tests.unit.test_ce_model import ORDER
+from tests.unit.ce_model import ORDER
 from tfce.model.errors import BackendError, BusyError
 from tfce.model.hold import HoldKind
 from tfce.store.backing import DamagedError

@@ -21,6 +21,17 @@ def runs(host: Host, *words: str) -> Counter[str]:
     return Counter(name.removeprefix("terraform ") for name in spans if name.startswith("terraform "))
 
 
+def test_runs_of_terraform_where_the_ce_has_an_allocation(made: Callable[..., Hosts], pg: Backend) -> None:
+    hosts = made(pg, "a", Workspace_MaxHours="9000/month ce", MaxTotalJobs="9")
+    a, b = hosts[0], hosts.add("b", "short")
+    for host in (a, b):
+        host.do("submit", 1)  # sets the queue up
+    # Beside its own record: the CE's read, taken and given back, and the other queue's read.
+    assert runs(a, *a.submission(1)) == {"state pull": 3, "state push": 4, "apply": 1}
+    a.configure(Workspace_MaxHours="")
+    assert runs(a, *a.submission(1)) == {"state pull": 1, "state push": 2, "apply": 1}
+
+
 def test_runs_of_terraform_by_verb(made: Callable[..., Hosts], pg: Backend) -> None:
     hosts = made(pg, "a", MaxTotalJobs="9")
     (host,) = hosts.all

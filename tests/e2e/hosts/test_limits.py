@@ -29,7 +29,6 @@ def test_as_many_wait_as_the_queue_allows_whichever_host_asks(made: Callable[...
     assert len(b.do("submit", 4)["stamps"]) == 3
 
 
-@pytest.mark.parametrize("backend", ["pg", "s3"], indirect=True)
 def test_an_allocation_of_the_whole_ce_holds_on_all_hosts_together(
     made: Callable[..., Hosts], backend: Backend
 ) -> None:

@@ -20,6 +20,23 @@ def moved(host: Host, backend: Backend | None) -> None:
     host.configure(Terraform_Backend=name)
 
 
+def test_where_a_queue_moves_to_its_pilots_count(
+    made: Callable[..., Hosts], pg: Backend, states: StateServer
+) -> None:
+    http, life = OnHttp(states), {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600"}
+    hosts = made(pg, "a", others=[http], Workspace_MaxHours="16/month ce", **life)  # 5 hours a pilot
+    a, b = hosts[0], hosts.add("b", "short")
+    assert len(a.do("submit", 2)["stamps"]) == 2
+    moved(a, http)
+    b.use(http)  # it has not asked any backend yet
+    b.configure()
+    assert len(b.do("submit", 2)["stamps"]) == 1
+    assert a.do("submit", 1)["stamps"] == {}
+    moved(b, pg)
+    moved(a, pg)  # there it was before
+    assert b.do("submit", 1)["stamps"] == a.do("submit", 1)["stamps"] == {}
+
+
 def test_a_queue_moves_to_any_backend_and_back(
     made: Callable[..., Hosts], pg: Backend, states: StateServer
 ) -> None:
