@@ -20,7 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tfce.provider.certificate import certificate, pem
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tfce.provider.tls import certificate
 
 HERE = Path(__file__).resolve().parents[1]
 FIGURES = {"wall": "seconds", "own": "own seconds", "cpu": "CPU seconds", "megabytes": "MB"}
@@ -63,7 +65,7 @@ class Tree:
 
 def program(folder: Path) -> dict[str, Any]:
     """What the program ``terraform-provider-tfce`` costs until Terraform may speak to it."""
-    client = pem(certificate()[0]).decode()
+    client = certificate()[0].public_bytes(Encoding.PEM).decode()
     cookie = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"  # as every Terraform sets it
     told = {"TF_PLUGIN_MAGIC_COOKIE": cookie, "PLUGIN_CLIENT_CERT": client, "PYTHONPATH": str(folder)}
     told |= {"TFCE_CLOUD_KEY": "k", "TFCE_CLOUD_SECRET": "s"}

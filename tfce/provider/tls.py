@@ -13,10 +13,14 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tfce.provider.certificate import certificate, pem
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+_PEM, _DER = serialization.Encoding.PEM, serialization.Encoding.DER
 _CHUNK = 1 << 16
 _PATIENCE = 30.0  # seconds for a handshake
 
@@ -82,7 +86,7 @@ def _inward(secured: ssl.SSLSocket, far: socket.socket) -> bool:
 
 def _context(client: str) -> tuple[ssl.SSLContext, bytes]:
     """TLS with a certificate of this process alone, for one client."""
-    shown, key = certificate()
+    made, key = certificate()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["h2"])
@@ -91,6 +95,29 @@ def _context(client: str) -> tuple[ssl.SSLContext, bytes]:
     with tempfile.TemporaryDirectory(prefix="tfce-") as folder:  # ssl takes its key from a file only
         file = Path(folder) / "key.pem"
         file.touch(0o600)
-        file.write_bytes(key + pem(shown))
+        file.write_bytes(key + made.public_bytes(_PEM))
         context.load_cert_chain(file)
-    return context, shown
+    return context, made.public_bytes(_DER)
+
+
+def certificate() -> tuple[x509.Certificate, bytes]:
+    """A certificate for this process alone, and its private key (PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=5))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made, private
