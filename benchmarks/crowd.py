@@ -1,4 +1,4 @@
-"""Many pilots that run already, quickly: their VMs are made from the side, then written into roster and state as
+"""Many pilots that run already, quickly: their VMs are made from the side, then written into record and state as
 if earlier submissions had made them."""
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def unchanged(site: AnySite) -> Iterator[None]:
 
 
 def _enlist(site: AnySite, parts: Parts, ids: dict[str, str]) -> None:
-    """Write pilots into state and roster: key to instance id."""
+    """Write pilots into state and record: key to instance id."""
     now = datetime.now(UTC).replace(microsecond=0)
     path = state_file(site)
     state = json.loads(path.read_text())

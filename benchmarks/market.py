@@ -24,10 +24,10 @@ from benchmarks.results import FOLDER
 from benchmarks.traces import FLAVORS, ZONES, Place, Trace, market
 from tests.fakes import Clock, FakeCloud, FakeTerraform, Sky
 from tfce.config.options import parse
-from tfce.model.made import Made
 from tfce.model.price import MICRO
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, State
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.fleet import Fleet
 from tfce.store.workspace import Workspace
 
@@ -64,7 +64,7 @@ class Market(Sky):
         """The value of a trace at this moment."""
         return values[min(int((self.clock() - START).total_seconds()) // STEP, len(values) - 1)]
 
-    def room(self, made: Made, quota: int | None) -> int:
+    def room(self, made: VMSpec, quota: int | None) -> int:
         """What the trace has beside what runs there."""
         place = (made.flavor, made.zone)
         return self.now_of(self.traces[place].room) - sum(1 for vm in self.running() if _place(vm) == place)

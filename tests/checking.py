@@ -40,7 +40,7 @@ def until(true: Callable[[], object], what: str, patience: float = WAIT, pause: 
 
 
 def consistent(site: AnySite, pilots: int, plan_ends: int = 0) -> None:
-    """Roster, state and cloud agree on so many pilots, no key occurs twice, and Terraform would change nothing.
+    """Record, state and cloud agree on so many pilots, no key occurs twice, and Terraform would change nothing.
 
     ``plan_ends``: 2 where options have changed since, so that new pilots will differ. A VM that the cloud still
     removes is listed for a while, and the audit shows it as long.

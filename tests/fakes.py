@@ -1,7 +1,7 @@
 """A simulated cloud, and the two edges of tfce over it: ``FakeCloud`` (libcloud's) and ``FakeTerraform``.
 
 All of them share one ``Sky``, so that what Terraform creates is what the list shows. The simulation is honest
-where it matters: the state is a real state file in the workspace, read like the real one; the roster and the
+where it matters: the state is a real state file in the workspace, read like the real one; the desired and the
 user data are read from the files that Terraform would read; a tainted pilot is never replaced but refused, as
 ``prevent_destroy`` does; destroyed VMs stay listed for a while.
 
@@ -30,10 +30,10 @@ from tfce.config.clouds import kind_of
 from tfce.config.options import Queue
 from tfce.model.errors import CloudError, TerraformError, WorkspaceError
 from tfce.model.images import Image
-from tfce.model.made import Made
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State, pilot_key, with_key
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
 from tfce.store.workspace import Workspace
@@ -182,7 +182,7 @@ class Sky:
         effect()
         return None
 
-    def room(self, made: Made, quota: int | None) -> int:
+    def room(self, made: VMSpec, quota: int | None) -> int:
         """How many more VMs made like this there is room for."""
         living = self.living()
         left = 10**6 if quota is None else quota - len(living)
@@ -252,7 +252,7 @@ class Sky:
             return list(self.vms.values())
 
 
-def _place(made: Made) -> tuple[str, ...]:
+def _place(made: VMSpec) -> tuple[str, ...]:
     return (made.flavor, made.zone, made.network, *([made.market] if made.market else []))
 
 
@@ -412,10 +412,10 @@ class FakeTerraform(Provisioner):
     ) -> Applied:
         applied = Applied()
         self.sky.step("apply", " ".join(keys))
-        roster, state = self._workspace.load().pilots, self.instances()
-        done = self._apply_batches([key for key in keys if key in roster and key not in state], applied, progress)
+        desired, state = self._workspace.load().pilots, self.instances()
+        done = self._apply_batches([key for key in keys if key in desired and key not in state], applied, progress)
         for key in keys:
-            if key not in roster or key in done:
+            if key not in desired or key in done:
                 continue  # a target that the configuration does not have creates nothing
             if key in state:
                 if state[key].tainted:
@@ -442,9 +442,9 @@ class FakeTerraform(Provisioner):
         if not ids:
             return
         self.sky.step("adopt", " ".join(ids))
-        roster, known = self._workspace.load().pilots, {node.id for node in self.sky.living()}
+        desired, known = self._workspace.load().pilots, {node.id for node in self.sky.living()}
         for key, node_id in ids.items():
-            if key not in roster:
+            if key not in desired:
                 raise TerraformError(f"terraform apply: {self.module.address(key)} is not in the configuration")
             if node_id not in known:
                 raise TerraformError("terraform apply: Cannot import non-existent remote object")
@@ -463,7 +463,7 @@ class FakeTerraform(Provisioner):
             self._record({key: replace(self.instances()[key], tainted=False)})
 
     def plan(self, refresh: bool = True) -> Plan:
-        """Whether roster and state (and, with ``refresh``, the cloud) agree."""
+        """Whether desired and state (and, with ``refresh``, the cloud) agree."""
         state, living = self.instances(), {node.id for node in self.sky.living()}
         lines = [f"+ {key}" for key in self._workspace.load().pilots if key not in state]
         lines += [f"- {key}" for key in state if key not in self._workspace.load().pilots]
@@ -552,7 +552,7 @@ class FakeTerraform(Provisioner):
             return heard(f"InstanceLimitExceeded: you may run {self.sky.quota} instances")
         return heard("InsufficientInstanceCapacity: none left")
 
-    def _made(self, key: str) -> Made:
+    def _made(self, key: str) -> VMSpec:
         return self._workspace.load().pilots[key].made
 
     def _record(self, entries: Mapping[str, Instance]) -> None:

@@ -281,8 +281,8 @@ class Toy:
     def apply(self, actions: list[Action], now: datetime) -> None:
         """Do what a policy decided; the cloud does what it is asked."""
         ends = [one for one in actions if one.verb in (Verb.DESTROY, Verb.FORGET) and one.case.id]
-        self.record = self.record.buried(tombstone(one, Ending(one.cause), now) for one in ends)
-        self.record = self.record.risen(one.case.id for one in actions if one.verb is Verb.ADOPT)
+        self.record = self.record.with_tombstones(tombstone(one, Ending(one.cause), now) for one in ends)
+        self.record = self.record.without_tombstones(one.case.id for one in actions if one.verb is Verb.ADOPT)
         for one in actions:
             self._do(one, now)
 

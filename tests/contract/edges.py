@@ -186,7 +186,7 @@ class SiteEdge:
 
 
 def assert_settled(parts: Parts, edge: Edge) -> None:
-    """Nothing is left over: roster, state and cloud agree, one VM for each pilot, no intent, no user data."""
+    """Nothing is left over: record, state and cloud agree, one VM a pilot, nothing pending, no user data."""
     owner = parts.workspace.owner()
     mine = {
         node_id: tags["tfce:key"]

@@ -1,4 +1,4 @@
-"""What goes wrong, on the fakes: after any fault and one more cycle, roster, state and cloud agree again,
+"""What goes wrong, on the fakes: after any fault and one more cycle, record, state and cloud agree again,
 no VM was doubled, none was lost, and no stranger was touched."""
 
 from __future__ import annotations
@@ -406,7 +406,7 @@ def test_a_damaged_state_stops_a_submission_and_is_rebuilt_by_repair(edge: FakeE
     assert_settled(edge.parts(), edge)
 
 
-def test_a_roster_that_was_emptied_by_hand_destroys_nothing(edge: FakeEdge) -> None:
+def test_a_list_of_pilots_that_was_emptied_by_hand_destroys_nothing(edge: FakeEdge) -> None:
     submit(edge, 3)
     workspace = edge.parts().workspace
     workspace.save(workspace.load().without(workspace.load().pilots))

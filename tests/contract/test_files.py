@@ -28,7 +28,7 @@ STATE = f"{QUEUE}/terraform.tfstate.d/cloud.example.org.long/terraform.tfstate"
 FILES = {
     "record": f"{QUEUE}/record.json",
     "previous record": f"{QUEUE}/record.previous.json",
-    "roster": f"{QUEUE}/scale.auto.tfvars.json",
+    "scale file": f"{QUEUE}/scale.auto.tfvars.json",
     "variables": f"{QUEUE}/queue.auto.tfvars",
     "local variables": f"{QUEUE}/here.auto.tfvars.json",
     "journal": f"{QUEUE}/journal.jsonl",
@@ -40,7 +40,7 @@ FILES = {
     "reviewed variables": "root/workspaces/shape/cloud.example.org/long/queue.tfvars",
     "reviewed rest": "root/workspaces/shape/cloud.example.org/long/pilot.json",
     "rest of the shape": f"{QUEUE}/pilot.json",
-    "reviewed roster": "root/workspaces/scale/cloud.example.org/long/scale.tfvars.json",
+    "reviewed scale file": "root/workspaces/scale/cloud.example.org/long/scale.tfvars.json",
 }
 OTHER_SHAPE = '{"schema": 1, "pilots": [], "version": 4, "resources": {"a": 1}}\n'
 NEWER = '{"schema": 99, "version": 99, "pilots": {}, "resources": []}\n'

@@ -60,7 +60,7 @@ def test_the_asked_for_pilots_are_created_and_bear_their_tags(edge: Edge, parts:
     assert len(edge.living()) == 3
 
 
-def test_a_pilot_struck_from_the_roster_is_not_destroyed_by_the_next_apply(edge: Edge, parts: Parts) -> None:
+def test_a_pilot_that_is_no_longer_desired_is_not_destroyed_by_the_next_apply(edge: Edge, parts: Parts) -> None:
     enlist(parts, A)
     parts.terraform.apply([A])
     enlist(parts, B)

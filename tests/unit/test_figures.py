@@ -12,12 +12,12 @@ from tfce.cli.plots import plot
 from tfce.model import usage_records
 from tfce.model.account import QueueUsage
 from tfce.model.figures import Figure, figures, shown, times
-from tfce.model.made import Made
 from tfce.model.metrics import Meters
 from tfce.model.pilot import Pilot, timestamp
 from tfce.model.price import Prices
 from tfce.model.timeline import Timeline, timeline
 from tfce.model.usage_records import UsageRecord
+from tfce.model.vm_spec import VMSpec
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -38,7 +38,7 @@ JOURNAL = [
     removed(5, ("A", "stopped", 12600)),
     removed(6, ("B", "duplicate", 100), ("Z", "gone", None)),
 ]
-B = Pilot("B", START + HOUR, "", "i-2", Made(flavor="m5"))
+B = Pilot("B", START + HOUR, "", "i-2", VMSpec(flavor="m5"))
 
 
 def drawn(
@@ -107,8 +107,8 @@ def test_starts_refusals_ends_and_lifetimes_are_counted_by_reason() -> None:
 def test_hours_and_cost_are_those_of_the_account_within_the_time() -> None:
     prices = Prices({"m5": 500_000}, "EUR")
     records = (
-        UsageRecord("i-1", "A", START + HOUR, START + 5 * HOUR, Made(flavor="m5")),
-        UsageRecord("i-2", "B", START + HOUR, None, Made(flavor="odd")),
+        UsageRecord("i-1", "A", START + HOUR, START + 5 * HOUR, VMSpec(flavor="m5")),
+        UsageRecord("i-2", "B", START + HOUR, None, VMSpec(flavor="odd")),
     )
     found = drawn(Timeline(), books=(QueueUsage("ce/q", records, {}, None, prices),), since=START + 3 * HOUR)
     assert (found["Hours"].rows, found["Hours"].values) == (("odd", "m5"), ((5,), (2,)))

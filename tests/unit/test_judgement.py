@@ -41,7 +41,7 @@ def stone(id: str = "i-1") -> Tombstone:
 
 
 def judged(one: VM | None, listed: Pilot | None, dismissed: bool = False, in_state: bool = True) -> list[Action]:
-    record = Record("site").including([listed] if listed else []).buried([stone()] if dismissed else [])
+    record = Record("site").including([listed] if listed else []).with_tombstones([stone()] if dismissed else [])
     snapshot = Snapshot(
         record,
         Listing((one,) if one else ()),

@@ -314,5 +314,5 @@ def test_a_tombstone_says_how_a_pilot_ended_whoever_removes_it(condition: Condit
 def test_what_was_only_found_gone_is_not_dismissed() -> None:
     made = tombstone(Action(Verb.FORGET, case(Condition.VANISHED), Cause.GONE), Ending(Cause.GONE), NOW)
     assert (made.gone, made.dismissed, made.final) == (True, False, True)
-    killed = Record("here").buried([made]).buried([stone()]).tombstones["i-1"]
+    killed = Record("here").with_tombstones([made]).with_tombstones([stone()]).tombstones["i-1"]
     assert killed.dismissed

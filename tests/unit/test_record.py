@@ -16,12 +16,12 @@ from tfce.model import record as record_module
 from tfce.model.drain import Drain
 from tfce.model.endings import Cause, Ending
 from tfce.model.health import End, Health, Verdict
-from tfce.model.made import Made
 from tfce.model.pilot import Pilot
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import SCHEMA, Backoff, Home, NewerError, Operation, Pending, Record, Tombstone
 from tfce.model.usage import Usage
 from tfce.model.vm import State
+from tfce.model.vm_spec import VMSpec
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -47,7 +47,7 @@ stones = st.builds(
     gone=st.booleans(),
     dismissed=st.booleans(),
 )
-mades = st.builds(Made, texts, texts, texts, texts, texts, texts)
+mades = st.builds(VMSpec, texts, texts, texts, texts, texts, texts)
 days = st.dates(date(2000, 1, 1), date(2200, 1, 1))
 some = st.dictionaries(texts, st.integers(1, 10**9), max_size=2)
 usages = st.builds(Usage, st.dictionaries(days, some, max_size=3), some, numbers)
@@ -109,7 +109,7 @@ def unread_or_equal(text: str) -> None:
     except ValueError:
         return
     assert Record.load(record.dump()) == record
-    record.without_room(NO_ROOM, NOW, 600).not_after(NOW).buried([])
+    record.without_room(NO_ROOM, NOW, 600).not_after(NOW).with_tombstones([])
     assert record.backoff is None or record.backoff.until >= record.backoff.since
     assert record.backoff is None or record.backoff.resting(NOW) in (True, False)
 
@@ -303,7 +303,7 @@ def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bo
     record = Record("here")
     for number, (accepted, gone, dismissed) in enumerate(marks):
         flags = {"accepted": accepted, "gone": gone, "dismissed": dismissed}
-        record = record.buried(
+        record = record.with_tombstones(
             [stone(when=NOW + number * DAY, reason=Ending(Cause.OVERDUE, seconds=number), **flags)]
         )
     kept = record.tombstones["i-1"]
@@ -314,21 +314,21 @@ def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bo
 def test_the_newest_tombstones_are_kept() -> None:
     bound = record_module._TOMBSTONES
     stones = [stone(f"i-{number}", NOW + timedelta(seconds=number)) for number in range(bound + 3)]
-    kept = Record("here").buried(stones).tombstones
+    kept = Record("here").with_tombstones(stones).tombstones
     assert len(kept) == bound
     assert {"i-0", "i-1", "i-2"}.isdisjoint(kept)
-    assert Record("here").buried(stones[:3]).buried(stones[3:]).tombstones == kept
+    assert Record("here").with_tombstones(stones[:3]).with_tombstones(stones[3:]).tombstones == kept
 
 
 def test_a_removal_that_is_not_done_yet_is_never_dropped_for_room() -> None:
     bound = record_module._TOMBSTONES
-    record = Record("here").buried([stone("waits", NOW - DAY)])
+    record = Record("here").with_tombstones([stone("waits", NOW - DAY)])
     done = [stone(f"i-{number}", NOW + timedelta(seconds=number), accepted=True) for number in range(bound + 3)]
-    assert "waits" in record.buried(done).tombstones
+    assert "waits" in record.with_tombstones(done).tombstones
 
 
 def test_what_never_had_a_vm_is_not_buried() -> None:
-    assert not Record("here").buried([stone("")]).tombstones
+    assert not Record("here").with_tombstones([stone("")]).tombstones
 
 
 @settings(deadline=None)

@@ -119,7 +119,7 @@ def workspace(make_queue: MakeQueue) -> Workspace:
 
 def filled(workspace: Workspace) -> Record:
     """The workspace's record with two pilots and a tombstone, saved."""
-    return workspace.save(workspace.load().including([A, B]).buried([STONE]))
+    return workspace.save(workspace.load().including([A, B]).with_tombstones([STONE]))
 
 
 def test_everything_private_is_private_whatever_the_umask(make_queue: MakeQueue) -> None:
@@ -336,12 +336,12 @@ def test_the_generation_before_is_what_a_repair_starts_from(workspace: Workspace
 
 
 def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> None:
-    roster = workspace.private / "scale.auto.tfvars.json"
-    roster.unlink()
-    roster.mkdir()
-    (roster / "keep").touch()
+    scale_file = workspace.private / "scale.auto.tfvars.json"
+    scale_file.unlink()
+    scale_file.mkdir()
+    (scale_file / "keep").touch()
     workspace.prepare()
-    assert roster.read_text() == scale_text({}, workspace.owner().installation)
+    assert scale_file.read_text() == scale_text({}, workspace.owner().installation)
     endings = (".auto.tfvars", ".auto.tfvars.json", ".tf", ".tf.json")
     read = [path.name for path in workspace.private.iterdir() if path.name.endswith(endings)]
     assert read == ["scale.auto.tfvars.json"]
@@ -455,7 +455,7 @@ def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) 
 
 def test_tombstones_keep_their_first_reason_and_their_keys_are_not_used_again(workspace: Workspace) -> None:
     again = replace(STONE, reason=Ending(Cause.KILLED), state=State.DELETED, gone=True)
-    record = workspace.save(filled(workspace).buried([again]))
+    record = workspace.save(filled(workspace).with_tombstones([again]))
     stone = workspace.load().tombstones["i-1"]
     assert (stone.state, stone.reason, stone.gone) == (State.STOPPED, Ending(Cause.STOPPED), True)
     assert record.used_keys == {"0000000A", "0000000B", "0000000C"}
@@ -465,8 +465,8 @@ def test_tombstones_are_bounded_and_the_oldest_go(workspace: Workspace) -> None:
     old = datetime(2020, 1, 1, tzinfo=UTC)
     many = [replace(STONE, id=f"i-old{n}", key=f"{n:08X}", when=old) for n in range(4999)]
     oldest = replace(STONE, id="i-oldest", when=datetime(2019, 1, 1, tzinfo=UTC))
-    workspace.save(workspace.load().buried([*many, oldest]))
-    workspace.save(workspace.load().buried([STONE]))
+    workspace.save(workspace.load().with_tombstones([*many, oldest]))
+    workspace.save(workspace.load().with_tombstones([STONE]))
     kept = workspace.load().tombstones
     assert len(kept) == 5000 and "i-1" in kept and "i-oldest" not in kept
 

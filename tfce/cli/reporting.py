@@ -141,7 +141,7 @@ _HEADS = (
 
 
 def _row(one: QueueReport, since: datetime, now: datetime) -> tuple[str, ...]:
-    """A queue in a row of the table; its name goes before it."""
+    """The cells of a queue's row, after its name."""
     facts, seen = one.status.facts, one.timeline.between(since, now)
     books = [one.book] if one.book else []
     kinds = ", ".join(f"{number} {kind}" for kind, number in facts.pilots.items())

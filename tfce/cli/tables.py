@@ -10,7 +10,7 @@ from typing import Any
 
 from tfce.cli.show import ago, span, table
 from tfce.config.options import Queue
-from tfce.model import made
+from tfce.model import vm_spec
 from tfce.model.pilot import reference, timestamp
 from tfce.model.plurals import counted
 from tfce.model.vm import VM
@@ -70,7 +70,7 @@ def _seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
         "node_state": one.vm.raw_state if one.vm else None,
         "born": timestamp(one.pilot.requested_at),
         "age_s": int((now - one.pilot.requested_at).total_seconds()),
-        **dict.fromkeys(made.NAMES, ""),
+        **dict.fromkeys(vm_spec.NAMES, ""),
         **one.made.to_json(),
     }
 

@@ -94,7 +94,7 @@ def load(queue: Queue, name: str = "") -> Backend:
     """The backend that the options of ``queue`` name, or the one called ``name``. Raises ``ConfigError`` without
     showing a value.
 
-    The section ``[CE:NAME]`` is used, else ``[NAME]``, completed by DEFAULT."""
+    The section ``[CE:NAME]`` is used, else ``[NAME]``; either overrides DEFAULT."""
     name = name or queue.terraform.backend
     if name == LOCAL:
         return Backend(LOCAL, "this host")

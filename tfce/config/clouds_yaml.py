@@ -14,7 +14,7 @@ from tfce.model.errors import ConfigError
 OPTION = "Driver_cloud"
 FILE_VARIABLE = "OS_CLIENT_CONFIG_FILE"
 
-# An entry's keys and the driver options they are. Where two keys mean one option, the later goes before.
+# An entry's keys and the driver options they are. Where two keys mean one option, the later overrides the earlier.
 _COMMON = {"auth.auth_url": "ex_force_auth_url", "region_name": "ex_force_service_region", "cacert": "ca_cert"}
 _SCOPE = {
     "auth.tenant_name": "ex_tenant_name",
@@ -48,7 +48,7 @@ _TYPES: Mapping[str, tuple[str, Mapping[str, str], str, str]] = {
 
 
 def expanded(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """CE ``parameters`` completed by the entry that Driver_cloud names; what stands in them goes before.
+    """CE ``parameters`` and the options of the entry that Driver_cloud names, which they override.
     No secret is among them. Raises ``ConfigError`` that names file and key, and shows no value."""
     name = str(parameters.get(OPTION) or "").strip()
     if not name:
@@ -84,7 +84,7 @@ def _refuse_other_words(entry: _Entry) -> None:
 
 
 class _Entry:
-    """One cloud of the file, completed by its counterpart in ``secure.yaml``."""
+    """One cloud of the file, with its secrets from ``secure.yaml``, which override the file's."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -57,7 +57,7 @@ class Credentials:
 def load(queue: Queue, proxy: Callable[[], str] | None = None) -> Credentials:
     """The credentials of ``queue``'s CE from the file CloudAuth names.
 
-    The section of the CE's name is used, completed by DEFAULT; else DEFAULT. Quotes around values are
+    The section of the CE's name overrides DEFAULT. Quotes around values are
     taken off, ``%`` and ``$`` mean themselves. The secret PROXY stands for the path that ``proxy`` gives, else
     X509_USER_PROXY. ``token``: the session token of temporary EC2 credentials. Clouds whose login is one text, a
     token, take it as ``secret``.

@@ -74,7 +74,7 @@ def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -
 
 
 def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
-    """The ``driver`` options, completed by a region and an API's URL where they say nothing of it."""
+    """The ``driver`` options, with a region and an API's URL where they name none."""
     return clouds.kind_of(cloud_type.upper()).pointed(driver, region, url)
 
 

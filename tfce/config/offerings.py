@@ -10,7 +10,7 @@ from typing import Any
 
 from tfce.config.options import Queue
 from tfce.config.settings import VmShape
-from tfce.model.made import Made
+from tfce.model.vm_spec import VMSpec
 
 Places = Mapping[str, str]  # the zone of a network
 
@@ -29,9 +29,9 @@ class Offering:
     price: str = ""
 
     @property
-    def made(self) -> Made:
+    def made(self) -> VMSpec:
         """The same, as it is remembered of a pilot."""
-        return Made(self.image, self.flavor, self.zone, ", ".join(self.networks), market=self.market)
+        return VMSpec(self.image, self.flavor, self.zone, ", ".join(self.networks), market=self.market)
 
     @property
     def label(self) -> str:
@@ -57,7 +57,7 @@ class Offering:
         known = places.get(self.networks[0], "") if len(self.networks) == 1 else ""
         return not self.zone or not known or known == self.zone
 
-    def made_this(self, made: Made) -> bool:
+    def made_this(self, made: VMSpec) -> bool:
         """Whether a VM that was asked for like this was this offering's."""
         mine, same = self.made, self.zone in ("", made.zone)
         return same and (made.flavor, made.network, made.market) == (mine.flavor, mine.network, mine.market)

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tfce.model.drain import Drain
-from tfce.model.made import Made
 from tfce.model.pilot import REFERENCE_PREFIX, instance_id, moment, reference
 from tfce.model.reasons import Reason
+from tfce.model.vm_spec import VMSpec
 
 _FIRST = 1990  # no year before it was this one
 _ALWAYS = ("time", "event", "by")
@@ -32,7 +32,7 @@ class EndedVM:
     cause: str
     reason: str
     verdict: str
-    made: Made | None
+    made: VMSpec | None
     start: datetime | None
     end: datetime | None
     lived: int | None
@@ -144,9 +144,9 @@ class Entry:
         return _text(_mapping(_mapping(self.facts.get("failed")).get(key)), "kind")
 
     @property
-    def made(self) -> Made:
+    def made(self) -> VMSpec:
         """What the VMs that were asked for are made of."""
-        return _made(self.facts.get("made")) or Made()
+        return _made(self.facts.get("made")) or VMSpec()
 
     @property
     def ended(self) -> Iterator[EndedVM]:
@@ -197,9 +197,9 @@ def _ended(entry: Mapping[str, Any]) -> EndedVM:
     )
 
 
-def _made(value: object) -> Made | None:
+def _made(value: object) -> VMSpec | None:
     try:
-        return Made.from_json(value) if isinstance(value, dict) else None
+        return VMSpec.from_json(value) if isinstance(value, dict) else None
     except ValueError:
         return None
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from tfce.model import fields
 from tfce.model.console import Markers
-from tfce.model.made import NAMES, Made
 from tfce.model.pilot import timestamp
+from tfce.model.vm_spec import NAMES, VMSpec
 
 _REMEMBERED = 50  # bad ends
 _LONGEST_WAIT = 3600  # seconds between two pilots that a protected queue tries
@@ -44,7 +44,7 @@ class End:
     verdict: Verdict
     requested_at: datetime
     lived: int | None = None
-    made: Made = field(default_factory=Made)
+    made: VMSpec = field(default_factory=VMSpec)
     exit_code: str = ""
     said: str = ""
 
@@ -67,7 +67,7 @@ class Health:
         return Health(tuple(row[-_REMEMBERED:]), best)
 
     def without(self, ids: Iterable[str]) -> Health:
-        """This less the ends of VMs of which better is known now."""
+        """This without the bad ends of these VMs, which turned out to have worked."""
         gone = frozenset(ids)
         return replace(self, row=tuple(end for end in self.row if end.id not in gone))
 
@@ -77,7 +77,7 @@ class Health:
         return Health(row, self.worked and min(self.worked, now))
 
     def protected(self, after: int) -> bool:
-        """Whether ``after`` pilots in a row ended badly (0: that is never so)."""
+        """Whether ``after`` pilots in a row ended badly (0: never)."""
         return 0 < after <= len(self.row)
 
     def wait(self, after: int, cooldown: int) -> int:
@@ -134,7 +134,7 @@ def _end(entry: Any) -> End | None:
         verdict=Verdict(entry["verdict"]),
         requested_at=fields.time(entry["requested_at"]),
         lived=None if entry["lived"] is None else fields.number(entry["lived"]),
-        made=Made.from_json(entry),
+        made=VMSpec.from_json(entry),
         exit_code=fields.text(entry["exit_code"]),
         said=fields.text(entry["said"]),
     )

@@ -12,8 +12,8 @@ _SOON = timedelta(days=90)
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a cloud's. ``created``: None where the cloud does not tell; ``deprecated``: from when on its
-    owner gives it up, None where nobody says; ``hidden``: its owner counts it as an old one."""
+    """One image of a cloud's. ``created``: None where the cloud does not tell; ``deprecated``: when its owner
+    withdraws it (EC2's DeprecationTime), None for never; ``hidden``: superseded (glance's ``os_hidden``)."""
 
     id: str
     name: str
@@ -22,11 +22,11 @@ class Image:
     hidden: bool = False
 
     def old(self, now: datetime) -> bool:
-        """Whether its owner has given it up."""
+        """Whether its owner has deprecated or hidden it."""
         return self.hidden or (self.deprecated is not None and self.deprecated <= now)
 
     def trouble(self, now: datetime) -> str:
-        """That it is given up, or is going to be soon, with the date; "" while it is not."""
+        """That it is deprecated or hidden, or will be deprecated within 90 days, with the date; else ""."""
         if self.deprecated is not None and self.deprecated - now <= _SOON:
             word = "has been deprecated since" if self.deprecated <= now else "will be deprecated on"
             return f"image {self.id} ({self.name}) {word} {self.deprecated:%Y-%m-%d}"
@@ -39,7 +39,7 @@ def means_newest(option: str) -> bool:
 
 
 def newest(images: Iterable[Image], now: datetime) -> Image | None:
-    """The one that was made last, of those that are not given up, else of all; None where no time is known."""
+    """The newest image that is not deprecated or hidden, else the newest of all; None where none has a time."""
     dated = [image for image in images if image.created is not None]
     fresh = [image for image in dated if not image.old(now)] or dated
     return max(fresh, key=lambda image: (image.created or now, image.id), default=None)

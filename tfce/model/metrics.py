@@ -91,7 +91,7 @@ BY_NAME: Mapping[str, Metric] = MappingProxyType({one.name: one for one in CATAL
 
 @dataclass
 class Reading:
-    """What one verb adds: ``counts`` to counters, ``gauges`` in place of all values of the same metrics."""
+    """What one verb measured: ``counts`` are added to counters, ``gauges`` replace values by metric and labels."""
 
     counts: Counter[Key] = field(default_factory=Counter)
     gauges: dict[Key, float] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from tfce.model.made import Made
+from tfce.model.vm_spec import VMSpec
 
 REFERENCE_PREFIX = "cloud://"
 _KEY = re.compile(r"[0-9A-F]{8}")
@@ -29,7 +29,7 @@ class Pilot:
     requested_at: datetime
     submission_id: str
     id: str = ""
-    made: Made = field(default_factory=Made)
+    made: VMSpec = field(default_factory=VMSpec)
 
 
 def scale_text(pilots: Mapping[str, Pilot], installation: str) -> str:

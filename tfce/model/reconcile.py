@@ -120,7 +120,7 @@ class _Join:
 
     def _own(self, bearers: list[VM], pilot: Pilot | None, instance: Instance | None) -> VM | None:
         """The VM that is the pilot's own, among those that have its key; None where that one is not seen. The
-        state's word goes before the record's. Where neither has an id, the best takes it, be it gone."""
+        state overrides the record. Where neither has an id, the best takes it, be it gone."""
         known = instance.id if instance else pilot.id if pilot else ""
         if known:
             return next((vm for vm in bearers if vm.id == known), None)

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 from tfce.model import fields
 from tfce.model.drain import Drain
 from tfce.model.health import Health
-from tfce.model.made import NAMES, Made
 from tfce.model.offering_backoffs import OfferingBackoffs
 from tfce.model.pilot import Pilot, is_key, timestamp
 from tfce.model.reasons import Reason
 from tfce.model.record_parts import Backoff, Home, Operation, Pending, Tombstone
 from tfce.model.usage import Usage
+from tfce.model.vm_spec import NAMES, VMSpec
 
 __all__ = ["SCHEMA", "Backoff", "Home", "NewerError", "Operation", "Pending", "Record", "Tombstone"]
 
@@ -90,9 +90,9 @@ class Record:
         """Record, state and cloud agree again."""
         return replace(self, pending=None)
 
-    def buried(self, stones: Iterable[Tombstone]) -> Record:
-        """This record with ``stones``; one that is known keeps when and why it was made. The newest are kept,
-        after those whose removal is not done yet."""
+    def with_tombstones(self, stones: Iterable[Tombstone]) -> Record:
+        """This record with more tombstones. One that exists keeps its time and reason. Of too many, those of
+        removals that are done go first, the oldest before the others."""
         merged = dict(self.tombstones)
         for stone in stones:
             old = merged.get(stone.id)
@@ -103,8 +103,8 @@ class Record:
         newest = sorted(merged.values(), key=_worth, reverse=True)[:_TOMBSTONES]
         return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
 
-    def risen(self, ids: Iterable[str]) -> Record:
-        """This record without the tombstones of VMs that were only found gone, and are there after all."""
+    def without_tombstones(self, ids: Iterable[str]) -> Record:
+        """This record without the tombstones of VMs that nobody removed, and that are listed again."""
         found = {node for node in ids if node in self.tombstones and not self.tombstones[node].dismissed}
         kept = {node: stone for node, stone in self.tombstones.items() if node not in found}
         return replace(self, tombstones=MappingProxyType(kept)) if found else self
@@ -270,7 +270,7 @@ def _pilot(key: str, entry: Any) -> Pilot:
         {"id": "", **dict.fromkeys(NAMES, ""), **fields.mapping(entry)},
         ("requested_at", "submission", "id", *NAMES),
     )
-    when, made = fields.time(entry["requested_at"]), Made.from_json(entry)
+    when, made = fields.time(entry["requested_at"]), VMSpec.from_json(entry)
     return Pilot(key, when, fields.text(entry["submission"]), fields.text(entry.get("id", "")), made)
 
 

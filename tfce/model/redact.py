@@ -52,7 +52,7 @@ def redacted(text: str, secrets: Iterable[str] = (), strict: bool = False) -> st
 
 
 def within(value: Any) -> Any:
-    """The same for every text in a value for JSON."""
+    """A value for JSON with every text in it redacted."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, dict):

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from tfce.model.allocation import Used
 from tfce.model.case import Case, Condition
-from tfce.model.made import Made
 from tfce.model.price import plain
 from tfce.model.record import Record
 from tfce.model.usage import Stay
 from tfce.model.vm import State
+from tfce.model.vm_spec import VMSpec
 
 
 def without(record: Record, over: Iterable[Case], now: datetime, longest: int) -> Record:
     """``record`` less the pilots of the cases that are ``over``, with what their VMs used. May be repeated after a
-    crash: a pilot leaves the record once, and a VM that no pilot claims is counted before it is buried."""
+    crash: a pilot leaves the record once, and a VM that no pilot claims is counted before its tombstone."""
     cases = list(over)
     counted = [case for case in cases if case.pilot is not None or case.stone is None]
     stays = [found for case in counted if (found := stay(case, now, longest))]
@@ -37,9 +37,9 @@ def stay(case: Case, now: datetime, longest: int) -> Stay | None:
     return Stay(made(case).flavor, start, max(start, end))
 
 
-def made(case: Case) -> Made:
+def made(case: Case) -> VMSpec:
     """What a VM is made of, as it was asked for and as the cloud tells."""
-    seen = case.vm.made if case.vm else Made()
+    seen = case.vm.made if case.vm else VMSpec()
     return case.pilot.made.completed(seen) if case.pilot else seen
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from tfce.model.endings import Cause
 from tfce.model.entries import Entry, entries
-from tfce.model.made import offering
 from tfce.model.pilot import Pilot
+from tfce.model.vm_spec import offering
 
 _LONGEST = 80  # characters of a word from the journal
 UNKNOWN = "unknown"

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tfce.model.entries import EndedVM, entries
-from tfce.model.made import Made
 from tfce.model.pilot import timestamp
 from tfce.model.usage import Stay
+from tfce.model.vm_spec import VMSpec
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class UsageRecord:
     key: str
     start: datetime
     end: datetime | None
-    made: Made = field(default_factory=Made)
+    made: VMSpec = field(default_factory=VMSpec)
     verdict: str = ""
     reason: str = ""
 
@@ -30,19 +30,19 @@ class UsageRecord:
         return Stay(self.made.flavor, self.start, self.end or max(now, self.start))
 
 
-def line(stay: Stay | None, made: Made, verdict: str) -> dict[str, Any]:
+def line(stay: Stay | None, made: VMSpec, verdict: str) -> dict[str, Any]:
     """What the journal keeps of a VM that ended, besides who it was."""
     times = {"from": timestamp(stay.start), "to": timestamp(stay.end)} if stay else {}
     return {
         **times,
-        **({"made": made.to_json()} if made != Made() else {}),
+        **({"made": made.to_json()} if made != VMSpec() else {}),
         **({"verdict": verdict} if verdict else {}),
     }
 
 
 def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, UsageRecord]:
     """The VMs that the ``journal`` saw end, by id; of one that ended twice, what was written first."""
-    made: dict[str, Made] = {}
+    made: dict[str, VMSpec] = {}
     found: dict[str, UsageRecord] = {}
     for one in entries(journal):
         if one.event == "submit":
@@ -54,9 +54,9 @@ def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, UsageRecord]:
     return found
 
 
-def _usage_record(vm: EndedVM, written: datetime, asked: Mapping[str, Made]) -> UsageRecord:
+def _usage_record(vm: EndedVM, written: datetime, asked: Mapping[str, VMSpec]) -> UsageRecord:
     """Lines of older versions say how long a VM lived, and were written when it was removed."""
     end = vm.end or written
     start = vm.start or end - timedelta(seconds=vm.lived or 0)
-    made = vm.made or asked.get(vm.key, Made())
+    made = vm.made or asked.get(vm.key, VMSpec())
     return UsageRecord(vm.id, vm.key, start, max(start, end), made, vm.verdict, vm.reason)

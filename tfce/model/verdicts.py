@@ -1,4 +1,4 @@
-"""From the cases of a queue to its health. Pure: standard library only."""
+"""Judges from its case how a pilot ended, and keeps the queue's health. Pure: standard library only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WIDTH = 300
 
 
 def judged(health: Health, cases: Iterable[Case], clocks: Clocks, young: int, told: Told) -> Health:
-    """``health`` after a look at ``cases``. May be repeated: an end is known by its VM."""
+    """``health`` with what ``cases`` show. The same cases may come again: a bad end is kept once for each VM."""
     ends: list[End] = []
     good: list[Case] = []
     known = {end.id: end for end in health.row}

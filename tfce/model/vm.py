@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 
-from tfce.model.made import Made
 from tfce.model.pilot import is_key, numbered_key, reference
 from tfce.model.reasons import Reason
+from tfce.model.vm_spec import VMSpec
 
 
 class State(Enum):
@@ -52,7 +52,7 @@ class VM:
     tags: Mapping[str, str] = field(default_factory=dict)
     fault: Reason | None = None
     ended: datetime | None = None
-    made: Made = field(default_factory=Made)
+    made: VMSpec = field(default_factory=VMSpec)
     groups: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
     switched_off: bool = False
 

@@ -50,4 +50,4 @@ def remember(services: Services, actions: Sequence[Action]) -> None:
     with suppress(TfceError), services.workspace.locked(alone=True):
         stones = [policy.tombstone(one, why(services, one), now) for one in actions if one.case.id]
         record = services.workspace.load()
-        services.workspace.save(record.buried(replace(stone, accepted=True) for stone in stones))
+        services.workspace.save(record.with_tombstones(replace(stone, accepted=True) for stone in stones))

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tfce.model.images import NAMED
-from tfce.model.made import Made
 from tfce.model.reconcile import LIVING, Case
 from tfce.model.record import Record
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.services import Services
 from tfce.review import standing
 from tfce.store import files
@@ -87,8 +87,8 @@ def _cloud(services: Services, record: Record, cases: list[Case]) -> Iterator[Dr
     changed: Counter[str] = Counter()
     older: Counter[str] = Counter()
     for case in cases:
-        asked = record.pilots[case.key].made if case.key in record.pilots else Made()
-        there = case.vm.made if case.vm else Made()
+        asked = record.pilots[case.key].made if case.key in record.pilots else VMSpec()
+        there = case.vm.made if case.vm else VMSpec()
         for kind in ("flavor", "image"):
             was, now = getattr(asked, kind), getattr(there, kind)
             if was and now and not alike(kind, was, now):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 from tfce.model import spending, usage_records
 from tfce.model.endings import Cause, Ending
-from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id, reference
 from tfce.model.policy import Action, Verb, lived, tombstone
 from tfce.model.reasons import Kind
@@ -16,6 +15,7 @@ from tfce.model.reconcile import Condition
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Stay
 from tfce.model.vm import State
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.consoles import Leaving
 from tfce.pilots.services import Services, View
 
@@ -55,12 +55,12 @@ def execute(services: Services, view: View, actions: Sequence[Action], operation
 
 
 def _begun(services: Services, view: View, actions: Sequence[Action], operation: Operation) -> Record:
-    """The record as it is before the cloud is asked: what is to end, or is gone, is buried; what lives is
+    """The record as it is before the cloud is asked: what is to end, or is gone, gets a tombstone; what lives is
     wanted."""
     now = services.clock()
     over = [one for one in actions if one.verb in (Verb.DESTROY, Verb.FORGET) and one.case.id]
-    record = view.snapshot.record.buried(tombstone(one, why(services, one), now) for one in over)
-    record = record.risen(one.case.id for one in actions if one.verb is Verb.ADOPT)
+    record = view.snapshot.record.with_tombstones(tombstone(one, why(services, one), now) for one in over)
+    record = record.without_tombstones(one.case.id for one in actions if one.verb is Verb.ADOPT)
     record = record.including(_pilots(services, actions))
     record = record.begin(operation, [action.case.key for action in actions], now)
     return services.workspace.save(record)
@@ -83,7 +83,7 @@ def _destroy(services: Services, view: View, ending: Sequence[Action], outcome: 
     outcome.consoles = leaving.kept
     done = [one for one in ending if one.case.id not in outcome.refused]
     stones = [outcome.record.tombstones[one.case.id] for one in done if one.case.id in outcome.record.tombstones]
-    outcome.record = outcome.record.buried(replace(stone, accepted=True) for stone in stones)
+    outcome.record = outcome.record.with_tombstones(replace(stone, accepted=True) for stone in stones)
 
 
 def _taint_off(services: Services, actions: Iterable[Action]) -> None:
@@ -168,7 +168,7 @@ class Removal:
     state: State
     lived: int | None  # seconds
     stay: Stay | None = None
-    made: Made = field(default_factory=Made)
+    made: VMSpec = field(default_factory=VMSpec)
     verdict: str = ""
 
     def line(self, consoles: Collection[str] = ()) -> dict[str, object]:

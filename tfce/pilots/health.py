@@ -45,7 +45,8 @@ def verdicts(services: Services, view: View, kept: Collection[str] = ()) -> Call
 
 
 def unproven(record: Record, after: int) -> bool:
-    """Whether so many pilots have shown nothing yet that a look at them is due before more are started."""
+    """Whether ``after`` or more pilots since the last one that worked ended badly or are not judged yet: look at
+    them before more are started."""
     worked = record.health.worked
     open_ = sum(1 for one in record.pilots.values() if worked is None or one.requested_at > worked)
     return 0 < after <= open_ + len(record.health.row)

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from tfce.model.entries import Entry
-from tfce.model.made import Made
 from tfce.model.plurals import counted
 from tfce.model.record import Record
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.naming import named
 from tfce.store.workspace import Workspace
 
@@ -77,7 +77,7 @@ def _asked(entry: Entry) -> tuple[int, str]:
     return number, f"{number} asked for{all_of_them}{_of_what(entry.made)}{_shape(entry.shape)}"
 
 
-def _of_what(made: Made) -> str:
+def _of_what(made: VMSpec) -> str:
     """In which offering, and of which image."""
     image = f" of {made.image}" if made.image else ""
     return f"; {made}{image}" if str(made) else ""

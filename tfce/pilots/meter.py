@@ -16,10 +16,10 @@ from typing import Any, Protocol, TypeVar
 from tfce.cloud.api import Cloud
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
-from tfce.model.made import offering
 from tfce.model.metrics import Meters, Reading
 from tfce.model.record import Record
 from tfce.model.redact import redacted
+from tfce.model.vm_spec import offering
 from tfce.store import actor
 from tfce.store.workspace import Workspace
 
@@ -59,7 +59,7 @@ class Run:
     _causes: dict[str, str] = field(default_factory=dict)
 
     def of(self, result: Result) -> Result:
-        """The verb's result, which may know better what it cost and whether it was in vain."""
+        """The verb's ``result``, once its calls, grants and failures are noted here."""
         self.calls = getattr(result, "calls", self.calls)
         self.limited, self.granted = getattr(result, "limited", ""), len(getattr(result, "stamps", ()))
         failed = getattr(result, "failed", None)
@@ -170,8 +170,8 @@ class Meter:
             log.debug("metrics are lost: %s", error)
 
     def _mine(self, verb: str) -> bool:
-        """Not an older tfce's folder, none, or another user's: who only looks changes nothing. What keeps the very
-        first pilots from starting must be found later."""
+        """Whether to write: not where the folder is absent, another user's or an older version's, since commands
+        that only look change nothing. The first submission makes it, so that the reason of its failure is kept."""
         workspace = self._workspace
         if verb == "submit" and not workspace.exists:
             workspace.make_folders()

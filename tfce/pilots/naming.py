@@ -63,7 +63,7 @@ def _keys(word: str) -> list[str]:
 def _ids(journal: Iterable[Entry], record: Record) -> dict[str, str]:
     """The VM of each pilot that is known."""
     ids = {stone.key: node_id for node_id, stone in record.tombstones.items()}
-    for entry in journal:  # goes before the stones, which may have a second VM of the same key
+    for entry in journal:  # overrides the tombstones, which may have a second VM of the same key
         ids |= entry.created if entry.event == "submitted" else {}
     return ids | {key: pilot.id for key, pilot in record.pilots.items() if pilot.id}
 

@@ -62,8 +62,8 @@ def hopeless(offering: Offering, failed: Collection[Reason]) -> bool:
 def found_full(
     every: Offerings, record: Record, cases: Iterable[Case], now: datetime
 ) -> tuple[Record, list[Case]]:
-    """``record`` after a look at VMs that failed for lack of room when they had been asked for in good order, and
-    those of them that say nothing of one offering."""
+    """Some VMs are accepted by the cloud and fail later for lack of room. Returns ``record`` with their offerings
+    backed off, and the other cases."""
     rest, known = [], record.offering_backoffs
     for case in cases:
         mine = _offering(every, case)

@@ -18,7 +18,7 @@ from tfce.pilots.services import Services, View
 
 
 def status(services: Services, record: Record) -> QueueStatus:
-    """The queue with this ``record`` as it is now. A cloud that does not answer is a trouble, not an error."""
+    """The queue with this ``record`` as it is now. A silent cloud is one of its problems, no error."""
     seen = remembered(services, record)
     try:
         view = services.view(record, None, look_up=False)

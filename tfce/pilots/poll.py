@@ -10,11 +10,11 @@ from typing import TypedDict
 
 from tfce.model import policy
 from tfce.model.errors import ConfigError
-from tfce.model.made import Made
 from tfce.model.pilot import Pilot, instance_id
 from tfce.model.reconcile import Case, Condition, reconcile
 from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, State
+from tfce.model.vm_spec import VMSpec
 from tfce.pilots.services import Services, View
 
 _GONE = frozenset((Condition.VANISHED, Condition.ABSENT, Condition.DELETING, Condition.NEVER_CREATED))
@@ -31,7 +31,7 @@ class Seen:
     state: str  # DIRAC's word, or what the case is called where DIRAC has none for it
 
     @property
-    def made(self) -> Made:
+    def made(self) -> VMSpec:
         """What its VM is made of, as the cloud says it, else as it was asked for."""
         return self.pilot.made.corrected(self.vm.made) if self.vm else self.pilot.made
 

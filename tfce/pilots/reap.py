@@ -118,8 +118,8 @@ class Reaper:
         )
 
     def _learn(self, view: View, record: Record) -> None:
-        """What VMs that failed or run since say of the cloud's room: where an apply does not wait for them, nobody
-        knew it at the submission."""
+        """Begin or end the back-off by what became of the VMs: where an apply does not wait for them, the
+        submission could not know whether there was room."""
         found, cases = offering_choice.found_full(
             self._workspace.places.offerings, record, view.cases, self._services.clock()
         )
@@ -181,7 +181,7 @@ class Reaper:
             return view
         now = self._services.clock()
         stones = [policy.tombstone(one, Ending(Cause.KILLED), now) for one in later]
-        record = self._workspace.save(view.snapshot.record.buried(stones))
+        record = self._workspace.save(view.snapshot.record.with_tombstones(stones))
         sweep.later = [reference(one.case.id) for one in later]
         return replace(view, snapshot=replace(view.snapshot, record=record))
 

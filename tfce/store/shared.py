@@ -132,7 +132,7 @@ class Shared:
         same = document.mark in (note.mark, note.trying)
         record = Record.load(document.record)
         if note.ahead and known is not None:
-            record = known if same else record.buried(known.tombstones.values())
+            record = known if same else record.with_tombstones(known.tombstones.values())
         if record != known:
             self._file.put(record)
         note = replace(note, ahead=record.dump() != document.record, serial=held.serial, place=self.place)

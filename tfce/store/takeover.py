@@ -18,7 +18,7 @@ from tfce.model.record import Backoff, Home, Operation, Pending, Record, Tombsto
 from tfce.model.vm import State
 from tfce.store import files
 
-ROSTER = "scale.auto.tfvars.json"
+SCALE_FILE = "scale.auto.tfvars.json"
 # What version 0.1 had beside it, and nobody reads any more.
 REMAINS = ("intent.json", "ledger.json", "cooldown.json", "doubt", "home")
 
@@ -27,14 +27,14 @@ _HOME = re.compile(r"(EC2|OPENSTACK)( [\x21-\x7e]+)+")
 
 def is_old(folder: Path) -> bool:
     """Whether version 0.1 was the last to write in ``folder``, where there is no record."""
-    named = '"batch"' in (files.believed(folder / ROSTER) or "")
+    named = '"batch"' in (files.believed(folder / SCALE_FILE) or "")
     return named or any(os.path.lexists(folder / name) for name in REMAINS)
 
 
 def read(folder: Path, installation: str, label: str, now: datetime) -> Record:
-    """The record that the files of version 0.1 in ``folder`` amount to. Raises ``WorkspaceError`` for a roster
+    """The record that the files of version 0.1 in ``folder`` amount to. Raises ``WorkspaceError`` for a scale file
     that cannot be believed; of the other files, what cannot be read is left out."""
-    path = folder / ROSTER
+    path = folder / SCALE_FILE
     try:
         text = files.read(path)
         pilots = [] if text is None else _pilots(json.loads(text))
@@ -47,7 +47,7 @@ def read(folder: Path, installation: str, label: str, now: datetime) -> Record:
 
 
 def rest(folder: Path, installation: str, now: datetime) -> Record:
-    """What the files beside the roster amount to: a record without pilots."""
+    """What the files beside the scale file amount to: a record without pilots."""
     home = (files.believed(folder / "home") or "").strip()
     believed = Home(home) if _HOME.fullmatch(home) else None
     return _with_rest(Record(installation, home=believed), folder, now)
@@ -68,7 +68,7 @@ def _with_rest(record: Record, folder: Path, now: datetime) -> Record:
     ]
     pending = _pending(files.believed_json(folder / "intent.json"), now)
     backoff = _backoff(files.believed_json(folder / "cooldown.json"))
-    return replace(record.buried(stones), pending=pending, backoff=backoff)
+    return replace(record.with_tombstones(stones), pending=pending, backoff=backoff)
 
 
 def _stone(node: str, entry: Any) -> Tombstone | None:

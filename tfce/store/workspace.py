@@ -64,7 +64,7 @@ class Workspace:
         self.latest: Record | None = None  # as this process wrote it last
         self.shared: Shared | None = None  # where several hosts reach the record
         self.together: Together | None = None  # where the CE's queues have an allocation together, too
-        self._scale_file = self.private / takeover.ROSTER
+        self._scale_file = self.private / takeover.SCALE_FILE
         self._shape_file = self.private / "queue.auto.tfvars"
         self.places = PlacesFile(self.private, lambda: self.queue)
         self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
@@ -227,11 +227,11 @@ class Workspace:
 
     @property
     def offering(self) -> str | None:
-        """The variables that go before the shape's, None for none."""
+        """The variables that override the shape's, None for none."""
         return files.believed(self._offering_file)
 
     def write_offering(self, text: str | None) -> None:
-        """Let ``text`` go before the shape's variables; None: the shape alone counts."""
+        """Let the variables in ``text`` override the shape's; None: the shape alone counts."""
         if text is None:
             files.remove(self._offering_file)
         else:

@@ -215,7 +215,7 @@ def test_a_corrupt_record_stops_everything_and_touches_nothing(site: Site, text:
         assert site.instances() == before
 
 
-def test_a_roster_reverted_in_git_changes_nothing(site: Site) -> None:
+def test_a_scale_file_reverted_in_git_changes_nothing(site: Site) -> None:
     site.submit(1)
     site.scale_copy.write_text('{"instance_count": 0, "pilots": {}}')
     assert site.run("reap", site.name).code == 0

@@ -236,7 +236,7 @@ def test_kill_9_in_a_batch_and_the_next_cycle_takes_all_of_it_over(together: Sit
     consistent(together, 9)
 
 
-def test_a_lost_state_file_and_a_lost_roster_are_made_again_of_batches(together: Site) -> None:
+def test_a_lost_state_and_a_lost_scale_file_are_made_again_of_batches(together: Site) -> None:
     together.submit(4)
     state_file(together).unlink()
     (together.private / "scale.auto.tfvars.json").write_text("")

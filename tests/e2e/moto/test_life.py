@@ -187,8 +187,8 @@ def test_bare_terraform_shows_the_same_plan(site: Site) -> None:
 
 def test_bare_terraform_can_neither_start_nor_end_a_pilot(site: Site) -> None:
     site.submit(2)
-    roster = site.private / "scale.auto.tfvars.json"
-    kept = roster.read_text()
+    scale_file = site.private / "scale.auto.tfvars.json"
+    kept = scale_file.read_text()
     login = {"TFCE_CLOUD_KEY": "test", "TFCE_CLOUD_SECRET": "test"}
 
     def bare(command: str) -> str:
@@ -198,13 +198,13 @@ def test_bare_terraform_can_neither_start_nor_end_a_pilot(site: Site) -> None:
         return " ".join(done.stderr.replace("│", " ").split())
 
     before = site.instances()
-    roster.write_text(json.dumps(json.loads(kept) | {"instance_count": 0, "pilots": {}}))
+    scale_file.write_text(json.dumps(json.loads(kept) | {"instance_count": 0, "pilots": {}}))
     assert "still exists" in bare("apply")
     pilots = {"FFFFFFFF": {"born": "2026-01-01T00:00:00Z", "submission": "b"}}
-    roster.write_text(json.dumps(json.loads(kept) | {"instance_count": 1, "pilots": pilots}))
+    scale_file.write_text(json.dumps(json.loads(kept) | {"instance_count": 1, "pilots": pilots}))
     assert "there is no user data" in bare("apply")
     assert "Instance cannot be destroyed" in bare("destroy")
-    roster.write_text(kept)
+    scale_file.write_text(kept)
     assert site.instances() == before and plan(site)[0] == 0 and site.audit()["mismatches"] == 0
 
 

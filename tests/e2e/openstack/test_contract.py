@@ -23,7 +23,7 @@ from tests.contract.test_life import (
 )
 from tests.contract.test_provisioner import (
     parts,
-    test_a_pilot_struck_from_the_roster_is_not_destroyed_by_the_next_apply,
+    test_a_pilot_that_is_no_longer_desired_is_not_destroyed_by_the_next_apply,
     test_a_vm_that_the_state_does_not_know_is_adopted_not_doubled,
     test_an_ended_pilot_is_neither_started_again_nor_replaced,
     test_forgotten_pilots_live_on_and_are_not_asked_about,
@@ -33,7 +33,7 @@ from tests.e2e.openstack.cloud import OpenStackSite
 __all__ = [
     "parts",
     "test_a_log_is_the_cloud_s_console_and_later_the_kept_one",
-    "test_a_pilot_struck_from_the_roster_is_not_destroyed_by_the_next_apply",
+    "test_a_pilot_that_is_no_longer_desired_is_not_destroyed_by_the_next_apply",
     "test_a_queue_whose_name_is_a_pattern_sees_its_own_only",
     "test_a_vm_that_the_state_does_not_know_is_adopted_not_doubled",
     "test_a_vm_that_was_removed_behind_our_back_is_deleted_and_not_made_anew",

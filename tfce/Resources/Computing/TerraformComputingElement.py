@@ -19,7 +19,7 @@ Context_ProxyLifetime is set, the VM gets a long-lived limited proxy of its own:
 DN of the Operations option ``Pilot/GenericCloudDN`` (default: the pilot's own DN), from the ProxyManager.
 
 Key and secret of the cloud are in an ini file that only the dirac service user may read (rights 600); it is
-refused otherwise. The section of the CE's name is used, completed by DEFAULT. The secret PROXY stands for the
+refused otherwise. The section of the CE's name overrides DEFAULT. The secret PROXY stands for the
 path of a file with the pilot proxy, for clouds that take it::
 
   [DEFAULT]

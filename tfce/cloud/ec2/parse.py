@@ -16,9 +16,9 @@ from tfce.cloud import records
 from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.errors import SWITCHED_OFF, reason_of_end
 from tfce.cloud.records import OddError
-from tfce.model.made import Made
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
+from tfce.model.vm_spec import VMSpec
 
 # EC2's words for an instance, and what they mean for its pilot. Any other word is State.UNKNOWN.
 STATES = {
@@ -56,10 +56,10 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
     )
 
 
-def _made(item: Any) -> Made:
+def _made(item: Any) -> VMSpec:
     market = "spot" if text_of(item, "instanceLifecycle") == "spot" else ""
     image, flavor, zone, network = (records.fact(text_of(item, path)) for path in _MADE)
-    return Made(image, flavor, zone, network, market=market)
+    return VMSpec(image, flavor, zone, network, market=market)
 
 
 def _group(item: Any) -> tuple[str, ...]:

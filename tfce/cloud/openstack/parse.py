@@ -12,9 +12,9 @@ from tfce.cloud import records
 from tfce.cloud.openstack.errors import reason_of_fault
 from tfce.cloud.records import OddError
 from tfce.config.clouds.openstack import OpenStack
-from tfce.model.made import Made
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
+from tfce.model.vm_spec import VMSpec
 
 COLON = OpenStack.capabilities.colon  # what the name of a tag has for ":"
 # Nova's words for a server, and what they mean for its pilot. Any other word is State.UNKNOWN, which counts and
@@ -70,12 +70,12 @@ def with_tags(vm: VM, tags: Mapping[str, str]) -> VM:
     return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
 
 
-def _made(answer: dict[str, Any]) -> Made:
+def _made(answer: dict[str, Any]) -> VMSpec:
     """A server that boots from a volume tells no image; networks stand nowhere by their ids."""
     image, flavor = (one if isinstance(one, dict) else {} for one in (answer.get("image"), answer.get("flavor")))
     zone, host = answer.get("OS-EXT-AZ:availability_zone"), answer.get("hostId")
     facts = (image.get("id"), flavor.get("original_name") or flavor.get("id"), zone, "", host)
-    return replace(Made(*map(records.fact, facts)), cores=records.product(flavor.get("vcpus")))
+    return replace(VMSpec(*map(records.fact, facts)), cores=records.product(flavor.get("vcpus")))
 
 
 def _fault(answer: Any) -> Reason | None:

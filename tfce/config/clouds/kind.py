@@ -57,7 +57,7 @@ class CloudKind:
         return ""
 
     def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
-        """The driver options, completed by a region and an API's URL where they say nothing of it."""
+        """The driver options, with a region and an API's URL where they name none."""
         options = {**({"region": region} if region else {}), **driver}
         if url and not options.get("host"):
             parts = urlsplit(url)

@@ -57,6 +57,6 @@ class OpenStack(CloudKind):
         return str(driver.get("cloud") or "")
 
     def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
-        """The driver options, completed by a region and keystone's URL where they say nothing of it."""
+        """The driver options, with a region and keystone's URL where they name none."""
         extra = {"ex_force_service_region": region, "ex_force_auth_url": url}
         return {**{name: value for name, value in extra.items() if value}, **driver}

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, order=True)
-class Made:
+class VMSpec:
     """``image``, ``flavor``, ``zone`` and ``network``: as the options say them when the VM is asked for, as the
     cloud calls them once it is listed; ``host``: the machine it runs on, ``cores``: how many the VM has, where the
     cloud tells. "" for unknown. ``market``: "spot" for one that the cloud may take back, "" for any other."""
@@ -21,23 +21,23 @@ class Made:
     cores: str = ""
     market: str = ""
 
-    def corrected(self, seen: Made) -> Made:
+    def corrected(self, seen: VMSpec) -> VMSpec:
         """This, with what the cloud itself says instead where it says anything."""
-        return Made(*(theirs or ours for ours, theirs in zip(_values(self), _values(seen), strict=True)))
+        return VMSpec(*(theirs or ours for ours, theirs in zip(_values(self), _values(seen), strict=True)))
 
-    def completed(self, seen: Made) -> Made:
+    def completed(self, seen: VMSpec) -> VMSpec:
         """This, with the cloud's own id of the image, and what only the cloud knows; flavor, zone and network keep
         the names that they were asked for by."""
         better = self.corrected(seen)
         flavor, zone = self.flavor or seen.flavor, self.zone or seen.zone
-        return Made(better.image, flavor, zone, self.network, seen.host, better.cores, better.market)
+        return VMSpec(better.image, flavor, zone, self.network, seen.host, better.cores, better.market)
 
     def to_json(self) -> dict[str, str]:
         """What is known, by name."""
         return {name: value for name, value in zip(NAMES, _values(self), strict=True) if value}
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Made:
+    def from_json(cls, entry: Mapping[str, Any]) -> VMSpec:
         """The reverse; other names in ``entry`` are left alone. Raises ``ValueError``."""
         values = [entry.get(name, "") for name in NAMES]
         if not all(isinstance(value, str) for value in values):
@@ -48,14 +48,14 @@ class Made:
         return ", ".join(value for value in (self.flavor, self.zone, self.network, self.market) if value)
 
 
-NAMES = tuple(one.name for one in fields(Made))
+NAMES = tuple(one.name for one in fields(VMSpec))
 _OFFERING = ("flavor", "zone", "network", "market")
 
 
 def offering(made: Mapping[str, Any]) -> str:
-    """What is said of where and in which market VMs are made, from ``made`` as a line of the journal has it."""
+    """The label of an offering (flavor, zone, network, market), from the field ``made`` of a journal line."""
     return ", ".join(str(made[name]) for name in _OFFERING if made.get(name))
 
 
-def _values(made: Made) -> tuple[str, ...]:
+def _values(made: VMSpec) -> tuple[str, ...]:
     return tuple(getattr(made, name) for name in NAMES)
