@@ -89,7 +89,7 @@ def _of_ec2(counts: list[int], rounds: int) -> Iterator[dict[str, Any]]:
         ways = Ways(
             wire,
             {
-                "all": lambda: ec2._listed(session, [ec2._PAGE]),
+                "all": lambda: ec2.listed(session, [ec2.PAGE]),
                 "by tags (what tfce does)": lambda: ec2.owned(session, [OWNER]),
             },
             lambda: sum(session.calls.values()),

@@ -109,7 +109,7 @@ class Bench:
             with parts.workspace.locked():
                 variables.write(parts.workspace)
                 terraform = parts.terraform
-                return measured(self.asked, lambda: (terraform._apply([], count=True), terraform.instances()))
+                return measured(self.asked, lambda: (terraform.apply([]), terraform.instances()))
         finally:
             site.configure(**kept)
             variables.write(site.parts().workspace)

@@ -13,7 +13,7 @@ import pytest
 from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tests.fakes import Refused
-from tfce.cli.overview import _HEADS, _filled, _row, line_json
+from tfce.cli.overview import HEADS, filled, line_json, row_of
 from tfce.cloud.shared import Lists
 from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
@@ -176,11 +176,11 @@ def test_what_is_spent_and_what_it_costs_is_shown(edge: FakeEdge) -> None:
         "currency": "EUR",
         "unknown": [],
     }
-    row = dict(zip(_HEADS, _row(line, edge.now()), strict=True))
+    row = dict(zip(HEADS, row_of(line, edge.now()), strict=True))
     assert (
         row["SPENT"] == "1% of 100 VM hours/month, 8% of 40 EUR/month ce" and row["COST"] == "2.00 EUR this month"
     )
-    heads, _ = _filled([_row(glance(edge), edge.now())])
+    heads, _ = filled([row_of(glance(edge), edge.now())])
     assert "SPENT" not in heads and "SHAPE" not in heads and "WHAT" in heads
 
 

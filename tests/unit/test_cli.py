@@ -506,7 +506,7 @@ def test_a_submission_as_json_and_for_people() -> None:
 )
 def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, Kind], stopped: str, code: int) -> None:
     reasons = {key: Reason(kind, "x") for key, kind in failed.items()}
-    assert commands._submission_code(Submission(stamps, reasons, stopped=stopped)) == code
+    assert commands.submission_code(Submission(stamps, reasons, stopped=stopped)) == code
 
 
 def test_a_sweep_as_json_and_for_people() -> None:
@@ -632,7 +632,7 @@ def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
 
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
-    row = tables._seen_row(Seen(Pilot("0000000A", born, "b", "i-1"), None, "Deleted"), now, "tfce-")
+    row = tables.seen_row(Seen(Pilot("0000000A", born, "b", "i-1"), None, "Deleted"), now, "tfce-")
     assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
         "cloud://i-1",
         "tfce-0000000A",
@@ -640,4 +640,4 @@ def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
         60,
     )
     seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
-    assert tables._seen_row(seen, now, "tfce-")["reference"] is None
+    assert tables.seen_row(seen, now, "tfce-")["reference"] is None

@@ -126,6 +126,30 @@ def test_no_package_reaches_into_anothers_private_names(name: str) -> None:
             assert not private or same, f"tfce/{name} imports {private} of {node.module}"
 
 
+OUTSIDE = [path for folder in ("tests", "benchmarks") for path in sorted((ROOT.parent / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT.parent).as_posix())
+def test_no_test_and_no_benchmark_reaches_into_private_names_of_a_module(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    froms = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module]
+    ours = [
+        (one.module or "", alias) for one in froms if one.module.split(".")[0] == "tfce" for alias in one.names
+    ]
+    modules = {alias.asname or alias.name for module, alias in ours if is_module(f"{module}.{alias.name}")}
+    used = [one for one in ast.walk(tree) if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)]
+    reached = [f"{one.value.id}.{one.attr}" for one in used if one.value.id in modules and is_private(one.attr)]
+    assert [alias.name for _, alias in ours if is_private(alias.name)] + reached == []
+
+
+def is_module(name: str) -> bool:
+    return ROOT.parent.joinpath(*name.split(".")).with_suffix(".py").exists()
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
 @pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("model/") or name in PURE])
 def test_the_model_and_the_options_import_only_the_standard_library(name: str) -> None:
     pure = tuple(f"tfce.{one.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}" for one in PURE)

@@ -236,7 +236,7 @@ def row(reference: str, verdict: str = "ok") -> Row:
 def test_an_audit_against_what_dirac_knows() -> None:
     rows = [row("cloud://i-1"), row("cloud://i-2"), row("cloud://i-3", "vanished")]
     known = ["cloud://i-1:::0123ABCD", " ", "i-7", "cloud://i-8", "cloud://i-8"]
-    compared = audit._against(rows, known, removed={"i-7"})
+    compared = audit.against(rows, known, removed={"i-7"})
     assert {(r.reference, r.verdict) for r in compared} == {
         ("cloud://i-1", "ok"),
         ("cloud://i-2", "unknown to DIRAC"),

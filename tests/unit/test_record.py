@@ -312,7 +312,7 @@ def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bo
 
 
 def test_the_newest_tombstones_are_kept() -> None:
-    bound = record_module._TOMBSTONES
+    bound = record_module.TOMBSTONES
     stones = [stone(f"i-{number}", NOW + timedelta(seconds=number)) for number in range(bound + 3)]
     kept = Record("here").with_tombstones(stones).tombstones
     assert len(kept) == bound
@@ -321,7 +321,7 @@ def test_the_newest_tombstones_are_kept() -> None:
 
 
 def test_a_removal_that_is_not_done_yet_is_never_dropped_for_room() -> None:
-    bound = record_module._TOMBSTONES
+    bound = record_module.TOMBSTONES
     record = Record("here").with_tombstones([stone("waits", NOW - DAY)])
     done = [stone(f"i-{number}", NOW + timedelta(seconds=number), accepted=True) for number in range(bound + 3)]
     assert "waits" in record.with_tombstones(done).tombstones

@@ -376,7 +376,7 @@ def test_nothing_of_the_current_folder_is_run(
     with contextlib.suppress(TerraformError):
         find_program(None)
     assert programs.EMBEDDED[:3] == (sys.executable, "-P", "-m")
-    programs._version(programs.EMBEDDED, (1, 6))
+    programs.version_of(programs.EMBEDDED, (1, 6))
     assert not (tmp_path / "ran").exists()
 
 

@@ -94,14 +94,14 @@ def submit(options: argparse.Namespace) -> int:
         tables.show_json(tables.submission_json(submission))
     else:
         print(tables.submission_table(submission))
-    return _submission_code(submission)
+    return submission_code(submission)
 
 
 def _ignore(text: str) -> None:
     """Progress that nobody watches."""
 
 
-def _submission_code(submission: Submission) -> int:
+def submission_code(submission: Submission) -> int:
     if not submission.failed:
         return PARTLY if submission.limited else DONE
     nothing = not submission.stamps and not submission.stopped

@@ -18,7 +18,7 @@ from tfce.model.overview import Problem, QueueStatus, Urgency
 from tfce.model.pilot import timestamp
 from tfce.model.review import Standing as Review
 
-_HEADS = ("", "QUEUE", "PILOTS", "OF", "SPENT", "COST", "SHAPE", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
+HEADS = ("", "QUEUE", "PILOTS", "OF", "SPENT", "COST", "SHAPE", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
 _NOT_ALWAYS = ("SPENT", "COST", "SHAPE", "BUSY")  # columns that are left out where no queue has anything there
 _NAMES = {Condition.HEALTHY.value: "running"}
 
@@ -44,18 +44,19 @@ def _show(lines: Sequence[QueueStatus], options: argparse.Namespace, seconds: fl
         return
     if options.watch and sys.stdout.isatty():
         print("\x1b[2J\x1b[H", end="")
-    print(show.table(*_filled([_row(line, now) for line in lines])))
+    print(show.table(*filled([row_of(line, now) for line in lines])))
     ill = sum(1 for line in lines if line.urgency is Urgency.PERSON)
     print(f"{show.queues(len(lines), ill)}; {timestamp(now)}, {seconds:.1f} s", flush=True)
 
 
-def _filled(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
+def filled(rows: list[tuple[str, ...]]) -> tuple[list[str], list[list[str]]]:
     """The columns that say something, with their heads."""
-    said = [n for n, head in enumerate(_HEADS) if head not in _NOT_ALWAYS or any(row[n] != "-" for row in rows)]
-    return [_HEADS[n] for n in said], [[row[n] for n in said] for row in rows]
+    said = [n for n, head in enumerate(HEADS) if head not in _NOT_ALWAYS or any(row[n] != "-" for row in rows)]
+    return [HEADS[n] for n in said], [[row[n] for n in said] for row in rows]
 
 
-def _row(line: QueueStatus, now: datetime) -> tuple[str, ...]:
+def row_of(line: QueueStatus, now: datetime) -> tuple[str, ...]:
+    """The cells of a queue, in the order of ``HEADS``."""
     facts = line.facts
     bounds = [str(most) if most is not None else "-" for most in (facts.total, facts.waiting)]
     pilots = ", ".join(f"{number} {_NAMES.get(kind, kind)}" for kind, number in facts.pilots.items())

@@ -56,10 +56,10 @@ def submission_table(submission: Submission) -> str:
 
 def status_rows(queue: Queue, seen: Iterable[Seen]) -> list[dict[str, Any]]:
     """The pilots of ``queue`` as ``tfce status --json`` prints them."""
-    return [_seen_row(one, datetime.now(UTC), queue.workspace.name_prefix) for one in seen]
+    return [seen_row(one, datetime.now(UTC), queue.workspace.name_prefix) for one in seen]
 
 
-def _seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
+def seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
     key = one.pilot.key
     known = one.vm.reference if one.vm else (reference(one.pilot.id) if one.pilot.id else None)
     return {

@@ -26,7 +26,7 @@ __all__ = ["SCHEMA", "Backoff", "Home", "NewerError", "Operation", "Pending", "R
 
 SCHEMA = 1
 _T = TypeVar("_T")
-_TOMBSTONES = 5_000  # removed pilots whose last state is remembered
+TOMBSTONES = 5_000  # removed pilots whose last state is remembered
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Record:
                 merged[stone.id] = old.merged(stone)
             elif stone.id:
                 merged[stone.id] = stone
-        newest = sorted(merged.values(), key=_worth, reverse=True)[:_TOMBSTONES]
+        newest = sorted(merged.values(), key=_worth, reverse=True)[:TOMBSTONES]
         return replace(self, tombstones=MappingProxyType({stone.id: stone for stone in newest}))
 
     def without_tombstones(self, ids: Iterable[str]) -> Record:

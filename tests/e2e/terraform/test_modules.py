@@ -20,7 +20,7 @@ _PINNED, _NEWEST = "3.39.0", "5.100.0"
 
 
 def _mirrors() -> list[Path]:
-    return [mirror.ensure(), *(folder for folder, _ in providers._implied_mirrors())]
+    return [mirror.ensure(), *(folder for folder, _ in providers.implied_mirrors())]
 
 
 def _provider(module: Module, version: str) -> Path | None:

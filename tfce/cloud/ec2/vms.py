@@ -25,7 +25,7 @@ from tfce.model.reasons import Kind
 from tfce.model.redact import redacted
 from tfce.model.vm import VM, Owner
 
-_PAGE = {"MaxResults": "1000"}  # instances per DescribeInstances, EC2's most
+PAGE = {"MaxResults": "1000"}  # instances per DescribeInstances, EC2's most
 _DESTROY = 100  # instances per TerminateInstances
 _VALUES = 200  # of one filter, EC2's most
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -36,8 +36,8 @@ def owned(session: Session, owners: Sequence[Owner]) -> Listing:
     wanted = _one_of(1, "tag:tfce:ce", [literal(owner.ce) for owner in owners])
     wanted |= _one_of(2, "tag:tfce:queue", [literal(owner.queue) for owner in owners])
     left = [f"{literal(owner.adopt)}*" for owner in owners if owner.adopt]
-    searches = [wanted | _PAGE, *([_one_of(1, "tag:Name", left) | _PAGE] if left else [])]
-    found = _listed(session, searches)
+    searches = [wanted | PAGE, *([_one_of(1, "tag:Name", left) | PAGE] if left else [])]
+    found = listed(session, searches)
     return found.of(vm for vm in found if any(owner.same_queue(vm) for owner in owners))
 
 
@@ -55,14 +55,14 @@ def existing(session: Session, owner: Owner, keys: Collection[str], batches: Col
     for tag, wanted in tags:
         for start in range(0, len(wanted), _VALUES):
             some = wanted[start : start + _VALUES]
-            searches.append(queue | _one_of(3, tag, some) | _PAGE)
-    return _listed(session, searches)
+            searches.append(queue | _one_of(3, tag, some) | PAGE)
+    return listed(session, searches)
 
 
 def one(session: Session, vm_id: str) -> VM | None:
     """One VM by id; None only if the cloud says that there is none."""
     try:
-        found = _listed(session, [{"InstanceId.1": vm_id}])
+        found = listed(session, [{"InstanceId.1": vm_id}])
     except CloudError as error:
         if _says_missing(error):
             return None
@@ -77,7 +77,7 @@ def _says_missing(error: CloudError) -> bool:
     return error.reason.kind is Kind.GONE
 
 
-def _listed(session: Session, searches: Iterable[dict[str, str]]) -> Listing:
+def listed(session: Session, searches: Iterable[dict[str, str]]) -> Listing:
     """The VMs that any of the ``searches`` finds."""
     asking = "listing VMs"
     owners: list[str] = []
