@@ -38,7 +38,11 @@ class Kept:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         body = b""
         if "CONTENT_LENGTH" in environ:  # read before others wait for it
-            body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))
+            length = int(environ["CONTENT_LENGTH"] or 0)
+            body = environ["wsgi.input"].read(length)
+            if len(body) < length:  # whoever sent it is gone
+                start_response("400 Bad Request", [])
+                return []
             environ["wsgi.input"] = io.BytesIO(body)
         with self._lock:
             if not _changes(environ, body):

@@ -158,7 +158,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_any(self) -> None:
         """Answer one request."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it is gone
+            self.close_connection = True
+            return
         parts = urlsplit(self.path)
         self.server_of_states.asked.append(self.requestline)
         status, answer = 401, b""

@@ -15,11 +15,20 @@ from tfce.model.errors import BackendError
 from tfce.store.backing import Held
 from tfce.store.workspace import Workspace
 from tfce.terraform.copies import StateCopies
+from tfce.terraform.runner import Terraform
 
 PROGRAM = f"""#!{sys.executable}
 import json, sys
+from pathlib import Path
 if sys.argv[1] == "version":
-    print(json.dumps({{"terraform_version": "1.11.4"}}))
+    sys.exit(print(json.dumps({{"terraform_version": "1.11.4"}})))
+chosen = Path(".terraform/terraform.tfstate")
+if chosen.exists():
+    json.loads(chosen.read_text())  # or it ends, as Terraform does, also its init
+if sys.argv[1] == "init":
+    chosen.parent.mkdir(exist_ok=True)
+    chosen.write_text("{{}}")
+    Path(".terraform.lock.hcl").touch()
 """
 BROKEN = 175  # seconds after which another host breaks the lock of a push
 
@@ -36,7 +45,10 @@ class Asleep(Ticks):
         return self.seconds
 
 
-def copies(make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks: Ticks) -> StateCopies:
+WHERE = Backend("s3", "s3 states", {"bucket": "states"})
+
+
+def workspace(make_queue: MakeQueue, make_program: MakeProgram, folder: Path) -> Workspace:
     platform = folder / "mirror/registry.terraform.io/hashicorp/aws/5.1.0/linux_amd64"
     platform.mkdir(parents=True)
     (platform / "terraform-provider-aws_v5.1.0").touch(0o755)
@@ -46,10 +58,14 @@ def copies(make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks
         Terraform_Binary=str(make_program("tf/terraform", PROGRAM)),
         Terraform_Mirror=str(folder / "mirror"),
     )
-    workspace = Workspace(queue)
-    workspace.prepare()
-    where = Backend("s3", "s3 states", {"bucket": "states"})
-    return StateCopies(workspace, Credentials("AKIAKEY", "hush-secret", ""), backend=where, ticks=ticks)
+    made = Workspace(queue)
+    made.save(made.prepare())
+    return made
+
+
+def copies(make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks: Ticks) -> StateCopies:
+    place = workspace(make_queue, make_program, folder)
+    return StateCopies(place, Credentials("AKIAKEY", "hush-secret", ""), backend=WHERE, ticks=ticks)
 
 
 def test_what_was_written_for_so_long_that_its_lock_may_be_broken_is_not_believed(
@@ -64,3 +80,20 @@ def test_what_was_written_in_time_is_believed(
     make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
 ) -> None:
     copies(make_queue, make_program, tmp_path, Asleep(BROKEN - 1)).push(Held(1, "lineage", "text"))
+
+
+@pytest.mark.parametrize("torn", ["", '{"vers'])
+def test_what_a_killed_init_left_half_written_is_in_nobodys_way(
+    make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path, torn: str
+) -> None:
+    place = workspace(make_queue, make_program, tmp_path)
+    login = Credentials("AKIAKEY", "hush-secret", "")
+    for _ in range(2):  # before it was ever initialised, and after that
+        record = StateCopies(place, login, backend=WHERE)
+        for folder in (place.private, place.private / "shared"):
+            chosen = folder / ".terraform" / "terraform.tfstate"
+            chosen.parent.mkdir(parents=True, exist_ok=True)
+            chosen.write_text(torn)
+        assert record.text() == ""
+        Terraform(place, login, backend=WHERE).prepare()
+        assert (place.private / ".terraform" / "terraform.tfstate").read_text() == "{}"

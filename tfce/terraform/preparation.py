@@ -62,7 +62,8 @@ class Prepared(Runs):
             files.renew(self._folder / name, text)
         variables.write(self._workspace)  # for this module's
         self._write_environment()
-        if known != f"{digest} {self._lock_digest()}":
+        torn = self._is_shared and state.forget_torn(self._folder)
+        if torn or known != f"{digest} {self._lock_digest()}":
             self._initialise()
             files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
 

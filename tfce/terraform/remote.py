@@ -17,7 +17,7 @@ from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, Sighting
 from tfce.store import files
 from tfce.store.backing import DamagedError, RefusedError, Ticks
-from tfce.terraform import process
+from tfce.terraform import process, state
 from tfce.terraform.runs import FLAG, Runs
 
 log = logging.getLogger("tfce")
@@ -98,7 +98,7 @@ class Remote(Runs):
         mark = self._folder / "initialised"
         known = f"{self.toolchain.program.argv} {self.toolchain.program.version} {block}"
         files.renew(self._folder / BACKEND, block)
-        if files.believed(mark) != known:
+        if state.forget_torn(self._folder) or files.believed(mark) != known:
             self._asked("init", input=False, no_color=FLAG, reconfigure=FLAG, served=lambda: nullcontext(DEFAULT))
             files.write(mark, known)
 

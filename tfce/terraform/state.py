@@ -29,6 +29,19 @@ def file(folder: Path, workspace: str) -> Path | None:
     return folder / "terraform.tfstate.d" / workspace / "terraform.tfstate"
 
 
+def forget_torn(folder: Path) -> bool:
+    """Remove the choice of a backend that a killed init left half written: no later init could read it. Whether
+    there was one."""
+    chosen = folder / ".terraform" / "terraform.tfstate"
+    text = files.believed(chosen)
+    try:
+        json.loads(text if text is not None else "{}")
+    except (ValueError, RecursionError):
+        files.remove(chosen)
+        return True
+    return False
+
+
 def _is_plain(chosen: Path) -> bool:
     """Whether the file with the choice of a backend makes none; what is wrong with a damaged one,
     Terraform says."""
