@@ -7,8 +7,16 @@ people read it. Nothing reads those words back.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
+
+
+class Stopped(StrEnum):
+    """Why a program was ended before its time, in words; false if it was not."""
+
+    NO = ""
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
 
 
 class Kind(Enum):

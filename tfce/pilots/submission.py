@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from tfce.model import reasons
-from tfce.model.reasons import Reason
+from tfce.model.reasons import Reason, Stopped
 
 
 @dataclass
@@ -19,7 +19,7 @@ class Submission:
     failed: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
-    stopped: str = ""
+    stopped: Stopped = Stopped.NO
     limited: str = ""  # why fewer were tried than asked for
 
     @property

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfce.model.reasons import Stopped
+
 INTERRUPT_GRACE = 60.0  # seconds a program gets to finish and write down what it did after SIGINT
 TERMINATE_GRACE = 10.0  # seconds after SIGTERM, before SIGKILL
 _TICK = 0.05
@@ -19,13 +21,12 @@ _TICK = 0.05
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended: its exit code (negative: the signal), its output, and why it was stopped, if it
-    was ("" otherwise, else "timed out" or "interrupted")."""
+    """How a program ended: its exit code (negative: the signal), its output, and why it was stopped, if it was."""
 
     exit: int
     out: str
     err: str
-    stopped: str
+    stopped: Stopped
 
     @property
     def how(self) -> str:
@@ -76,9 +77,9 @@ def run(
         os.close(err)
 
 
-def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines: _Lines) -> str:
+def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines: _Lines) -> Stopped:
     timeout, first = patience
-    deadline, stopped = time.monotonic() + timeout, ""
+    deadline, stopped = time.monotonic() + timeout, Stopped.NO
     escalation = iter(((signal.SIGINT, first), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0)))
     step, grace = signal.SIGKILL, 3600.0
     while True:
@@ -87,9 +88,9 @@ def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines:
                 return stopped
             if time.monotonic() < deadline:
                 continue
-            stopped = stopped or "timed out"
+            stopped = stopped or Stopped.TIMED_OUT
         except KeyboardInterrupt:
-            stopped = "interrupted"
+            stopped = Stopped.INTERRUPTED
         step, grace = next(escalation, (step, grace))
         deadline = time.monotonic() + grace
         _signal(child, step)

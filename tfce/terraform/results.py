@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tfce.model.reasons import Kind, Reason
+from tfce.model.reasons import Kind, Reason, Stopped
 
-_ENDED = {"interrupted": Kind.STOPPED, "timed out": Kind.TIMED_OUT}
+_ENDED = {Stopped.INTERRUPTED: Kind.STOPPED, Stopped.TIMED_OUT: Kind.TIMED_OUT}
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Applied:
     failed: dict[str, Reason] = field(default_factory=dict)
     trouble: str = ""
     cause: Reason | None = None
-    stopped: str = ""
+    stopped: Stopped = Stopped.NO
     calls: Counter[str] = field(default_factory=Counter)
     written: bool = False
 

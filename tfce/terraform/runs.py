@@ -21,6 +21,7 @@ from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import TerraformError, shorten
+from tfce.model.reasons import Stopped
 from tfce.model.redact import redacted
 from tfce.model.trace import span
 from tfce.store import locks
@@ -112,7 +113,7 @@ class Runs:
             with span("process", f"terraform {command}") as facts:
                 ended = self._ended(line, handle, environment=environment, timeout=timeout, on_line=on_line)
                 facts["exit"] = ended.exit
-        if ended.stopped == "interrupted" and command != "apply":
+        if ended.stopped is Stopped.INTERRUPTED and command != "apply":
             raise KeyboardInterrupt  # an apply's caller first finds out what it made
         if check and (ended.exit or ended.stopped):
             raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
