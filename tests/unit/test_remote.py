@@ -12,7 +12,7 @@ from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.backends import Backend
 from tfce.config.credentials import Credentials
 from tfce.model.errors import BackendError
-from tfce.store.backing import Held
+from tfce.store.backing import DamagedError, Held
 from tfce.store.workspace import Workspace
 from tfce.terraform.copies import StateCopies
 from tfce.terraform.runner import Terraform
@@ -29,7 +29,15 @@ if sys.argv[1] == "init":
     chosen.parent.mkdir(exist_ok=True)
     chosen.write_text("{{}}")
     Path(".terraform.lock.hcl").touch()
+answers = Path("answers")
+if sys.argv[1:] == ["state", "pull"] and answers.exists():
+    said, *later = answers.read_text().split(",")
+    answers.write_text(",".join(later or [said]))
+    if said != "whole":
+        sys.exit(f"Error: Failed to refresh state: {{said}}")
+    print(json.dumps({{"version": 4, "serial": 7, "lineage": "l", "outputs": {{"tfce": {{"value": "text"}}}}}}))
 """
+TORN = "The state file could not be parsed as JSON: syntax error at byte offset 2426."
 BROKEN = 175  # seconds after which another host breaks the lock of a push
 
 
@@ -97,3 +105,27 @@ def test_what_a_killed_init_left_half_written_is_in_nobodys_way(
         assert record.text() == ""
         Terraform(place, login, backend=WHERE).prepare()
         assert (place.private / ".terraform" / "terraform.tfstate").read_text() == "{}"
+
+
+def test_a_backend_that_dies_while_it_answers_is_not_damaged(
+    make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    record = copies(make_queue, make_program, tmp_path, Ticks())
+    assert record.pull() is None
+    answers = tmp_path / "root" / "queues" / "cloud.example.org" / "long" / "shared" / "answers"
+    assert answers.parent.is_dir()
+    answers.write_text(f"{TORN},{TORN},whole")
+    assert record.pull() == Held(7, "l", "text")
+    answers.write_text(f"{TORN},connection refused")
+    with pytest.raises(BackendError, match=r"does not answer: .*connection refused"):
+        record.pull()
+
+
+def test_what_cannot_be_read_time_and_again_is_damaged(
+    make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
+) -> None:
+    record = copies(make_queue, make_program, tmp_path, Ticks())
+    record.pull()
+    next((tmp_path / "root").rglob("shared")).joinpath("answers").write_text(TORN)
+    with pytest.raises(DamagedError, match="is damaged"):
+        record.pull()

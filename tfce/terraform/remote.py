@@ -32,6 +32,7 @@ _DAMAGED = re.compile(r"could not be parsed as JSON|Unsupported state file forma
 _MEANWHILE = re.compile(r"already exists|duplicate key|failed to lock (s3 )?state|Error acquiring the state lock")
 _LOCKED = re.compile(r"(?:already locked:(?:\s|│|\\n)*ID=|Lock Info:(?:\s|│|\\n)+ID:\s+)([0-9a-zA-Z-]{8,64})")
 _PATIENCE, _AGAIN = 15, 0.5  # seconds for another host's push, and between looks
+_LOOKS = 3  # at what seems to be damaged
 _ANSWER, _PAUSE = 45.0, 20.0  # seconds for a backend's answer, and before the next try where there was none
 # A push has ended by then, however it did; so its lock is nobody's.
 _STALE = int(_ANSWER + process.INTERRUPT_GRACE + process.TERMINATE_GRACE) + MARGIN
@@ -106,14 +107,17 @@ class Remote(Runs):
         self, command: str, *arguments: str, served: Callable[[], Any] = lambda: None, **options: Any
     ) -> process.Ended:
         """One run, again while another host is at it. What the backend refuses is told from a backend that does
-        not answer."""
-        deadline = time.monotonic() + _PATIENCE
+        not answer, and what is damaged there from the half answer of a backend that dies meanwhile."""
+        deadline, looks = time.monotonic() + _PATIENCE, _LOOKS
         while True:
             ended = self._run(command, *arguments, check=False, timeout=_ANSWER, served=served(), **options)
             if not ended.exit and not ended.stopped:
                 return ended
             said = self._said(ended) or ended.how
-            if time.monotonic() >= deadline or not _MEANWHILE.search(said):
+            damaged = bool(_DAMAGED.search(said))
+            looks -= damaged
+            again = looks > 0 if damaged else time.monotonic() < deadline and _MEANWHILE.search(said)
+            if not again:
                 raise self._error(said)
             if self._is_stale(lock_in(ended)):
                 self._run("force-unlock", lock_in(ended), force=FLAG, check=False)
