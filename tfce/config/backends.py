@@ -8,7 +8,7 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +84,14 @@ class Backend:
             amazons = f"https://s3.{self.arguments.get('region', '')}.amazonaws.com"
             return f"{self.environment.get('AWS_ENDPOINT_URL_S3', amazons)}/"
         return self.address
+
+    def alone(self, state: str) -> Backend | None:
+        """The same, with that one ``state`` as the one that Terraform takes to be always there; None where it
+        needs no such."""
+        if self.name != "s3":
+            return None
+        prefix, key = (self.arguments.get(name, "") for name in ("workspace_key_prefix", "key"))
+        return replace(self, arguments={**self.arguments, "key": f"{prefix or 'env:'}/{state}/{key}"})
 
     def block(self) -> dict[str, Any]:
         """The root module's part that names the backend, as JSON."""

@@ -17,6 +17,7 @@ from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
 from tfce.store import files, locks
+from tfce.store.backing import Ticks
 from tfce.terraform import pins, sourced, state, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
@@ -32,6 +33,8 @@ _DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 
 class Prepared(Runs):
     """The root module in the workspace, and what the state there says."""
+
+    ticks: Ticks | None = None  # by which a lock in a shared backend gets old; None: the machine's
 
     # A state that hosts share, as it was read last: while this host has the turn nobody else writes it.
     _seen: state.State | None = None
@@ -120,7 +123,8 @@ class Prepared(Runs):
     @functools.cached_property
     def _remote(self) -> Remote:
         """The state where several hosts reach it."""
-        return Remote(self._workspace, self._credentials, self._announce, backend=self._backend)
+        ticks, backend = self.ticks, self._backend
+        return Remote(self._workspace, self._credentials, self._announce, backend=backend, ticks=ticks)
 
     def instances(self) -> dict[str, Instance]:
         """The pilots in the Terraform state, by key."""

@@ -3,6 +3,7 @@ backend's block."""
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import re
@@ -120,8 +121,19 @@ class Remote(Runs):
             if not again:
                 raise self._error(said)
             if self._is_stale(lock_in(ended)):
-                self._run("force-unlock", lock_in(ended), force=FLAG, check=False)
+                self._break(lock_in(ended))
             time.sleep(_AGAIN)
+
+    def _break(self, ident: str) -> None:
+        """Take a lock away that is nobody's."""
+        ended = self._run("force-unlock", ident, force=FLAG, check=False)
+        alone = self._backend.alone(self._state_name)
+        if ended.exit and alone is not None:
+            # hazard: on S3 Terraform first makes a state that is not there, and wants to lock it for that
+            other = copy.copy(self)
+            other._backend, other._folder, other._silent = alone, self._folder / "alone", None
+            other._ready()
+            other._run("force-unlock", ident, force=FLAG, check=False, served=nullcontext(DEFAULT))
 
     def _error(self, said: str) -> TfceError:
         if _REFUSED.search(said):

@@ -54,6 +54,7 @@ def parts(cfg: Path, name: str, clock: Clock) -> Parts:
         copies = StateCopies(workspace, made.credentials, backend=backends.load(queue), ticks=ticks)
         seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
         workspace.shared = Shared(workspace.file, queue.label, copies, seconds, patience, ticks)
+        made.terraform.ticks = ticks
     return made
 
 

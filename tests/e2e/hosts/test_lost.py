@@ -131,6 +131,21 @@ def test_the_lock_of_a_dead_host_is_broken_once_its_lease_is_over(
     hosts.agree(3)
 
 
+@pytest.mark.parametrize("suffix", ["", ".record"])
+def test_a_host_that_died_while_it_made_a_state_on_s3_is_in_nobodys_way(
+    made: Callable[..., Hosts], s3: Emulator, suffix: str
+) -> None:
+    """Terraform's own way to break such a lock wants to take it first."""
+    held = OnS3(s3)
+    hosts = made(held)
+    held.lock(f"{hosts.ce}.long{suffix}")
+    (a, _) = hosts.all
+    assert a.ask("submit", 1)["error"] == "backend"
+    a.pass_lease()
+    assert len(a.insist("submit", 1)["stamps"]) == 1
+    hosts.agree(1)
+
+
 def test_a_backend_that_was_set_back_costs_no_vm(made: Callable[..., Hosts], states: StateServer) -> None:
     hosts = made(OnHttp(states), MaxTotalJobs="4")
     a, b = hosts.all
