@@ -14,7 +14,7 @@ from tfce.terraform.variables import to_hcl
 __all__ = ["FILE", "SETTING", "guard"]
 
 _TEXT = """\
-# VMSpec by tfce.
+# Made by tfce.
 variable "tfce_sourced" {{
   description = "The workspace whose settings are in the environment; env.sh sets it."
   type        = string
