@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 
@@ -35,10 +35,10 @@ def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exc
         return 130
 
 
-def _installed() -> None:
-    """moto, and the mirror with hashicorp/aws; each is a minute the first time."""
+def _installed(*more: Callable[[], object]) -> None:
+    """moto, the mirror with hashicorp/aws, and ``more``; each is a minute the first time."""
     with ThreadPoolExecutor() as pool:
-        for made in [pool.submit(one) for one in (mirror.ensure, Moto.ensure)]:
+        for made in [pool.submit(one) for one in (mirror.ensure, Moto.ensure, *more)]:
             made.result()
 
 
@@ -52,10 +52,7 @@ def emulators() -> Iterator[Mapping[str, str]]:
 @contextmanager
 def localstack() -> Iterator[Mapping[str, str]]:
     """The same, and the port of one LocalStack; the tests that need it wait for it."""
-    with ThreadPoolExecutor() as pool:
-        installing = pool.submit(LocalStack.ensure)
-        _installed()
-        installing.result()
+    _installed(LocalStack.ensure)
     cloud = LocalStack(free_port())
     with ThreadPoolExecutor() as pool:
         starting = pool.submit(cloud.start)

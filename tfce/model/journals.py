@@ -70,13 +70,12 @@ def lacking(known: Mapping[str, str], lines: Iterable[Line], since: datetime | N
     is older than ``since`` is not missed."""
     read = _read(lines)
     wanted = {one: wrote for one, wrote in known.items() if not since or _since(wrote, since)}
-    namesakes = Counter(one.partition(" ")[0] for one in known)
+    namesakes = Counter(_apart(one)[0] for one in known)
     found = list[Lacking]()
     for one, wrote in sorted(wanted.items()):
-        host, _, folder = one.partition(" ")
-        last = max(
-            read.get(one, ""), read.get(host, "")
-        )  # what it wrote before hosts shared the record has no mark
+        host, folder = _apart(one)
+        # What a host wrote before others shared the record has no mark.
+        last = max(read.get(one, ""), read.get(host, ""))
         if not last or last < wrote:
             found.append(Lacking(host, wrote, last, folder if namesakes[host] > 1 else ""))
     return tuple(found)
@@ -85,6 +84,12 @@ def lacking(known: Mapping[str, str], lines: Iterable[Line], since: datetime | N
 def writer(host: str, folder: str) -> str:
     """What tells one who writes from all others: hosts may have one name, each has a ``folder`` with a mark."""
     return f"{host} {folder}".strip()
+
+
+def _apart(writer: str) -> tuple[str, str]:
+    """The host and the mark of its folder, as ``writer`` put them together."""
+    host, _, folder = writer.partition(" ")
+    return host, folder
 
 
 def _read(lines: Iterable[Line]) -> dict[str, str]:

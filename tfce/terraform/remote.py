@@ -131,7 +131,7 @@ class Remote(Runs):
         if ended.exit and alone is not None:
             # hazard: on S3 Terraform first makes a state that is not there, and wants to lock it for that
             other = copy.copy(self)
-            other._backend, other._folder, other._silent = alone, self._folder / "alone", None
+            other._backend, other._folder = alone, self._folder / "alone"
             other._ready()
             other._run("force-unlock", ident, force=FLAG, check=False, served=nullcontext(DEFAULT))
 

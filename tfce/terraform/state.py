@@ -23,7 +23,7 @@ class DamagedStateError(Exception):
 def file(folder: Path, workspace: str) -> Path | None:
     """Where Terraform's own backend keeps the state of ``workspace``; None where ``folder`` names
     another."""
-    chosen = folder / ".terraform" / "terraform.tfstate"
+    chosen = _choice(folder)
     if chosen.exists() and not _is_plain(chosen):
         return None
     return folder / "terraform.tfstate.d" / workspace / "terraform.tfstate"
@@ -32,14 +32,18 @@ def file(folder: Path, workspace: str) -> Path | None:
 def forget_torn(folder: Path) -> bool:
     """Remove the choice of a backend that a killed init left half written: no later init could read it. Whether
     there was one."""
-    chosen = folder / ".terraform" / "terraform.tfstate"
-    text = files.believed(chosen)
+    text = files.believed(_choice(folder))
     try:
         json.loads(text if text is not None else "{}")
     except (ValueError, RecursionError):
-        files.remove(chosen)
+        files.remove(_choice(folder))
         return True
     return False
+
+
+def _choice(folder: Path) -> Path:
+    """Where Terraform's init writes which backend was chosen."""
+    return folder / ".terraform" / "terraform.tfstate"
 
 
 def _is_plain(chosen: Path) -> bool:
