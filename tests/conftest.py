@@ -9,6 +9,8 @@ import pytest
 from tests.drawn import drawn
 from tfce.model import redact
 
+pytest.register_assert_rewrite("tests.checking", "tests.site")  # they say what they saw, as tests do
+
 if drawn():
     from hypothesis import settings
 

@@ -38,7 +38,8 @@ def daemons(layout: Layout) -> dict[str, Daemon]:
             ports.keystone,
             tls=True,
         ),
-        _uwsgi(layout, "placement", ports.placement, 2),
+        # hazard: of two that write at once SQLite refuses one at once, and nova then refuses a removal
+        _uwsgi(layout, "placement", ports.placement, 1),
         _api(layout, "glance", [layout.program("glance-api")], ports.glance),
         _api(layout, "neutron", [layout.program("neutron-server")], ports.neutron),
         _api(layout, "nova", [layout.program("python"), str(HERE / "nova_all.py")], ports.nova),
