@@ -16,7 +16,7 @@ from tests.site import AnySite
 from tfce.cli import planning
 from tfce.config.cfg import load_queue
 from tfce.pilots.history import HistoryEntry, history_entries
-from tfce.store.elsewhere import told
+from tfce.store.other_hosts import told
 from tfce.store.workspace import Workspace
 
 WAIT = 120.0  # seconds a test waits for something that must happen

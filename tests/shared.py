@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.model.errors import BackendError
-from tfce.store.backing import Held, RefusedError
+from tfce.store.shared_document import Held, RefusedError
 
 
 class FileCopies:

@@ -25,13 +25,13 @@ from tfce.pilots import overview
 from tfce.pilots.fleet import Fleet
 from tfce.pilots.move import move
 from tfce.pilots.services import Services
-from tfce.store.shared import Shared, probed
-from tfce.store.together import Together
+from tfce.store.shared_ce import Together
+from tfce.store.shared_record import Shared, probed
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform.bulk import Bulk
-from tfce.terraform.copies import StateCopies, lease_seconds
+from tfce.terraform.document_store import StateCopies, lease_seconds
+from tfce.terraform.locations import Backed, Here, Place
 from tfce.terraform.modules import module_for
-from tfce.terraform.places import Backed, Here, Place
 from tfce.terraform.remote import Remote
 from tfce.terraform.runner import Terraform
 

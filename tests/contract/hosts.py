@@ -12,11 +12,11 @@ from tests.fakes import FakeCloud, FakeTerraform
 from tests.shared import FileCopies, Ticks
 from tfce.model.errors import BackendError
 from tfce.pilots.fleet import Fleet
-from tfce.store.backing import Held
-from tfce.store.shared import Shared
-from tfce.store.together import Together
+from tfce.store.shared_ce import Together
+from tfce.store.shared_document import Held
+from tfce.store.shared_record import Shared
 from tfce.store.workspace import Workspace
-from tfce.terraform.copies import lease_seconds
+from tfce.terraform.document_store import lease_seconds
 
 CE = "the whole CE"  # where the backend has the CE's own record
 

@@ -24,8 +24,8 @@ from tfce.model.pilot import timestamp
 from tfce.model.vm import State
 from tfce.pilots import report
 from tfce.pilots.accounting import book
-from tfce.store.backing import hosts_of
-from tfce.store.elsewhere import told
+from tfce.store.other_hosts import told
+from tfce.store.shared_document import hosts_of
 from tfce.store.workspace import Workspace
 
 

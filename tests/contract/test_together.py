@@ -16,7 +16,7 @@ from tests.fakes import Crash
 from tests.unit.ce_model import ORDER
 from tfce.model.errors import BackendError, BusyError
 from tfce.model.hold import HoldKind
-from tfce.store.backing import DamagedError
+from tfce.store.shared_document import DamagedError
 
 LIFE = {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600", "Workspace_ProtectAfter": "0"}
 CE = {**LIFE, "Terraform_Backend": "http", "Workspace_MaxHours": "22/month ce"}  # a pilot may take 5

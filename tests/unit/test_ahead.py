@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import FakeCloud, Sky
 from tfce.cloud.api import Cloud
 from tfce.model.errors import CloudError
-from tfce.provider.ahead import FRESH, Ahead
+from tfce.provider.prefetch import FRESH, Ahead
 
 
 class Asked:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tfce.config import options
 from tfce.model.pilot import Pilot, moment, scale_text
 from tfce.review import shape
-from tfce.store.copies import Copies
+from tfce.store.review_copies import Copies
 
 FOLDER = Path(__file__).resolve().parents[2] / "workspaces"
 OPTIONS = {

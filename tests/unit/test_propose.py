@@ -19,7 +19,7 @@ from tfce.review.commits import Clone
 from tfce.review.policy import Verdict
 from tfce.review.propose import change
 from tfce.review.pull import markdown
-from tfce.store.copies import REST, VARIABLES
+from tfce.store.review_copies import REST, VARIABLES
 from tfce.store.workspace import Workspace
 
 __all__ = ["CFG", "cfg", "tfce"]

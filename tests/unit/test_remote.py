@@ -12,9 +12,9 @@ from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.backends import Backend
 from tfce.config.credentials import Credentials
 from tfce.model.errors import BackendError
-from tfce.store.backing import DamagedError, Held
+from tfce.store.shared_document import DamagedError, Held
 from tfce.store.workspace import Workspace
-from tfce.terraform.copies import StateCopies
+from tfce.terraform.document_store import StateCopies
 from tfce.terraform.runner import Terraform
 
 PROGRAM = f"""#!{sys.executable}

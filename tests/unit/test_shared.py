@@ -16,9 +16,9 @@ from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
 from tfce.model.lease import Document
 from tfce.model.record import Operation, Record
-from tfce.store.backing import DamagedError, Held, Note, RefusedError
 from tfce.store.record_file import RecordFile
-from tfce.store.shared import Shared, probed
+from tfce.store.shared_document import DamagedError, Held, Note, RefusedError
+from tfce.store.shared_record import Shared, probed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECONDS = 300

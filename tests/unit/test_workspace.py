@@ -26,8 +26,8 @@ from tfce.model.pilot import Pilot, scale_text
 from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import State
-from tfce.store.copies import SCALE, SHAPE
 from tfce.store.journal import Journal
+from tfce.store.review_copies import SCALE, SHAPE
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform import variables
 

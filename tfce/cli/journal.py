@@ -10,7 +10,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import TfceError
 from tfce.model.journals import Lacking
 from tfce.pilots.history import HistoryEntry, history_entries
-from tfce.store.elsewhere import told
+from tfce.store.other_hosts import told
 
 
 def history(queues: Iterable[Queue], options: argparse.Namespace) -> int:

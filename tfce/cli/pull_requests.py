@@ -15,7 +15,7 @@ from tfce.review import offline, policy, propose
 from tfce.review.commits import Clone
 from tfce.review.policy import Verdict
 from tfce.review.pull import markdown
-from tfce.store.copies import REST
+from tfce.store.review_copies import REST
 
 _NOTHING, _REFUSED, _CHANGES = 0, 1, 2
 

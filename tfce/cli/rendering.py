@@ -10,9 +10,9 @@ from tfce.cli import terminal
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.pilots.recipes import recipe_for
-from tfce.review import shape, standing
-from tfce.store.copies import SCALE, SHAPE
+from tfce.review import approvals, shape
 from tfce.store.files import believed
+from tfce.store.review_copies import SCALE, SHAPE
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 
@@ -35,7 +35,7 @@ def render(queue: Queue, options: argparse.Namespace) -> int:
 
 
 def _rendered(workspace: Workspace) -> int:
-    standing.resume(workspace)
+    approvals.resume(workspace)
     copies = workspace.copies
     names = (*SHAPE, SCALE)
     with workspace.locked():

@@ -13,9 +13,9 @@ from tfce.cloud.api import Check
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
 from tfce.model.review import Standing
+from tfce.review import approvals
 from tfce.review import propose as proposing
 from tfce.review import publish as publishing
-from tfce.review import standing
 from tfce.review.commits import Clone
 from tfce.store.workspace import Workspace
 
@@ -42,7 +42,7 @@ def checks(queue: Queue) -> Iterator[Check]:
         return
     workspace = Workspace(queue)
     try:
-        seen = standing.peeked(workspace, datetime.now(UTC))
+        seen = approvals.peeked(workspace, datetime.now(UTC))
     except TfceError as error:
         cure = error.cure or "see that Workspace_Approved can be read by this user, without a password"
         yield Check("approval", False, error.problem, cure)

@@ -14,14 +14,14 @@ from tfce.model.pilot import moment
 from tfce.model.record import Record
 from tfce.model.usage import midnight
 from tfce.model.usage_records import UsageRecord
-from tfce.store import elsewhere
+from tfce.store import other_hosts
 from tfce.store.workspace import Workspace
 
 
 def book(workspace: Workspace, start: datetime, end: datetime) -> QueueUsage:
     """The VMs of a queue, those that ended and those that run."""
     record = workspace.load() if workspace.exists else Record("")
-    told = elsewhere.told(workspace, start)
+    told = other_hosts.told(workspace, start)
     return replace(written(workspace.queue, record, told.lines, start, end), lacking=told.lacking)
 
 

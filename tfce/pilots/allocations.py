@@ -30,7 +30,7 @@ from tfce.model.record import Record
 from tfce.model.usage import Stay
 from tfce.pilots import offering_choice
 from tfce.pilots.services import Services
-from tfce.store import siblings
+from tfce.store import ce_queues
 
 log = logging.getLogger("tfce")
 
@@ -39,8 +39,8 @@ def alone(services: Services) -> AbstractContextManager[None]:
     """Nobody else starts pilots of the CE meanwhile, where its queues share an allocation; where not, those that
     do know of this one, which may start some from then on."""
     if _shared(services.queue.allowance.allocations):
-        return siblings.alone(services.workspace)
-    siblings.join(services.workspace)
+        return ce_queues.alone(services.workspace)
+    ce_queues.join(services.workspace)
     return nullcontext()
 
 
@@ -116,7 +116,7 @@ class _Used:
 
     def __init__(self, services: Services, record: Record) -> None:
         allowance, clock = services.queue.allowance, services.clock
-        others = list(siblings.records(services.workspace)) if _shared(allowance.allocations) else []
+        others = list(ce_queues.records(services.workspace)) if _shared(allowance.allocations) else []
         self._prices, self._usual = allowance.prices, allowance.processors
         self._mine = spending.used(record, clock(), services.rules.longest)
         rest = [spending.used(one, clock(), max(one.usage.longest, services.rules.longest)) for one in others]

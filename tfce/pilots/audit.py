@@ -16,7 +16,7 @@ from tfce.model.record import Operation, Record
 from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
-from tfce.store import files, installation, siblings, takeover
+from tfce.store import ce_queues, files, installation, takeover
 from tfce.store.record_file import NewerRecordError
 
 log = logging.getLogger("tfce")
@@ -133,7 +133,7 @@ def repair(services: Services) -> list[str]:
     """Rebuild a damaged record or state from the other and the cloud; lines that say what was done."""
     workspace = services.workspace
     with workspace.locked(mending=True):
-        siblings.join(workspace, mending=True)
+        ce_queues.join(workspace, mending=True)
         done = _mend_record(services)
         record = services.prepare()
         try:

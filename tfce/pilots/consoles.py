@@ -16,7 +16,7 @@ from tfce.model.policy import Action, lived
 from tfce.model.reconcile import Case, Condition
 from tfce.model.redact import redacted
 from tfce.model.vm import OVER
-from tfce.store import elsewhere, files
+from tfce.store import files, other_hosts
 from tfce.store.workspace import Workspace, slug
 
 log = logging.getLogger("tfce")
@@ -139,7 +139,7 @@ class ConsoleStore:
         own = self.read(key) if self._folder.is_dir() else None
         if own is not None:
             return own
-        other = elsewhere.console(self._workspace, f"{self._folder.name}/{self._path(key).name}")
+        other = other_hosts.console(self._workspace, f"{self._folder.name}/{self._path(key).name}")
         return shown(other, LINES) if other is not None else None
 
     def _path(self, key: str) -> Path:

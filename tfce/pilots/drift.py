@@ -16,7 +16,7 @@ from tfce.model.reconcile import LIVING, Case
 from tfce.model.record import Record
 from tfce.model.vm_spec import VMSpec
 from tfce.pilots.services import Services
-from tfce.review import standing
+from tfce.review import approvals
 from tfce.store import files
 from tfce.terraform import literals, variables
 
@@ -55,7 +55,7 @@ def _approval(services: Services) -> Iterator[Drift]:
     workspace, label = services.workspace, services.queue.label
     if not workspace.asked.review.shape:
         return
-    seen = standing.peeked(workspace, services.clock())
+    seen = approvals.peeked(workspace, services.clock())
     cure = f"merge what `tfce propose {label}` writes, or put the option back"
     if seen.hold:
         yield Drift(Where.APPROVAL, seen.hold.text, seen.hold.cure)

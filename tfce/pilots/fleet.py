@@ -31,9 +31,9 @@ from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
-from tfce.review import standing
+from tfce.review import approvals
 from tfce.store import traces
-from tfce.store.backing import RefusedError
+from tfce.store.shared_document import RefusedError
 from tfce.store.workspace import Workspace
 
 _T = TypeVar("_T")
@@ -65,7 +65,7 @@ class Fleet:
         lists: Lists | None = None,
     ) -> None:
         self.workspace = workspace
-        standing.resume(workspace)
+        approvals.resume(workspace)
         self._services = Services(workspace, provisioner, cloud, clock, lists)
         self._lists, age = lists, workspace.queue.workspace.list_age
         shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
@@ -115,7 +115,7 @@ class Fleet:
 
     def _review(self) -> None:
         """Look at what was approved since, and say what waits."""
-        seen = standing.refresh(self.workspace, self._services.clock())
+        seen = approvals.refresh(self.workspace, self._services.clock())
         for line in seen.lines() if seen else ():
             log.warning("%s: %s", self.queue.label, line)
 

@@ -18,7 +18,7 @@ from tfce.pilots import batching
 from tfce.pilots.services import Services
 from tfce.pilots.settling import Settler
 from tfce.pilots.submission import Submission
-from tfce.review import standing
+from tfce.review import approvals
 
 log = logging.getLogger("tfce")
 
@@ -86,7 +86,7 @@ class Launcher:
                 keys=keys,
                 wanted=len(record.pilots),
                 made=order.offering.made.to_json(),
-                shape=standing.facts(workspace),
+                shape=approvals.facts(workspace),
             )
         except TfceError:
             self._take_back(before)

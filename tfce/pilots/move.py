@@ -7,8 +7,8 @@ import secrets
 from tfce.model.lease import Document
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services
-from tfce.store.backing import hosts_of
-from tfce.terraform.places import Here, Place, checked
+from tfce.store.shared_document import hosts_of
+from tfce.terraform.locations import Here, Place, checked
 from tfce.terraform.preparation import Prepared
 
 

@@ -15,7 +15,7 @@ from tfce.model.vm import OVER
 from tfce.pilots.consoles import LINES, ConsoleStore, shown
 from tfce.pilots.naming import named, unknown, vm_of
 from tfce.pilots.services import Services
-from tfce.store import elsewhere
+from tfce.store import other_hosts
 from tfce.store.actor import actor
 
 
@@ -62,7 +62,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
     """
     workspace = services.workspace
-    told = elsewhere.told(workspace)
+    told = other_hosts.told(workspace)
     journal = told.entries
     record = workspace.load() if workspace.exists else Record("")
     stones = record.tombstones

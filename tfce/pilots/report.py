@@ -17,7 +17,7 @@ from tfce.model.why import Finding, Subject
 from tfce.pilots import overview
 from tfce.pilots.accounting import written
 from tfce.pilots.fleet import Fleet
-from tfce.store import elsewhere
+from tfce.store import other_hosts
 
 _IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
 
@@ -43,7 +43,7 @@ def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -
         found = fleet.why()
     except TfceError:
         found = []  # the line says so
-    told = elsewhere.told(workspace, since)
+    told = other_hosts.told(workspace, since)
     used = written(workspace.queue, record, told.lines, since, now)
     seen = timeline(told.lines, record.pilots.values())
     causes = tuple(_causes(line, found))

@@ -14,7 +14,7 @@ from tfce.model.reconcile import Case, Condition
 from tfce.model.why import CloudTrouble, Demand, Facts, Finding, findings
 from tfce.pilots import admission, holds, overview
 from tfce.pilots.services import Services
-from tfce.store import elsewhere
+from tfce.store import other_hosts
 
 _CONSOLES = 3  # asked for, the newest pilots' first
 
@@ -53,7 +53,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
 
 def _last_submission(facts: Facts, services: Services) -> Facts:
     """What came of the last submission that asked the cloud, unless a later one did not get as far."""
-    told = elsewhere.told(services.workspace).entries
+    told = other_hosts.told(services.workspace).entries
     last = next((entry for entry in reversed(told) if _tells(entry)), None)
     if last is None or last.event == "done":
         return facts

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfce.model import trace
-from tfce.provider.ahead import Ahead
+from tfce.provider.prefetch import Ahead
 
 if TYPE_CHECKING:  # the program starts for schemas, too, which need none of this
     from tfce.cloud.api import Cloud

@@ -22,7 +22,7 @@ from tfce.model.proxy import ProxyRule
 from tfce.model.redact import redacted
 from tfce.model.review import Difference
 from tfce.review.shape import NONE, Pinned
-from tfce.store.copies import REST, SHAPE, VARIABLES
+from tfce.store.review_copies import REST, SHAPE, VARIABLES
 from tfce.terraform import literals, variables
 
 _LONGEST, _MOST, _HIGHEST = 1000, 200, 10**8

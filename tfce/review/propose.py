@@ -11,7 +11,7 @@ from tfce.model.errors import TfceError
 from tfce.model.review import Difference
 from tfce.review import boundary, git, shape
 from tfce.review.commits import Clone
-from tfce.store.copies import SHAPE, Copies
+from tfce.store.review_copies import SHAPE, Copies
 from tfce.store.workspace import slug
 
 _KEEP = "Running pilots keep what they were made of."

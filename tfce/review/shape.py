@@ -18,7 +18,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
 from tfce.model.proxy import ProxyRule
 from tfce.model.review import Difference
-from tfce.store.copies import REST, VARIABLES
+from tfce.store.review_copies import REST, VARIABLES
 from tfce.terraform import variables
 from tfce.terraform.modules import module_for
 from tfce.userdata import fixed

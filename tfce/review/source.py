@@ -15,7 +15,7 @@ from tfce.model.pilot import moment, timestamp
 from tfce.model.review import Approval
 from tfce.review import boundary, git
 from tfce.store import files, locks
-from tfce.store.copies import SHAPE
+from tfce.store.review_copies import SHAPE
 
 _PATIENCE = 60.0  # seconds of a fetch
 

@@ -22,15 +22,15 @@ from tfce.model.review import Standing
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
-from tfce.store.backing import mark_of, moved, note_of
-from tfce.store.copies import REST, SCALE, VARIABLES, Copies
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
-from tfce.store.places import PlacesFile
+from tfce.store.network_zones import PlacesFile
 from tfce.store.record_file import RecordFile
-from tfce.store.shared import Shared
-from tfce.store.together import Together
+from tfce.store.review_copies import REST, SCALE, VARIABLES, Copies
+from tfce.store.shared_ce import Together
+from tfce.store.shared_document import mark_of, moved, note_of
+from tfce.store.shared_record import Shared
 
 
 def slug(name: str) -> str:

@@ -22,8 +22,8 @@ from tfce.cloud.api import Cloud
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError, TfceError
 from tfce.provider import settings
-from tfce.provider.ahead import Ahead
 from tfce.provider.attached import attached
+from tfce.provider.prefetch import Ahead
 from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process, variables

@@ -17,8 +17,8 @@ from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
 from tfce.store import files, locks
-from tfce.store.backing import Ticks
-from tfce.terraform import pins, sourced, state, variables
+from tfce.store.shared_document import Ticks
+from tfce.terraform import pins, settings_guard, state, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
 from tfce.terraform.remote import BACKEND, DEFAULT, Remote
@@ -47,7 +47,7 @@ class Prepared(Runs):
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
         self._clear_backup()
-        texts[sourced.FILE] = sourced.guard(self._workspace.name)
+        texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name)
         if self._is_shared:
             texts[BACKEND] = json.dumps(self._backend.block(), indent=2) + "\n"
         elif os.path.lexists(self._folder / BACKEND):  # it was shared once

@@ -17,7 +17,7 @@ from tfce.cloud import clean
 from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, Sighting
 from tfce.store import files
-from tfce.store.backing import DamagedError, RefusedError, Ticks
+from tfce.store.shared_document import DamagedError, RefusedError, Ticks
 from tfce.terraform import process, state
 from tfce.terraform.runs import FLAG, Runs
 

@@ -26,9 +26,9 @@ from tfce.model.redact import redacted
 from tfce.model.trace import span
 from tfce.store import locks
 from tfce.store.workspace import Workspace
-from tfce.terraform import process, sourced, toolchain
+from tfce.terraform import process, settings_guard, toolchain
 from tfce.terraform.modules import Module, module_for
-from tfce.terraform.turn import turn, write_down
+from tfce.terraform.run_lock import turn, write_down
 
 log = logging.getLogger("tfce")
 
@@ -75,7 +75,7 @@ class Runs:
         return {
             "TF_CLI_CONFIG_FILE": str(self.toolchain.cli_config),
             **self._backend.settings(self._state_name),
-            sourced.SETTING: self._workspace.name,
+            settings_guard.SETTING: self._workspace.name,
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
             "GOMEMLIMIT": _MEMORY,

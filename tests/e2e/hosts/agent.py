@@ -21,9 +21,9 @@ from tfce.config.cfg import load_queue
 from tfce.model.drain import Drain
 from tfce.model.errors import TfceError
 from tfce.pilots.fleet import Fleet, Sweep
-from tfce.store.backing import Ticks
-from tfce.store.shared import Shared
-from tfce.terraform.copies import StateCopies, lease_seconds
+from tfce.store.shared_document import Ticks
+from tfce.store.shared_record import Shared
+from tfce.terraform.document_store import StateCopies, lease_seconds
 
 
 class Clock:

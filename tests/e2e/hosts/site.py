@@ -26,7 +26,7 @@ from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import ALWAYS, Fault, Proxy
 from tests.rigs.wire import Island, Wire
 from tests.site import Site
-from tfce.terraform.copies import lease_seconds
+from tfce.terraform.document_store import lease_seconds
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TIMEOUT = 60  # seconds of one Terraform run; a lease lasts a little longer

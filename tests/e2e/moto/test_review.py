@@ -18,7 +18,7 @@ from tests.unit.test_review import Repository
 from tfce.config import options
 from tfce.config.cfg import load_queue
 from tfce.review import shape
-from tfce.store.copies import VARIABLES
+from tfce.store.review_copies import VARIABLES
 from tfce.terraform import programs, variables
 
 ROOT = Path(__file__).resolve().parents[3]

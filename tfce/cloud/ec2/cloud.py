@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from tfce.cloud.api import Check, Spec
-from tfce.cloud.ec2 import images, places, preflight, vms
+from tfce.cloud.ec2 import images, preflight, vms, zones
 from tfce.cloud.ec2.create import Launcher
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.listing import Listing
@@ -65,7 +65,7 @@ class Ec2:
         return images.matching(self._session, wanted, owners)
 
     def places(self, networks: Collection[str]) -> dict[str, str]:
-        return places.of_networks(self._session, networks)
+        return zones.of_networks(self._session, networks)
 
     def cores(self, flavor: str) -> int | None:
         return preflight.cores(self._session, flavor)

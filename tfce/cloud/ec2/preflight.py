@@ -10,7 +10,7 @@ from libcloud.utils.xml import findall
 
 from tfce.cloud import clock, images, records
 from tfce.cloud.api import Check, Spec
-from tfce.cloud.ec2 import places
+from tfce.cloud.ec2 import zones
 from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.images import matching
 from tfce.cloud.ec2.session import Session, filters
@@ -70,7 +70,7 @@ def preflight(session: Session, spec: Spec) -> list[Check]:
         *(("security_group", group) for group in shape.security_groups),
     ]
     checks = [_image(session, shape), *(_exists(session, kind, text) for kind, text in named)]
-    return [*checks, *places.checks(session, shape), _clock(session)]
+    return [*checks, *zones.checks(session, shape), _clock(session)]
 
 
 def _image(session: Session, shape: VmShape) -> Check:

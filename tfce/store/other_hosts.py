@@ -13,8 +13,8 @@ from tfce.model.entries import Entry, entries
 from tfce.model.errors import WorkspaceError
 from tfce.model.journals import Lacking, Line
 from tfce.store import files
-from tfce.store.backing import hosts_of
 from tfce.store.journal import Journal
+from tfce.store.shared_document import hosts_of
 from tfce.store.workspace import Workspace
 
 

@@ -18,9 +18,9 @@ from tfce.model.errors import TfceError, WorkspaceError
 from tfce.model.lease import Document
 from tfce.model.record import Record
 from tfce.store import files, locks
-from tfce.store.backing import Copies, DamagedError, Ticks, note_of
 from tfce.store.record_file import RecordFile
-from tfce.store.shared import Shared
+from tfce.store.shared_document import Copies, DamagedError, Ticks, note_of
+from tfce.store.shared_record import Shared
 
 _RECORD = ".record"
 _KNOWN = "known.json"

@@ -14,7 +14,7 @@ from typing import Any
 from tfce.config.options import Queue
 from tfce.model.errors import BackendError
 from tfce.model.lease import MARGIN
-from tfce.store.backing import DamagedError, Held
+from tfce.store.shared_document import DamagedError, Held
 from tfce.terraform import process, state
 from tfce.terraform.remote import DEFAULT, Remote
 

@@ -11,12 +11,12 @@ from tfce.config.backends import LOCAL
 from tfce.model.errors import ConfigError
 from tfce.model.lease import Document
 from tfce.store import files
-from tfce.store.backing import NOTE, Held, Note, seeded
-from tfce.store.shared import FAR
-from tfce.store.together import Together
+from tfce.store.shared_ce import Together
+from tfce.store.shared_document import NOTE, Held, Note, seeded
+from tfce.store.shared_record import FAR
 from tfce.store.workspace import Workspace
 from tfce.terraform import state
-from tfce.terraform.copies import StateCopies
+from tfce.terraform.document_store import StateCopies
 from tfce.terraform.remote import Remote
 
 

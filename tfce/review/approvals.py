@@ -21,7 +21,7 @@ from tfce.review.boundary import Wanted
 from tfce.review.shape import Pinned
 from tfce.review.source import Merged, merged
 from tfce.store import files
-from tfce.store.copies import SHAPE
+from tfce.store.review_copies import SHAPE
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
 from tfce.userdata import fixed

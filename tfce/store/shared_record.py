@@ -19,7 +19,8 @@ from tfce.model.lease import Document, Lease
 from tfce.model.pilot import timestamp
 from tfce.model.record import Record
 from tfce.store import locks
-from tfce.store.backing import (
+from tfce.store.record_file import RecordFile
+from tfce.store.shared_document import (
     Copies,
     DamagedError,
     Held,
@@ -33,7 +34,6 @@ from tfce.store.backing import (
     watched,
     wrote,
 )
-from tfce.store.record_file import RecordFile
 
 log = logging.getLogger("tfce")
 
