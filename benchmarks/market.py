@@ -64,9 +64,9 @@ class Market(Sky):
         """The value of a trace at this moment."""
         return values[min(int((self.clock() - START).total_seconds()) // STEP, len(values) - 1)]
 
-    def room(self, made: VMSpec, quota: int | None) -> int:
+    def room(self, spec: VMSpec, quota: int | None) -> int:
         """What the trace has beside what runs there."""
-        place = (made.flavor, made.zone)
+        place = (spec.flavor, spec.zone)
         return self.now_of(self.traces[place].room) - sum(1 for vm in self.running() if _place(vm) == place)
 
     def running(self) -> list[VM]:
@@ -108,7 +108,7 @@ class Market(Sky):
 
 
 def _place(vm: VM) -> Place:
-    return vm.made.flavor, vm.made.zone
+    return vm.spec.flavor, vm.spec.zone
 
 
 @dataclass(frozen=True)

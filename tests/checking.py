@@ -16,7 +16,7 @@ from tests.site import AnySite
 from tfce.cli import planning
 from tfce.config.cfg import load_queue
 from tfce.pilots.history import HistoryEntry, history_entries
-from tfce.store.other_hosts import told
+from tfce.store.other_hosts import merged_journal
 from tfce.store.workspace import Workspace
 
 WAIT = 120.0  # seconds a test waits for something that must happen
@@ -26,7 +26,7 @@ def history(
     workspace: Workspace, since: datetime | None = None, until: datetime | None = None, pilot: str = ""
 ) -> list[HistoryEntry]:
     """What ``tfce history`` tells of a queue."""
-    return history_entries(workspace, told(workspace).entries, since, until, pilot)
+    return history_entries(workspace, merged_journal(workspace).entries, since, until, pilot)
 
 
 def until(true: Callable[[], object], what: str, patience: float = WAIT, pause: float = 0.05) -> None:

@@ -144,7 +144,7 @@ class Sky:
     account: str = ""  # whose the credentials are
     tells_time: bool = True
     images: list[Image] = field(default_factory=list)
-    places: dict[str, str] = field(default_factory=dict)  # the zones of subnets
+    network_zones: dict[str, str] = field(default_factory=dict)  # the zones of subnets
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _made: int = 0
 
@@ -182,14 +182,14 @@ class Sky:
         effect()
         return None
 
-    def room(self, made: VMSpec, quota: int | None) -> int:
-        """How many more VMs made like this there is room for."""
+    def room(self, spec: VMSpec, quota: int | None) -> int:
+        """How many more VMs of this kind there is room for."""
         living = self.living()
         left = 10**6 if quota is None else quota - len(living)
         if self.offers is None:
             return left
-        place = _place(made)
-        there = sum(1 for node in living if _place(node.made) == place)
+        place = _place(spec)
+        there = sum(1 for node in living if _place(node.spec) == place)
         return min(left, self.offers.get(place, 0) - there)
 
     # -- the VMs -------------------------------------------------------------------------------------------
@@ -252,8 +252,8 @@ class Sky:
             return list(self.vms.values())
 
 
-def _place(made: VMSpec) -> tuple[str, ...]:
-    return (made.flavor, made.zone, made.network, *([made.market] if made.market else []))
+def _place(spec: VMSpec) -> tuple[str, ...]:
+    return (spec.flavor, spec.zone, spec.network, *([spec.market] if spec.market else []))
 
 
 class FakeCloud(Cloud):
@@ -363,9 +363,9 @@ class FakeCloud(Cloud):
         self.sky.step("images", wanted)
         return [one for one in self.sky.images if fnmatchcase(one.name, wanted.partition(":")[2])]
 
-    def places(self, networks: Collection[str]) -> dict[str, str]:
+    def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         self.calls["DescribeSubnets"] += 1
-        return {one: self.sky.places.get(one, "") for one in networks}
+        return {one: self.sky.network_zones.get(one, "") for one in networks}
 
     def preflight(self, spec: Spec) -> list[Check]:
         self.sky.step("preflight")
@@ -404,7 +404,7 @@ class FakeTerraform(Provisioner):
     def prepare(self) -> None:
         self.sky.step("prepare")
 
-    def look_ahead(self) -> None:
+    def prefetch(self) -> None:
         """It asks for nothing by name."""
 
     def apply(
@@ -510,7 +510,7 @@ class FakeTerraform(Provisioner):
         name = f"{self._workspace.queue.workspace.name_prefix}{batch.name}"
         made = {
             key: self.sky.add(
-                f"{name}-{number + 1}", with_key({**tags, "Name": name}, number), made=self._made(key)
+                f"{name}-{number + 1}", with_key({**tags, "Name": name}, number), spec=self._made(key)
             )
             for number, key in enumerate(batch.keys[:room])
         }
@@ -537,7 +537,7 @@ class FakeTerraform(Provisioner):
             return self._full()
         owner = self._workspace.owner()
         name = f"{self._workspace.queue.workspace.name_prefix}{key}"
-        node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name}, made=self._made(key))
+        node = self.sky.add(name, {**owner.tags(), "tfce:key": key, "Name": name}, spec=self._made(key))
         self.sky.user_data[node.id] = files.read(self._workspace.contexts / key)
         if isinstance(outcome, Broken):
             self.sky.set(node.id, State.FAILED, outcome.reason)
@@ -553,7 +553,7 @@ class FakeTerraform(Provisioner):
         return heard("InsufficientInstanceCapacity: none left")
 
     def _made(self, key: str) -> VMSpec:
-        return self._workspace.load().pilots[key].made
+        return self._workspace.load().pilots[key].spec
 
     def _record(self, entries: Mapping[str, Instance]) -> None:
         text = files.read(self.state_file)

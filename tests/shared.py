@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.model.errors import BackendError
-from tfce.store.shared_document import Held, RefusedError
+from tfce.store.shared_document import RefusedError, Revision
 
 
-class FileCopies:
+class FileDocumentStore:
     """One text in ``path``. ``down``: whether the backend does not answer; ``lost``: how many of the next answers
     to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted."""
 
@@ -22,13 +22,13 @@ class FileCopies:
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
         self.before_push: Callable[[], None] = lambda: None
 
-    def pull(self) -> Held | None:
+    def pull(self) -> Revision | None:
         """What is there now."""
         self.pulls += 1
         with self._locked():
             return self._held()
 
-    def push(self, held: Held) -> None:
+    def push(self, held: Revision) -> None:
         """Replace what is there."""
         self.before_push()
         self.pushes += 1
@@ -42,8 +42,8 @@ class FileCopies:
             self.lost -= 1
             raise BackendError("the answer was lost")
 
-    def _held(self) -> Held | None:
-        return Held(**json.loads(self.path.read_text())) if self.path.exists() else None
+    def _held(self) -> Revision | None:
+        return Revision(**json.loads(self.path.read_text())) if self.path.exists() else None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -55,7 +55,7 @@ class FileCopies:
             yield
 
 
-class Ticks:
+class BootClock:
     """A machine's own clock that moves when told to."""
 
     def __init__(self) -> None:

@@ -25,12 +25,12 @@ from tfce.pilots import overview
 from tfce.pilots.fleet import Fleet
 from tfce.pilots.move import move
 from tfce.pilots.services import Services
-from tfce.store.shared_ce import Together
-from tfce.store.shared_record import Shared, probed
+from tfce.store.shared_ce import SharedCE
+from tfce.store.shared_record import SharedRecord, probed
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform.bulk import Bulk
-from tfce.terraform.document_store import StateCopies, lease_seconds
-from tfce.terraform.locations import Backed, Here, Place
+from tfce.terraform.document_store import StateDocumentStore, lease_seconds
+from tfce.terraform.locations import BackendLocation, LocalLocation, Location
 from tfce.terraform.modules import module_for
 from tfce.terraform.remote import Remote
 from tfce.terraform.runner import Terraform
@@ -70,7 +70,7 @@ def assemble(
     workspace = _workspace(queue, clock, secrets, announce, backend)
 
     def clone() -> Cloud:
-        return cast(Cloud, Fenced(cloud.clone(), workspace.check_turn)) if workspace.shared else cloud.clone()
+        return cast(Cloud, Fenced(cloud.clone(), workspace.check_lease)) if workspace.shared else cloud.clone()
 
     if module_for(queue).bulk:
         terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, backend, clone=clone)
@@ -124,12 +124,12 @@ def move_state(queue: Queue, backend: str) -> tuple[str, int]:
     return target.place, move(services, parts.terraform, source, target)
 
 
-def _place(parts: Parts, backend: Backend) -> Place:
+def _place(parts: Parts, backend: Backend) -> Location:
     if backend.name == LOCAL:
-        return Here(parts.workspace)
+        return LocalLocation(parts.workspace)
     remote = Remote(parts.workspace, parts.credentials, backend=backend)
-    copies = StateCopies(parts.workspace, parts.credentials, backend=backend)
-    return Backed(remote, copies, _together(parts.workspace, copies))
+    documents = StateDocumentStore(parts.workspace, parts.credentials, backend=backend)
+    return BackendLocation(remote, documents, _shared_ce(parts.workspace, documents))
 
 
 def probe(queue: Queue, backend: Backend) -> str:
@@ -137,8 +137,8 @@ def probe(queue: Queue, backend: Backend) -> str:
     what was found. Writes a state that nothing else uses, and removes it. Raises ``BackendError``."""
     workspace = Workspace(queue)
     workspace.make_folders()
-    copies = StateCopies(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check")
-    found, stays = probed(copies), copies.remove()
+    documents = StateDocumentStore(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check")
+    found, stays = probed(documents), documents.remove()
     return f"{found}; the check's own state stays there: {stays}" if stays else found
 
 
@@ -162,17 +162,17 @@ def _workspace(
 ) -> Workspace:
     workspace = Workspace(queue, clock)
     if backend.name != LOCAL:
-        copies = StateCopies(workspace, secrets, announce, backend=backend)
+        documents = StateDocumentStore(workspace, secrets, announce, backend=backend)
         patience = queue.workspace.lock_timeout
-        workspace.shared = Shared(workspace.file, queue.label, copies, lease_seconds(queue), patience)
-        workspace.together = _together(workspace, copies)
+        workspace.shared = SharedRecord(workspace.file, queue.label, documents, lease_seconds(queue), patience)
+        workspace.shared_ce = _shared_ce(workspace, documents)
     return workspace
 
 
-def _together(workspace: Workspace, copies: StateCopies) -> Together:
+def _shared_ce(workspace: Workspace, documents: StateDocumentStore) -> SharedCE:
     queue, ce = workspace.queue, slug(workspace.queue.ce)
-    folder = workspace.root / "together" / ce / slug(copies.place)
-    return Together(folder, queue, workspace.name, copies.at, f"{ce}.", lease_seconds(queue))
+    folder = workspace.root / "together" / ce / slug(documents.place)
+    return SharedCE(folder, queue, workspace.name, documents.at, f"{ce}.", lease_seconds(queue))
 
 
 def open_fleet(queue: Queue) -> Fleet:

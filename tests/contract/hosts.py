@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.contract.edges import FakeEdge, Parts
 from tests.fakes import FakeCloud, FakeTerraform
-from tests.shared import FileCopies, Ticks
+from tests.shared import BootClock, FileDocumentStore
 from tfce.model.errors import BackendError
 from tfce.pilots.fleet import Fleet
-from tfce.store.shared_ce import Together
-from tfce.store.shared_document import Held
-from tfce.store.shared_record import Shared
+from tfce.store.shared_ce import SharedCE
+from tfce.store.shared_document import Revision
+from tfce.store.shared_record import SharedRecord
 from tfce.store.workspace import Workspace
 from tfce.terraform.document_store import lease_seconds
 
@@ -24,38 +24,38 @@ CE = "the whole CE"  # where the backend has the CE's own record
 class SharedTerraform(FakeTerraform):
     """Whose state is in the backend, and whose VMs are asked for only in the host's turn."""
 
-    copies: FileCopies
+    documents: FileDocumentStore
 
     @property
     def state_file(self) -> Path:
-        return self.copies.path.parent / "pilots.tfstate"
+        return self.documents.path.parent / "pilots.tfstate"
 
     def instances(self):  # type: ignore[no-untyped-def]
-        if self.copies.down:
+        if self.documents.down:
             raise BackendError("the backend is down")
         return super().instances()
 
     def _create(self, key, applied):  # type: ignore[no-untyped-def]
-        self._workspace.check_turn()
+        self._workspace.check_lease()
         return super()._create(key, applied)
 
     def _create_batch(self, batch, applied):  # type: ignore[no-untyped-def]
-        self._workspace.check_turn()
+        self._workspace.check_lease()
         return super()._create_batch(batch, applied)
 
 
-class Heard(FileCopies):
+class Heard(FileDocumentStore):
     """Whose pulls and pushes (those of a lease by that name) are among the ``steps``, with the folder's name."""
 
     def __init__(self, path: Path, steps: list[tuple[str, str]]) -> None:
         super().__init__(path)
         self._steps = steps
 
-    def pull(self) -> Held | None:
+    def pull(self) -> Revision | None:
         self._steps.append(("pull", self.path.parent.name))
         return super().pull()
 
-    def push(self, held: Held) -> None:
+    def push(self, held: Revision) -> None:
         self._steps.append(("lease" if '"holder"' in held.text else "push", self.path.parent.name))
         super().push(held)
 
@@ -67,8 +67,8 @@ class Hosts(FakeEdge):
     def __init__(self, folder: Path, batch: int = 1, names: str = "ab") -> None:
         super().__init__(folder, batch)
         self._turns = itertools.cycle(names)
-        self.ticks = {name: Ticks() for name in "abc"}
-        self.copies: dict[tuple[str, str], FileCopies] = {}
+        self.ticks = {name: BootClock() for name in "abc"}
+        self.documents: dict[tuple[str, str], FileDocumentStore] = {}
         self.down: set[str] = set()
 
     def parts(self, queue: str = "long", host: str = "", **options: str) -> Parts:
@@ -76,26 +76,26 @@ class Hosts(FakeEdge):
         shared = {"Terraform_Backend": "http", "Terraform_Module": "bulk", **options}
         wanted = self.queue(queue, {**shared, "Workspace_Root": str(self.folder / host)})
         workspace = Workspace(wanted, self.sky.clock)
-        copies = self.copies[host, queue] = self._copies(host, f"{wanted.ce}.{queue}.record")
+        documents = self.documents[host, queue] = self._documents(host, f"{wanted.ce}.{queue}.record")
         seconds = lease_seconds(wanted)
         folder = workspace.root / "together" / wanted.ce / "here"
         ticks: Any = self.ticks[host]
-        workspace.together = Together(
-            folder, wanted, workspace.name, partial(self._copies, host), f"{wanted.ce}.", seconds, ticks
+        workspace.shared_ce = SharedCE(
+            folder, wanted, workspace.name, partial(self._documents, host), f"{wanted.ce}.", seconds, ticks
         )
-        workspace.shared = Shared(
+        workspace.shared = SharedRecord(
             workspace.file,
             wanted.label,
-            copies,
+            documents,
             lease_seconds(wanted),
             0,
             self.ticks[host],  # type: ignore[arg-type]
         )
         terraform, cloud = SharedTerraform(workspace, self.sky, self.batch), FakeCloud(self.sky)
-        terraform.copies = copies
+        terraform.documents = documents
         return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
 
-    def _copies(self, host: str, name: str) -> Heard:
+    def _documents(self, host: str, name: str) -> Heard:
         """What ``host`` reads and writes of the state ``name``."""
         queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
         found = Heard(self.folder / "backend" / (queue or CE) / "record.json", self.sky.steps)

@@ -225,5 +225,5 @@ def test_lines_of_older_versions_are_read_and_noise_is_not() -> None:
         {"event": "submit", "keys": 5, "made": {"flavor": 7}},
     ]
     (used,) = ended(lines).values()
-    assert (used.id, used.made.flavor, used.reason) == ("i-1", "m5", "stopped")
+    assert (used.id, used.spec.flavor, used.reason) == ("i-1", "m5", "stopped")
     assert (used.start.hour, used.end.hour if used.end else None) == (1, 2)

@@ -205,7 +205,7 @@ def test_cores_that_nobody_knows_start_nothing_and_diracs_option_helps(edge: Fak
 def test_money_goes_to_the_offering_that_fits(edge: FakeEdge) -> None:
     shape = {"Instance_Flavor": "large, small", "Workspace_Price": "large=1.00, small=0.10, EUR"}
     submission = edge.parts(**LIFE, **shape, Workspace_MaxHours="6.20 EUR/month").fleet.submit(WRAPPER, 9)
-    flavors = sorted(node.made.flavor for node in edge.sky.living())
+    flavors = sorted(node.spec.flavor for node in edge.sky.living())
     assert flavors == ["large", "small", "small"]  # 5.00 + 2 * 0.50, and 0.20 are left
     assert submission.failed == {} and "6.2 EUR are spent" in submission.limited
     edge.advance(HOUR)
@@ -216,7 +216,7 @@ def test_offerings_without_room_and_an_allocation_together(edge: FakeEdge) -> No
     edge.sky.offers = {("small", "", ""): 2, ("large", "", ""): 9}
     shape = {"Instance_Flavor": "small, large", "Workspace_MaxHours": "26/month"}
     submission = edge.parts(**LIFE, **shape).fleet.submit(WRAPPER, 9)
-    flavors = sorted(node.made.flavor for node in edge.sky.living())
+    flavors = sorted(node.spec.flavor for node in edge.sky.living())
     assert flavors == ["large"] * 3 + ["small"] * 2
     assert "a pilot may take 5.00" in submission.limited
 

@@ -82,15 +82,15 @@ def test_what_the_cloud_says_of_a_vm_goes_into_the_record(edge: FakeEdge) -> Non
     parts = edge.parts(Terraform_AvailabilityZone="us-east-1a", Instance_Image="name:debian")
     reference = parts.fleet.submit(WRAPPER, 1).references[0]
     (pilot,) = parts.workspace.load().pilots.values()
-    assert pilot.made == VMSpec("name:debian", "t3.micro", "us-east-1a", "")
+    assert pilot.spec == VMSpec("name:debian", "t3.micro", "us-east-1a", "")
     node = reference.removeprefix("cloud://")
     edge.sky.vms[node] = replace(
-        edge.sky.vms[node], made=VMSpec("ami-7", "t3.micro", "us-east-1b", "subnet-1", "h")
+        edge.sky.vms[node], spec=VMSpec("ami-7", "t3.micro", "us-east-1b", "subnet-1", "h")
     )
     (seen,) = parts.fleet.status()
-    assert seen.made == edge.sky.vms[node].made
+    assert seen.spec == edge.sky.vms[node].spec
     broken = edge.sky.add("x", {**edge.sky.vms[node].tags, "tfce:key": "0A1B2C3D"}, state=State.FAILED)
     edge.sky.vms[broken.id] = replace(broken, fault=Reason(Kind.CAPACITY, "none"))
     parts.fleet.reap()
     (pilot,) = parts.workspace.load().pilots.values()
-    assert pilot.made == VMSpec("ami-7", "t3.micro", "us-east-1a", "", "h")  # places keep their names
+    assert pilot.spec == VMSpec("ami-7", "t3.micro", "us-east-1a", "", "h")  # places keep their names

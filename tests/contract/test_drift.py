@@ -28,12 +28,12 @@ def test_nothing_drifts_where_all_say_the_same(edge: FakeEdge) -> None:
 
 def test_a_vm_that_somebody_resized_is_an_alert_and_one_of_an_older_shape_is_not(edge: FakeEdge) -> None:
     edge.parts().fleet.submit(WRAPPER, 2)
-    dress(edge, 0, made=VMSpec("ami-1", "t3.micro"))
+    dress(edge, 0, spec=VMSpec("ami-1", "t3.micro"))
     assert edge.parts().fleet.drift() == []
-    dress(edge, 1, made=VMSpec("ami-1", "x1.32xlarge"))
+    dress(edge, 1, spec=VMSpec("ami-1", "x1.32xlarge"))
     (found,) = edge.parts().fleet.drift()
     assert found.where is Where.CLOUD and found.alert and "x1.32xlarge instead of t3.micro" in found.text
-    dress(edge, 1, made=VMSpec("ami-1", "t3.micro"))
+    dress(edge, 1, spec=VMSpec("ami-1", "t3.micro"))
     later = edge.parts(Instance_Flavor="m5.large").fleet
     found = next(one for one in later.drift() if one.where is Where.OLDER)
     assert not found.alert and "2 running VMs have flavor t3.micro, new ones m5.large" in found.text

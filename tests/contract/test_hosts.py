@@ -97,7 +97,7 @@ def test_while_the_backend_is_down_nothing_starts_and_what_is_over_goes(hosts: H
 def test_a_look_reads_the_shared_record_once(hosts: Hosts) -> None:
     hosts.parts(host="a").fleet.submit(WRAPPER, 2)
     look = hosts.parts(host="b", MaxTotalJobs="2", Workspace_MaxHours="300/month").fleet.look()
-    assert hosts.copies["b", "long"].pulls == 1
+    assert hosts.documents["b", "long"].pulls == 1
     assert [one.state for one in look.seen] == ["Running"] * 2 and [str(one) for one in look.balances]
 
 

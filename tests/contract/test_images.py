@@ -31,13 +31,13 @@ def test_the_newest_of_a_pattern_is_taken_and_a_change_is_said(
     edge.sky.images = [ONE, OTHER]
     parts = edge.parts(**NEWEST)
     parts.fleet.submit(WRAPPER, 2)
-    assert {one.made.image for one in parts.workspace.load().pilots.values()} == {"ami-1"}
+    assert {one.spec.image for one in parts.workspace.load().pilots.values()} == {"ami-1"}
     parts.fleet.submit(WRAPPER, 1)
     edge.sky.images.append(TWO)
     parts = edge.parts(**NEWEST)
     parts.fleet.submit(WRAPPER, 1)
     parts.fleet.reap()
-    found = sorted(one.made.image for one in parts.workspace.load().pilots.values())
+    found = sorted(one.spec.image for one in parts.workspace.load().pilots.values())
     assert found == ["ami-1", "ami-1", "ami-1", "ami-2"]
     told = [line for line in parts.workspace.journal.entries() if line["event"] == "image"]
     assert [(line["was"], line["image"]) for line in told] == [("", "ami-1"), ("ami-1", "ami-2")]

@@ -18,13 +18,13 @@ from tests.fakes import Crash
 from tfce.cli import other_hosts
 from tfce.cli.main import main
 from tfce.cli.reporting import page
-from tfce.model.journals import Lacking, lacking, merged
+from tfce.model.journals import MissingJournal, merged, missing_journals
 from tfce.model.lease import Document
 from tfce.model.pilot import timestamp
 from tfce.model.vm import State
 from tfce.pilots import report
 from tfce.pilots.accounting import book
-from tfce.store.other_hosts import told
+from tfce.store.other_hosts import merged_journal
 from tfce.store.shared_document import hosts_of
 from tfce.store.workspace import Workspace
 
@@ -83,10 +83,10 @@ def test_what_two_hosts_did_is_one_history_and_the_missing_one_is_named(hosts: N
     assert [one.event for one in history(alone)] == ["submit", "submitted", "done"]
     alone.refresh()
     wrote = timestamp(hosts.now())
-    assert told(alone).lacking == (Lacking("tfce-b", wrote),)
+    assert merged_journal(alone).missing_journals == (MissingJournal("tfce-b", wrote),)
     both = hosts.parts(host="a", Workspace_Journals=str(hosts.copied("b"))).workspace
     events = ["submit", "submitted", "done", "remove", "removed", "done"]
-    assert [one.event for one in history(both)] == events and told(both).lacking == ()
+    assert [one.event for one in history(both)] == events and merged_journal(both).missing_journals == ()
     assert {one.who.partition("@")[2].split()[0] for one in history(both)} == {"tfce-a", "tfce-b"}
     assert [one.event for one in history(alone)] == events[:3]
 
@@ -94,7 +94,7 @@ def test_what_two_hosts_did_is_one_history_and_the_missing_one_is_named(hosts: N
 def test_a_copy_of_ones_own_lines_counts_once(hosts: Named) -> None:
     life(hosts)
     places = f"{hosts.copied('a')}, {hosts.copied('b')}, {hosts.folder / 'b'}, {hosts.folder}"
-    lines = told(hosts.parts(host="a", Workspace_Journals=places).workspace).lines
+    lines = merged_journal(hosts.parts(host="a", Workspace_Journals=places).workspace).lines
     assert [line["event"] for line in lines] == ["submit", "submitted", "done", "remove", "removed", "done"]
 
 
@@ -106,8 +106,11 @@ def test_a_copy_that_is_older_than_what_its_host_did_is_told(hosts: Named) -> No
     hosts.turn("b")
     workspace = hosts.parts(host="a", Workspace_Journals=str(place)).workspace
     workspace.refresh()
-    assert told(workspace).lacking == (Lacking("tfce-b", timestamp(hosts.now()), before),)
-    assert told(workspace, hosts.now() + timedelta(seconds=1)).lacking == ()  # nobody asks for that time
+    assert merged_journal(workspace).missing_journals == (
+        MissingJournal("tfce-b", timestamp(hosts.now()), before),
+    )
+    later = hosts.now() + timedelta(seconds=1)
+    assert merged_journal(workspace, later).missing_journals == ()  # nobody asks for that time
 
 
 def test_a_host_that_died_at_its_first_work_is_missed(hosts: Named) -> None:
@@ -117,17 +120,17 @@ def test_a_host_that_died_at_its_first_work_is_missed(hosts: Named) -> None:
     hosts.turn("a")
     fresh = hosts.parts(host="c").workspace
     fresh.refresh()
-    assert told(fresh).lacking == (Lacking("tfce-a", ""),)
+    assert merged_journal(fresh).missing_journals == (MissingJournal("tfce-a", ""),)
 
 
 def test_a_console_is_found_where_it_was_kept(hosts: Named) -> None:
     gone = life(hosts)[0]
     near = hosts.parts(host="a").fleet.log(gone)
-    assert near.console is None and [one.host for one in near.lacking] == ["tfce-b"]
+    assert near.console is None and [one.host for one in near.missing_journals] == ["tfce-b"]
     assert "tfce-b" in near.text()
     place = hosts.copied("b")
     far = hosts.parts(host="a", Workspace_Journals=str(place)).fleet.log(gone)
-    assert (far.console, far.source, far.kept_on, far.lacking) == ("no CVMFS here\n", "kept", "", ())
+    assert (far.console, far.source, far.kept_on, far.missing_journals) == ("no CVMFS here\n", "kept", "", ())
     shutil.rmtree(next(place.rglob("consoles")))
     named = hosts.parts(host="a", Workspace_Journals=str(place)).fleet.log(gone)
     assert named.console is None and named.kept_on == "tfce-b"
@@ -149,11 +152,11 @@ def test_reports_and_accounts_count_a_vm_once(hosts: Named) -> None:
     for options in ({}, {"Workspace_Journals": f"{hosts.copied('a')}, {hosts.copied('b')}"}):
         fleet = hosts.parts(host="a", **options).fleet
         written = report.queue_report(fleet, fleet.announce(), start, end)
-        assert [one.host for one in written.lacking] == ([] if options else ["tfce-b"])
+        assert [one.host for one in written.missing_journals] == ([] if options else ["tfce-b"])
         text = page([written], end, 1)
         assert ("the journal of tfce-b is not here" in text) == (not options)
     assert sorted(fact.word for fact in written.timeline.ends) == ["failed", "stopped"]
-    assert len(written.timeline.made) == 2 and len(book(fleet.workspace, start, end).records) == 2
+    assert len(written.timeline.started) == 2 and len(book(fleet.workspace, start, end).records) == 2
 
 
 def test_the_last_submission_is_the_queues_whichever_host_made_it(hosts: Named) -> None:
@@ -176,12 +179,12 @@ def test_whatever_lies_in_a_named_folder_is_no_trouble(hosts: Named) -> None:
         (folder / "journal.jsonl").write_text(odd)
         workspace = hosts.parts(host="a", Workspace_Journals=str(place)).workspace
         assert [one.event for one in history(workspace)] == ["submit", "submitted", "done"]
-        assert [one.host for one in told(workspace).lacking] == ["tfce-b"]
+        assert [one.host for one in merged_journal(workspace).missing_journals] == ["tfce-b"]
     (folder / "journal.jsonl").unlink()
     (folder / "journal.jsonl").symlink_to("/etc/passwd")
-    assert len(told(workspace).lines) == 3
+    assert len(merged_journal(workspace).lines) == 3
     shutil.rmtree(place)
-    assert len(told(workspace).lines) == 3
+    assert len(merged_journal(workspace).lines) == 3
 
 
 def test_a_move_takes_the_hosts_along(hosts: Named) -> None:
@@ -200,7 +203,7 @@ def test_lines_are_merged_by_time_and_a_journal_keeps_its_order() -> None:
     two = [line("1", "a"), line("3", "d"), line("3", "d"), line("9", "e")]
     assert [x["event"] for x in merged([one, two])] == ["a", "d", "d", "b", "back", "odd", "c", "e"]
     assert merged([one, one, one]) == one and merged([]) == []
-    assert lacking({"x": "5"}, [{"by": {"host": "x"}, "time": "4"}]) == (Lacking("x", "5", "4"),)
+    assert missing_journals({"x": "5"}, [{"by": {"host": "x"}, "time": "4"}]) == (MissingJournal("x", "5", "4"),)
 
 
 def test_hosts_of_one_name_are_told_apart(tmp_path: Path) -> None:
@@ -213,12 +216,16 @@ def test_hosts_of_one_name_are_told_apart(tmp_path: Path) -> None:
     near, far = (hosts.parts(host=name).workspace for name in "ab")
     near.refresh()
     mark = json.loads((far.private / "shared.json").read_text())["holder"][:8]
-    (missing,) = told(near).lacking
+    (missing,) = merged_journal(near).missing_journals
     assert (missing.host, missing.folder) == (socket.gethostname(), mark)
     assert f"{missing.host} (folder {mark}) is not here" in str(missing)
     assert json.loads((far.private / "journal.jsonl").read_text().splitlines()[-1])["by"]["folder"] == mark
     both = hosts.parts(host="a", Workspace_Journals=str(tmp_path / "b")).workspace
-    assert told(both).lacking == () == lacking({"x 1": "5"}, [{"by": {"host": "x"}, "time": "5"}])
+    assert (
+        merged_journal(both).missing_journals
+        == ()
+        == missing_journals({"x 1": "5"}, [{"by": {"host": "x"}, "time": "5"}])
+    )
 
 
 def test_a_folder_that_is_not_there_is_a_slip(
@@ -227,5 +234,5 @@ def test_a_folder_that_is_not_there_is_a_slip(
     with pytest.raises(SystemExit) as ended:
         main(["history", "cloud.example.org/long", "--journals", str(tmp_path / "nowhere")])
     assert ended.value.code == 2 and "is no folder" in capsys.readouterr().err
-    other_hosts.say("c/q", [Lacking("tfce-b", "2026-11-27T12:00:00Z")])
+    other_hosts.say("c/q", [MissingJournal("tfce-b", "2026-11-27T12:00:00Z")])
     assert "the journal of tfce-b is not here, and it wrote at 2026-11-27T12:00:00Z" in capsys.readouterr().err

@@ -20,7 +20,7 @@ NOTHING = "small, a", "small, b", "large, a", "large, b"
 
 
 def made(edge: FakeEdge) -> Counter[tuple[str, str]]:
-    return Counter((node.made.flavor, node.made.zone) for node in edge.sky.living())
+    return Counter((node.spec.flavor, node.spec.zone) for node in edge.sky.living())
 
 
 def test_what_is_missing_comes_from_the_next_in_the_same_cycle(edge: FakeEdge) -> None:
@@ -31,7 +31,7 @@ def test_what_is_missing_comes_from_the_next_in_the_same_cycle(edge: FakeEdge) -
     assert made(edge) == {("small", "a"): 2, ("small", "b"): 1, ("large", "b"): 2}
     assert_settled(parts, edge)
     record = parts.workspace.load()
-    assert Counter((one.made.flavor, one.made.zone) for one in record.pilots.values()) == made(edge)
+    assert Counter((one.spec.flavor, one.spec.zone) for one in record.pilots.values()) == made(edge)
     assert set(record.offering_backoffs) == {"small, a", "small, b", "large, a"} and record.backoff is None
     journal = [line["made"] for line in parts.workspace.journal.entries() if line["event"] == "submit"]
     assert journal[0] == {"image": "ami-1", "flavor": "small", "zone": "a"} and len(journal) == 4
@@ -131,11 +131,14 @@ PLACES = {"Terraform_AvailabilityZone": "b, a", "Instance_Networks": "net-1, net
 
 def test_a_subnet_knows_its_zone(edge: FakeEdge) -> None:
     """Only the combinations that can be are offerings; where the subnets are is asked for once."""
-    edge.sky.places = {"net-1": "a", "net-2": "b", "net-3": "c"}
+    edge.sky.network_zones = {"net-1": "a", "net-2": "b", "net-3": "c"}
     parts = edge.parts(**PLACES)
     assert len(parts.fleet.submit(WRAPPER, 1).references) == 1
-    assert [one.label for one in parts.workspace.places.offerings] == ["t3.micro, b, net-2", "t3.micro, a, net-1"]
-    (made,) = (one.made for one in parts.workspace.load().pilots.values())
+    assert [one.label for one in parts.workspace.network_zones.offerings] == [
+        "t3.micro, b, net-2",
+        "t3.micro, a, net-1",
+    ]
+    (made,) = (one.spec for one in parts.workspace.load().pilots.values())
     assert (made.zone, made.network) == ("b", "net-2")
     edge.sky.offers = {("t3.micro", "a", "net-1"): 5}
     again = edge.parts(**PLACES)
@@ -146,12 +149,12 @@ def test_a_subnet_knows_its_zone(edge: FakeEdge) -> None:
 
 
 def test_where_no_subnet_is_in_a_zone_the_cure_says_which_are(edge: FakeEdge) -> None:
-    edge.sky.places = {"net-1": "c", "net-2": "c", "net-3": "d"}
+    edge.sky.network_zones = {"net-1": "c", "net-2": "c", "net-3": "d"}
     with pytest.raises(ConfigError, match="name a zone that has one: net-1 in c, net-2 in c, net-3 in d"):
         edge.parts(**PLACES).fleet.submit(WRAPPER, 1)
-    edge.sky.places = {"net-1": "a"}  # the others are in no zone that anybody knows
+    edge.sky.network_zones = {"net-1": "a"}  # the others are in no zone that anybody knows
     assert len(edge.parts(**PLACES).fleet.submit(WRAPPER, 1).references) == 1
-    assert [one.made.network for one in edge.parts(**PLACES).workspace.load().pilots.values()] == ["net-2"]
+    assert [one.spec.network for one in edge.parts(**PLACES).workspace.load().pilots.values()] == ["net-2"]
 
 
 def test_several_networks_of_one_vm_are_one_offering(edge: FakeEdge) -> None:

@@ -42,7 +42,7 @@ def site(edge: FakeEdge) -> Site:
 
 
 def flavors(parts: Parts) -> list[str]:
-    return [seen.pilot.made.flavor for seen in parts.fleet.status()]
+    return [seen.pilot.spec.flavor for seen in parts.fleet.status()]
 
 
 def last(workspace: Workspace, event: str) -> dict[str, Any]:
@@ -69,8 +69,8 @@ def test_new_pilots_have_the_approved_shape_and_running_ones_keep_theirs(
 ) -> None:
     site.approve()
     parts = site.parts()
-    assert len(parts.fleet.submit(WRAPPER, 2).references) == 2 and parts.workspace.standing
-    assert parts.fleet.held() is None and parts.workspace.standing.lines() == []
+    assert len(parts.fleet.submit(WRAPPER, 2).references) == 2 and parts.workspace.review_status
+    assert parts.fleet.held() is None and parts.workspace.review_status.lines() == []
     other = site.parts(Instance_Flavor="m5.large")
     with caplog.at_level(logging.WARNING, "tfce"):
         assert len(other.fleet.submit(WRAPPER, 1).references) == 1
@@ -81,7 +81,7 @@ def test_new_pilots_have_the_approved_shape_and_running_ones_keep_theirs(
     site.approve(Instance_Flavor="m5.large")
     assert len(other.fleet.submit(WRAPPER, 1).references) == 1
     assert sorted(flavors(other)) == ["m5.large", *["t3.micro"] * 3]
-    assert other.workspace.standing and other.workspace.standing.lines() == []
+    assert other.workspace.review_status and other.workspace.review_status.lines() == []
 
 
 def test_all_queues_at_a_glance_show_what_waits_and_who_is_needed(site: Site) -> None:
@@ -105,8 +105,10 @@ def test_the_journal_says_what_was_approved(site: Site) -> None:
     parts = site.parts(Instance_Flavor="m5.large")
     parts.fleet.submit(WRAPPER, 1)
     noted = last(parts.workspace, "submit")["shape"]
-    assert parts.workspace.standing and parts.workspace.standing.approval
-    assert noted == parts.workspace.standing.approval.to_json() and len(noted["digest"]) == 64 and noted["date"]
+    assert parts.workspace.review_status and parts.workspace.review_status.approval
+    assert (
+        noted == parts.workspace.review_status.approval.to_json() and len(noted["digest"]) == 64 and noted["date"]
+    )
     plain = site.edge.parts("short")
     plain.fleet.submit(WRAPPER, 1)
     assert len(last(plain.workspace, "submit")["shape"]["digest"]) == 64
@@ -138,7 +140,7 @@ def test_every_verb_writes_the_approved_shape_for_terraform(site: Site) -> None:
         verb()
         text = (other.workspace.private / "queue.auto.tfvars").read_text()
         assert literals.read(text)["flavor"] == "t3.micro"
-    assert "m5" not in (other.workspace.copies.shape / "queue.tfvars").read_text()
+    assert "m5" not in (other.workspace.review_copies.shape / "queue.tfvars").read_text()
 
 
 def test_lifetimes_that_nobody_approved_end_no_pilot(site: Site) -> None:

@@ -22,7 +22,7 @@ TAKEN = Reason(Kind.TAKEN_AWAY, "Server.SpotInstanceTermination: no capacity", "
 
 
 def markets(edge: FakeEdge) -> Counter[tuple[str, str]]:
-    return Counter((node.made.flavor, node.made.market) for node in edge.sky.living())
+    return Counter((node.spec.flavor, node.spec.market) for node in edge.sky.living())
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_spot_instances_come_first_and_others_fill_up(edge: FakeEdge) -> None:
     assert markets(edge) == {("small", "spot"): 2, ("small", ""): 3}
     record = parts.workspace.load()
     assert set(record.offering_backoffs) == {"small, spot", "large, spot"}
-    assert Counter(one.made.market for one in record.pilots.values()) == {"spot": 2, "": 3}
-    assert Counter(seen.made.market for seen in parts.fleet.status()) == {"spot": 2, "": 3}
+    assert Counter(one.spec.market for one in record.pilots.values()) == {"spot": 2, "": 3}
+    assert Counter(seen.spec.market for seen in parts.fleet.status()) == {"spot": 2, "": 3}
 
 
 def test_the_quota_of_spot_instances_is_none_of_the_others(edge: FakeEdge) -> None:

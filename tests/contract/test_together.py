@@ -116,10 +116,10 @@ def named(hosts: Hosts) -> set[str]:
 @pytest.mark.parametrize("options", [CE, {**CE, **ALONE}], ids=["together", "alone"])
 def test_a_queue_is_named_before_anything_is_written_of_it(hosts: Hosts, options: dict[str, str]) -> None:
     parts = hosts.parts("long", "a", **options)
-    hosts.copies["a", "long"].before_push = lambda: hosts.sky.step("first")  # of its own record
+    hosts.documents["a", "long"].before_push = lambda: hosts.sky.step("first")  # of its own record
     hosts.sky.at("first", Crash())
-    hosts.copies["a", "long"].path.parent.mkdir(parents=True)
-    hosts.copies["a", "long"].path.write_text('{"serial": 1, "lineage": "one", "text": ""}')
+    hosts.documents["a", "long"].path.parent.mkdir(parents=True)
+    hosts.documents["a", "long"].path.write_text('{"serial": 1, "lineage": "one", "text": ""}')
     with pytest.raises(Crash):
         parts.fleet.submit(WRAPPER, 1)
     assert named(hosts) == {"long"} and not hosts.living()

@@ -488,7 +488,7 @@ def test_what_a_pilot_came_to_whose_vm_is_gone(
 ) -> None:
     api.say(gone(code, message))
     (vm,) = cloud.vms(OWNER)
-    assert (vm.state, vm.came_to, vm.made.market) == (State.DELETED, word, "spot")
+    assert (vm.state, vm.came_to, vm.spec.market) == (State.DELETED, word, "spot")
     assert (vm.fault and vm.fault.kind) == kind
 
 
@@ -543,7 +543,11 @@ def test_subnets_know_their_zones(api: Api, cloud: Cloud) -> None:
     by_id = answer("DescribeSubnets", "subnetSet", subnet("subnet-1", "a"))
     by_name = answer("DescribeSubnets", "subnetSet", subnet("s-2", "b", "two"), subnet("s-3", "c", "two"))
     api.say(by_id, by_name)
-    assert cloud.places(["subnet-1", "name:two", "subnet-9"]) == {"subnet-1": "a", "name:two": "", "subnet-9": ""}
+    assert cloud.network_zones(["subnet-1", "name:two", "subnet-9"]) == {
+        "subnet-1": "a",
+        "name:two": "",
+        "subnet-9": "",
+    }
     assert cloud.calls == {"DescribeSubnets": 2}
 
 

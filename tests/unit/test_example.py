@@ -9,7 +9,7 @@ from pathlib import Path
 from tfce.config import options
 from tfce.model.pilot import Pilot, moment, scale_text
 from tfce.review import shape
-from tfce.store.review_copies import Copies
+from tfce.store.review_copies import ReviewCopies
 
 FOLDER = Path(__file__).resolve().parents[2] / "workspaces"
 OPTIONS = {
@@ -28,7 +28,7 @@ def bare(text: str) -> str:
 
 def test_the_example_is_up_to_date() -> None:
     queue = options.parse("cloudprov.mysite.example", "long", OPTIONS, Path("/opt/dirac"), Path("/var/lib/tfce"))
-    copies = Copies(FOLDER, queue.ce, queue.name)
+    copies = ReviewCopies(FOLDER, queue.ce, queue.name)
     for name, wanted in shape.texts(queue).items():
         assert bare(copies.path(name).read_text()) == bare(wanted)
     text = copies.scale.read_text()

@@ -160,7 +160,7 @@ def test_what_a_recovery_removed_ended_too() -> None:
     vms = [{"key": "A", "cause": "failed", "lived_s": 60}]
     told = timeline([*JOURNAL[:2], line(3, "recovered", adopted=[], never_created=["A", "C"], vms=vms)], [B])
     assert [(one.word, one.lived) for one in told.ends] == [("failed", 60)]
-    assert {life.key: life.gone for life in told.lives} == {"A": START + 3 * HOUR, "B": None}
+    assert {life.key: life.ended_at for life in told.lives} == {"A": START + 3 * HOUR, "B": None}
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "never", 7, None, [], "9999-99-99T00:00:00Z"])

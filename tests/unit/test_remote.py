@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared import Ticks
+from tests.shared import BootClock
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.backends import Backend
 from tfce.config.credentials import Credentials
 from tfce.model.errors import BackendError
-from tfce.store.shared_document import DamagedError, Held
+from tfce.store.shared_document import DamagedError, Revision
 from tfce.store.workspace import Workspace
-from tfce.terraform.document_store import StateCopies
+from tfce.terraform.document_store import StateDocumentStore
 from tfce.terraform.runner import Terraform
 
 PROGRAM = f"""#!{sys.executable}
@@ -41,7 +41,7 @@ TORN = "The state file could not be parsed as JSON: syntax error at byte offset 
 BROKEN = 175  # seconds after which another host breaks the lock of a push
 
 
-class Asleep(Ticks):
+class Asleep(BootClock):
     """The clock of a machine that sleeps for so many seconds each time it was looked at."""
 
     def __init__(self, seconds: float) -> None:
@@ -71,23 +71,25 @@ def workspace(make_queue: MakeQueue, make_program: MakeProgram, folder: Path) ->
     return made
 
 
-def copies(make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks: Ticks) -> StateCopies:
+def documents(
+    make_queue: MakeQueue, make_program: MakeProgram, folder: Path, ticks: BootClock
+) -> StateDocumentStore:
     place = workspace(make_queue, make_program, folder)
-    return StateCopies(place, Credentials("AKIAKEY", "hush-secret", ""), backend=WHERE, ticks=ticks)
+    return StateDocumentStore(place, Credentials("AKIAKEY", "hush-secret", ""), backend=WHERE, ticks=ticks)
 
 
 def test_what_was_written_for_so_long_that_its_lock_may_be_broken_is_not_believed(
     make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
 ) -> None:
-    slept = copies(make_queue, make_program, tmp_path, Asleep(BROKEN))
+    slept = documents(make_queue, make_program, tmp_path, Asleep(BROKEN))
     with pytest.raises(BackendError, match="slept"):
-        slept.push(Held(1, "lineage", "text"))
+        slept.push(Revision(1, "lineage", "text"))
 
 
 def test_what_was_written_in_time_is_believed(
     make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
 ) -> None:
-    copies(make_queue, make_program, tmp_path, Asleep(BROKEN - 1)).push(Held(1, "lineage", "text"))
+    documents(make_queue, make_program, tmp_path, Asleep(BROKEN - 1)).push(Revision(1, "lineage", "text"))
 
 
 @pytest.mark.parametrize("torn", ["", '{"vers'])
@@ -97,7 +99,7 @@ def test_what_a_killed_init_left_half_written_is_in_nobodys_way(
     place = workspace(make_queue, make_program, tmp_path)
     login = Credentials("AKIAKEY", "hush-secret", "")
     for _ in range(2):  # before it was ever initialised, and after that
-        record = StateCopies(place, login, backend=WHERE)
+        record = StateDocumentStore(place, login, backend=WHERE)
         for folder in (place.private, place.private / "shared"):
             chosen = folder / ".terraform" / "terraform.tfstate"
             chosen.parent.mkdir(parents=True, exist_ok=True)
@@ -110,12 +112,12 @@ def test_what_a_killed_init_left_half_written_is_in_nobodys_way(
 def test_a_backend_that_dies_while_it_answers_is_not_damaged(
     make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
 ) -> None:
-    record = copies(make_queue, make_program, tmp_path, Ticks())
+    record = documents(make_queue, make_program, tmp_path, BootClock())
     assert record.pull() is None
     answers = tmp_path / "root" / "queues" / "cloud.example.org" / "long" / "shared" / "answers"
     assert answers.parent.is_dir()
     answers.write_text(f"{TORN},{TORN},whole")
-    assert record.pull() == Held(7, "l", "text")
+    assert record.pull() == Revision(7, "l", "text")
     answers.write_text(f"{TORN},connection refused")
     with pytest.raises(BackendError, match=r"does not answer: .*connection refused"):
         record.pull()
@@ -124,7 +126,7 @@ def test_a_backend_that_dies_while_it_answers_is_not_damaged(
 def test_what_cannot_be_read_time_and_again_is_damaged(
     make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path
 ) -> None:
-    record = copies(make_queue, make_program, tmp_path, Ticks())
+    record = documents(make_queue, make_program, tmp_path, BootClock())
     record.pull()
     next((tmp_path / "root").rglob("shared")).joinpath("answers").write_text(TORN)
     with pytest.raises(DamagedError, match="is damaged"):

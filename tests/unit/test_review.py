@@ -248,7 +248,7 @@ def test_a_copy_that_is_damaged_leaves_the_last_approval_and_is_fetched_anew(
 def test_another_place_is_no_continuation_of_the_last(reviewed: Reviewed, repository: Repository) -> None:
     workspace = reviewed()
     repository.merge(shape.texts(workspace.asked))
-    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
+    assert approvals.refresh(workspace, NOW) and workspace.review_status and workspace.review_status.hold is None
     other = reviewed(Workspace_Approved=f"{repository.place}@other")
     seen = approvals.refresh(other, NOW)
     assert seen and seen.hold and "other" in seen.hold.text
@@ -257,7 +257,7 @@ def test_another_place_is_no_continuation_of_the_last(reviewed: Reviewed, reposi
 def test_an_approval_that_was_taken_back_holds(reviewed: Reviewed, repository: Repository) -> None:
     workspace = reviewed(Workspace_ReviewAge="0")
     repository.merge(shape.texts(workspace.asked))
-    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold is None
+    assert approvals.refresh(workspace, NOW) and workspace.review_status and workspace.review_status.hold is None
     repository.git("rm", "-rq", "shape")
     repository.git("commit", "-qm", "no more")
     seen = approvals.refresh(workspace, NOW)
@@ -268,7 +268,7 @@ def test_a_folder_will_do(reviewed: Reviewed, tmp_path: Path) -> None:
     place = tmp_path / "approved"
     workspace = reviewed(Workspace_Approved=str(place))
     (place / FOLDER).mkdir(parents=True)
-    assert approvals.refresh(workspace, NOW) and workspace.standing and workspace.standing.hold
+    assert approvals.refresh(workspace, NOW) and workspace.review_status and workspace.review_status.hold
     for name, text in changed(shape.texts(workspace.asked), VARIABLES, "t3.micro", "t3.small").items():
         (place / FOLDER / name).write_text(text)
     seen = approvals.refresh(workspace, NOW)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared import FileCopies, Ticks
+from tests.shared import BootClock, FileDocumentStore
 from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
 from tfce.model.lease import Document
 from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
-from tfce.store.shared_document import DamagedError, Held, Note, RefusedError
-from tfce.store.shared_record import Shared, probed
+from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision
+from tfce.store.shared_record import SharedRecord, probed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECONDS = 300
@@ -35,11 +35,11 @@ class Host:
     """One host's part, with what a workspace does around it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.ticks = folder / name, Ticks()
+        self.folder, self.ticks = folder / name, BootClock()
         self.folder.mkdir(exist_ok=True)
-        self.copies = FileCopies(folder / "backend" / "record.json")
+        self.documents = FileDocumentStore(folder / "backend" / "record.json")
         self.file = RecordFile(self.folder, "ce/long")
-        self.shared = Shared(self.file, "ce/long", self.copies, SECONDS, 0, self.ticks)  # type: ignore[arg-type]
+        self.shared = SharedRecord(self.file, "ce/long", self.documents, SECONDS, 0, self.ticks)  # type: ignore[arg-type]
 
     def save(self, record: Record) -> None:
         self.shared.before_saving()
@@ -51,7 +51,7 @@ class Host:
 
     @property
     def document(self) -> Document:
-        held = self.copies.pull()
+        held = self.documents.pull()
         assert held is not None
         return Document.load(held.text)
 
@@ -175,14 +175,14 @@ def test_what_was_not_shared_at_the_end_is_an_error_unless_the_cloud_was_asked(h
     a.writes(EMPTY)
     with pytest.raises(BackendError), a.shared.section():
         a.save(DRAINED)
-        a.copies.down = True
-    a.copies.down = False
+        a.documents.down = True
+    a.documents.down = False
     with a.shared.section():
         a.save(BEGUN)
         a.save(DRAINED)
-        a.copies.down = True
+        a.documents.down = True
     assert b.document.lease is not None
-    a.copies.down = False
+    a.documents.down = False
     with a.shared.section():
         pass
     assert b.document.lease is None and Record.load(b.document.record).drain == DRAINED.drain
@@ -191,7 +191,7 @@ def test_what_was_not_shared_at_the_end_is_an_error_unless_the_cloud_was_asked(h
 def test_a_lost_answer_is_found_out(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
     a.writes(EMPTY)
-    a.copies.lost = 1
+    a.documents.lost = 1
     with pytest.raises(BackendError), a.shared.section():
         a.save(BEGUN)
     with a.shared.section():
@@ -204,9 +204,9 @@ def test_a_lost_answer_is_found_out(hosts: tuple[Host, Host]) -> None:
 def test_a_damaged_document_stops_writers_until_it_is_mended(hosts: tuple[Host, Host], text: str) -> None:
     a, b = hosts
     a.writes(DRAINED)
-    held = a.copies.pull()
+    held = a.documents.pull()
     assert held is not None
-    a.copies.push(replace(held, serial=held.serial + 5000, text=text))
+    a.documents.push(replace(held, serial=held.serial + 5000, text=text))
     for host in hosts:
         with pytest.raises(WorkspaceError, match="tfce repair"), host.shared.section():
             pass
@@ -222,22 +222,22 @@ def test_what_a_newer_tfce_of_another_host_wrote_is_nobodys_to_overwrite(
 ) -> None:
     a, b = hosts
     a.writes(DRAINED)
-    held, document = a.copies.pull(), a.document
+    held, document = a.documents.pull(), a.document
     assert held is not None
     newer = json.dumps({**json.loads(document.record), "colours": ["red"]})
-    a.copies.push(replace(held, serial=held.serial + 5000, text=replace(document, record=newer).dump()))
-    before = a.copies.path.read_text()
+    a.documents.push(replace(held, serial=held.serial + 5000, text=replace(document, record=newer).dump()))
+    before = a.documents.path.read_text()
     with pytest.raises(WorkspaceError, match="upgrade the tfce of this host"), b.shared.section(mending=mending):
         pass
-    assert a.copies.path.read_text() == before
+    assert a.documents.path.read_text() == before
 
 
 def test_a_backend_that_was_set_back_or_lost_is_no_news(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
     a.writes(EMPTY)
-    before = a.copies.path.read_text()
+    before = a.documents.path.read_text()
     a.writes(DRAINED)
-    a.copies.path.write_text(before)
+    a.documents.path.write_text(before)
     with pytest.raises(DamagedError, match="older"), a.shared.section():
         pass
     assert not a.shared.refresh() and a.file.load().drain == DRAINED.drain
@@ -245,7 +245,7 @@ def test_a_backend_that_was_set_back_or_lost_is_no_news(hosts: tuple[Host, Host]
         pass
     with b.shared.section():
         assert b.file.load().drain == DRAINED.drain
-    a.copies.path.unlink()
+    a.documents.path.unlink()
     with pytest.raises(DamagedError, match="has lost"), b.shared.section():
         pass
 
@@ -262,17 +262,17 @@ def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:
 def test_another_queues_record_is_refused(hosts: tuple[Host, Host], tmp_path: Path) -> None:
     a, _ = hosts
     a.writes(EMPTY)
-    other = Shared(RecordFile(tmp_path, "ce/short"), "ce/short", a.copies, SECONDS, 0)
+    other = SharedRecord(RecordFile(tmp_path, "ce/short"), "ce/short", a.documents, SECONDS, 0)
     with pytest.raises(WorkspaceError, match="holds the record of ce/long"), other.section():
         pass
 
 
 def test_a_probe_finds_a_backend_that_compares_nothing(tmp_path: Path) -> None:
-    class Careless(FileCopies):
-        def push(self, held: Held) -> None:
+    class Careless(FileDocumentStore):
+        def push(self, held: Revision) -> None:
             self.path.unlink(missing_ok=True)
             super().push(held)
 
-    assert "refused" in probed(FileCopies(tmp_path / "x" / "check"))
+    assert "refused" in probed(FileDocumentStore(tmp_path / "x" / "check"))
     with pytest.raises(BackendError, match="older than its own"):
         probed(Careless(tmp_path / "y" / "check"))

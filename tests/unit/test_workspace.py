@@ -91,14 +91,14 @@ def test_no_queue_leaves_its_root(make_queue: MakeQueue, tmp_path: Path, name: s
     assert workspace.private.resolve().is_relative_to(tmp_path / "root" / "queues")
     assert len(workspace.private.resolve().relative_to(tmp_path / "root" / "queues").parts) == 2
     assert every(
-        workspace.copies.path(name).resolve().is_relative_to(tmp_path / "root/workspaces") for name in ALL
+        workspace.review_copies.path(name).resolve().is_relative_to(tmp_path / "root/workspaces") for name in ALL
     )
     assert "/" not in workspace.name
 
 
 def test_queues_whose_names_run_together_are_kept_apart(make_queue: MakeQueue) -> None:
     one, two = Workspace(make_queue(ce="a.b", name="c")), Workspace(make_queue(ce="a", name="b.c"))
-    assert one.private != two.private and one.copies.shape != two.copies.shape
+    assert one.private != two.private and one.review_copies.shape != two.review_copies.shape
 
 
 @contextmanager
@@ -132,7 +132,9 @@ def test_everything_private_is_private_whatever_the_umask(make_queue: MakeQueue)
             filled(workspace)
             workspace.write_contexts({"0000000A": b"secret"})
             workspace.journal.append("submit")
-    paths = [path for path in workspace.private.rglob("*") if not path.is_relative_to(workspace.copies.root)]
+    paths = [
+        path for path in workspace.private.rglob("*") if not path.is_relative_to(workspace.review_copies.root)
+    ]
     assert len(paths) == 9
     modes = {path.name: path.stat().st_mode & 0o777 for path in paths}
     assert {name: mode for name, mode in modes.items() if mode & 0o077} == {}
@@ -298,7 +300,7 @@ def test_options_that_are_not_about_the_cloud_may_change_while_pilots_run(
     changed = Workspace(make_queue(Instance_Image="ami-2", Instance_Flavor="m5.large"))
     assert changed.prepare() == record
     variables.write(changed)
-    assert changed.load() == record and "m5.large" in (changed.copies.shape / "queue.tfvars").read_text()
+    assert changed.load() == record and "m5.large" in (changed.review_copies.shape / "queue.tfvars").read_text()
 
 
 def test_a_missing_record_beside_a_state_is_an_error_not_an_empty_one(workspace: Workspace) -> None:
@@ -355,12 +357,12 @@ def test_what_is_put_aside_is_not_read_by_terraform(workspace: Workspace) -> Non
 def outdated(workspace: Workspace) -> str:
     record = workspace.load()
     texts = {"queue.tfvars": variables.render(workspace.queue)}
-    return workspace.copies.difference(texts | {SCALE: scale_text(record.pilots, record.installation)})
+    return workspace.review_copies.difference(texts | {SCALE: scale_text(record.pilots, record.installation)})
 
 
 def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> None:
     record = filled(workspace)
-    copy, private = workspace.copies.scale, workspace.private / "scale.auto.tfvars.json"
+    copy, private = workspace.review_copies.scale, workspace.private / "scale.auto.tfvars.json"
     good = scale_text(record.pilots, record.installation)
     assert copy.read_text() == private.read_text() == good
     for path in (copy, private):
@@ -377,7 +379,7 @@ def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> No
 def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> None:
     variables.write(workspace)
     filled(workspace)
-    copy = workspace.copies.scale
+    copy = workspace.review_copies.scale
     copy.write_text(scale_text({}, "x"))
     diff = outdated(workspace)
     assert '+    "0000000A"' in diff and str(copy) in diff and "queue.tfvars" not in diff
@@ -390,7 +392,7 @@ def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_p
     below.mkdir(parents=True)
     (below / "queue.tfvars").write_text("hush-hush\n")
     variables.write(workspace)
-    folder = workspace.copies.shape
+    folder = workspace.review_copies.shape
     place = {".": folder, "..": folder.parent, "../..": folder.parent.parent}.get(link, folder / link)
     place.unlink() if place.is_file() else shutil.rmtree(place)
     place.symlink_to(hidden / "queue.tfvars" if link == "queue.tfvars" else hidden)
@@ -401,18 +403,22 @@ def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_p
 
 
 def test_copies_of_an_older_version_move_and_what_else_lies_there_stays(workspace: Workspace) -> None:
-    old = workspace.copies.root / "cloud.example.org" / "long"
+    old = workspace.review_copies.root / "cloud.example.org" / "long"
     old.mkdir(parents=True)
     for name in ("queue.tfvars", SCALE):
         (old / name).write_text("of an older version")
     (old.parent / "README").write_text("ours")
     variables.write(workspace)
     assert not old.exists() and (old.parent / "README").read_text() == "ours"
-    assert sorted(path.name for path in workspace.copies.root.iterdir()) == ["cloud.example.org", "scale", "shape"]
+    assert sorted(path.name for path in workspace.review_copies.root.iterdir()) == [
+        "cloud.example.org",
+        "scale",
+        "shape",
+    ]
 
 
 def test_what_is_in_the_way_of_moving_old_copies_stays(workspace: Workspace) -> None:
-    old = workspace.copies.root / "cloud.example.org"
+    old = workspace.review_copies.root / "cloud.example.org"
     old.write_text("ours")
     variables.write(workspace)
     assert old.read_text() == "ours"
@@ -424,7 +430,7 @@ def test_what_is_in_the_way_of_moving_old_copies_stays(workspace: Workspace) -> 
 
 def test_a_lost_root_beside_copies_of_an_older_version_makes_no_new_name(make_queue: MakeQueue) -> None:
     fresh = Workspace(make_queue())
-    old = fresh.copies.root / "cloud.example.org" / "long" / "queue.tfvars"
+    old = fresh.review_copies.root / "cloud.example.org" / "long" / "queue.tfvars"
     old.parent.mkdir(parents=True)
     old.write_text('# x\ninstallation      = "0123456789ab"\n')
     with pytest.raises(ConfigError, match="Workspace_Installation = 0123456789ab"):
@@ -443,7 +449,7 @@ def test_the_journal_holds_no_secret(workspace: Workspace) -> None:
 
 def test_reviewed_files_are_open_and_hold_no_private_path(workspace: Workspace) -> None:
     variables.write(workspace)
-    copies = [path for path in workspace.copies.root.rglob("*") if path.is_file()]
+    copies = [path for path in workspace.review_copies.root.rglob("*") if path.is_file()]
     assert sorted(path.name for path in copies) == ["queue.tfvars", "scale.tfvars.json"]
     for path in copies:
         assert path.stat().st_mode & 0o444 == 0o444

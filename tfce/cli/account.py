@@ -52,7 +52,7 @@ def account(options: argparse.Namespace, config: Path) -> int:
     books = [book(other_hosts.current(queue, options), start, end) for queue in found.queues]
     for one in books:
         _warn(one, start)
-        other_hosts.say(one.queue, one.lacking)
+        other_hosts.say(one.queue, one.missing_journals)
     if options.format == "apel":
         print(_message(options.site, found.queues, books, start, end, now))
     else:

@@ -54,7 +54,7 @@ def _config(options: argparse.Namespace) -> Path:
 
 def _parts(options: argparse.Namespace) -> Parts:
     parts = assemble(_queue(options), announce=terminal.say)
-    for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
+    for line in parts.workspace.review_status.lines() if parts.workspace.review_status else ():
         terminal.say(line)
     return parts
 
@@ -167,7 +167,10 @@ def log(options: argparse.Namespace) -> int:
     parts = _parts(options)
     found = parts.fleet.log(options.pilot, options.lines)
     if options.json:
-        told = {"events": [one.facts for one in found.events], "lacking": [vars(one) for one in found.lacking]}
+        told = {
+            "events": [one.facts for one in found.events],
+            "missing_journals": [vars(one) for one in found.missing_journals],
+        }
         tables.show_json({**vars(found), **told, "calls": dict(parts.cloud.calls)})
     else:
         print(found.text(show.since))

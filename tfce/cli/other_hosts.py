@@ -10,7 +10,7 @@ from pathlib import Path
 from tfce.app import open_workspace
 from tfce.cli import terminal
 from tfce.config.options import Queue
-from tfce.model.journals import Lacking
+from tfce.model.journals import MissingJournal
 from tfce.store.workspace import Workspace
 
 _HELP = "another host's Workspace_Root, a copy of it, or a folder of such; beside those of Workspace_Journals"
@@ -44,7 +44,7 @@ def current(queue: Queue, options: argparse.Namespace) -> Workspace:
     return workspace
 
 
-def say(label: str, lacking: Iterable[Lacking]) -> None:
+def say(label: str, missing_journals: Iterable[MissingJournal]) -> None:
     """Say what is not told, and how it would be."""
-    for one in lacking:
+    for one in missing_journals:
         terminal.say(f"{label}: {one}: what it did is left out; name a copy of its Workspace_Root with --journals")

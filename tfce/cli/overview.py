@@ -16,7 +16,7 @@ from tfce.model.allocation import Balance
 from tfce.model.case import Condition
 from tfce.model.overview import Problem, QueueStatus, Urgency
 from tfce.model.pilot import timestamp
-from tfce.model.review import Standing as Review
+from tfce.model.review import ReviewStatus
 
 HEADS = ("", "QUEUE", "PILOTS", "OF", "SPENT", "COST", "SHAPE", "LAST SUCCESS", "SWEPT", "BUSY", "WHAT")
 _NOT_ALWAYS = ("SPENT", "COST", "SHAPE", "BUSY")  # columns that are left out where no queue has anything there
@@ -89,7 +89,7 @@ def _cost(month: Balance | None) -> str:
     return f"{least}{month.units(month.spent):.2f} {month.allocation.currency}".rstrip() + " this month"
 
 
-def _shape(review: Review | None) -> str:
+def _shape(review: ReviewStatus | None) -> str:
     if review is None:
         return "-"
     if review.hold:
@@ -120,7 +120,7 @@ def line_json(line: QueueStatus) -> dict[str, Any]:
         "lock": holding and {"holder": holding.who, "since": timestamp(holding.since)},
         "allocations": [operators.balance_json(one) for one in facts.spent],
         "cost": _cost_json(facts.cost),
-        "review": reviewing.standing_json(facts.review),
+        "review": reviewing.review_json(facts.review),
         "last_success": show.moment_json(facts.succeeded),
         "last_sweep": show.moment_json(facts.swept),
         "troubles": [_trouble(one) for one in line.problems],

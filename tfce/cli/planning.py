@@ -39,7 +39,7 @@ def _wanted(queue: Queue) -> int:
 
 def _tried(copy: Queue, before: Workspace, refresh: bool) -> tuple[Plan, str]:
     parts = assemble(copy, announce=terminal.say)
-    for line in parts.workspace.standing.lines() if parts.workspace.standing else ():
+    for line in parts.workspace.review_status.lines() if parts.workspace.review_status else ():
         terminal.say(line)
     parts.workspace.refresh()
     with parts.workspace.locked(alone=True):

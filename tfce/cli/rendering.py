@@ -28,7 +28,7 @@ def render(queue: Queue, options: argparse.Namespace) -> int:
     files = options.files and replace(queue.workspace, files=options.files.absolute())
     workspace = Workspace(replace(queue, workspace=files) if files else queue)
     if options.check:  # needs no credentials, no workspace and no cloud: a reviewer's checkout has none
-        diff = workspace.copies.difference(shape.texts(queue))
+        diff = workspace.review_copies.difference(shape.texts(queue))
         print(diff, end="")
         return int(bool(diff))
     return _rendered(workspace)
@@ -36,16 +36,16 @@ def render(queue: Queue, options: argparse.Namespace) -> int:
 
 def _rendered(workspace: Workspace) -> int:
     approvals.resume(workspace)
-    copies = workspace.copies
+    review_copies = workspace.review_copies
     names = (*SHAPE, SCALE)
     with workspace.locked():
-        before = {name: believed(copies.path(name)) for name in names}
+        before = {name: believed(review_copies.path(name)) for name in names}
         workspace.prepare()
         workspace.write_rest(shape.rest(workspace.queue))
         variables.write(workspace)
     for name in names:
-        same = believed(copies.path(name)) == before[name]
-        print(copies.path(name), "(unchanged)" if same else "")
+        same = believed(review_copies.path(name)) == before[name]
+        print(review_copies.path(name), "(unchanged)" if same else "")
     return 0
 
 

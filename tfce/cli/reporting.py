@@ -52,7 +52,7 @@ def write(options: argparse.Namespace, config: Path) -> int:
     path = _target(options.output)
     reports = _queue_reports(config, options)
     for one in reports:
-        other_hosts.say(one.status.facts.label, one.lacking)
+        other_hosts.say(one.status.facts.label, one.missing_journals)
     files.write(path, page(reports, datetime.now(UTC), options.days), _MODE, durable=False)
     ill = sum(1 for one in reports if one.status.urgency is Urgency.PERSON)
     print(f"{path}: {show.queues(len(reports), ill)}")
@@ -149,7 +149,7 @@ def _row(one: QueueReport, since: datetime, now: datetime) -> tuple[str, ...]:
         one.status.urgency.value,
         kinds or (f"{facts.wanted} in the record" if facts.wanted else "none"),
         "-" if facts.total is None else str(facts.total),
-        *(str(len(facts)) for facts in (seen.made, seen.refused, seen.ends)),
+        *(str(len(facts)) for facts in (seen.started, seen.refused, seen.ends)),
         shown(sum(used.seconds for used in lines(books, By.QUEUE, since, now, now)) / 3600),
         show.ago(facts.succeeded, now),
         show.ago(facts.swept, now),

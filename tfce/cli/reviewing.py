@@ -12,7 +12,7 @@ from tfce.app import Parts
 from tfce.cloud.api import Check
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
-from tfce.model.review import Standing
+from tfce.model.review import ReviewStatus
 from tfce.review import approvals
 from tfce.review import propose as proposing
 from tfce.review import publish as publishing
@@ -22,11 +22,11 @@ from tfce.store.workspace import Workspace
 
 def json(parts: Parts) -> dict[str, Any] | None:
     """How a queue stands, for programs; None: it is not reviewed."""
-    return standing_json(parts.workspace.standing)
+    return review_json(parts.workspace.review_status)
 
 
-def standing_json(seen: Standing | None) -> dict[str, Any] | None:
-    """The same of a standing that is known."""
+def review_json(seen: ReviewStatus | None) -> dict[str, Any] | None:
+    """The same of a status that is known."""
     if seen is None:
         return None
     return {
@@ -42,7 +42,7 @@ def checks(queue: Queue) -> Iterator[Check]:
         return
     workspace = Workspace(queue)
     try:
-        seen = approvals.peeked(workspace, datetime.now(UTC))
+        seen = approvals.preview(workspace, datetime.now(UTC))
     except TfceError as error:
         cure = error.cure or "see that Workspace_Approved can be read by this user, without a password"
         yield Check("approval", False, error.problem, cure)

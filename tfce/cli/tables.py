@@ -71,7 +71,7 @@ def seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
         "born": timestamp(one.pilot.requested_at),
         "age_s": int((now - one.pilot.requested_at).total_seconds()),
         **dict.fromkeys(vm_spec.NAMES, ""),
-        **one.made.to_json(),
+        **one.spec.to_json(),
     }
 
 

@@ -115,7 +115,7 @@ class Cloud(Protocol):
         one look-up. ``owners`` of an image that is found by name, where everybody can publish some;
         ``visible``: the visibilities of one that is found by a pattern, where the cloud has these."""
 
-    def places(self, networks: Collection[str]) -> dict[str, str]:
+    def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         """The zone of each of the networks (ids or name:NAME), "" where a network is in none, or nobody tells."""
 
     def preflight(self, spec: Spec) -> list[Check]:

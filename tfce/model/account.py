@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from tfce.model.health import BAD
-from tfce.model.journals import Lacking
+from tfce.model.journals import MissingJournal
 from tfce.model.price import MICRO, Prices, plain
 from tfce.model.usage import midnight
 from tfce.model.usage_records import UsageRecord
@@ -29,8 +29,8 @@ class By(Enum):
 @dataclass(frozen=True)
 class QueueUsage:
     """What is known of one queue's VMs. ``cores`` by flavor, ``usual`` where that says nothing; ``begins``: before
-    this nothing is known; ``missing``: seconds that the record has counted and no VM accounts for; ``lacking``:
-    hosts whose part of it is not here."""
+    this nothing is known; ``missing``: seconds that the record has counted and no VM accounts for;
+    ``missing_journals``: of hosts whose part of it is not here."""
 
     queue: str
     records: tuple[UsageRecord, ...]
@@ -39,12 +39,12 @@ class QueueUsage:
     prices: Prices
     begins: datetime | None = None
     missing: int = 0
-    lacking: tuple[Lacking, ...] = ()
+    missing_journals: tuple[MissingJournal, ...] = ()
 
     def cores_of(self, used: UsageRecord) -> int | None:
         """The cores of a VM; None where nobody knows them."""
-        told = used.made.cores
-        return int(told) if told.isdecimal() else self.cores.get(plain(used.made.flavor), self.usual)
+        told = used.spec.cores
+        return int(told) if told.isdecimal() else self.cores.get(plain(used.spec.flavor), self.usual)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def lines(books: Iterable[QueueUsage], by: By, start: datetime, end: datetime, n
                 key = (name, book.prices.currency)
                 fizzled = used.verdict in _FIZZLES and begin <= (used.end or now) <= close
                 seconds = used.stay(now).seconds(begin, close)
-                facts = seconds, book.cores_of(used), book.prices.rate(used.made.flavor), fizzled
+                facts = seconds, book.cores_of(used), book.prices.rate(used.spec.flavor), fizzled
                 found[key] = found.get(key, UsageRow(*key)).plus(*facts)
     return [found[key] for key in sorted(found)]
 
@@ -111,8 +111,8 @@ def _parts(
     if not within(used, start, end, now):
         return
     if by is not By.DAY:
-        made = used.made
-        names = {By.QUEUE: book.queue, By.FLAVOR: plain(made.flavor), By.IMAGE: made.image}
+        spec = used.spec
+        names = {By.QUEUE: book.queue, By.FLAVOR: plain(spec.flavor), By.IMAGE: spec.image}
         yield names[by] or "unknown", start, end
         return
     stay = used.stay(now)

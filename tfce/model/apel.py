@@ -37,7 +37,7 @@ def record(used: UsageRecord, where: Where, cores: int | None, now: datetime) ->
     if used.end:
         over = {"Status": "completed", "EndTime": _epoch(stay.end)}
     cpus = {"CpuDuration": wall * cores, "CpuCount": cores} if cores else {}
-    image = {"ImageId": _text(used.made.image)} if used.made.image else {}
+    image = {"ImageId": _text(used.spec.image)} if used.spec.image else {}
     return {
         "VMUUID": _text(used.id),
         "SiteName": _text(where.site),

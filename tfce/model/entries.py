@@ -32,7 +32,7 @@ class EndedVM:
     cause: str
     reason: str
     verdict: str
-    made: VMSpec | None
+    spec: VMSpec | None
     start: datetime | None
     end: datetime | None
     lived: int | None
@@ -144,7 +144,7 @@ class Entry:
         return _text(_mapping(_mapping(self.facts.get("failed")).get(key)), "kind")
 
     @property
-    def made(self) -> VMSpec:
+    def spec(self) -> VMSpec:
         """What the VMs that were asked for are made of."""
         return _made(self.facts.get("made")) or VMSpec()
 
@@ -190,7 +190,7 @@ def _ended(entry: Mapping[str, Any]) -> EndedVM:
         cause=_text(entry, "cause"),
         reason=_text(entry, "reason"),
         verdict=_text(entry, "verdict"),
-        made=_made(entry.get("made")),
+        spec=_made(entry.get("made")),
         start=_moment(entry.get("from")),
         end=_moment(entry.get("to")),
         lived=_seconds(entry.get("lived_s")),

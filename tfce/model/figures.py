@@ -84,7 +84,7 @@ def figures(
     """All figures of a report, of what happened ``since`` then."""
     used = lines(books, By.FLAVOR, since, until, until)
     seen, axis = timeline.between(since, until), times(since, until)
-    started = [*seen.made, *seen.refused]
+    started = [*seen.started, *seen.refused]
     return (
         _alive(seen.lives, axis, until),
         _over_time("Starts and refusals", "pilots", started, axis),
@@ -132,11 +132,11 @@ def _pass(changes: list[tuple[datetime, int, int]], now: list[int], until: datet
 
 def _changes(life: PilotLife) -> Iterator[tuple[datetime, int, int]]:
     """When a VM came into a state (1) and left it (-1)."""
-    steps = [(life.asked, 0), (life.made, 1), (life.meant if life.made else None, 2)]
+    steps = [(life.requested_at, 0), (life.created_at, 1), (life.dismissed_at if life.created_at else None, 2)]
     known = [(when, state) for when, state in steps if when is not None]
     for number, (when, state) in enumerate(known):
         yield when, state, 1
-        after = known[number + 1][0] if number + 1 < len(known) else life.gone
+        after = known[number + 1][0] if number + 1 < len(known) else life.ended_at
         if after is not None:
             yield max(after, when), state, -1
 

@@ -44,7 +44,7 @@ class End:
     verdict: Verdict
     requested_at: datetime
     lived: int | None = None
-    made: VMSpec = field(default_factory=VMSpec)
+    spec: VMSpec = field(default_factory=VMSpec)
     exit_code: str = ""
     said: str = ""
 
@@ -121,7 +121,7 @@ _FIELDS = ("id", "verdict", "requested_at", "lived", "exit_code", "said")
 def _end_json(end: End) -> dict[str, Any]:
     values = {name: getattr(end, name) for name in _FIELDS}
     more = {"verdict": end.verdict.value, "requested_at": timestamp(end.requested_at)}
-    return {**values, **more, **end.made.to_json()}
+    return {**values, **more, **end.spec.to_json()}
 
 
 def _end(entry: Any) -> End | None:
@@ -134,7 +134,7 @@ def _end(entry: Any) -> End | None:
         verdict=Verdict(entry["verdict"]),
         requested_at=fields.time(entry["requested_at"]),
         lived=None if entry["lived"] is None else fields.number(entry["lived"]),
-        made=VMSpec.from_json(entry),
+        spec=VMSpec.from_json(entry),
         exit_code=fields.text(entry["exit_code"]),
         said=fields.text(entry["said"]),
     )
@@ -149,7 +149,7 @@ def _ends(row: tuple[End, ...]) -> str:
 
 def _common(row: tuple[End, ...]) -> str:
     """What all have in common."""
-    facts = [(name, {getattr(end.made, name) for end in row}) for name in NAMES]
+    facts = [(name, {getattr(end.spec, name) for end in row}) for name in NAMES]
     facts += [("exit code", {end.exit_code for end in row}), ("last words:", {end.said for end in row})]
     same = [f"{name} {next(iter(values))}" for name, values in facts if len(values) == 1 and values != {""}]
     return f"; all had {', '.join(same)}" if same else ""

@@ -18,7 +18,7 @@ _MOST = 16  # hosts that are remembered of a queue
 
 
 @dataclass(frozen=True)
-class Lacking:
+class MissingJournal:
     """A host whose journal is not here, or not whole. ``wrote``: the time of a line of it that must exist;
     ``read``: that of its last one here; "" for none; ``folder``: the mark of its folder, where another host
     has the same name."""
@@ -65,19 +65,21 @@ def _timed(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
         yield latest, line
 
 
-def lacking(known: Mapping[str, str], lines: Iterable[Line], since: datetime | None = None) -> tuple[Lacking, ...]:
+def missing_journals(
+    known: Mapping[str, str], lines: Iterable[Line], since: datetime | None = None
+) -> tuple[MissingJournal, ...]:
     """The hosts of which more must exist than ``lines`` tell; ``known``: a time by writer at which it wrote. What
     is older than ``since`` is not missed."""
     read = _read(lines)
     wanted = {one: wrote for one, wrote in known.items() if not since or _since(wrote, since)}
     namesakes = Counter(_apart(one)[0] for one in known)
-    found = list[Lacking]()
+    found = list[MissingJournal]()
     for one, wrote in sorted(wanted.items()):
         host, folder = _apart(one)
         # What a host wrote before others shared the record has no mark.
         last = max(read.get(one, ""), read.get(host, ""))
         if not last or last < wrote:
-            found.append(Lacking(host, wrote, last, folder if namesakes[host] > 1 else ""))
+            found.append(MissingJournal(host, wrote, last, folder if namesakes[host] > 1 else ""))
     return tuple(found)
 
 

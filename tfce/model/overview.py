@@ -13,7 +13,7 @@ from tfce.model.drain import Drain
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.reasons import with_cure
 from tfce.model.record_parts import Backoff, Pending
-from tfce.model.review import Standing as Review
+from tfce.model.review import ReviewStatus
 
 _SWEEPS = timedelta(hours=24)  # a SiteDirector sweeps every few minutes
 _UNSETTLED = timedelta(hours=1)
@@ -87,7 +87,7 @@ class QueueFacts:
     errors: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     spent: tuple[Balance, ...] = ()
     cost: Balance | None = None
-    review: Review | None = None
+    review: ReviewStatus | None = None
     more: tuple[Problem, ...] = ()
 
 

@@ -23,13 +23,13 @@ _TIMES = 4096  # that are remembered: pilots come many in a second, and ten thou
 class Pilot:
     """One VM that is wanted. ``key``: 8 upper-case hex digits, also the pilot's stamp; ``requested_at``: when it
     was asked for (UTC, whole seconds, by the host's clock); ``submission_id``: the submission it came with;
-    ``id``: of its VM, "" until it is known; ``made``: what the VM is made of."""
+    ``id``: of its VM, "" until it is known; ``spec``: what the VM is made of."""
 
     key: str
     requested_at: datetime
     submission_id: str
     id: str = ""
-    made: VMSpec = field(default_factory=VMSpec)
+    spec: VMSpec = field(default_factory=VMSpec)
 
 
 def scale_text(pilots: Mapping[str, Pilot], installation: str) -> str:

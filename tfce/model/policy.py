@@ -140,7 +140,7 @@ def drained(cases: Iterable[Case], drain: Drain | None, clocks: Clocks) -> list[
 def _meant(case: Case, drain: Drain, clocks: Clocks) -> bool:
     if case.condition not in LIVING or case.vm is None or not (case.recorded or case.instance):
         return False
-    images = {case.vm.made.image, case.pilot.made.image if case.pilot else ""}
+    images = {case.vm.spec.image, case.pilot.spec.image if case.pilot else ""}
     old = not drain.older_than or clocks.older(drain.older_than, case.requested_at, case.vm.created)
     return old and (not drain.image or drain.image in images)
 

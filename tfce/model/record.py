@@ -206,7 +206,7 @@ def _pilot_json(pilot: Pilot) -> dict[str, str]:
         "requested_at": timestamp(pilot.requested_at),
         "submission": pilot.submission_id,
         **({"id": pilot.id} if pilot.id else {}),
-        **pilot.made.to_json(),
+        **pilot.spec.to_json(),
     }
 
 

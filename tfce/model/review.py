@@ -47,7 +47,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReviewStatus:
     """How a queue stands that is reviewed. ``waiting``: what is asked for and not approved; ``hold``: why no pilot
     can be started at all; ``trouble``: why the approval may be out of date."""
 

@@ -34,20 +34,20 @@ def stay(case: Case, now: datetime, longest: int) -> Stay | None:
         return None
     gone = vm is None or vm.state is State.DELETED
     end = (vm.ended if vm else None) or (min(now, start + timedelta(seconds=longest)) if gone else now)
-    return Stay(made(case).flavor, start, max(start, end))
+    return Stay(spec_of(case).flavor, start, max(start, end))
 
 
-def made(case: Case) -> VMSpec:
+def spec_of(case: Case) -> VMSpec:
     """What a VM is made of, as it was asked for and as the cloud tells."""
-    seen = case.vm.made if case.vm else VMSpec()
-    return case.pilot.made.completed(seen) if case.pilot else seen
+    seen = case.vm.spec if case.vm else VMSpec()
+    return case.pilot.spec.completed(seen) if case.pilot else seen
 
 
 def used(record: Record, now: datetime, longest: int) -> Used:
     """What a queue used, and what its pilots may still use: each until it has lived for ``longest`` seconds."""
     whole = timedelta(seconds=longest)
     stays = [
-        Stay(one.made.flavor, one.requested_at, max(now, one.requested_at + whole))
+        Stay(one.spec.flavor, one.requested_at, max(now, one.requested_at + whole))
         for one in record.pilots.values()
     ]
     return Used(record.usage.between, stays)
@@ -55,6 +55,6 @@ def used(record: Record, now: datetime, longest: int) -> Used:
 
 def cores(record: Record, cases: Iterable[Case] = ()) -> dict[str, int]:
     """Cores by flavor, as far as the cloud has told them."""
-    mades = [*(pilot.made for pilot in record.pilots.values()), *map(made, cases)]
-    told = {plain(one.flavor): int(one.cores) for one in mades if one.flavor and one.cores.isdecimal()}
+    specs = [*(pilot.spec for pilot in record.pilots.values()), *map(spec_of, cases)]
+    told = {plain(one.flavor): int(one.cores) for one in specs if one.flavor and one.cores.isdecimal()}
     return {**record.usage.cores, **told}

@@ -22,10 +22,10 @@ class PilotLife:
 
     key: str
     offering: str = ""
-    asked: datetime | None = None
-    made: datetime | None = None
-    meant: datetime | None = None
-    gone: datetime | None = None
+    requested_at: datetime | None = None
+    created_at: datetime | None = None
+    dismissed_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Timeline:
 
     lives: tuple[PilotLife, ...] = ()
     asked: tuple[Event, ...] = ()
-    made: tuple[Event, ...] = ()
+    started: tuple[Event, ...] = ()
     refused: tuple[Event, ...] = ()
     ends: tuple[Event, ...] = ()
 
@@ -54,12 +54,12 @@ class Timeline:
 
     def between(self, since: datetime, until: datetime) -> Timeline:
         """What happened in a time, and the lives that reach into it."""
-        kept = tuple(one for one in self.lives if not (one.gone and one.gone < since))
+        kept = tuple(one for one in self.lives if not (one.ended_at and one.ended_at < since))
         told = ([one for one in getattr(self, name) if since <= one.time <= until] for name in _FIELDS[1:])
         return Timeline(kept, *map(tuple, told))
 
 
-_FIELDS = ("lives", "asked", "made", "refused", "ends")
+_FIELDS = ("lives", "asked", "started", "refused", "ends")
 
 
 def timeline(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> Timeline:
@@ -69,26 +69,28 @@ def timeline(journal: Iterable[Mapping[str, Any]], pilots: Iterable[Pilot]) -> T
     for entry in entries(journal):
         reader.read(entry)
     recorded = {pilot.key: pilot for pilot in pilots}
-    lives = {key: life for key, life in reader.lives.items() if life.made or life.gone or key in recorded}
-    lives = {key: life if key in recorded or life.gone else _lost(life) for key, life in lives.items()}
+    lives = {
+        key: life for key, life in reader.lives.items() if life.created_at or life.ended_at or key in recorded
+    }
+    lives = {key: life if key in recorded or life.ended_at else _lost(life) for key, life in lives.items()}
     lives |= {key: _recorded(pilot, lives.get(key)) for key, pilot in recorded.items()}
     return Timeline(tuple(lives.values()), *(tuple(getattr(reader, name)) for name in _FIELDS[1:]))
 
 
 def _recorded(pilot: Pilot, known: PilotLife | None) -> PilotLife:
-    life = known or PilotLife(pilot.key, _word(offering(pilot.made.to_json())), pilot.requested_at)
-    return replace(life, made=life.made or (pilot.requested_at if pilot.id else None))
+    life = known or PilotLife(pilot.key, _word(offering(pilot.spec.to_json())), pilot.requested_at)
+    return replace(life, created_at=life.created_at or (pilot.requested_at if pilot.id else None))
 
 
 def _lost(life: PilotLife) -> PilotLife:
-    return replace(life, gone=life.meant or life.made)
+    return replace(life, ended_at=life.dismissed_at or life.created_at)
 
 
 @dataclass
 class _Reader:
     lives: dict[str, PilotLife] = field(default_factory=dict)
     asked: list[Event] = field(default_factory=list)
-    made: list[Event] = field(default_factory=list)
+    started: list[Event] = field(default_factory=list)
     refused: list[Event] = field(default_factory=list)
     ends: list[Event] = field(default_factory=list)
     at: dict[str, int] = field(default_factory=dict)
@@ -99,17 +101,17 @@ class _Reader:
             told(self, entry)
 
     def submit(self, entry: Entry) -> None:
-        label = _word(offering(entry.made.to_json()))
+        label = _word(offering(entry.spec.to_json()))
         for key in entry.keys("keys"):
-            self.lives[key] = PilotLife(key, label, asked=entry.time)
+            self.lives[key] = PilotLife(key, label, requested_at=entry.time)
             self.asked.append(Event(entry.time, label, label))
 
     def submitted(self, entry: Entry) -> None:
         for key in entry.keys("created"):
-            self.made.append(Event(entry.time, "started", self._became(key, entry.time)))
+            self.started.append(Event(entry.time, "started", self._became(key, entry.time)))
         for key in entry.keys("failed"):
             life = self.lives.get(key, PilotLife(key))  # it never had a VM, or one that failed and is gone
-            self.lives[key] = replace(life, made=None, gone=entry.time)
+            self.lives[key] = replace(life, created_at=None, ended_at=entry.time)
             self.refused.append(Event(entry.time, _word(entry.reason(key) or UNKNOWN), life.offering))
 
     def recovered(self, entry: Entry) -> None:
@@ -121,13 +123,13 @@ class _Reader:
 
     def _became(self, key: str, when: datetime) -> str:
         life = self.lives.get(key, PilotLife(key))
-        self.lives[key] = replace(life, made=life.made or when, meant=None, gone=None)
+        self.lives[key] = replace(life, created_at=life.created_at or when, dismissed_at=None, ended_at=None)
         return life.offering
 
     def remove(self, entry: Entry) -> None:
         for key in entry.keys("pilots"):
             if key in self.lives:
-                self.lives[key] = replace(self.lives[key], meant=self.lives[key].meant or entry.time)
+                self.lives[key] = replace(self.lives[key], dismissed_at=self.lives[key].dismissed_at or entry.time)
 
     def removed(self, entry: Entry) -> None:
         for vm in entry.ended:
@@ -135,7 +137,9 @@ class _Reader:
             self._ended(vm.id, Event(entry.time, cause, life.offering, vm.lived))
             if cause not in _ONE_OF_TWO:
                 self.lives[vm.key] = replace(
-                    life, made=life.made or _before(entry.time, vm.lived), gone=life.gone or entry.time
+                    life,
+                    created_at=life.created_at or _before(entry.time, vm.lived),
+                    ended_at=life.ended_at or entry.time,
                 )
 
     def _ended(self, node: str, fact: Event) -> None:

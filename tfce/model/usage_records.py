@@ -21,36 +21,36 @@ class UsageRecord:
     key: str
     start: datetime
     end: datetime | None
-    made: VMSpec = field(default_factory=VMSpec)
+    spec: VMSpec = field(default_factory=VMSpec)
     verdict: str = ""
     reason: str = ""
 
     def stay(self, now: datetime) -> Stay:
         """Its time, until ``now`` where it runs."""
-        return Stay(self.made.flavor, self.start, self.end or max(now, self.start))
+        return Stay(self.spec.flavor, self.start, self.end or max(now, self.start))
 
 
-def line(stay: Stay | None, made: VMSpec, verdict: str) -> dict[str, Any]:
+def line(stay: Stay | None, spec: VMSpec, verdict: str) -> dict[str, Any]:
     """What the journal keeps of a VM that ended, besides who it was."""
     times = {"from": timestamp(stay.start), "to": timestamp(stay.end)} if stay else {}
     return {
         **times,
-        **({"made": made.to_json()} if made != VMSpec() else {}),
+        **({"made": spec.to_json()} if spec != VMSpec() else {}),
         **({"verdict": verdict} if verdict else {}),
     }
 
 
 def ended(journal: Iterable[Mapping[str, Any]]) -> dict[str, UsageRecord]:
     """The VMs that the ``journal`` saw end, by id; of one that ended twice, what was written first."""
-    made: dict[str, VMSpec] = {}
+    specs: dict[str, VMSpec] = {}
     found: dict[str, UsageRecord] = {}
     for one in entries(journal):
         if one.event == "submit":
-            made |= dict.fromkeys(one.keys("keys"), one.made)
+            specs |= dict.fromkeys(one.keys("keys"), one.spec)
         elif one.event in ("removed", "recovered"):
             for vm in one.ended:
                 if vm.id:
-                    found.setdefault(vm.id, _usage_record(vm, one.time, made))
+                    found.setdefault(vm.id, _usage_record(vm, one.time, specs))
     return found
 
 
@@ -58,5 +58,5 @@ def _usage_record(vm: EndedVM, written: datetime, asked: Mapping[str, VMSpec]) -
     """Lines of older versions say how long a VM lived, and were written when it was removed."""
     end = vm.end or written
     start = vm.start or end - timedelta(seconds=vm.lived or 0)
-    made = vm.made or asked.get(vm.key, VMSpec())
-    return UsageRecord(vm.id, vm.key, start, max(start, end), made, vm.verdict, vm.reason)
+    spec = vm.spec or asked.get(vm.key, VMSpec())
+    return UsageRecord(vm.id, vm.key, start, max(start, end), spec, vm.verdict, vm.reason)

@@ -79,7 +79,7 @@ def _end(case: Case, pilot: Pilot, vm: VM, verdict: Verdict, clocks: Clocks, mar
         verdict=verdict,
         requested_at=pilot.requested_at,
         lived=lived(vm, pilot.requested_at, clocks.host),
-        made=pilot.made.corrected(vm.made),
+        spec=pilot.spec.corrected(vm.spec),
         exit_code=markers.exit_code,
         said=(str(vm.fault) if vm.fault else markers.last)[:_WIDTH],
     )

@@ -41,7 +41,7 @@ LIVELINESS = {State[name]: place for place, name in enumerate(_LIVELIEST_FIRST)}
 class VM:
     """One VM in the cloud. ``raw_state`` is the cloud's own word, ``created`` and ``ended`` (since when it does
     not run any more) are aware (UTC), or None where the cloud does not tell, ``fault`` is the cloud's reason
-    when the VM failed, ``switched_off``: whether it ended by its own power-off; ``made`` is what the cloud tells
+    when the VM failed, ``switched_off``: whether it ended by its own power-off; ``spec`` is what the cloud tells
     of image, flavor and place, ``groups`` the names that it has for each of the VM's security groups."""
 
     id: str
@@ -52,7 +52,7 @@ class VM:
     tags: Mapping[str, str] = field(default_factory=dict)
     fault: Reason | None = None
     ended: datetime | None = None
-    made: VMSpec = field(default_factory=VMSpec)
+    spec: VMSpec = field(default_factory=VMSpec)
     groups: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
     switched_off: bool = False
 

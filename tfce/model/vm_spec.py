@@ -52,10 +52,10 @@ NAMES = tuple(one.name for one in fields(VMSpec))
 _OFFERING = ("flavor", "zone", "network", "market")
 
 
-def offering(made: Mapping[str, Any]) -> str:
+def offering(spec: Mapping[str, Any]) -> str:
     """The label of an offering (flavor, zone, network, market), from the field ``made`` of a journal line."""
-    return ", ".join(str(made[name]) for name in _OFFERING if made.get(name))
+    return ", ".join(str(spec[name]) for name in _OFFERING if spec.get(name))
 
 
-def _values(made: VMSpec) -> tuple[str, ...]:
-    return tuple(getattr(made, name) for name in NAMES)
+def _values(spec: VMSpec) -> tuple[str, ...]:
+    return tuple(getattr(spec, name) for name in NAMES)

@@ -21,8 +21,10 @@ from tfce.store.workspace import Workspace
 def book(workspace: Workspace, start: datetime, end: datetime) -> QueueUsage:
     """The VMs of a queue, those that ended and those that run."""
     record = workspace.load() if workspace.exists else Record("")
-    told = other_hosts.told(workspace, start)
-    return replace(written(workspace.queue, record, told.lines, start, end), lacking=told.lacking)
+    told = other_hosts.merged_journal(workspace, start)
+    return replace(
+        written(workspace.queue, record, told.lines, start, end), missing_journals=told.missing_journals
+    )
 
 
 def written(
@@ -39,7 +41,7 @@ def written(
 
 
 def _running(pilot: Any) -> UsageRecord:
-    return UsageRecord(pilot.id, pilot.key, pilot.requested_at, None, pilot.made)
+    return UsageRecord(pilot.id, pilot.key, pilot.requested_at, None, pilot.spec)
 
 
 def _begins(journal: Iterable[Mapping[str, Any]]) -> datetime | None:

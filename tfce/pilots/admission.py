@@ -26,14 +26,14 @@ def allowed(services: Services, record: Record, count: int, by_hand: bool) -> tu
     look = health.unproven(record, services.queue.workspace.protect_after) and not by_hand
     if limits.total is None and limits.waiting is None and not is_new and not look:
         return record, count, ""
-    services.terraform.look_ahead()
+    services.terraform.prefetch()
     view = services.view(record, None)
     record = view.snapshot.record
     _refuse_foreign(view, services.queue.label, is_new)
     if any(case.condition is not Condition.FOREIGN and not case.recorded and case.vm for case in view.cases):
         record = recover(services, record)
     record, cases = offering_choice.found_full(
-        services.workspace.places.offerings, record, view.cases, services.clock()
+        services.workspace.network_zones.offerings, record, view.cases, services.clock()
     )
     full = _without_room(cases)
     if full and not by_hand:

@@ -39,7 +39,7 @@ def alone(services: Services) -> AbstractContextManager[None]:
     """Nobody else starts pilots of the CE meanwhile, where its queues share an allocation; where not, those that
     do know of this one, which may start some from then on."""
     if _shared(services.queue.allowance.allocations):
-        return ce_queues.alone(services.workspace)
+        return ce_queues.exclusive(services.workspace)
     ce_queues.join(services.workspace)
     return nullcontext()
 
@@ -77,7 +77,9 @@ def held(services: Services, record: Record) -> Hold | None:
     """What keeps every offering that would be tried from fitting into what is left."""
     if not services.queue.allowance.allocations:
         return None
-    tried = offering_choice.open_ones(services.workspace.places.offerings, record, services.clock(), by_hand=True)
+    tried = offering_choice.open_ones(
+        services.workspace.network_zones.offerings, record, services.clock(), by_hand=True
+    )
     rooms = _rooms(services, record, tried, 1)
     return None if not rooms or any(most for most, _ in rooms) else rooms[0][1]
 

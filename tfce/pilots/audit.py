@@ -197,7 +197,7 @@ def _name(services: Services, old: Record | None) -> tuple[str, list[str]]:
     kept = old.installation if old else installation.known(workspace.root)
     if kept and (kept in names or not names):
         return kept, []
-    found = names[0] if len(names) == 1 else installation.reviewed(workspace.copies.named())
+    found = names[0] if len(names) == 1 else installation.reviewed(workspace.review_copies.named())
     if found:
         return found, [f"took the installation's name {found} from the queue's VMs"]
     return kept or workspace.owner().installation, []

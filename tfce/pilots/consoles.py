@@ -60,7 +60,7 @@ class Leaving:
         now: datetime,
         known: Container[str] = (),
     ) -> None:
-        self._cloud, self._store, self._check = cloud, ConsoleStore(workspace), workspace.check_turn
+        self._cloud, self._store, self._check = cloud, ConsoleStore(workspace), workspace.check_lease
         asked = [one.case for one in actions if one.case.id not in known and suspicious(one, now)]
         asked.sort(
             key=lambda case: (case.condition is Condition.ENDED, lived(case.vm, case.requested_at, now) or 0)

@@ -55,7 +55,7 @@ def _approval(services: Services) -> Iterator[Drift]:
     workspace, label = services.workspace, services.queue.label
     if not workspace.asked.review.shape:
         return
-    seen = approvals.peeked(workspace, services.clock())
+    seen = approvals.preview(workspace, services.clock())
     cure = f"merge what `tfce propose {label}` writes, or put the option back"
     if seen.hold:
         yield Drift(Where.APPROVAL, seen.hold.text, seen.hold.cure)
@@ -87,8 +87,8 @@ def _cloud(services: Services, record: Record, cases: list[Case]) -> Iterator[Dr
     changed: Counter[str] = Counter()
     older: Counter[str] = Counter()
     for case in cases:
-        asked = record.pilots[case.key].made if case.key in record.pilots else VMSpec()
-        there = case.vm.made if case.vm else VMSpec()
+        asked = record.pilots[case.key].spec if case.key in record.pilots else VMSpec()
+        there = case.vm.spec if case.vm else VMSpec()
         for kind in ("flavor", "image"):
             was, now = getattr(asked, kind), getattr(there, kind)
             if was and now and not alike(kind, was, now):

@@ -168,7 +168,7 @@ class Removal:
     state: State
     lived: int | None  # seconds
     stay: Stay | None = None
-    made: VMSpec = field(default_factory=VMSpec)
+    spec: VMSpec = field(default_factory=VMSpec)
     verdict: str = ""
 
     def line(self, consoles: Collection[str] = ()) -> dict[str, object]:
@@ -180,7 +180,7 @@ class Removal:
             "reason": str(self.reason),
             "lived_s": self.lived,
             "console_kept": bool(self.reference) and instance_id(self.reference or "") in consoles,
-            **usage_records.line(self.stay, self.made, self.verdict),
+            **usage_records.line(self.stay, self.spec, self.verdict),
         }
 
 
@@ -196,6 +196,6 @@ def removal(services: Services, action: Action, verdict: str = "") -> Removal:
         state=action.last_state,
         lived=lived(case.vm, case.requested_at, services.clock()),
         stay=spending.stay(case, services.clock(), services.rules.longest),
-        made=spending.made(case),
+        spec=spending.spec_of(case),
         verdict=verdict,
     )

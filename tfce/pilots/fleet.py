@@ -178,7 +178,7 @@ class Fleet:
         workspace = self.workspace
         if workspace.exists:
             return holds.held(self._services, workspace.load())
-        return workspace.standing.hold if workspace.standing else None
+        return workspace.review_status.hold if workspace.review_status else None
 
     def balances(self) -> list[Balance]:
         """How each allocation of the queue stands in its period; see ``allocations.balances``."""

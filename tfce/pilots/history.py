@@ -74,13 +74,13 @@ def _image(entry: Entry) -> tuple[int, str]:
 def _asked(entry: Entry) -> tuple[int, str]:
     number, wanted = entry.size("keys"), entry.word("wanted")
     all_of_them = f"; {wanted} wanted in all" if wanted else ""
-    return number, f"{number} asked for{all_of_them}{_of_what(entry.made)}{_shape(entry.shape)}"
+    return number, f"{number} asked for{all_of_them}{_of_what(entry.spec)}{_shape(entry.shape)}"
 
 
-def _of_what(made: VMSpec) -> str:
+def _of_what(spec: VMSpec) -> str:
     """In which offering, and of which image."""
-    image = f" of {made.image}" if made.image else ""
-    return f"; {made}{image}" if str(made) else ""
+    image = f" of {spec.image}" if spec.image else ""
+    return f"; {spec}{image}" if str(spec) else ""
 
 
 def _shape(shape: Mapping[str, str]) -> str:

@@ -14,8 +14,8 @@ from tfce.pilots.services import Services
 def held(services: Services, record: Record, by_hand: bool = False) -> Hold | None:
     """What keeps pilots back, the firmest first; ``by_hand``: an operator asks, whom only a drain, a lack of
     approval or of allotted hours holds."""
-    standing = services.workspace.standing
-    firm = _drained(services, record) or (standing.hold if standing else None)
+    status = services.workspace.review_status
+    firm = _drained(services, record) or (status.hold if status else None)
     firm = firm or allocations.held(services, record)
     if firm is not None or by_hand:
         return firm
@@ -48,7 +48,7 @@ def _images(services: Services, meant: str) -> list[str]:
 def _resting(services: Services, record: Record) -> Hold | None:
     backoff = record.backoff
     if backoff is None or not backoff.resting(services.clock()):
-        full = offering_choice.all_rest(services.workspace.places.offerings, record, services.clock())
+        full = offering_choice.all_rest(services.workspace.network_zones.offerings, record, services.clock())
         return Hold(HoldKind.RESTING, full) if full else None
     text = f"cools down until {timestamp(backoff.until)} after {backoff.failures} failures in a row"
     return Hold(HoldKind.RESTING, f"{text}: {backoff.reason}")

@@ -75,7 +75,7 @@ class Launcher:
         now = self._services.clock().replace(microsecond=0)
         name = f"{timestamp(now)}-{keys[0]}"
         before = record
-        record = record.including(Pilot(key, now, name, made=order.offering.made) for key in keys).begin(
+        record = record.including(Pilot(key, now, name, spec=order.offering.spec) for key in keys).begin(
             Operation.SUBMIT, keys, now
         )
         try:
@@ -85,7 +85,7 @@ class Launcher:
                 "submit",
                 keys=keys,
                 wanted=len(record.pilots),
-                made=order.offering.made.to_json(),
+                made=order.offering.spec.to_json(),
                 shape=approvals.facts(workspace),
             )
         except TfceError:

@@ -8,11 +8,11 @@ from tfce.model.lease import Document
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services
 from tfce.store.shared_document import hosts_of
-from tfce.terraform.locations import Here, Place, checked
+from tfce.terraform.locations import LocalLocation, Location, checked
 from tfce.terraform.preparation import Prepared
 
 
-def move(services: Services, terraform: Prepared, source: Place, target: Place) -> int:
+def move(services: Services, terraform: Prepared, source: Location, target: Location) -> int:
     """Move the queue; how many pilots went along.
 
     The target gets everything first, and says that the record is elsewhere still; then the source says where it
@@ -27,12 +27,12 @@ def move(services: Services, terraform: Prepared, source: Place, target: Place) 
     with workspace.locked():
         record = services.prepare()
         record = recover(services, record) if record.pending else record
-        workspace.take_turn("move the record")
+        workspace.take_lease("move the record")
         whole, mark = terraform.whole(), secrets.token_hex(8)
         target.take(
             whole, Document(label, record.dump(), mark, moved=source.place, hosts=hosts_of(workspace.private))
         )
-        if isinstance(source, Here):
+        if isinstance(source, LocalLocation):
             source.leave(target.place, mark)
         elif workspace.shared is not None:
             workspace.shared.hand_over(target.place)

@@ -78,5 +78,5 @@ def _offering(every: Collection[Offering], case: Case) -> Offering | None:
     fault = case.vm.fault if case.vm and case.failed else None
     if len(every) == 1 or fault is None or case.pilot is None or not offering_backoffs.another_helps(fault):
         return None
-    made = case.pilot.made
-    return next((one for one in every if one.made_this(made)), None)
+    spec = case.pilot.spec
+    return next((one for one in every if one.matches(spec)), None)

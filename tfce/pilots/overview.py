@@ -69,7 +69,7 @@ def remembered(services: Services, record: Record) -> QueueFacts:
         errors=meters.errors,
         spent=spent,
         cost=allocations.cost(services, record),
-        review=workspace.standing,
+        review=workspace.review_status,
         more=(*_review(services), *unknown),
     )
 
@@ -83,7 +83,7 @@ def _spent(services: Services, record: Record) -> tuple[tuple[Balance, ...], tup
 
 def _review(services: Services) -> tuple[Problem, ...]:
     """What waits for approval goes on as it was: nobody has to come at night."""
-    seen = services.workspace.standing
+    seen = services.workspace.review_status
     cure = f"`tfce propose {services.queue.label}` writes a branch to merge"
     return tuple(Problem(line, cure, person=False) for line in seen.lines()) if seen else ()
 

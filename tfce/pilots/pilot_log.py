@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tfce.model.entries import Entry
 from tfce.model.errors import CloudError
-from tfce.model.journals import Lacking
+from tfce.model.journals import MissingJournal
 from tfce.model.pilot import reference, timestamp
 from tfce.model.reasons import Reason
 from tfce.model.record import Record, Tombstone
@@ -24,7 +24,7 @@ class PilotLog:
     """``state``: the cloud's word for the VM, or what became of it. ``source``: "cloud" or "kept", where the
     console (None: there is none) is from. ``events``: the journal's entries, as far as they are about it.
     ``trouble``: why the cloud could not be asked; ``kept_on``: the host that kept the console, where it is not
-    here; ``lacking``: hosts whose journals are not here."""
+    here; ``missing_journals``: hosts whose journals are not here."""
 
     key: str
     reference: str
@@ -34,7 +34,7 @@ class PilotLog:
     events: list[Entry]
     trouble: str = ""
     kept_on: str = ""
-    lacking: tuple[Lacking, ...] = ()
+    missing_journals: tuple[MissingJournal, ...] = ()
 
     def text(self, when: Callable[[str], str] = str) -> str:
         """For people; ``when``: how they are told a time."""
@@ -46,7 +46,7 @@ class PilotLog:
         else:
             whence = {"cloud": "as the cloud shows it now", "kept": "kept when the VM was removed"}[self.source]
             lines += [f"the end of its console, {whence}:", self.console.rstrip("\n")]
-        lines += [f"{one}: it may say more" for one in self.lacking]
+        lines += [f"{one}: it may say more" for one in self.missing_journals]
         return "\n".join(lines)
 
     def _no_console(self) -> str:
@@ -62,7 +62,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
     ``UnknownPilotError``, and ``CloudError`` where only the cloud could tell.
     """
     workspace = services.workspace
-    told = other_hosts.told(workspace)
+    told = other_hosts.merged_journal(workspace)
     journal = told.entries
     record = workspace.load() if workspace.exists else Record("")
     stones = record.tombstones
@@ -93,7 +93,7 @@ def pilot_log(services: Services, text: str, lines: int = LINES) -> PilotLog:
         events,
         trouble,
         _keeper(events) if found is None and kept is None else "",
-        told.lacking,
+        told.missing_journals,
     )
 
 
@@ -124,7 +124,7 @@ _EVENTS = {
 
 def _words(entry: Entry) -> str:
     said = [text for name, value in entry.more.items() if (text := _said(name, value))]
-    made = [f"{entry.made} of {entry.made.image or '?'}"] if str(entry.made) else []
+    made = [f"{entry.spec} of {entry.spec.image or '?'}"] if str(entry.spec) else []
     return " ".join([_EVENTS.get(entry.event, entry.event), *said, *made])
 
 

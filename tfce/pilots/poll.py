@@ -31,9 +31,9 @@ class Seen:
     state: str  # DIRAC's word, or what the case is called where DIRAC has none for it
 
     @property
-    def made(self) -> VMSpec:
+    def spec(self) -> VMSpec:
         """What its VM is made of, as the cloud says it, else as it was asked for."""
-        return self.pilot.made.corrected(self.vm.made) if self.vm else self.pilot.made
+        return self.pilot.spec.corrected(self.vm.spec) if self.vm else self.pilot.spec
 
 
 class Count(TypedDict):

@@ -121,7 +121,7 @@ class Reaper:
         """Begin or end the back-off by what became of the VMs: where an apply does not wait for them, the
         submission could not know whether there was room."""
         found, cases = offering_choice.found_full(
-            self._workspace.places.offerings, record, view.cases, self._services.clock()
+            self._workspace.network_zones.offerings, record, view.cases, self._services.clock()
         )
         record = self._workspace.save(found) if found != record else record
         failed = [one.vm for one in cases if one.failed and one.vm and no_room(one.vm)]
@@ -283,7 +283,7 @@ def _doubted(services: Services, known: Record, view: View) -> View:
 def _known_better(view: View, record: Record) -> Record:
     """``record`` with what the cloud itself says its pilots are made of; written with whatever is written next."""
     pilots = ((case.pilot, case.vm) for case in view.cases)
-    return record.including(replace(one, made=one.made.completed(vm.made)) for one, vm in pilots if one and vm)
+    return record.including(replace(one, spec=one.spec.completed(vm.spec)) for one, vm in pilots if one and vm)
 
 
 def _cause(action: Action) -> str:

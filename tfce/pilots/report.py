@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tfce.model.account import QueueUsage
 from tfce.model.errors import TfceError
-from tfce.model.journals import Lacking
+from tfce.model.journals import MissingJournal
 from tfce.model.metrics import Meters
 from tfce.model.overview import Problem, QueueStatus
 from tfce.model.record import Record
@@ -24,15 +24,15 @@ _IDLE = (Subject.DEMAND, Subject.BOOTING)  # nothing is wrong with the queue
 
 @dataclass(frozen=True)
 class QueueReport:
-    """One queue. ``causes``: what is wrong, the worst first, each once; ``lacking``: hosts whose journals are not
-    here."""
+    """One queue. ``causes``: what is wrong, the worst first, each once; ``missing_journals``: of hosts whose part
+    of it is not here."""
 
     status: QueueStatus
     causes: tuple[Problem, ...]
     timeline: Timeline = field(default_factory=Timeline)
     meters: Meters = field(default_factory=Meters)
     book: QueueUsage | None = None
-    lacking: tuple[Lacking, ...] = ()
+    missing_journals: tuple[MissingJournal, ...] = ()
 
 
 def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -> QueueReport:
@@ -43,11 +43,11 @@ def queue_report(fleet: Fleet, record: Record, since: datetime, now: datetime) -
         found = fleet.why()
     except TfceError:
         found = []  # the line says so
-    told = other_hosts.told(workspace, since)
+    told = other_hosts.merged_journal(workspace, since)
     used = written(workspace.queue, record, told.lines, since, now)
     seen = timeline(told.lines, record.pilots.values())
     causes = tuple(_causes(line, found))
-    return QueueReport(line, causes, seen, workspace.meters.read(), used, told.lacking)
+    return QueueReport(line, causes, seen, workspace.meters.read(), used, told.missing_journals)
 
 
 def failed(label: str, error: TfceError, now: datetime) -> QueueReport:

@@ -35,7 +35,7 @@ class Provisioner(Protocol):
     def waits(self) -> bool: ...  # whether an apply ends only when its VMs run
     def expect(self) -> None: ...  # a run follows soon: what needs nobody's turn may be made ready
     def prepare(self) -> None: ...
-    def look_ahead(self) -> None: ...  # an apply comes: what it asks of the cloud may be asked already
+    def prefetch(self) -> None: ...  # an apply comes: what it asks of the cloud may be asked already
     def apply(
         self, keys: Collection[str], progress: Callable[[str], None] = ..., fresh: bool = ...
     ) -> Applied: ...  # fresh: nobody can have asked for these

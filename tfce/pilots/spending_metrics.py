@@ -11,7 +11,7 @@ from tfce.pilots.services import Services
 
 def measured(services: Services, reading: Reading, record: Record) -> None:
     """Add what the record tells of allocations, costs and approvals to ``reading``."""
-    seen = services.workspace.standing
+    seen = services.workspace.review_status
     reading.gauge("tfce_approval_waiting", len(seen.waiting) if seen else 0)
     _cost(services, reading, record)
     balances = allocations.balances(services, record)
@@ -23,7 +23,7 @@ def measured(services: Services, reading: Reading, record: Record) -> None:
 
 def _cost(services: Services, reading: Reading, record: Record) -> None:
     prices, month = services.queue.allowance.prices, allocations.cost(services, record)
-    rates = [prices.rate(pilot.made.flavor) or 0 for pilot in record.pilots.values()]
+    rates = [prices.rate(pilot.spec.flavor) or 0 for pilot in record.pilots.values()]
     known = {prices.currency: month.units(month.spent)} if month else {}
     reading.whole("tfce_cost_month_to_date", known)
     reading.whole("tfce_cost_per_hour", dict.fromkeys(known, sum(rates) / MICRO))

@@ -54,7 +54,7 @@ class Submitter:
             record = allocations.ready(self._services, record)
             network_zones.looked_up(self._services)
             record, allowed, why = admission.allowed(self._services, record, count, ignore_limits)
-            order = Order(recipe, wrapper, proxy, progress, self._workspace.places.offerings[0])
+            order = Order(recipe, wrapper, proxy, progress, self._workspace.network_zones.offerings[0])
             submission, record = self._from_offerings(record, allowed, order, ignore_limits)
             self._learn(record, submission)
             submission.limited = submission.limited or why  # what was allowed first had still to fit
@@ -67,7 +67,7 @@ class Submitter:
     ) -> tuple[Submission, Record]:
         """Start ``count`` pilots of the first offering, what it has no room for of the next, and so on."""
         total, lacking, full, limited = Submission(), list[str](), list[Reason](), ""
-        clock, every = self._services.clock, self._workspace.places.offerings
+        clock, every = self._services.clock, self._workspace.network_zones.offerings
         image = images.resolved(self._services) if count else ""
         for offering in offering_choice.open_ones(every, record, clock(), by_hand) if count else ():
             if offering_choice.hopeless(offering, full):
@@ -97,7 +97,7 @@ class Submitter:
 
     def _learn(self, record: Record, submission: Submission) -> None:
         """Whether the cloud had room. Of several offerings each rests for itself."""
-        several = len(self._workspace.places.offerings) > 1
+        several = len(self._workspace.network_zones.offerings) > 1
         full = [
             reason
             for reason in submission.failed.values()

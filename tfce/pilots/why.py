@@ -24,7 +24,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
     at most three consoles, and a preflight where nothing else is found."""
     workspace = services.workspace
     record = overview.record_of(services)
-    seen = workspace.standing
+    seen = workspace.review_status
     review = seen.lines() if seen else ()
     hold = holds.held(services, record)
     known, now = overview.remembered(services, record), services.clock()
@@ -53,7 +53,7 @@ def why(services: Services, demand: Demand | None = None) -> list[Finding]:
 
 def _last_submission(facts: Facts, services: Services) -> Facts:
     """What came of the last submission that asked the cloud, unless a later one did not get as far."""
-    told = other_hosts.told(services.workspace).entries
+    told = other_hosts.merged_journal(services.workspace).entries
     last = next((entry for entry in reversed(told) if _tells(entry)), None)
     if last is None or last.event == "done":
         return facts

@@ -53,7 +53,7 @@ class _Named(DataSource):  # type: ignore[misc]
 
     def _asked(self, cloud: Cloud, what: Hashable, ask: Callable[[Cloud], Answer]) -> Answer:
         """What may be under way already."""
-        answer: Answer = self._provider.run.ahead.answer(what, ask, cloud)
+        answer: Answer = self._provider.run.prefetch.answer(what, ask, cloud)
         return answer
 
     def read(self, ctx: Any, config: State) -> State | None:

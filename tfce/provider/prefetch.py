@@ -36,7 +36,7 @@ class Begun:
 
 
 @dataclass
-class Ahead:
+class Prefetch:
     """One queue's look-ups. ``calls``: what those that were begun asked of the cloud, until somebody takes it."""
 
     clock: Callable[[], float] = time.monotonic

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfce.model import trace
-from tfce.provider.prefetch import Ahead
+from tfce.provider.prefetch import Prefetch
 
 if TYPE_CHECKING:  # the program starts for schemas, too, which need none of this
     from tfce.cloud.api import Cloud
@@ -51,7 +51,7 @@ class Run:
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)
     folder: Path = Path()
-    ahead: Ahead = field(default_factory=Ahead)
+    prefetch: Prefetch = field(default_factory=Prefetch)
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
 

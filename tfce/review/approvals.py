@@ -1,4 +1,4 @@
-"""How a reviewed queue stands: what was approved last, what waits, and which options count for its pilots.
+"""The approvals of a reviewed queue: what was approved last, what waits, and which options count for its pilots.
 
 The last approval is kept in the queue's private folder, with copies of the template and module that it names by
 digest: so every verb knows it without asking anybody, and a repository that is gone holds up nothing.
@@ -15,7 +15,7 @@ from typing import Any
 from tfce.config.options import Queue
 from tfce.model.errors import TfceError
 from tfce.model.hold import Hold, HoldKind
-from tfce.model.review import Approval, Difference, Standing
+from tfce.model.review import Approval, Difference, ReviewStatus
 from tfce.review import boundary, shape
 from tfce.review.boundary import Wanted
 from tfce.review.shape import Pinned
@@ -30,7 +30,7 @@ _KEPT = "approved.json"
 _UNSEEN = "nobody has looked there yet, the next submission does"
 
 
-def refresh(workspace: Workspace, now: datetime) -> Standing | None:
+def refresh(workspace: Workspace, now: datetime) -> ReviewStatus | None:
     """Look at what was merged, if that is due; then ``resume``. Never raises for what it finds there."""
     options = workspace.asked.review
     if options.shape and options.approved is not None:
@@ -39,7 +39,7 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
         try:
             mirrors = files.private_folder(workspace.root / "review")
             found, trouble = merged(
-                options.approved, workspace.copies.shape_folder, mirrors, options.age, now, known
+                options.approved, workspace.review_copies.shape_folder, mirrors, options.age, now, known
             )
             if found.texts:
                 boundary.checked(found.texts, workspace.asked)
@@ -50,32 +50,34 @@ def refresh(workspace: Workspace, now: datetime) -> Standing | None:
     return resume(workspace)
 
 
-def resume(workspace: Workspace) -> Standing | None:
+def resume(workspace: Workspace) -> ReviewStatus | None:
     """Let the options that were approved last count in ``workspace``, asking nobody and writing nothing; None: it
     is not reviewed."""
     if not workspace.asked.review.shape:
         return None
-    queue, standing, module = _judged(workspace, *_kept(workspace))
-    if standing.hold is not None and not _looked(workspace):
-        hold = replace(standing.hold, text=f"{standing.hold.text}, as far as is known: {_UNSEEN}")
-        standing = replace(standing, hold=hold)
-    workspace.take(queue, standing, module)
-    return standing
+    queue, status, module = _judged(workspace, *_kept(workspace))
+    if status.hold is not None and not _looked(workspace):
+        hold = replace(status.hold, text=f"{status.hold.text}, as far as is known: {_UNSEEN}")
+        status = replace(status, hold=hold)
+    workspace.take(queue, status, module)
+    return status
 
 
 def facts(workspace: Workspace) -> dict[str, str]:
     """What the journal has of the shape that pilots get: its digest, and who approved it."""
-    if workspace.standing and workspace.standing.approval:
-        return workspace.standing.approval.to_json()
+    if workspace.review_status and workspace.review_status.approval:
+        return workspace.review_status.approval.to_json()
     return {"digest": boundary.digest(shape.texts(workspace.queue))}
 
 
-def peeked(workspace: Workspace, now: datetime) -> Standing:
-    """The standing as a fetch finds it now. Writes nothing into the workspace; raises ``TfceError``."""
+def preview(workspace: Workspace, now: datetime) -> ReviewStatus:
+    """The review's status as a fetch finds it now. Writes nothing into the workspace; raises ``TfceError``."""
     options = workspace.asked.review
     assert options.approved is not None
     with tempfile.TemporaryDirectory(prefix="tfce-") as mirrors:
-        found, trouble = merged(options.approved, workspace.copies.shape_folder, Path(mirrors), 0, now, Merged({}))
+        found, trouble = merged(
+            options.approved, workspace.review_copies.shape_folder, Path(mirrors), 0, now, Merged({})
+        )
     _, seen, _ = _judged(workspace, found, trouble)
     return seen
 
@@ -136,19 +138,19 @@ def _keep_copies(workspace: Workspace, found: Merged) -> None:
 # -- how it stands -----------------------------------------------------------------------------------------
 
 
-def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, Standing, Path | None]:
+def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, ReviewStatus, Path | None]:
     asked, label = workspace.asked, workspace.asked.label
     if found.approval is None:
-        return asked, Standing(hold=_nothing(workspace, trouble), trouble=trouble), None
+        return asked, ReviewStatus(hold=_nothing(workspace, trouble), trouble=trouble), None
     try:
         wanted = boundary.checked(found.texts, asked)
     except TfceError as error:  # of another version, or somebody wrote there
-        return asked, Standing(hold=_nothing(workspace, error.message), trouble=trouble), None
+        return asked, ReviewStatus(hold=_nothing(workspace, error.message), trouble=trouble), None
     queue, module, lost = _pinned(workspace, wanted)
     here = (wanted.template, shape.template(asked)), (wanted.module, shape.module(asked))
     waiting = (*boundary.differences(queue, asked), *shape.repinned(*here))
     hold = _held(label, (*wanted.elsewhere, *lost))
-    return queue, Standing(replace(found.approval, digest=wanted.digest), waiting, hold, trouble), module
+    return queue, ReviewStatus(replace(found.approval, digest=wanted.digest), waiting, hold, trouble), module
 
 
 def _nothing(workspace: Workspace, trouble: str) -> Hold:

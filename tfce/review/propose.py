@@ -11,7 +11,7 @@ from tfce.model.errors import TfceError
 from tfce.model.review import Difference
 from tfce.review import boundary, git, shape
 from tfce.review.commits import Clone
-from tfce.store.review_copies import SHAPE, Copies
+from tfce.store.review_copies import SHAPE, ReviewCopies
 from tfce.store.workspace import slug
 
 _KEEP = "Running pilots keep what they were made of."
@@ -49,7 +49,7 @@ class Change:
 
 def folder(queue: Queue) -> str:
     """Where the shape of ``queue`` is in a repository."""
-    return Copies(queue.workspace.files, slug(queue.ce), slug(queue.name)).shape_folder
+    return ReviewCopies(queue.workspace.files, slug(queue.ce), slug(queue.name)).shape_folder
 
 
 def below(queue: Queue) -> str:

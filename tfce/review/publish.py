@@ -45,7 +45,7 @@ def _moved(clone: Clone, base: str, workspace: Workspace, below: str) -> Moved |
     if not workspace.exists:
         return None
     record = workspace.load()
-    path = f"{below}/{workspace.copies.scale_file}" if below else workspace.copies.scale_file
+    path = f"{below}/{workspace.review_copies.scale_file}" if below else workspace.review_copies.scale_file
     text = scale_text(record.pilots, record.installation)
     old = _committed(clone, base, path)
     if old == text:

@@ -16,8 +16,8 @@ from tfce.store.workspace import Workspace
 def records(workspace: Workspace) -> Iterator[Record]:
     """The records of the CE's other queues, also of those that are configured no more. Raises ``WorkspaceError``
     where one cannot be believed: nobody knows what that queue used."""
-    if workspace.together is not None:
-        yield from workspace.together.records()
+    if workspace.shared_ce is not None:
+        yield from workspace.shared_ce.records()
         return
     for folder in files.listed(workspace.private.parent, "*/"):
         file = _file(folder, f"{workspace.queue.ce}/{folder.name}")
@@ -31,10 +31,10 @@ def _file(folder: Path, label: str) -> RecordFile:
     return RecordFile(folder, label)
 
 
-def alone(workspace: Workspace) -> AbstractContextManager[None]:
+def exclusive(workspace: Workspace) -> AbstractContextManager[None]:
     """Be the only one who starts pilots for the CE; raises ``BusyError`` after Workspace_LockTimeout seconds."""
-    if workspace.together is not None:
-        return workspace.together.alone(workspace.owner().installation)
+    if workspace.shared_ce is not None:
+        return workspace.shared_ce.exclusive(workspace.owner().installation)
     folder: Path = workspace.private.parent
     files.private_folder(folder)
     what = f"the allocation of {workspace.queue.ce}"
@@ -44,5 +44,5 @@ def alone(workspace: Workspace) -> AbstractContextManager[None]:
 def join(workspace: Workspace, mending: bool = False) -> None:
     """Let every host know that the queue is one of the CE's, before it starts pilots. ``mending``: what cannot be
     believed of the CE is replaced. Raises ``BusyError``, ``BackendError``."""
-    if workspace.together is not None:
-        workspace.together.join(workspace.owner().installation, mending)
+    if workspace.shared_ce is not None:
+        workspace.shared_ce.join(workspace.owner().installation, mending)

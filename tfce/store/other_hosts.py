@@ -11,7 +11,7 @@ from pathlib import Path
 from tfce.model import journals
 from tfce.model.entries import Entry, entries
 from tfce.model.errors import WorkspaceError
-from tfce.model.journals import Lacking, Line
+from tfce.model.journals import Line, MissingJournal
 from tfce.store import files
 from tfce.store.journal import Journal
 from tfce.store.shared_document import hosts_of
@@ -19,11 +19,11 @@ from tfce.store.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Told:
-    """All ``lines`` of a queue that are here, the oldest first, and the hosts that are ``lacking``."""
+class MergedJournal:
+    """All ``lines`` of a queue that are here, the oldest first, and the hosts that are ``missing_journals``."""
 
     lines: list[Line]
-    lacking: tuple[Lacking, ...] = ()
+    missing_journals: tuple[MissingJournal, ...] = ()
 
     @property
     def entries(self) -> list[Entry]:
@@ -31,12 +31,12 @@ class Told:
         return list(entries(self.lines))
 
 
-def told(workspace: Workspace, since: datetime | None = None) -> Told:
+def merged_journal(workspace: Workspace, since: datetime | None = None) -> MergedJournal:
     """What hosts wrote of the queue; of what is older than ``since`` nobody is missed."""
     own = [workspace.journal.entries()] if workspace.exists else []
     others = [Journal(folder, datetime.now).entries() for folder in folders(workspace)]
     lines, known = journals.merged([*own, *others]), hosts_of(workspace.private) if workspace.exists else {}
-    return Told(lines, journals.lacking(known, lines, since))
+    return MergedJournal(lines, journals.missing_journals(known, lines, since))
 
 
 def folders(workspace: Workspace) -> Iterator[Path]:

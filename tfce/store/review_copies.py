@@ -15,7 +15,7 @@ VARIABLES, REST, SCALE = "queue.tfvars", "pilot.json", "scale.tfvars.json"
 SHAPE = (VARIABLES, REST)
 
 
-class Copies:
+class ReviewCopies:
     """The copies of one queue below ``root``: nothing in them is believed."""
 
     def __init__(self, root: Path, ce: str, queue: str) -> None:

@@ -19,14 +19,14 @@ from tfce.model.lease import Document
 from tfce.model.record import Record
 from tfce.store import files, locks
 from tfce.store.record_file import RecordFile
-from tfce.store.shared_document import Copies, DamagedError, Ticks, note_of
-from tfce.store.shared_record import Shared
+from tfce.store.shared_document import BootClock, DamagedError, DocumentStore, note_of
+from tfce.store.shared_record import SharedRecord
 
 _RECORD = ".record"
 _KNOWN = "known.json"
 
 
-class Together:
+class SharedCE:
     """The queues of a CE, for one of them, ``queue``, whose state is called ``name``. ``folder``: where this host
     keeps what it knows of the CE in this backend; ``at``: the text of a state by its name; ``own``: the CE's;
     ``seconds``: of the turn's lease."""
@@ -36,25 +36,25 @@ class Together:
         folder: Path,
         queue: Queue,
         name: str,
-        at: Callable[[str], Copies],
+        at: Callable[[str], DocumentStore],
         own: str,
         seconds: int,
-        ticks: Ticks | None = None,
+        ticks: BootClock | None = None,
     ) -> None:
         self._folder, self._ce, self._mine, self._name, self._at = folder, queue.ce, queue.label, name, at
         self._file, self._known = RecordFile(folder, queue.ce), folder / _KNOWN
         self._patience: float = queue.workspace.lock_timeout
-        self._turn = Shared(self._file, queue.ce, at(f"{own}{_RECORD}"), seconds, self._patience, ticks)
+        self._document = SharedRecord(self._file, queue.ce, at(f"{own}{_RECORD}"), seconds, self._patience, ticks)
         self._read: list[Record] | TfceError | None = None
 
     # -- the turn ------------------------------------------------------------------------------------------
 
     @contextmanager
-    def alone(self, installation: str) -> Iterator[None]:
+    def exclusive(self, installation: str) -> Iterator[None]:
         """Be the only one who starts pilots of the CE, and know what its other queues use. Raises ``BusyError``,
         ``BackendError``."""
         with self._section(installation) as names:
-            self._turn.hold(f"start pilots of {self._mine}")
+            self._document.hold(f"start pilots of {self._mine}")
             self._read = self._others(names)
             try:
                 yield
@@ -63,7 +63,7 @@ class Together:
 
     def check(self) -> None:
         """Raise ``BusyError`` where the turn may be over."""
-        self._turn.check()
+        self._document.check()
 
     # -- the queues ----------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class Together:
         with locks.exclusive(self._folder / "lock", self._patience, what), ExitStack() as stack:
             known = self._file.salvaged() or Record(installation)
             try:
-                stack.enter_context(self._turn.section(mending))
+                stack.enter_context(self._document.section(mending))
             except DamagedError as error:
                 cure = f"run `tfce repair {self._mine}`, and the same for each other queue of the CE"
                 raise DamagedError(error.problem, cure) from error
@@ -103,12 +103,12 @@ class Together:
 
     def _named(self, known: Record) -> frozenset[str]:
         """No name that this host has ``known`` gets lost, whatever the backend was restored from."""
-        record, names = self._turn.record, known.queues | {self._name}
+        record, names = self._document.record, known.queues | {self._name}
         if record is None or names - record.queues:
             record = record or known
-            self._turn.before_saving()
+            self._document.before_saving()
             record = self._file.save(replace(record, queues=record.queues | names))
-            self._turn.saved(record)
+            self._document.saved(record)
         return record.queues
 
     # -- what they use -------------------------------------------------------------------------------------
@@ -122,9 +122,9 @@ class Together:
         files.write_json(self._known, texts)
         return [Record.load(text) for text in texts.values()]
 
-    def _told(self, copies: Copies) -> tuple[str, str] | None:
+    def _told(self, documents: DocumentStore) -> tuple[str, str] | None:
         """The label and the record of another queue; None where it has none yet."""
-        held = copies.pull()
+        held = documents.pull()
         if held is None or not held.text:
             return None
         try:
@@ -132,7 +132,7 @@ class Together:
             Record.load(document.record)
         except ValueError as error:
             cure = "repair that queue, or upgrade tfce here where a newer one wrote it"
-            problem = f"a record of {self._ce} in {copies.place} cannot be believed ({error})"
+            problem = f"a record of {self._ce} in {documents.place} cannot be believed ({error})"
             raise WorkspaceError(problem, cure) from None
         if document.moved:
             cure = f"move it back, or all queues of {self._ce} there"

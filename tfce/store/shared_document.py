@@ -34,7 +34,7 @@ class RefusedError(BusyError):
 
 
 @dataclass(frozen=True)
-class Held:
+class Revision:
     """What a backend holds: a numbered text of one lineage; "" where nobody wrote any yet."""
 
     serial: int
@@ -42,7 +42,7 @@ class Held:
     text: str
 
 
-class Copies(Protocol):
+class DocumentStore(Protocol):
     """One text in a backend. Both methods raise ``BackendError`` where the backend does not answer: then nobody
     knows whether a text was written."""
 
@@ -50,10 +50,10 @@ class Copies(Protocol):
     def place(self) -> str:
         """The backend, for people."""
 
-    def pull(self) -> Held | None:
+    def pull(self) -> Revision | None:
         """What is there now."""
 
-    def push(self, held: Held) -> None:
+    def push(self, held: Revision) -> None:
         """Replace what is there, if its number is lower and its lineage the same; else ``RefusedError``."""
 
 
@@ -97,7 +97,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Ticks:
+class BootClock:
     """The seconds since this machine started, also those that it slept, and which start that was."""
 
     now: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -129,15 +129,15 @@ def wrote(note: Note, folder: Path) -> dict[str, str]:
     )
 
 
-def seeded(copies: Copies) -> Held:
+def seeded(documents: DocumentStore) -> Revision:
     """What is there. Terraform compares nothing with a state that has no lineage: so there is one first."""
     for _ in range(2):
-        held = copies.pull()
+        held = documents.pull()
         if held is not None and held.lineage:
             return held
         with suppress(RefusedError):  # another host's is as good
-            copies.push(Held(1, str(uuid.uuid4()), ""))
-    raise BackendError(f"{copies.place}: what is written there does not stay", "see what the backend does")
+            documents.push(Revision(1, str(uuid.uuid4()), ""))
+    raise BackendError(f"{documents.place}: what is written there does not stay", "see what the backend does")
 
 
 def busy(label: str, one: Lease, left: int) -> BusyError:
@@ -146,7 +146,7 @@ def busy(label: str, one: Lease, left: int) -> BusyError:
     return BusyError(problem, f"nothing was changed, try again later; without a word of it, in {left} s")
 
 
-def document_in(held: Held | None, label: str, place: str, note: Note) -> Document | None:
+def document_in(held: Revision | None, label: str, place: str, note: Note) -> Document | None:
     """The document of the queue ``label`` that ``place`` holds; None where nobody wrote one yet. ``note``: what
     this host knows of it. Raises
     ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another queue's, ``ConfigError`` where
@@ -176,7 +176,7 @@ def document_in(held: Held | None, label: str, place: str, note: Note) -> Docume
     return document
 
 
-def watched(note: Note, document: Document, one: Lease, ticks: Ticks) -> tuple[Note, int]:
+def watched(note: Note, document: Document, one: Lease, ticks: BootClock) -> tuple[Note, int]:
     """What this host knows after a look at a lease, and for how many seconds it must wait for its holder."""
     if (one.holder, one.host) == (note.holder, socket.gethostname()):
         return note, 0  # a folder that was copied to another machine brings its holder's name along

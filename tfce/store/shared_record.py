@@ -21,12 +21,12 @@ from tfce.model.record import Record
 from tfce.store import locks
 from tfce.store.record_file import RecordFile
 from tfce.store.shared_document import (
-    Copies,
+    BootClock,
     DamagedError,
-    Held,
+    DocumentStore,
     Note,
     RefusedError,
-    Ticks,
+    Revision,
     busy,
     document_in,
     moved,
@@ -43,7 +43,7 @@ FAR, NEAR = 1000, 2
 _AGAIN = 0.5  # seconds between looks at a queue on which another host is at work
 
 
-class Shared:
+class SharedRecord:
     """The shared document of one queue, as this host reads and writes it. ``seconds``: how long a lease lasts;
     ``patience``: how long to wait for another host's. Whoever writes holds the queue's lock."""
 
@@ -51,14 +51,14 @@ class Shared:
         self,
         file: RecordFile,
         label: str,
-        copies: Copies,
+        documents: DocumentStore,
         seconds: int,
         patience: float,
-        ticks: Ticks | None = None,
+        ticks: BootClock | None = None,
     ) -> None:
-        self._file, self._label, self._copies, self.place = file, label, copies, copies.place
+        self._file, self._label, self._documents, self.place = file, label, documents, documents.place
         self._folder = file.path.parent
-        self._seconds, self._patience, self._ticks = seconds, patience, ticks or Ticks()
+        self._seconds, self._patience, self._ticks = seconds, patience, ticks or BootClock()
         self._note = Note("")
         self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
         self.record: Record | None = None  # what is, or will be, shared; None where nobody knows any yet
@@ -91,11 +91,11 @@ class Shared:
         self._copy(held, document, mending)
         self._inside = True
 
-    def _free(self, mending: bool) -> tuple[Held, Document | None]:
+    def _free(self, mending: bool) -> tuple[Revision, Document | None]:
         """What is there once no other host is at work."""
         deadline = time.monotonic() + self._patience
         while True:
-            held = seeded(self._copies)
+            held = seeded(self._documents)
             self._note = Note.read(self._folder)
             document = self._document(held, mending)
             other = self._busy(document)
@@ -105,7 +105,7 @@ class Shared:
                 raise other
             time.sleep(_AGAIN)
 
-    def _document(self, held: Held | None, mending: bool) -> Document | None:
+    def _document(self, held: Revision | None, mending: bool) -> Document | None:
         try:
             return document_in(held, self._label, self.place, self._note)
         except DamagedError:
@@ -122,7 +122,7 @@ class Shared:
             self._note = note.write(self._folder)
         return busy(self._label, document.lease, left) if left else None
 
-    def _copy(self, held: Held | None, document: Document | None, mending: bool) -> None:
+    def _copy(self, held: Revision | None, document: Document | None, mending: bool) -> None:
         """Let this host's file say what the document says, and what it alone knows."""
         note, known = self._note, self._here()
         if document is None or held is None:
@@ -196,7 +196,7 @@ class Shared:
         hosts = wrote(self._note, self._folder)
         document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts)
         try:
-            self._copies.push(Held(self._serial + self._step, self._lineage, document.dump()))
+            self._documents.push(Revision(self._serial + self._step, self._lineage, document.dump()))
         except RefusedError:
             self._lost = True
             raise _refusal(self._label, early=self._step == FAR) from None
@@ -235,7 +235,7 @@ class Shared:
         try:
             make_folders()
             with locks.exclusive(self._folder / "lock", 0, self._label):
-                held, self._note = self._copies.pull(), Note.read(self._folder)
+                held, self._note = self._documents.pull(), Note.read(self._folder)
                 document = self._document(held, mending=False)
                 if document is not None and document.mark not in (self._note.mark, self._note.trying):
                     self._copy(held, document, mending=False)
@@ -252,11 +252,11 @@ def _refusal(label: str, early: bool = False) -> RefusedError:
     return error
 
 
-def probed(copies: Copies) -> str:
+def probed(documents: DocumentStore) -> str:
     """Whether a backend takes a text and refuses an older one: what was found. Raises ``BackendError``."""
-    held = seeded(copies)
-    copies.push(Held(held.serial + FAR, held.lineage, "a check"))
+    held = seeded(documents)
+    documents.push(Revision(held.serial + FAR, held.lineage, "a check"))
     with suppress(RefusedError):
-        copies.push(Held(held.serial, held.lineage, "an older check"))
-        raise BackendError(f"{copies.place} takes a record that is older than its own", "use another backend")
-    return f"{copies.place}: reached, locked, written; an older record is refused"
+        documents.push(Revision(held.serial, held.lineage, "an older check"))
+        raise BackendError(f"{documents.place} takes a record that is older than its own", "use another backend")
+    return f"{documents.place}: reached, locked, written; an older record is refused"

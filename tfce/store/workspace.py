@@ -18,19 +18,19 @@ from tfce.config.options import Queue
 from tfce.model.errors import WorkspaceError
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
-from tfce.model.review import Standing
+from tfce.model.review import ReviewStatus
 from tfce.model.trace import phase
 from tfce.model.vm import Owner
 from tfce.store import files, holder, installation, locks, takeover
 from tfce.store.holder import Holder
 from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
-from tfce.store.network_zones import PlacesFile
+from tfce.store.network_zones import NetworkZonesFile
 from tfce.store.record_file import RecordFile
-from tfce.store.review_copies import REST, SCALE, VARIABLES, Copies
-from tfce.store.shared_ce import Together
+from tfce.store.review_copies import REST, SCALE, VARIABLES, ReviewCopies
+from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import mark_of, moved, note_of
-from tfce.store.shared_record import Shared
+from tfce.store.shared_record import SharedRecord
 
 
 def slug(name: str) -> str:
@@ -50,11 +50,11 @@ class Workspace:
 
     def __init__(self, queue: Queue, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.queue = self.asked = queue
-        self.standing: Standing | None = None
+        self.review_status: ReviewStatus | None = None
         self.module_folder: Path | None = None  # of a copy of the module, instead of the options'
         self.root = queue.workspace.root
         self.private = self.root / "queues" / slug(queue.ce) / slug(queue.name)
-        self.copies = Copies(queue.workspace.files, slug(queue.ce), slug(queue.name))
+        self.review_copies = ReviewCopies(queue.workspace.files, slug(queue.ce), slug(queue.name))
         self.contexts = self.private / "contexts"
         self.name = f"{slug(queue.ce)}.{slug(queue.name)}"
         self.file = RecordFile(self.private, queue.label, queue.label)
@@ -62,16 +62,16 @@ class Workspace:
         self.meters = MeterFile(self.private)
         self._holder_file = self.private / "lock.json"
         self.latest: Record | None = None  # as this process wrote it last
-        self.shared: Shared | None = None  # where several hosts reach the record
-        self.together: Together | None = None  # where the CE's queues have an allocation together, too
+        self.shared: SharedRecord | None = None  # where several hosts reach the record
+        self.shared_ce: SharedCE | None = None  # where the CE's queues have an allocation together, too
         self._scale_file = self.private / takeover.SCALE_FILE
         self._shape_file = self.private / "queue.auto.tfvars"
-        self.places = PlacesFile(self.private, lambda: self.queue)
+        self.network_zones = NetworkZonesFile(self.private, lambda: self.queue)
         self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
 
-    def take(self, queue: Queue, standing: Standing, module: Path | None) -> None:
+    def take(self, queue: Queue, status: ReviewStatus, module: Path | None) -> None:
         """Let the options of ``queue``, which were approved, count instead of those that are ``asked`` for."""
-        self.queue, self.standing, self.module_folder = queue, standing, module
+        self.queue, self.review_status, self.module_folder = queue, status, module
 
     # -- who and where ------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class Workspace:
 
     def _installation(self) -> str:
         named = self.queue.workspace.installation
-        return named or installation.made(self.root, self.copies.named(), self.queue.label)
+        return named or installation.made(self.root, self.review_copies.named(), self.queue.label)
 
     # -- the record ----------------------------------------------------------------------------------------
 
@@ -192,13 +192,13 @@ class Workspace:
         """Bring this host's copy of a shared record up to date; whether it is."""
         return self.shared is None or self.shared.refresh(self.make_folders)
 
-    def check_turn(self) -> None:
+    def check_lease(self) -> None:
         """Raise ``BusyError`` where another host may be at work on the queue, or its CE, by now."""
-        turns: tuple[Shared | Together | None, ...] = (self.shared, self.together)
-        for one in (turn for turn in turns if turn is not None):
+        leases: tuple[SharedRecord | SharedCE | None, ...] = (self.shared, self.shared_ce)
+        for one in (turn for turn in leases if turn is not None):
             one.check()
 
-    def take_turn(self, doing: str) -> bool:
+    def take_lease(self, doing: str) -> bool:
         """Let no other host begin anything meanwhile; whether none does."""
         return self.shared is None or self.shared.hold(doing)
 
@@ -244,4 +244,4 @@ class Workspace:
     def publish(self) -> list[Path]:
         """Bring the reviewers' copies up to date; the files that changed."""
         sources = {VARIABLES: self._shape_file, REST: self.private / REST, SCALE: self._scale_file}
-        return self.copies.publish({name: files.believed(path) for name, path in sources.items()})
+        return self.review_copies.publish({name: files.believed(path) for name, path in sources.items()})

@@ -23,7 +23,7 @@ from tfce.config.credentials import base_environment, public_driver_options, ter
 from tfce.model.errors import TerraformError, TfceError
 from tfce.provider import settings
 from tfce.provider.attached import attached
-from tfce.provider.prefetch import Ahead
+from tfce.provider.prefetch import Prefetch
 from tfce.provider.run import Run
 from tfce.store import files
 from tfce.terraform import process, variables
@@ -48,7 +48,7 @@ class Bulk(Terraform):
     def __init__(self, *args: Any, clone: Callable[[], Cloud], attach: Attach = attached, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clone, self._attach = clone, attach
-        self._ahead = Ahead()
+        self._prefetch = Prefetch()
         self._spent: Counter[str] = Counter()  # API calls of runs that no caller heard of yet
 
     @property
@@ -90,7 +90,9 @@ class Bulk(Terraform):
     def _begin(self) -> None:
         # Terraform taints what fails while it is created: so it is created once, without pilots. Should that fail,
         # the first submission does it, and says why it cannot.
-        if any(map(self._is_ours, self._state().get("resources") or ())) or not self._workspace.take_turn("begin"):
+        if any(map(self._is_ours, self._state().get("resources") or ())) or not self._workspace.take_lease(
+            "begin"
+        ):
             return
         if self._unlocked(self._serve(self._run_for([]))):
             self._serve(self._run_for([]))
@@ -98,7 +100,7 @@ class Bulk(Terraform):
     def _break_lock(self) -> None:
         """Whoever began what is to be finished may have died with the state locked."""
         known = self._state()
-        if not known or not self._workspace.take_turn("finish what was begun"):
+        if not known or not self._workspace.take_lease("finish what was begun"):
             return
         path = self._folder / _EDITED
         files.write(path, json.dumps(known))
@@ -116,8 +118,8 @@ class Bulk(Terraform):
         log.warning("%s: the state's lock %s is left over and is broken", self._queue.label, ident)
         return not self._run("force-unlock", ident, force=FLAG, check=False).exit
 
-    def look_ahead(self) -> None:
-        self._ahead.begin(self._clone)
+    def prefetch(self) -> None:
+        self._prefetch.begin(self._clone)
 
     # -- verbs ---------------------------------------------------------------------------------------------
 
@@ -153,7 +155,7 @@ class Bulk(Terraform):
         only = None if keys is None else frozenset(keys)
         parallelism = self._queue.terraform.parallelism
         return Run(
-            lambda block: self._clone, only, make, parallelism, fresh, folder=self._folder, ahead=self._ahead
+            lambda block: self._clone, only, make, parallelism, fresh, folder=self._folder, prefetch=self._prefetch
         )
 
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
@@ -161,7 +163,7 @@ class Bulk(Terraform):
         try:
             return self._apply((), on_line=on_line, served=self._attach(run))
         finally:
-            self._spent += run.calls + self._ahead.spent()
+            self._spent += run.calls + self._prefetch.spent()
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:

@@ -14,7 +14,7 @@ from typing import Any
 from tfce.config.options import Queue
 from tfce.model.errors import BackendError
 from tfce.model.lease import MARGIN
-from tfce.store.shared_document import DamagedError, Held
+from tfce.store.shared_document import DamagedError, Revision
 from tfce.terraform import process, state
 from tfce.terraform.remote import DEFAULT, Remote
 
@@ -27,13 +27,13 @@ def lease_seconds(queue: Queue) -> int:
     return int(queue.terraform.timeout + most) + 2 * MARGIN
 
 
-class StateCopies(Remote):
+class StateDocumentStore(Remote):
     """The record's state in the backend, beside that of the queue's pilots."""
 
     def __init__(self, *args: Any, suffix: str = ".record", **kwargs: Any) -> None:
         super().__init__(*args, suffix=suffix, **kwargs)
 
-    def pull(self) -> Held | None:
+    def pull(self) -> Revision | None:
         """What is there now."""
         text = self.text()
         try:
@@ -43,15 +43,15 @@ class StateCopies(Remote):
             problem = f"{self.place}: {self._state_name} is no record ({error}); no pilot was touched"
             cure = f"restore it there from a copy, or remove it there and run `tfce repair {self._queue.label}`"
             raise DamagedError(problem, cure) from None
-        return Held(found["serial"], found["lineage"], str(inside)) if found else None
+        return Revision(found["serial"], found["lineage"], str(inside)) if found else None
 
-    def push(self, held: Held) -> None:
+    def push(self, held: Revision) -> None:
         """Replace what is there, if its number is lower and its lineage the same."""
         outputs = {_OUTPUT: {"value": held.text, "type": "string"}}
         whole = {"version": 4, "terraform_version": "1.5.0", "serial": held.serial, "lineage": held.lineage}
         self.write(json.dumps({**whole, "outputs": outputs, "resources": []}))
 
-    def at(self, name: str) -> StateCopies:
+    def at(self, name: str) -> StateDocumentStore:
         """The text of the state ``name``, in the same backend."""
         other = copy.copy(self)
         other._state_name, other._silent = name, None

@@ -11,16 +11,16 @@ from tfce.config.backends import LOCAL
 from tfce.model.errors import ConfigError
 from tfce.model.lease import Document
 from tfce.store import files
-from tfce.store.shared_ce import Together
-from tfce.store.shared_document import NOTE, Held, Note, seeded
+from tfce.store.shared_ce import SharedCE
+from tfce.store.shared_document import NOTE, Note, Revision, seeded
 from tfce.store.shared_record import FAR
 from tfce.store.workspace import Workspace
 from tfce.terraform import state
-from tfce.terraform.document_store import StateCopies
+from tfce.terraform.document_store import StateDocumentStore
 from tfce.terraform.remote import Remote
 
 
-class Place(Protocol):
+class Location(Protocol):
     """One end. ``place``: its name, and what tells it from others of that name."""
 
     @property
@@ -42,18 +42,18 @@ class Place(Protocol):
         """From now on the record is here."""
 
 
-class Backed:
+class BackendLocation:
     """A backend that several hosts reach."""
 
-    def __init__(self, remote: Remote, copies: StateCopies, together: Together) -> None:
-        self._remote, self._copies, self._together = remote, copies, together
+    def __init__(self, remote: Remote, documents: StateDocumentStore, shared_ce: SharedCE) -> None:
+        self._remote, self._documents, self._shared_ce = remote, documents, shared_ce
 
     @property
     def place(self) -> str:
-        return self._copies.place
+        return self._documents.place
 
     def _document(self) -> Document | None:
-        held = self._copies.pull()
+        held = self._documents.pull()
         return Document.load(held.text) if held and held.text else None
 
     def gone_to(self) -> str:
@@ -65,7 +65,7 @@ class Backed:
         return document is None or bool(document.moved)
 
     def expect(self, installation: str) -> None:
-        self._together.join(installation)
+        self._shared_ce.join(installation)
 
     def take(self, whole: state.State, document: Document) -> None:
         there = state.parse(self._remote.text())
@@ -83,11 +83,11 @@ class Backed:
             self._put(replace(document, moved="", mark=f"{document.mark}-open"))
 
     def _put(self, document: Document) -> None:
-        held = seeded(self._copies)
-        self._copies.push(Held(held.serial + FAR, held.lineage, document.dump()))
+        held = seeded(self._documents)
+        self._documents.push(Revision(held.serial + FAR, held.lineage, document.dump()))
 
 
-class Here:
+class LocalLocation:
     """This host's own folder."""
 
     def __init__(self, workspace: Workspace) -> None:
@@ -126,7 +126,7 @@ class Here:
         replace(Note.read(self._folder), place=place, mark=mark, trying="", ahead=False).write(self._folder)
 
 
-def checked(target: Place, label: str) -> None:
+def checked(target: Location, label: str) -> None:
     """Raise ``ConfigError`` where the target holds a record that counts."""
     if not target.is_free():
         cure = "name another place, or remove what is there"

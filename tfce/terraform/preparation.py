@@ -17,7 +17,7 @@ from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
 from tfce.store import files, locks
-from tfce.store.shared_document import Ticks
+from tfce.store.shared_document import BootClock
 from tfce.terraform import pins, settings_guard, state, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
@@ -34,7 +34,7 @@ _DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 class Prepared(Runs):
     """The root module in the workspace, and what the state there says."""
 
-    ticks: Ticks | None = None  # by which a lock in a shared backend gets old; None: the machine's
+    ticks: BootClock | None = None  # by which a lock in a shared backend gets old; None: the machine's
 
     # A state that hosts share, as it was read last: while this host has the turn nobody else writes it.
     _seen: state.State | None = None
@@ -73,7 +73,7 @@ class Prepared(Runs):
     def _may(self, command: str) -> None:
         if command in _WRITING:
             self._seen = None
-            self._workspace.check_turn()
+            self._workspace.check_lease()
 
     def _mark(self, path: Path) -> tuple[str, str, list[str]]:
         """What was initialised here: its digest, its resource, its files. Empty where that cannot be believed."""

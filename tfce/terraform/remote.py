@@ -17,7 +17,7 @@ from tfce.cloud import clean
 from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, Sighting
 from tfce.store import files
-from tfce.store.shared_document import DamagedError, RefusedError, Ticks
+from tfce.store.shared_document import BootClock, DamagedError, RefusedError
 from tfce.terraform import process, state
 from tfce.terraform.runs import FLAG, Runs
 
@@ -49,11 +49,11 @@ def lock_in(ended: process.Ended) -> str:
 class Remote(Runs):
     """One state in the backend: the queue's, or the ``suffix``'s beside it."""
 
-    def __init__(self, *args: Any, suffix: str = "", ticks: Ticks | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, suffix: str = "", ticks: BootClock | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._folder = self._workspace.private / "shared"
         self._state_name = f"{self._workspace.name}{suffix}"
-        self._ticks = ticks or Ticks()
+        self._ticks = ticks or BootClock()
         self._silent: tuple[float, BackendError] | None = None
 
     @property

@@ -16,7 +16,7 @@ from tfce.terraform import process
 
 
 @contextlib.contextmanager
-def turn(folder: Path, label: str, patience: float) -> Iterator[int]:
+def run_lock(folder: Path, label: str, patience: float) -> Iterator[int]:
     """Hold ``folder``'s lock for a run; the handle, for the run to keep open: the lock lives as long as the last
     process that has it. Raises ``BusyError`` after ``patience`` seconds."""
     path = folder / "terraform.lock"
@@ -34,7 +34,7 @@ def turn(folder: Path, label: str, patience: float) -> Iterator[int]:
         os.close(handle)
 
 
-def write_down(handle: int, pid: int | None) -> None:
+def write_holder(handle: int, pid: int | None) -> None:
     """Say in the lock's file which Terraform holds it. A full disk is no reason to stop."""
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)

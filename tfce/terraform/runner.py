@@ -47,7 +47,7 @@ class Terraform(Prepared):
     def expect(self) -> None:
         """A run follows soon."""
 
-    def look_ahead(self) -> None:
+    def prefetch(self) -> None:
         """An apply is to come: what it asks of the cloud by name may be asked already. Here Terraform asks
         itself."""
 

@@ -28,7 +28,7 @@ from tfce.store import locks
 from tfce.store.workspace import Workspace
 from tfce.terraform import process, settings_guard, toolchain
 from tfce.terraform.modules import Module, module_for
-from tfce.terraform.run_lock import turn, write_down
+from tfce.terraform.run_lock import run_lock, write_holder
 
 log = logging.getLogger("tfce")
 
@@ -128,7 +128,7 @@ class Runs:
         return [*program[:-1], *commands.generate_cmd_string(command, *arguments, **options)]
 
     def _ended(self, line: list[str], handle: int, **how: Any) -> process.Ended:
-        held = functools.partial(write_down, handle)
+        held = functools.partial(write_holder, handle)
         try:
             ended = process.run(line, folder=self._folder, keep_open=[handle], on_start=held, **how)
         except OSError as error:
@@ -138,7 +138,7 @@ class Runs:
         return ended
 
     def _alone(self) -> contextlib.AbstractContextManager[int]:
-        return turn(self._folder, self._queue.label, self._queue.workspace.lock_timeout)
+        return run_lock(self._folder, self._queue.label, self._queue.workspace.lock_timeout)
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:

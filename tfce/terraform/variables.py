@@ -65,7 +65,7 @@ def write(workspace: Workspace) -> None:
     workspace.write_shape(render(workspace.queue))
     queue = workspace.queue
     image = last_image(workspace) if means_newest(queue.shape.image) else ""
-    every = [one for one in workspace.places.offerings if image or not _is_shape(queue, one)]
+    every = [one for one in workspace.network_zones.offerings if image or not _is_shape(queue, one)]
     known = {_chosen(queue, replace(one, image=image) if image else one) for one in every}
     if workspace.offering not in (None, *known):
         workspace.write_offering(None)

@@ -21,9 +21,9 @@ from tfce.config.cfg import load_queue
 from tfce.model.drain import Drain
 from tfce.model.errors import TfceError
 from tfce.pilots.fleet import Fleet, Sweep
-from tfce.store.shared_document import Ticks
-from tfce.store.shared_record import Shared
-from tfce.terraform.document_store import StateCopies, lease_seconds
+from tfce.store.shared_document import BootClock
+from tfce.store.shared_record import SharedRecord
+from tfce.terraform.document_store import StateDocumentStore, lease_seconds
 
 
 class Clock:
@@ -50,10 +50,10 @@ def parts(cfg: Path, name: str, clock: Clock) -> Parts:
     made = assemble(load_queue(cfg, name), clock=clock.wall)
     workspace, queue = made.workspace, made.workspace.queue
     if workspace.shared is not None:
-        ticks = Ticks(now=clock.seconds)
-        copies = StateCopies(workspace, made.credentials, backend=backends.load(queue), ticks=ticks)
+        ticks = BootClock(now=clock.seconds)
+        documents = StateDocumentStore(workspace, made.credentials, backend=backends.load(queue), ticks=ticks)
         seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
-        workspace.shared = Shared(workspace.file, queue.label, copies, seconds, patience, ticks)
+        workspace.shared = SharedRecord(workspace.file, queue.label, documents, seconds, patience, ticks)
         made.terraform.ticks = ticks
     return made
 

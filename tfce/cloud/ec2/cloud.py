@@ -64,7 +64,7 @@ class Ec2:
     def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
         return images.matching(self._session, wanted, owners)
 
-    def places(self, networks: Collection[str]) -> dict[str, str]:
+    def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         return zones.of_networks(self._session, networks)
 
     def cores(self, flavor: str) -> int | None:

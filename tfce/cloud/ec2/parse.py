@@ -50,13 +50,13 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         tags=with_key(tags, number),
         fault=_fault(item, reason),
         ended=_ended(raw, reason),
-        made=replace(_made(item), cores=_cores(item)),
+        spec=replace(_spec(item), cores=_cores(item)),
         switched_off=records.fault(text_of(item, "stateReason/code")) == SWITCHED_OFF,
         groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
 
 
-def _made(item: Any) -> VMSpec:
+def _spec(item: Any) -> VMSpec:
     market = "spot" if text_of(item, "instanceLifecycle") == "spot" else ""
     image, flavor, zone, network = (records.fact(text_of(item, path)) for path in _MADE)
     return VMSpec(image, flavor, zone, network, market=market)

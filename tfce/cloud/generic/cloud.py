@@ -85,7 +85,7 @@ class Generic(DriverSession):
     def token(self) -> str:
         return ""
 
-    def places(self, networks: Collection[str]) -> dict[str, str]:
+    def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
     def preflight(self, spec: Spec) -> list[Check]:

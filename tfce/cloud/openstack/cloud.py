@@ -66,7 +66,7 @@ class OpenStack:
     def images(self, wanted: str, owners: Collection[str] = (), visible: Collection[str] = ()) -> list[Image]:
         return images(self._session, wanted, visible)
 
-    def places(self, networks: Collection[str]) -> dict[str, str]:
+    def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
     def preflight(self, spec: Spec) -> list[Check]:

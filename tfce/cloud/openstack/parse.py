@@ -53,7 +53,7 @@ def server(answer: Any) -> VM:
         tags=with_key(tags, _number(tags, name), COLON),
         fault=_fault(answer.get("fault")),
         ended=_ended(answer, state),
-        made=_made(answer),
+        spec=_spec(answer),
         groups=_groups(answer.get("security_groups")),
     )
 
@@ -70,7 +70,7 @@ def with_tags(vm: VM, tags: Mapping[str, str]) -> VM:
     return replace(vm, tags=with_key(tags, _number(tags, vm.name), COLON))
 
 
-def _made(answer: dict[str, Any]) -> VMSpec:
+def _spec(answer: dict[str, Any]) -> VMSpec:
     """A server that boots from a volume tells no image; networks stand nowhere by their ids."""
     image, flavor = (one if isinstance(one, dict) else {} for one in (answer.get("image"), answer.get("flavor")))
     zone, host = answer.get("OS-EXT-AZ:availability_zone"), answer.get("hostId")
