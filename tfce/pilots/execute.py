@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from tfce.model import spending, usage_records
 from tfce.model.endings import Cause, Ending
@@ -38,8 +39,25 @@ class Outcome:
         return {key: pilot.id for key, pilot in self.record.pilots.items() if pilot.id and key not in known}
 
 
-def execute(services: Services, view: View, actions: Sequence[Action], operation: Operation) -> Outcome:
-    """Carry ``actions`` out; the record is settled afterwards. What the cloud refuses stays for the next cycle."""
+class Lesson(Protocol):
+    """The record with what is learned from VMs that went, some of whose consoles were ``kept``."""
+
+    def __call__(self, services: Services, view: View, record: Record, kept: Collection[str] = ..., /) -> Record: ...
+
+
+def _nothing(services: Services, view: View, record: Record, kept: Collection[str] = ()) -> Record:
+    return record
+
+
+def execute(
+    services: Services,
+    view: View,
+    actions: Sequence[Action],
+    operation: Operation,
+    learn: Lesson = _nothing,
+) -> Outcome:
+    """Carry ``actions`` out; the record is settled afterwards, with what is to ``learn`` from them. What the cloud
+    refuses stays for the next cycle."""
     record = view.snapshot.record
     if not actions:
         return Outcome(_settled(services, record))
@@ -50,7 +68,7 @@ def execute(services: Services, view: View, actions: Sequence[Action], operation
     _taint_off(services, actions)
     _forget(services, actions, outcome)
     _adopt(services, actions, outcome)
-    outcome.record = _settled(services, outcome.record)
+    outcome.record = _settled(services, learn(services, view, outcome.record, outcome.consoles))
     return outcome
 
 

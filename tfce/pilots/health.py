@@ -18,9 +18,15 @@ log = logging.getLogger("tfce")
 _NOTHING = Markers()
 
 
-def learned(services: Services, view: View, record: Record, kept: Collection[str] = ()) -> Record:
-    """``record`` with what ``view`` shows of its pilots' ends, written where that is news. ``kept``: VMs whose
-    consoles were kept."""
+def learned(services: Services, view: View, record: Record) -> Record:
+    """``record`` with what ``view`` shows of its pilots' ends, written where that is news."""
+    known = taught(services, view, record)
+    return record if known is record else services.workspace.save(known)
+
+
+def taught(services: Services, view: View, record: Record, kept: Collection[str] = ()) -> Record:
+    """The same, to be written with what is written next; ``record`` itself where there is no news. ``kept``: VMs
+    whose consoles were kept."""
     options = services.queue.workspace
     health = judged(record.health, view.cases, view.clocks, options.young, _told(services, view, kept))
     if health == record.health:
@@ -30,7 +36,7 @@ def learned(services: Services, view: View, record: Record, kept: Collection[str
         said = str(health) if after else "a pilot worked"
         log.warning("%s: %s", "protected, one pilot at a time" if after else "protected no more", said)
         services.workspace.journal.append("protected" if after else "unprotected", why=said)
-    return services.workspace.save(replace(record, health=health))
+    return replace(record, health=health)
 
 
 def verdicts(services: Services, view: View, kept: Collection[str] = ()) -> Callable[[Action], str]:

@@ -87,10 +87,10 @@ class Reaper:
         actions, held = self._decided(view)
         if any(action.cause is not None for action in actions):
             self._workspace.journal.append("remove", pilots={one.case.key: _cause(one) for one in actions})
-        record = health.learned(services, view, view.snapshot.record)
+        learned = health.taught if actions else health.learned  # what is begun is written anyway
+        record = learned(services, view, view.snapshot.record)
         view = replace(view, snapshot=replace(view.snapshot, record=record))
-        outcome = execute(services, view, actions, Operation.REMOVE)
-        outcome.record = health.learned(services, view, outcome.record, outcome.consoles)
+        outcome = execute(services, view, actions, Operation.REMOVE, learn=health.taught)
         sweep = self._told(view, actions, held, outcome)
         self._learn(view, outcome.record)
         _write_down(self._workspace, sweep, outcome)

@@ -222,7 +222,7 @@ class Bulk(Terraform):
                     values["ids"] |= replace or {}
         state["serial"] += 1
         path = self._folder / _EDITED
-        files.write(path, json.dumps(state))
+        files.write(path, json.dumps(state), durable=False)  # Terraform reads it at once
         try:
             self._run("state push", _EDITED, lock_timeout="10s")
         finally:

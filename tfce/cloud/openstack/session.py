@@ -86,6 +86,12 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
     shared: _Shared
     service_name = None  # sites name their services as they like; the type is enough
     _osa: Any = None
+    _placed = False  # whether it is known where the service is
+
+    def connect(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing before it is known where to: libcloud's driver connects to each service that it may ever ask."""
+        if self._placed:
+            super().connect(*args, **kwargs)
 
     def get_auth_class(self) -> Any:
         if self._osa is None and self.shared.project_id and self._auth_version == "3.x_password":
@@ -106,6 +112,7 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
         return endpoints.fitting(str(self.service_type), super().get_endpoint())
 
     def _populate_hosts_and_request_paths(self) -> None:
+        self._placed = True
         identity = self.get_auth_class()
         if not identity.is_token_valid():
             self.shared.login.lend(self)
