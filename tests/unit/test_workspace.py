@@ -27,6 +27,7 @@ from tfce.model.reasons import Kind, Reason
 from tfce.model.record import Operation, Record, Tombstone
 from tfce.model.vm import State
 from tfce.store.journal import Journal
+from tfce.store.record_file import RecordFile
 from tfce.store.review_copies import SCALE, SHAPE
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform import variables
@@ -585,3 +586,11 @@ def test_contexts_are_private_and_go_when_told(workspace: Workspace) -> None:
     (workspace.contexts / ".0000000D.1234abcd").write_text("a proxy that a crash left half written")
     workspace.forget_contexts()
     assert list(workspace.contexts.iterdir()) == []
+
+
+def test_what_was_written_here_is_not_parsed_again(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path, "ce/q", "ce/q")
+    written = file.save(Record("vo"))
+    assert file.load() is written
+    other = RecordFile(tmp_path, "ce/q", "ce/q").save(replace(written, installation="another"))
+    assert file.load() == other

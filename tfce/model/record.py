@@ -263,13 +263,15 @@ def _record(data: Any) -> Record:
     )
 
 
+_PILOT = frozenset(("requested_at", "submission"))
+_PILOT_ALL = _PILOT | {"id", *NAMES}
+
+
 def _pilot(key: str, entry: Any) -> Pilot:
     if not is_key(key):
         raise ValueError(f"pilot {key!r} is not 8 upper-case hex digits")
-    fields.exactly(
-        {"id": "", **dict.fromkeys(NAMES, ""), **fields.mapping(entry)},
-        ("requested_at", "submission", "id", *NAMES),
-    )
+    if not _PILOT <= fields.mapping(entry).keys() <= _PILOT_ALL:
+        fields.exactly({**dict.fromkeys(_PILOT_ALL - _PILOT), **entry}, _PILOT_ALL)
     when, made = fields.time(entry["requested_at"]), VMSpec.from_json(entry)
     return Pilot(key, when, fields.text(entry["submission"]), fields.text(entry.get("id", "")), made)
 

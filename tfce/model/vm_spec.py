@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 
@@ -40,7 +41,7 @@ class VMSpec:
     def from_json(cls, entry: Mapping[str, Any]) -> VMSpec:
         """The reverse; other names in ``entry`` are left alone. Raises ``ValueError``."""
         values = [entry.get(name, "") for name in NAMES]
-        if not all(isinstance(value, str) for value in values):
+        if {*map(type, values)} != {str}:
             raise ValueError(f"{', '.join(NAMES)} must be texts")
         return cls(*values)
 
@@ -57,5 +58,4 @@ def offering(spec: Mapping[str, Any]) -> str:
     return ", ".join(str(spec[name]) for name in _OFFERING if spec.get(name))
 
 
-def _values(spec: VMSpec) -> tuple[str, ...]:
-    return tuple(getattr(spec, name) for name in NAMES)
+_values: Callable[[VMSpec], tuple[str, ...]] = attrgetter(*NAMES)

@@ -42,7 +42,9 @@ class Outcome:
 class Lesson(Protocol):
     """The record with what is learned from VMs that went, some of whose consoles were ``kept``."""
 
-    def __call__(self, services: Services, view: View, record: Record, kept: Collection[str] = ..., /) -> Record: ...
+    def __call__(
+        self, services: Services, view: View, record: Record, kept: Collection[str] = ..., /
+    ) -> Record: ...
 
 
 def _nothing(services: Services, view: View, record: Record, kept: Collection[str] = ()) -> Record:

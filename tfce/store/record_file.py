@@ -24,7 +24,7 @@ class RecordFile:
 
     def __init__(self, folder: Path, label: str, queue: str = "") -> None:
         self._label, self._queue = label, queue
-        self._last: tuple[bytes, Record] | None = None  # what was read last, by its text's digest
+        self._last: tuple[bytes, Record] | None = None  # what was read or written last, by its text's digest
         self.path = folder / "record.json"
         self.previous = folder / "record.previous.json"
 
@@ -76,7 +76,9 @@ class RecordFile:
         """Write the next generation, on the disk when this returns; the record as it was written."""
         written = replace(record, generation=record.generation + 1, queue=self._queue)
         self._keep_previous()
-        files.write(self.path, written.dump())
+        text = written.dump()
+        files.write(self.path, text)
+        self._last = _digest(text), written
         return written
 
     def put(self, record: Record) -> None:
