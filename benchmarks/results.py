@@ -115,22 +115,28 @@ class Results:
 
 
 def load(paths: Iterable[Path]) -> tuple[list[Row], dict[str, str]]:
-    """The newest row of each measurement in these files, and on what machine each run was made."""
-    rows: dict[tuple[object, ...], Row] = {}
+    """The newest row of each measurement in these files, of several in one run the middle one, and on what machine
+    each run was made."""
+    rows: dict[tuple[object, ...], list[tuple[str, int, Row]]] = {}
     machines: dict[str, str] = {}
+    runs = 0  # two may begin within one second
     for path in paths:
         for line in path.read_text().splitlines():
             entry = json.loads(line)
             if "machine" in entry:
                 machines[entry["run"]] = entry["machine"]
-                continue
-            row = Row(**entry)
-            same = (row.cloud, row.who, *row.task)
-            if same not in rows or rows[same].run <= row.run:
-                rows[same] = row
-    return list(rows.values()), {
-        run: text for run, text in machines.items() if run in {r.run for r in rows.values()}
-    }
+                runs += 1
+            else:
+                row = Row(**entry)
+                rows.setdefault((row.cloud, row.who, *row.task), []).append((row.run, runs, row))
+    found = [_middle(same) for same in rows.values()]
+    return found, {run: text for run, text in machines.items() if run in {row.run for row in found}}
+
+
+def _middle(rows: list[tuple[str, int, Row]]) -> Row:
+    last = max(run[:2] for run in rows)
+    mine = sorted((row for *run, row in rows if tuple(run) == last), key=lambda row: row.seconds)
+    return mine[(len(mine) - 1) // 2]
 
 
 def newest(folder: Path = FOLDER) -> list[Path]:

@@ -53,6 +53,14 @@ def test_the_rows_of_a_run_that_is_stopped_are_kept_and_newer_ones_win(results: 
     assert row.seconds == 2.5 and machines[row.run].startswith("another machine")
 
 
+def test_of_what_one_run_measured_several_times_the_middle_counts(results: Results) -> None:
+    again = Results("openstack", "a machine", results.path)
+    for seconds in (9.0, 2.5, 3.0):
+        again.add("openstack", "bulk", "submit", 1, Cost(seconds, 7), 0.0, least=6)
+    (row,) = (r for r in load([results.path])[0] if (r.who, *r.task) == ("bulk", 0.0, 0, "submit", 1))
+    assert row.seconds == 3.0
+
+
 def test_the_last_file_of_each_program_is_read(results: Results) -> None:
     folder = results.path.parent
     for name in ("openstack-2026-01-10", "moto-2025-12-31", "queues-2026-01-01", "moto-2026-01-01"):
