@@ -171,7 +171,7 @@ RECORDS = sorted((CLONE / "docs" / "adr").glob("0*.md"))
 @pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
 def test_a_decision_has_status_and_date_is_listed_and_named_where_it_replaces_another(record: Path) -> None:
     text, number = record.read_text(), int(record.name[:4])
-    assert re.search(r"^(\*A|Status: a)ccepted, \d{4}-\d\d-\d\d", text, re.M)
+    assert re.search(r"^(\*Accepted|Status: (accepted|proposed)), \d{4}-\d\d-\d\d", text, re.M)
     assert f"({record.name})" in (CLONE / "docs/adr/README.md").read_text()
     named = re.findall(r"(?:[Ss]upersedes|replaces parts of) ([^.]*?(?:\.md[^.]*?)*)\.[*\n ]", text)
     older = {int(found) for part in named for found in re.findall(r"(?<![\d-])\[?(\d{1,2})\b(?!\d*-)", part)}
