@@ -28,7 +28,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.capabilities import Capabilities
 from tfce.config.clouds import kind_of
 from tfce.config.options import Queue
-from tfce.model.errors import CloudError, TerraformError, WorkspaceError
+from tfce.model.errors import CloudError, DamagedStateError, TerraformError, WorkspaceError
 from tfce.model.images import Image
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
@@ -436,7 +436,9 @@ class FakeTerraform(Provisioner):
             return {} if text is None else self.module.instances(json.loads(text))
         except (WorkspaceError, ValueError, KeyError, TypeError, AttributeError) as error:
             label = self._workspace.queue.label
-            raise TerraformError(f"the Terraform state is damaged ({error}); run `tfce repair {label}`") from None
+            raise DamagedStateError(
+                f"the Terraform state is damaged ({error}); run `tfce repair {label}`"
+            ) from None
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:

@@ -19,7 +19,7 @@ from tests.checking import alive
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
-from tfce.model.errors import BusyError, TerraformError
+from tfce.model.errors import BusyError, DamagedStateError, TerraformError
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
@@ -439,12 +439,33 @@ def test_a_state_in_another_backend_is_read_through_terraform(rig: Rig) -> None:
     assert rig.commands() == ["state pull"] and dict(rig.terraform.started) == {"state pull": 1}
 
 
-@pytest.mark.parametrize(
-    ("chosen", "commands"), [('{"backend": null}', []), ("", ["state pull"]), ("[", ["state pull"])]
-)
-def test_whether_another_backend_was_chosen_is_not_guessed(rig: Rig, chosen: str, commands: list[str]) -> None:
+def test_no_backend_that_was_chosen_is_none(rig: Rig) -> None:
+    rig.elsewhere('{"backend": null}')
+    assert rig.terraform.instances() == {} and not rig.commands()
+
+
+@pytest.mark.parametrize("chosen", ["", "[", '{"backend": {"ty', "[]", "\x00"])
+def test_a_torn_choice_of_a_backend_is_not_guessed_and_the_next_writer_makes_it_again(
+    rig: Rig, chosen: str
+) -> None:
     rig.elsewhere(chosen)
-    assert rig.terraform.instances() == {} and rig.commands() == commands
+    with pytest.raises(DamagedStateError, match="tfce repair"):
+        rig.terraform.instances()
+    assert not rig.commands()
+    rig.terraform.prepare()
+    assert rig.commands() == ["init"] and rig.terraform.instances() == {}
+
+
+def test_an_init_that_was_killed_is_followed_by_another(rig: Rig) -> None:
+    rig.terraform.prepare()
+    rig.answer(init={"exit": 1, "err": "Error: killed"})
+    (rig.workspace.private / ".terraform.lock.hcl").unlink()
+    with pytest.raises(TerraformError):
+        rig.terraform.prepare()
+    rig.answer(init={})
+    rig.terraform.prepare()
+    rig.terraform.prepare()
+    assert rig.commands() == ["init"] * 3
 
 
 BLANK = {"version": 4, "serial": 1, "lineage": "a"}
@@ -498,7 +519,8 @@ def test_a_state_that_cannot_be_pulled_is_an_error(rig: Rig) -> None:
     rig.answer(state_pull={"exit": 1, "err": f"\nError: Failed to read state\n\n{SECRET}\n"})
     with pytest.raises(TerraformError) as caught:
         rig.terraform.instances()
-    assert caught.value.message == "terraform state pull: Failed to read state ****"
+    assert "own backend of Terraform gives no state: Failed to read state ****; see" in caught.value.message
+    assert "remove there and run `tfce repair cloud.example.org/long`" in caught.value.message
 
 
 def test_a_state_that_could_not_be_written_is_pushed_first(rig: Rig) -> None:

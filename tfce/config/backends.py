@@ -75,7 +75,13 @@ class Backend:
             return {"TF_WORKSPACE": state}
         address = f"{self.address}/{state}"
         lock = f"{address}/lock"
-        return {"TF_HTTP_ADDRESS": address, "TF_HTTP_LOCK_ADDRESS": lock, "TF_HTTP_UNLOCK_ADDRESS": lock}
+        # It has no workspaces, and refuses one that somebody chose in the folder.
+        return {
+            "TF_WORKSPACE": "default",
+            "TF_HTTP_ADDRESS": address,
+            "TF_HTTP_LOCK_ADDRESS": lock,
+            "TF_HTTP_UNLOCK_ADDRESS": lock,
+        }
 
     @property
     def web(self) -> str:

@@ -91,6 +91,10 @@ class TerraformError(TfceError):
     kind = "terraform"
 
 
+class DamagedStateError(TerraformError):
+    """Terraform's state of the pilots cannot be believed; it can be made again from the record and the cloud."""
+
+
 class CloudError(TfceError):
     """The cloud refused or could not be reached; ``reason`` says why, ``kind`` is its word. ``said``: the cloud's
     own part of the message, "" where it said nothing."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tfce.model import policy, usage_records
 from tfce.model.endings import Cause
-from tfce.model.errors import TerraformError, WorkspaceError
+from tfce.model.errors import DamagedStateError
 from tfce.model.pilot import instance_id, reference
 from tfce.model.policy import Action, Verb
-from tfce.model.reconcile import LIVING, Case, Condition
+from tfce.model.reconcile import LIVING, Case, Condition, Instance
 from tfce.model.record import Operation, Record
 from tfce.model.usage import Usage
 from tfce.pilots.execute import execute
@@ -135,13 +136,7 @@ def repair(services: Services) -> list[str]:
     with workspace.locked(mending=True):
         ce_queues.join(workspace, mending=True)
         done = _mend_record(services)
-        record = services.prepare()
-        try:
-            state = services.terraform.instances()
-        except (TerraformError, WorkspaceError):  # it is damaged; one that is only busy is left alone
-            done.append("put the damaged Terraform state aside")
-            files.put_aside(workspace.state_file)
-            state = services.terraform.instances()
+        record, state = _mend_state(services, done)
         view = services.view(record, state)
         actions = [
             one for one in policy.plan(view.cases, policy.settle, view.clocks) if one.verb is not Verb.LOOK_UP
@@ -151,6 +146,19 @@ def repair(services: Services) -> list[str]:
         if done or found:
             workspace.journal.append("repaired", done=done, adopted=found)
     return done + [f"took pilot {key} back into the record" for key in outcome.adopted]
+
+
+def _mend_state(services: Services, done: list[str]) -> tuple[Record, Mapping[str, Instance]]:
+    """The record and what the state says; a damaged state is put aside, and none is there then."""
+    try:
+        return services.prepare(), services.terraform.instances()
+    except DamagedStateError:
+        path = services.workspace.state_file
+        if not os.path.lexists(path):  # it is in a backend: the error says what to do there
+            raise
+        done.append("put the damaged Terraform state aside")
+        files.put_aside(path)
+    return services.prepare(), services.terraform.instances()
 
 
 def _mend_record(services: Services) -> list[str]:

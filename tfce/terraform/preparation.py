@@ -12,22 +12,23 @@ import shlex
 from contextlib import nullcontext
 from pathlib import Path
 
-from tfce.model.errors import TerraformError
+from tfce.model.errors import DamagedStateError, TerraformError
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
 from tfce.store import files, locks
 from tfce.store.shared_document import BootClock
-from tfce.terraform import pins, settings_guard, state, variables
+from tfce.terraform import pins, settings_guard, state, torn, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
-from tfce.terraform.remote import BACKEND, DEFAULT, Remote
+from tfce.terraform.remote import BACKEND, DAMAGED, DEFAULT, Remote
 from tfce.terraform.runs import FLAG, QUICK, Runs
 
 log = logging.getLogger("tfce")
 
 ADOPTION = "adopt.tf"
 _WRITING = frozenset(("apply", "import", "state push", "state rm", "untaint", "force-unlock"))
+_BEGUN = "0" * 64  # the digest of an init that did not end: another one follows
 _DIGESTS = re.compile(r"[0-9a-f]{64}( [0-9a-f]{64})?")
 
 
@@ -47,11 +48,12 @@ class Prepared(Runs):
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
         self._clear_backup()
+        was_torn = torn.forget(self._folder)
         texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name)
         if self._is_shared:
             texts[BACKEND] = json.dumps(self._backend.block(), indent=2) + "\n"
         elif os.path.lexists(self._folder / BACKEND):  # it was shared once
-            files.remove(self._folder / ".terraform" / "terraform.tfstate")
+            files.remove(torn.choice(self._folder))
             files.remove(self._folder / BACKEND)
         digest = hashlib.sha256(json.dumps([texts, self.toolchain.fingerprint]).encode()).hexdigest()
         mark = self._folder / ".terraform" / "tfce-initialised"
@@ -65,9 +67,10 @@ class Prepared(Runs):
             files.renew(self._folder / name, text)
         variables.write(self._workspace)  # for this module's
         self._write_environment()
-        torn = self._is_shared and state.forget_torn(self._folder)
-        if torn or known != f"{digest} {self._lock_digest()}":
-            self._initialise()
+        if was_torn or known != f"{digest} {self._lock_digest()}":
+            files.private_folder(mark.parent)
+            files.write(mark, "\n".join([_BEGUN, self.module.resource, *texts]))
+            self._initialise(anew=was_torn)
             files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
 
     def _may(self, command: str) -> None:
@@ -86,17 +89,27 @@ class Prepared(Runs):
         text = files.believed(self._folder / ".terraform.lock.hcl")
         return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
 
-    def _initialise(self) -> None:
-        files.private_folder(self._folder / ".terraform")
+    def _initialise(self, anew: bool) -> None:
         # Providers are linked or downloaded into a cache that does not take two writers.
         with locks.exclusive(self._queue.workspace.root / "terraform" / "init.lock", QUICK * 5, "terraform init"):
             provider, lock = self.toolchain.provider, self._folder / ".terraform.lock.hcl"
             pins.keep(lock, provider.source, provider.version, provider.folder, PLATFORM)
             # Terraform's init wants a workspace that is there; every other command makes its own.
-            changes = {"reconfigure": FLAG, "served": nullcontext(DEFAULT)} if self._is_shared else {}
-            self._run("init", input=False, no_color=FLAG, timeout=QUICK * 5, **changes)
+            served = nullcontext(DEFAULT) if self._is_shared else None
+            changes = {"reconfigure": FLAG} if self._is_shared or anew else {}
+            how = {"input": False, "no_color": FLAG, "timeout": QUICK * 5, **changes}
+            ended = self._run("init", check=False, served=served, **how)
+            if ended.exit or ended.stopped:
+                raise self._uninitialised(self._said(ended) or ended.how)
             lock.chmod(files.PRIVATE_FILE)
         self._begin()
+
+    def _uninitialised(self, said: str) -> TerraformError:
+        """Why an init failed. It reads the state, too."""
+        if not self._is_shared and DAMAGED.search(said):
+            path = state.file(self._folder, self._workspace.name)
+            return self._own_backend(said) if path is None or not path.exists() else self._damaged(said)
+        return TerraformError(f"terraform init: {said}")
 
     def _begin(self) -> None:
         """What a module needs once, after it was put into the workspace."""
@@ -142,11 +155,12 @@ class Prepared(Runs):
         return self._state()
 
     def _clear_backup(self) -> None:
-        """Terraform keeps the state before its last change beside it, and writes no state where it cannot."""
+        """Terraform keeps the state before its last change, and who locks it, beside it; it writes no state where
+        it cannot."""
         path = state.file(self._folder, self._workspace.name)
-        backup = path.with_name(f"{path.name}.backup") if path else None
-        if backup and os.path.lexists(backup) and (backup.is_symlink() or not backup.is_file()):
-            files.put_aside(backup)
+        if path is not None:
+            torn.clear(path.with_name(f"{path.name}.backup"))
+            torn.clear(path.with_name(f".{path.name}.lock.info"))
 
     @property
     def _left_over(self) -> Path:
@@ -156,10 +170,10 @@ class Prepared(Runs):
     def _push_left_over(self) -> None:
         """The state could not be written at the end of an apply: it is in a file of its own."""
         left = self._left_over
-        if not left.exists():
+        if not os.path.lexists(left):
             return
         if self._is_shared:  # others went on meanwhile; the record and the VMs' tags say what it says
-            left.rename(left.with_suffix(".aside"))
+            torn.aside(left, ".aside")
             return
         try:
             whole = state.read(left)
@@ -167,13 +181,13 @@ class Prepared(Runs):
             whole = {}
         if not whole:  # the disk was full for it, too
             log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
-            left.rename(left.with_suffix(".damaged"))
+            torn.aside(left, ".damaged")
         elif self._is_news(left, whole):
             self._run("state push", left.name)
-            left.rename(left.with_suffix(".pushed"))
+            torn.aside(left, ".pushed")
         else:
             log.warning("%s: %s is older than the state and is put aside", self._queue.label, left)
-            left.rename(left.with_suffix(".older"))
+            torn.aside(left, ".older")
 
     def _is_news(self, left: Path, whole: state.State) -> bool:
         """Whether what is ``left`` comes after the state. Where half of it had been written it has the state's
@@ -199,15 +213,31 @@ class Prepared(Runs):
                     self._seen = state.parse(self._remote.text())
                     return self._seen
             if path is None:
-                return state.parse(self._run("state pull").out)
+                return state.parse(self._pulled())
             with self._alone():
                 return state.read(path)
         except state.DamagedStateError as error:
             raise self._damaged(str(error)) from None
 
-    def _damaged(self, why: str) -> TerraformError:
+    def _pulled(self) -> str:
+        """The state where the module itself says that it is. Whatever Terraform could not do has one cure."""
+        with self._alone():  # while an init is at work it is half written, too
+            if torn.is_torn(torn.choice(self._folder)):
+                raise state.DamagedStateError("which backend was chosen is written down in half")
+        ended = self._run("state pull", check=False)
+        if ended.exit or ended.stopped:
+            raise self._own_backend(self._said(ended) or ended.how)
+        return ended.out
+
+    def _own_backend(self, said: str) -> TerraformError:
         label = self._queue.label
-        return TerraformError(
+        cure = f"what is damaged there restore from a copy, or remove there and run `tfce repair {label}`"
+        problem = f"{label}: the module's own backend of Terraform gives no state: {said}"
+        return TerraformError(problem, f"see that this host reaches it; {cure}")
+
+    def _damaged(self, why: str) -> DamagedStateError:
+        label = self._queue.label
+        return DamagedStateError(
             f"{label}: the Terraform state is damaged ({why}); no pilot was touched",
             f"run `tfce repair {label}` to rebuild it from the record and the cloud",
         )

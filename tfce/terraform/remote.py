@@ -18,7 +18,7 @@ from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, Sighting
 from tfce.store import files
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
-from tfce.terraform import process, state
+from tfce.terraform import process, torn
 from tfce.terraform.runs import FLAG, Runs
 
 log = logging.getLogger("tfce")
@@ -28,7 +28,9 @@ BACKEND = "backend.tf.json"
 DEFAULT = {"TF_WORKSPACE": "default"}
 _UNREACHABLE = "nothing is believed damaged; see that it is up, and that this host reaches it"
 _REFUSED = re.compile(r"cannot import state|cannot overwrite existing state")
-_DAMAGED = re.compile(r"could not be parsed as JSON|Unsupported state file format|unsupported state|state data in")
+DAMAGED = re.compile(
+    r"could not be (?:parsed as JSON|read:)|Unsupported state file format|unsupported state|state data in"
+)
 # Another host makes the same table, or a queue its state, at the same moment.
 _MEANWHILE = re.compile(r"already exists|duplicate key|failed to lock (s3 )?state|Error acquiring the state lock")
 _LOCKED = re.compile(r"(?:already locked:(?:\s|│|\\n)*ID=|Lock Info:(?:\s|│|\\n)+ID:\s+)([0-9a-zA-Z-]{8,64})")
@@ -100,7 +102,9 @@ class Remote(Runs):
         mark = self._folder / "initialised"
         known = f"{self.toolchain.program.argv} {self.toolchain.program.version} {block}"
         files.renew(self._folder / BACKEND, block)
-        if state.forget_torn(self._folder) or files.believed(mark) != known:
+        files.remove(self._folder / ".terraform.lock.hcl")  # of no provider: what lies there somebody else left
+        if torn.forget(self._folder) or files.believed(mark) != known:
+            files.remove(mark)  # one that is killed is followed by another
             self._asked("init", input=False, no_color=FLAG, reconfigure=FLAG, served=lambda: nullcontext(DEFAULT))
             files.write(mark, known)
 
@@ -115,7 +119,7 @@ class Remote(Runs):
             if not ended.exit and not ended.stopped:
                 return ended
             said = self._said(ended) or ended.how
-            damaged = bool(_DAMAGED.search(said))
+            damaged = bool(DAMAGED.search(said))
             looks -= damaged
             again = looks > 0 if damaged else time.monotonic() < deadline and _MEANWHILE.search(said)
             if not again:
@@ -138,7 +142,7 @@ class Remote(Runs):
     def _error(self, said: str) -> TfceError:
         if _REFUSED.search(said):
             return RefusedError(said)
-        if _DAMAGED.search(said):
+        if DAMAGED.search(said):
             cure = f"restore {self._state_name} there from a copy, or remove it there and run `tfce repair"
             problem = f"{self.place}: the state {self._state_name} is damaged ({said}); no pilot was touched"
             return DamagedError(problem, f"{cure} {self._queue.label}`")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfce.store import files
+from tfce.terraform import torn
 
 State = dict[str, Any]
 _FORMAT = 4
@@ -23,27 +24,10 @@ class DamagedStateError(Exception):
 def file(folder: Path, workspace: str) -> Path | None:
     """Where Terraform's own backend keeps the state of ``workspace``; None where ``folder`` names
     another."""
-    chosen = _choice(folder)
+    chosen = torn.choice(folder)
     if chosen.exists() and not _is_plain(chosen):
         return None
     return folder / "terraform.tfstate.d" / workspace / "terraform.tfstate"
-
-
-def forget_torn(folder: Path) -> bool:
-    """Remove the choice of a backend that a killed init left half written: no later init could read it. Whether
-    there was one."""
-    text = files.believed(_choice(folder))
-    try:
-        json.loads(text if text is not None else "{}")
-    except (ValueError, RecursionError):
-        files.remove(_choice(folder))
-        return True
-    return False
-
-
-def _choice(folder: Path) -> Path:
-    """Where Terraform's init writes which backend was chosen."""
-    return folder / ".terraform" / "terraform.tfstate"
 
 
 def _is_plain(chosen: Path) -> bool:

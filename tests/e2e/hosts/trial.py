@@ -140,15 +140,18 @@ class Trial:
     def leap(self, asleep: Host | None = None) -> None:
         """A lease's time passes for everybody. What was asked of the cloud has got there, or never will; so has
         what was asked of a backend where locks are broken by time, but by a host that is ``asleep``."""
-        until(lambda: not self._busy(asleep), "the end of the requests", pause=0.005)
+        try:
+            until(lambda: not self._busy(asleep), "the end of the requests", pause=0.005)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self._busy(asleep)}") from None
         for host in self.hosts.all:
             host.pass_lease()
 
-    def _busy(self, asleep: Host | None) -> bool:
+    def _busy(self, asleep: Host | None) -> list[str]:
+        """Which hosts wait for an answer, and of whom."""
         writers = [] if self.hosts.backend.name == "pg" else [host for host in self.hosts.all if host != asleep]
-        return any(host.proxy.busy for host in self.hosts.all) or any(
-            host.wire is not None and host.wire.busy for host in writers
-        )
+        cloud = [f"{host.letter} cloud" for host in self.hosts.all if host.proxy.busy]
+        return cloud + [f"{host.letter} backend" for host in writers if host.wire and host.wire.busy]
 
     # -- what must hold --------------------------------------------------------------------------------------
 
