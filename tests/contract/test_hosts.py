@@ -11,6 +11,7 @@ from tests.contract.hosts import Hosts
 from tests.fakes import Crash
 from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError
+from tfce.store.shared_document import DamagedError
 
 
 @pytest.fixture(params=[1, 100], ids=["singles", "batches"])
@@ -114,3 +115,48 @@ def test_a_host_without_anything_goes_on(hosts: Hosts) -> None:
     assert {one.pilot.key for one in fresh.fleet.status()} == set(fresh.workspace.load().pilots)
     assert fresh.fleet.kill(made[:1]).removed and len(hosts.living()) == 1
     settled(hosts)
+
+
+def late_write(hosts: Hosts) -> list[str]:
+    """Host a sleeps while it writes what it is about to ask for; b breaks its lock, starts pilots and lets one go.
+    Then a wakes up, and an S3 takes what it still had to write; what b started."""
+    first = hosts.parts(host="b").fleet.submit(WRAPPER, 2).references
+    parts, told = hosts.parts(host="a", MaxTotalJobs="4"), list[str]()
+    documents = hosts.documents["a", "long"]
+
+    def meanwhile() -> None:
+        documents.before_push = lambda: None
+        late = documents.path.read_text()
+        other = hosts.parts(host="b", MaxTotalJobs="4").fleet
+        told.extend([*first, *other.submit(WRAPPER, 1).references])
+        other.kill(first[:1])
+        documents.path.write_text(late)  # it compared before it slept
+
+    documents.before_push, documents.lost = meanwhile, 1
+    with pytest.raises(BackendError):
+        parts.fleet.submit(WRAPPER, 2)
+    return told
+
+
+@pytest.mark.parametrize("order", ["ba", "ab", "ca", "bca"])
+def test_what_a_sleeper_writes_over_others_costs_no_vm_and_repair_mends_it(hosts: Hosts, order: str) -> None:
+    told = late_write(hosts)
+    living, repaired = set(hosts.living()), ""
+    for name in order:
+        fleet = hosts.parts(host=name).fleet
+        try:
+            fleet.reap()
+        except BusyError:
+            hosts.pass_lease(name)
+            fleet.reap()
+        except DamagedError as error:
+            assert "tfce repair cloud.example.org/long" in error.message
+            fleet.repair()
+            repaired += name
+    assert set(hosts.living()) == living and repaired == ("b" if order[0] == "b" else "")
+    for name in "abc":
+        hosts.parts(host=name).fleet.reap()
+    settled(hosts)
+    assert set(hosts.parts(host="c").fleet.poll(told[1:]).values()) == {"Running"}
+    made = hosts.parts(host="a", MaxTotalJobs="4").fleet.submit(WRAPPER, 9).references
+    assert len(made) == 2 and len(hosts.living()) == 4

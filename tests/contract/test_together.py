@@ -102,6 +102,19 @@ def test_a_queue_whose_use_cannot_be_known_holds_all(hosts: Hosts) -> None:
     assert started(hosts, "b", "short", 1) == 1
 
 
+def test_a_queue_that_is_given_up_leaves_with_its_states(hosts: Hosts) -> None:
+    assert started(hosts, "a", "long", 9) == 4 and started(hosts, "b", "short", 1) == 0
+    hosts.advance(3600)
+    for node in hosts.living():
+        hosts.stop(node)
+    hosts.parts("long", "a", **CE).fleet.reap()
+    assert started(hosts, "c", "short", 9) == 3  # its hours count for a month
+    for path in (hosts.folder / "backend/long").iterdir():
+        path.unlink()
+    assert started(hosts, "b", "short", 9) == 1
+    assert started(hosts, "c", "long", 1, **ALONE) == 1  # and may come back
+
+
 # -- which queues the CE has -----------------------------------------------------------------------------------
 
 ALONE = {"Workspace_MaxHours": ""}

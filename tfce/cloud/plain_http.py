@@ -14,7 +14,7 @@ from tfce.model.errors import BackendError, shorten
 _LIMITS = Limits(seconds=10, size=2**20, repeats=0)
 
 
-def ask(method: str, url: str, login: tuple[str, str] | None = None) -> Heard:
+def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str = "") -> Heard:
     """What the server said to one request, whose answer's text nobody reads. Raises ``BackendError`` where none
     came."""
     heard, parts = Heard(), urlsplit(url)
@@ -22,7 +22,7 @@ def ask(method: str, url: str, login: tuple[str, str] | None = None) -> Heard:
     try:
         is_secure = parts.scheme == "https"
         connection = kind(parts.hostname, parts.port or (443 if is_secure else 80), secure=is_secure)
-        connection.request(method, parts.path or "/", headers=_basic(login))
+        connection.request(method, parts.path or "/", body=body or None, headers=_basic(login))
     except (BoundaryError, OSError, ValueError) as error:
         problem = f"{parts.scheme}://{parts.hostname} does not answer: {clean.line(shorten(str(error)))}"
         raise BackendError(problem) from None

@@ -135,7 +135,8 @@ class SharedCE:
             problem = f"a record of {self._ce} in {documents.place} cannot be believed ({error})"
             raise WorkspaceError(problem, cure) from None
         if document.moved:
-            cure = f"move it back, or all queues of {self._ce} there"
+            state = f"{document.queue.replace('/', '.')}{_RECORD}"
+            cure = f"move it back, or all queues of {self._ce} there; given up, remove the state {state} here"
             raise WorkspaceError(f"the record of {document.queue} was moved to {document.moved}", cure)
         return document.queue, document.record
 

@@ -171,7 +171,8 @@ def document_in(held: Revision | None, label: str, place: str, note: Note) -> Do
         raise ConfigError("Terraform_Backend", place, f"the record was moved to {document.moved}", cure)
     if held.serial < note.serial and note.place == place:  # hazard: a backup knows nothing of later VMs
         problem = f"the record in {place} is older than what this host has seen of it; no pilot was touched"
-        cure = f"was the backend restored? Run `tfce repair {label}` on the host that wrote last"
+        cure = f"run `tfce repair {label}` on the host that wrote last"
+        cure = f"was it restored from a backup, or did a host sleep while it wrote? Then {cure}"
         raise DamagedError(problem, cure)
     return document
 

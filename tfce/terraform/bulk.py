@@ -26,7 +26,7 @@ from tfce.provider.attached import attached
 from tfce.provider.prefetch import Prefetch
 from tfce.provider.run import Run
 from tfce.store import files
-from tfce.terraform import process, variables
+from tfce.terraform import http_states, process, variables
 from tfce.terraform.remote import lock_in
 from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runner import Terraform
@@ -116,6 +116,8 @@ class Bulk(Terraform):
         if not ident:
             return False
         log.warning("%s: the state's lock %s is left over and is broken", self._queue.label, ident)
+        if self._backend.address and http_states.unlock(self._backend, self._state_name, ident):
+            return True
         return not self._run("force-unlock", ident, force=FLAG, check=False).exit
 
     def prefetch(self) -> None:

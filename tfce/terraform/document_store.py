@@ -8,14 +8,12 @@ from __future__ import annotations
 import copy
 import json
 from contextlib import nullcontext
-from http import HTTPStatus
 from typing import Any
 
 from tfce.config.options import Queue
-from tfce.model.errors import BackendError
 from tfce.model.lease import MARGIN
 from tfce.store.shared_document import DamagedError, Revision
-from tfce.terraform import process, state
+from tfce.terraform import http_states, process, state
 from tfce.terraform.remote import DEFAULT, Remote
 
 _OUTPUT = "tfce"
@@ -60,19 +58,6 @@ class StateDocumentStore(Remote):
     def remove(self) -> str:
         """Remove the text and its state; "", or why it stays."""
         if self._backend.address:  # Terraform's http backend removes nothing
-            return self._asked_to_go()
+            return http_states.remove(self._backend, self._state_name)
         ended = self._run("workspace delete", self._state_name, check=False, served=nullcontext(DEFAULT))
         return (self._said(ended) or ended.how) if ended.exit else ""
-
-    def _asked_to_go(self) -> str:
-        from tfce.cloud import plain_http  # which brings libcloud along
-
-        known = self._backend.environment
-        login = known.get("TF_HTTP_USERNAME", ""), known.get("TF_HTTP_PASSWORD", "")
-        try:
-            heard = plain_http.ask(
-                "DELETE", f"{self._backend.address}/{self._state_name}", login if any(login) else None
-            )
-        except BackendError as error:
-            return error.message
-        return "" if heard.status < HTTPStatus.BAD_REQUEST else f"the server answered {heard.status}"

@@ -18,7 +18,7 @@ from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, Sighting
 from tfce.store import files
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
-from tfce.terraform import process, torn
+from tfce.terraform import http_states, process, torn
 from tfce.terraform.runs import FLAG, Runs
 
 log = logging.getLogger("tfce")
@@ -130,6 +130,8 @@ class Remote(Runs):
 
     def _break(self, ident: str) -> None:
         """Take a lock away that is nobody's."""
+        if self._backend.address and http_states.unlock(self._backend, self._state_name, ident):
+            return
         ended = self._run("force-unlock", ident, force=FLAG, check=False)
         alone = self._backend.alone(self._state_name)
         if ended.exit and alone is not None:

@@ -1,0 +1,49 @@
+"""What is asked of a server of states beside Terraform's own backend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.rigs.statehttp import PASSWORD, USER, StateServer
+from tfce.config.backends import Backend
+from tfce.terraform import http_states
+
+LOGIN = {"TF_HTTP_USERNAME": USER, "TF_HTTP_PASSWORD": PASSWORD}
+PLACE = "/api/v4/projects/1/terraform/state/ce.long"
+
+
+@pytest.fixture
+def server() -> Iterator[StateServer]:
+    with StateServer() as found:
+        found.locks[PLACE] = json.dumps({"ID": "mine"}).encode()
+        found.states[PLACE] = b"{}"
+        yield found
+
+
+def backend(server: StateServer, method: str = "UNLOCK", login: dict[str, str] | None = None) -> Backend:
+    return Backend("http", "", {"unlock_method": method}, LOGIN if login is None else login, server.address)
+
+
+@pytest.mark.parametrize("method", ["UNLOCK", "DELETE"])
+def test_the_lock_that_is_named_is_broken_and_no_other(server: StateServer, method: str) -> None:
+    assert http_states.unlock(backend(server, method), "ce.long", "another") and PLACE in server.locks
+    assert http_states.unlock(backend(server, method), "ce.long", "mine") and PLACE not in server.locks
+    assert http_states.unlock(backend(server, method), "ce.long", "mine")  # it is gone already
+
+
+def test_a_server_that_does_not_answer_so_leaves_it_to_terraform(server: StateServer) -> None:
+    assert not http_states.unlock(backend(server, login={}), "ce.long", "mine")
+    server.stop()
+    try:
+        assert not http_states.unlock(backend(server), "ce.long", "mine") and PLACE in server.locks
+    finally:
+        server.start()
+
+
+def test_a_state_is_removed_or_it_is_said_why_it_stays(server: StateServer) -> None:
+    assert "423" in http_states.remove(backend(server), "ce.long") and PLACE in server.states
+    server.locks.clear()
+    assert http_states.remove(backend(server), "ce.long") == "" and PLACE not in server.states
