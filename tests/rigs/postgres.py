@@ -136,8 +136,18 @@ class Postgres:
 
     def sql(self, text: str) -> list[str]:
         """The rows of one statement, asked by psql; needs psql beside the server's programs or on the PATH."""
-        psql = shutil.which("psql", path=f"{self._bin}:{os.environ.get('PATH', '')}") or "psql"
-        return _run(psql, "-qAtX", "-c", text, self.dsn()).splitlines()
+        return _run(self._client("psql"), "-qAtX", "-c", text, self.dsn()).splitlines()
+
+    def backup(self, path: Path) -> None:
+        """Write a backup of the database with pg_dump, as an administrator does."""
+        _run(self._client("pg_dump"), "-Fc", "-f", str(path), self.dsn())
+
+    def restore(self, path: Path) -> None:
+        """Put such a backup back."""
+        _run(self._client("pg_restore"), "--clean", "--if-exists", "-d", self.dsn(), str(path))
+
+    def _client(self, name: str) -> str:
+        return shutil.which(name, path=f"{self._bin}:{os.environ.get('PATH', '')}") or name
 
     @property
     def _data(self) -> Path:

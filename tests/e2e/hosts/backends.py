@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
@@ -30,6 +32,9 @@ class Backend(Protocol):
 
     def section(self) -> str:
         """The backend's part of the file."""
+
+    def backup(self, state: str, folder: Path) -> Callable[[], None]:
+        """Back the queue up whose state this is, as an administrator does; what puts the backup back."""
 
 
 class Mortal(Protocol):
@@ -68,6 +73,10 @@ class OnPostgres:
     def section(self) -> str:
         return f"[pg]\nconn_str = {self.server.dsn()}\nschema_name = {self.schema}\n"
 
+    def backup(self, state: str, folder: Path) -> Callable[[], None]:
+        self.server.backup(folder / "pg.dump")
+        return lambda: self.server.restore(folder / "pg.dump")
+
 
 @dataclass
 class OnS3:
@@ -87,11 +96,25 @@ class OnS3:
         told = {**lock, "Created": "2026-01-01T00:00:00Z", "Path": f"{self.bucket}/{path}"}
         self._put(f"/{path}.tflock", json.dumps(told).encode())
 
+    def backup(self, state: str, folder: Path) -> Callable[[], None]:
+        paths = [f"/env:/{name}/tfce.tfstate" for name in (state, f"{state}.record")]
+        kept = {path: self._asked("GET", path) for path in paths}
+
+        def restore() -> None:
+            for path, data in kept.items():
+                self._put(path, data)
+
+        return restore
+
     def _put(self, path: str, data: bytes | None = None) -> None:
+        self._asked("PUT", path, data)
+
+    def _asked(self, method: str, path: str, data: bytes | None = None) -> bytes:
         scope = "Credential=test/20240101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
         headers = {"Authorization": f"AWS4-HMAC-SHA256 {scope}"}
-        asked = urllib.request.Request(f"{self.emulator.url}/{self.bucket}{path}", data, headers, method="PUT")
-        urllib.request.urlopen(asked, timeout=60).close()
+        asked = urllib.request.Request(f"{self.emulator.url}/{self.bucket}{path}", data, headers, method=method)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return bytes(answer.read())
 
     @property
     def port(self) -> int:
@@ -119,6 +142,11 @@ class OnHttp:
         login = f"username = {statehttp.USER}\npassword = {statehttp.PASSWORD}\n"
         locking = "lock_method = POST\nunlock_method = DELETE\n" if self.gitlab else ""
         return f"[http]\naddress = {self.server.address}/{self.project}\n{login}{locking}"
+
+    def backup(self, state: str, folder: Path) -> Callable[[], None]:
+        assert isinstance(self.server, StateServer)
+        states, kept = self.server.states, dict(self.server.states)
+        return lambda: states.update(kept)
 
 
 KINDS = ("pg", "s3", "http")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -146,13 +147,17 @@ def test_a_host_that_died_while_it_made_a_state_on_s3_is_in_nobodys_way(
     hosts.agree(1)
 
 
-def test_a_backend_that_was_set_back_costs_no_vm(made: Callable[..., Hosts], states: StateServer) -> None:
-    hosts = made(OnHttp(states), MaxTotalJobs="4")
+def test_a_backend_that_was_set_back_costs_no_vm(
+    made: Callable[..., Hosts], backend: Backend, tmp_path: Path
+) -> None:
+    hosts = made(backend, MaxTotalJobs="4")
     a, b = hosts.all
     a.do("submit", 1)
-    dump = dict(states.states)
+    restore = backend.backup(a.name.replace("/", "."), tmp_path)
     running = b.do("submit", 2)["stamps"]
-    states.states.update(dump)  # an administrator restores last night's
+    restore()
+    told = b.ask("submit", 1)
+    assert told["error"] == "workspace" and "tfce repair" in told["message"], told
     a.do("repair")
     assert set(b.do("poll", *running).values()) == {"Running"}
     assert len(b.insist("submit", 4)["stamps"]) == 1
