@@ -108,7 +108,11 @@ class Prepared(Runs):
         """Why an init failed. It reads the state, too."""
         if not self._is_shared and DAMAGED.search(said):
             path = state.file(self._folder, self._workspace.name)
-            return self._own_backend(said) if path is None or not path.exists() else self._damaged(said)
+            return (
+                _own_backend(self._queue.label, said)
+                if path is None or not path.exists()
+                else _damaged(self._queue.label, said)
+            )
         return TerraformError(f"terraform init: {said}")
 
     def _begin(self) -> None:
@@ -148,7 +152,7 @@ class Prepared(Runs):
         try:
             return self.module.instances(self._state())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._damaged(str(error)) from None
+            raise _damaged(self._queue.label, str(error)) from None
 
     def whole(self) -> state.State:
         """The state as it is; empty where there is none."""
@@ -217,7 +221,7 @@ class Prepared(Runs):
             with self._alone():
                 return state.read(path)
         except state.DamagedStateError as error:
-            raise self._damaged(str(error)) from None
+            raise _damaged(self._queue.label, str(error)) from None
 
     def _pulled(self) -> str:
         """The state where the module itself says that it is. Whatever Terraform could not do has one cure."""
@@ -226,18 +230,18 @@ class Prepared(Runs):
                 raise state.DamagedStateError("which backend was chosen is written down in half")
         ended = self._run("state pull", check=False)
         if ended.exit or ended.stopped:
-            raise self._own_backend(self._said(ended) or ended.how)
+            raise _own_backend(self._queue.label, self._said(ended) or ended.how)
         return ended.out
 
-    def _own_backend(self, said: str) -> TerraformError:
-        label = self._queue.label
-        cure = f"what is damaged there restore from a copy, or remove there and run `tfce repair {label}`"
-        problem = f"{label}: the module's own backend of Terraform gives no state: {said}"
-        return TerraformError(problem, f"see that this host reaches it; {cure}")
 
-    def _damaged(self, why: str) -> DamagedStateError:
-        label = self._queue.label
-        return DamagedStateError(
-            f"{label}: the Terraform state is damaged ({why}); no pilot was touched",
-            f"run `tfce repair {label}` to rebuild it from the record and the cloud",
-        )
+def _own_backend(label: str, said: str) -> TerraformError:
+    cure = f"what is damaged there restore from a copy, or remove there and run `tfce repair {label}`"
+    problem = f"{label}: the module's own backend of Terraform gives no state: {said}"
+    return TerraformError(problem, f"see that this host reaches it; {cure}")
+
+
+def _damaged(label: str, why: str) -> DamagedStateError:
+    return DamagedStateError(
+        f"{label}: the Terraform state is damaged ({why}); no pilot was touched",
+        f"run `tfce repair {label}` to rebuild it from the record and the cloud",
+    )

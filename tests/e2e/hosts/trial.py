@@ -141,7 +141,8 @@ class Trial:
         """A lease's time passes for everybody. What was asked of the cloud has got there, or never will; so has
         what was asked of a backend where locks are broken by time, but by a host that is ``asleep``."""
         try:
-            until(lambda: not self._busy(asleep), "the end of the requests", pause=0.005)
+            with self.lock:  # no verb begins: hosts that wait for a dead one's lock are never quiet together
+                until(lambda: not self._busy(asleep), "the end of the requests", pause=0.005)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._busy(asleep)}") from None
         for host in self.hosts.all:
