@@ -153,5 +153,5 @@ def text(x: float, y: float, word: str, kind: str = "", anchor: str = "start") -
 
 def _nice(largest: float) -> float:
     """A round end of the axis, divisible by four without odd fractions."""
-    step = 10 ** math.floor(math.log10(largest))
+    step: float = 10 ** math.floor(math.log10(largest))
     return next(step * factor for factor in (1, 2, 4, 6, 8, 10, 20) if step * factor >= largest * 1.08)

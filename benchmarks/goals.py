@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.chart import WHERE
@@ -31,8 +31,8 @@ def judged(rows: Sequence[Row]) -> list[Line]:
     return [line for judge in judges for line in judge(rows)]
 
 
-def _find(rows: Sequence[Row], test: Callable[[Row], bool]) -> Row | None:
-    return next(filter(test, rows), None)
+def _first(rows: Iterable[Row]) -> Row | None:
+    return next(iter(rows), None)
 
 
 def _met(met: bool) -> str:
@@ -44,8 +44,8 @@ def _growth(rows: Sequence[Row]) -> Iterator[Line]:
         row for row in rows if row.who == "bulk" and row.what in ("submit", "refresh") and row.cloud != "small"
     ]
     for many in sorted((row for row in mine if row.running == 1000), key=lambda row: (row.cloud, row.task)):
-        task = (many.latency, 10, many.what, many.count)
-        few = _find(mine, lambda row, many=many, task=task: (row.cloud, row.task) == (many.cloud, task))
+        same = many.cloud, (many.latency, 10, many.what, many.count)
+        few = _first(row for row in mine if (row.cloud, row.task) == same)
         if few:
             ratio, own = many.seconds / few.seconds, _own(many) / _own(few)
             what = f"{many.title} on {WHERE[many.cloud]}, +{many.latency:g} s: seconds at 1000 running / at 10"
@@ -62,7 +62,8 @@ def _flat(rows: Sequence[Row]) -> Iterator[Line]:
     mine = [row for row in rows if (row.cloud, row.who) == ("small", "bulk")]
     for many in (row for row in mine if row.running == _MANY):
         where = f"{many.title} beside {_MANY} on {WHERE['small']}"
-        few = _find(mine, lambda row, many=many: (10, many.what, many.count) == (row.running, row.what, row.count))
+        same = 10, many.what, many.count
+        few = _first(row for row in mine if (row.running, row.what, row.count) == same)
         if (many.what, many.count) == ("submit", 10) and few:
             after, before = many.cpu or _own(many), few.cpu or _own(few)
             ratio, figure = after / before, f"{after:.2f} / {before:.2f} = {after / before:.1f}"
@@ -107,7 +108,7 @@ def _start(rows: Sequence[Row]) -> Iterator[Line]:
     mine = [row for row in rows if row.who == "bulk" and row.what.endswith("'s start")]
     starts = {row.what: _own(row) for row in mine}
     for theirs in (row for row in rows if _is(row, "openstack", "cloudce", "submit", 1)):
-        ours = _find(rows, lambda row, theirs=theirs: _is(row, "openstack", "bulk", "submit", 1, theirs.latency))
+        ours = _first(row for row in rows if _is(row, "openstack", "bulk", "submit", 1, theirs.latency))
         if ours and len(starts) == 2:
             rest = ours.seconds - sum(starts.values())
             apart = " and ".join(f"{seconds:.1f} s ({what})" for what, seconds in starts.items())
@@ -122,8 +123,8 @@ def _is(row: Row, cloud: str, who: str, what: str, count: int, latency: float | 
 
 
 def _faster(rows: Sequence[Row]) -> Iterator[Line]:
-    ours = _find(rows, lambda row: _is(row, "openstack", "bulk", "submit", 50, 0.5))
-    theirs = _find(rows, lambda row: _is(row, "openstack", "cloudce", "submit", 50, 0.5))
+    ours = _first(row for row in rows if _is(row, "openstack", "bulk", "submit", 50, 0.5))
+    theirs = _first(row for row in rows if _is(row, "openstack", "cloudce", "submit", 50, 0.5))
     if ours and theirs:
         ratio = theirs.seconds / ours.seconds
         goal = f"submit 50 on OpenStack, +0.5 s: {_FASTER:g} times faster than CloudCE"

@@ -167,7 +167,8 @@ class Run:
         return self._closed()
 
     def _submit(self) -> None:
-        missing = DEMAND - sum(self.fleet.count().values())
+        there = self.fleet.count()
+        missing = DEMAND - there["SubmittedJobs"] - there["WaitingJobs"] - there["RunningJobs"]
         hold = self.fleet.held()
         if missing > 0 and (hold is None or hold.most):
             submission = self.fleet.submit(WRAPPER, missing)

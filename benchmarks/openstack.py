@@ -271,8 +271,8 @@ def waiting(log: list[dict[str, Any]]) -> float:
     looks = [e for e in log if e["method"] == "GET" and "/servers/" in e["path"]]
     if not made or not looks:
         return 0.0
-    begin = min(e["start"] + e["seconds"] for e in made)
-    end = max(e["start"] + e["seconds"] for e in looks)
+    begin: float = min(e["start"] + e["seconds"] for e in made)
+    end: float = max(e["start"] + e["seconds"] for e in looks)
     return max(0.0, end - begin - under_way(spans([e for e in made if e["start"] > begin])))
 
 

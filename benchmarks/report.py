@@ -10,6 +10,7 @@ import argparse
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,12 @@ def updated(page: str, texts: Mapping[str, str]) -> str:
     """``page`` with these sections in it, those that it has."""
     for name, text in texts.items():
         pattern = rf"(<!-- measured: {name} -->\n).*?(<!-- end: {name} -->)"
-        page = re.sub(pattern, lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page, flags=re.DOTALL)
+        page = re.sub(pattern, partial(_with, text), page, flags=re.DOTALL)
     return page
+
+
+def _with(text: str, section: re.Match[str]) -> str:
+    return f"{section[1]}{text}\n{section[2]}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.model.errors import BackendError
+from tfce.model.lease import BackendId
 from tfce.store.shared_document import RefusedError, Revision
 
 
@@ -18,7 +19,7 @@ class FileDocumentStore:
     to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.place = path, f"file {path.parent.name}"
+        self.path, self.place = path, BackendId("file", path.parent.name)
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
         self.before_push: Callable[[], None] = lambda: None
 

@@ -121,7 +121,7 @@ def move_state(queue: Queue, backend: str) -> tuple[str, int]:
     parts = assemble(queue)
     source, target = (_place(parts, backends.load(queue, name)) for name in (queue.terraform.backend, backend))
     services = Services(parts.workspace, parts.terraform, parts.cloud, lambda: datetime.now(UTC))
-    return target.place, move(services, parts.terraform, source, target)
+    return str(target.place), move(services, parts.terraform, source, target)
 
 
 def _place(parts: Parts, backend: Backend) -> Location:
@@ -171,7 +171,7 @@ def _workspace(
 
 def _shared_ce(workspace: Workspace, documents: StateDocumentStore) -> SharedCE:
     queue, ce = workspace.queue, slug(workspace.queue.ce)
-    folder = workspace.root / "together" / ce / slug(documents.place)
+    folder = workspace.root / "together" / ce / slug(str(documents.place))
     return SharedCE(folder, queue, workspace.name, documents.at, f"{ce}.", lease_seconds(queue))
 
 

@@ -14,6 +14,7 @@ from tfce.config import backends
 from tfce.config.backends import Backend
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
+from tfce.model.lease import BackendId
 from tfce.model.redact import redacted
 from tfce.terraform.process import Ended
 from tfce.terraform.remote import lock_in
@@ -44,7 +45,7 @@ def queue(tmp_path: Path, backend: str = "pg", text: str = PG, rights: int = 0o6
 def test_what_is_secret_goes_by_variables_only(tmp_path: Path, name: str, text: str, secret: str) -> None:
     found = backends.load(queue(tmp_path, name, text))
     assert secret in "".join(found.environment.values())
-    for shown in (str(found.block()), found.place, repr(found), str(found.settings("a.b"))):
+    for shown in (str(found.block()), str(found.place), repr(found), str(found.settings("a.b"))):
         assert secret not in shown
     assert secret not in redacted(f"it said {secret}!", ())
 
@@ -66,7 +67,7 @@ def test_states_are_always_locked(tmp_path: Path) -> None:
 
 def test_the_section_of_a_ce_comes_first(tmp_path: Path) -> None:
     text = f"{PG}[cloud.example.org:pg]\nconn_str = postgres://u@other.example.org/x\n"
-    assert "other.example.org" in backends.load(queue(tmp_path, text=text)).place
+    assert "other.example.org" in backends.load(queue(tmp_path, text=text)).place.where
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_local_needs_no_file(tmp_path: Path) -> None:
     found = backends.load(parse("ce", "q", OPTIONS, tmp_path, tmp_path))
-    assert found == Backend("local", "this host") and found.environment == {}
+    assert found == Backend("local", BackendId("local")) and found.environment == {}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import tfce
 
 SOURCES = Path(tfce.__file__).parent
-SENTENCES = frozenset(("message", "problem", "cure", "detail"))  # attributes that hold words for people
+SENTENCES = frozenset(("message", "problem", "cure", "detail", "summary", "moved"))  # words for people
 TAKES_APART = "endswith find index partition removeprefix removesuffix replace rpartition split startswith"
 APART = frozenset(TAKES_APART.split())
 # Somebody else's words, which come with no code.
@@ -28,11 +28,23 @@ def apart(tree: ast.AST) -> Iterator[int]:
             texts = [node.func.value]
         elif isinstance(node, ast.Compare) and any(isinstance(one, ast.In | ast.NotIn) for one in node.ops):
             texts = node.comparators
+            yield from [node.lineno] * is_field(node.left)
         yield from (node.lineno for one in texts if is_sentence(one))
+
+
+def is_field(node: ast.expr) -> bool:
+    """Whether this is such a text in something that was read: ``x["summary"]``, ``x.get("summary")``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
+        key: ast.expr | None = node.args[0] if node.args else None
+    else:
+        key = node.slice if isinstance(node, ast.Subscript) else None
+    return isinstance(key, ast.Constant) and key.value in SENTENCES
 
 
 def is_sentence(node: ast.expr) -> bool:
     """Whether this is a text for people: an attribute of such a name, or an error or holder as a text."""
+    if is_field(node):
+        return True
     if isinstance(node, ast.Subscript):
         return is_sentence(node.value)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str":
@@ -62,6 +74,9 @@ def test_no_sentence_of_ours_is_taken_apart() -> None:
         "str(holder).removesuffix(',')",
         "row.cure.replace('CE/QUEUE', label)",
         "error.message.split('; ')[1]",
+        "document.moved.partition(' ')[0]",
+        "diagnostic.get('summary') in known",
+        "diagnostic['summary'].startswith('Pilot ')",
     ],
 )
 def test_it_is_seen(text: str) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import pytest
 
 from tfce.model import lease
-from tfce.model.lease import MARGIN, Document, Lease, Sighting
+from tfce.model.lease import MARGIN, BackendId, Document, Lease, Sighting
 
 LIMIT = 1
 SECONDS = 2 * MARGIN  # of a lease: a tick is half of it
@@ -306,7 +306,7 @@ def test_a_holder_begins_nothing_in_the_last_minute_of_its_lease() -> None:
 
 
 def test_a_document_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
-    held = Document("c/q", "{}", "m", 7, Lease("a", "one", 100, "submit"), "")
+    held = Document("c/q", "{}", "m", 7, Lease("a", "one", 100, "submit"))
     assert Document.load(held.dump()) == held
     free = Document("c/q", "{}", "m", 7)
     assert Document.load(free.dump()) == free
@@ -315,3 +315,14 @@ def test_a_document_is_read_as_it_was_written_and_nothing_else_is_one() -> None:
     for text in ("", "[]", "{}", "null", held.dump().replace('"format": 1', '"format": 2'), held.dump()[:-1]):
         with pytest.raises(ValueError):
             Document.load(text)
+
+
+def test_a_document_of_when_a_backend_was_a_text_is_taken_over() -> None:
+    moved = Document("c/q", "{}", "m", moved=BackendId("s3", "https://s3.example.org bucket=x"))
+    assert Document.load(moved.dump()) == moved
+    then = {**json.loads(moved.dump()), "moved": "s3 https://s3.example.org bucket=x"}
+    assert Document.load(json.dumps(then)) == moved
+    assert Document.load(json.dumps({**then, "moved": ""})) == replace(moved, moved=None)
+    for odd in ({"name": "s3"}, {"name": "s3", "where": 1}, ["s3"], 7):
+        with pytest.raises(ValueError):
+            Document.load(json.dumps({**then, "moved": odd}))

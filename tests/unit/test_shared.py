@@ -14,7 +14,7 @@ import pytest
 from tests.shared import BootClock, FileDocumentStore
 from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
-from tfce.model.lease import Document
+from tfce.model.lease import BackendId, Document
 from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
 from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision
@@ -254,7 +254,7 @@ def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
     a.writes(EMPTY)
     with a.shared.section():
-        a.shared.hand_over("s3 bucket=x")
+        a.shared.hand_over(BackendId("s3", "bucket=x"))
     with pytest.raises(ConfigError, match=r"moved to s3 .*set Terraform_Backend to s3"), b.shared.section():
         pass
 
@@ -276,3 +276,13 @@ def test_a_probe_finds_a_backend_that_compares_nothing(tmp_path: Path) -> None:
     assert "refused" in probed(FileDocumentStore(tmp_path / "x" / "check"))
     with pytest.raises(BackendError, match="older than its own"):
         probed(Careless(tmp_path / "y" / "check"))
+
+
+def test_a_note_of_when_a_backend_was_a_text_is_taken_over(tmp_path: Path) -> None:
+    note = Note("0123456789abcdef", BackendId("pg", "db.example.org:5432/tfce"), "m", serial=7).write(tmp_path)
+    assert Note.read(tmp_path) == note
+    path = tmp_path / "shared.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "place": "pg db.example.org:5432/tfce"}))
+    assert Note.read(tmp_path) == note
+    path.write_text(json.dumps({**json.loads(path.read_text()), "place": {"name": 1, "where": ""}}))
+    assert Note.read(tmp_path).holder != note.holder

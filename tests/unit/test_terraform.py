@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from tfce.model.errors import BusyError, DamagedStateError, TerraformError
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reasons import Kind, Reason
 from tfce.model.reconcile import Instance
+from tfce.provider.run import Run
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 from tfce.terraform.bulk import Bulk
@@ -371,8 +373,8 @@ def test_events_become_progress_and_a_closed_terminal_does_not_matter(rig: Rig) 
     assert heard == [f"{A}: start", f"{A}: complete"]
 
 
-def test_what_happens_to_the_one_resource_is_said_of_each_pilot(rig: Rig, make_queue: MakeQueue) -> None:
-    """Also where an address holds what lines for people are made of."""
+def in_bulk(rig: Rig, make_queue: MakeQueue, came_to: Callable[[Run], None]) -> Bulk:
+    """Terraform with one resource for all pilots, whose provider's runs come to what ``came_to`` says."""
     options = rig.workspace.queue.values()
     same = {name: str(options[name]) for name in ("Workspace_Root", "Terraform_Binary", "Terraform_Mirror")}
     workspace = Workspace(make_queue(**same))
@@ -380,7 +382,50 @@ def test_what_happens_to_the_one_resource_is_said_of_each_pilot(rig: Rig, make_q
     def clone() -> NoReturn:
         raise AssertionError("no cloud is asked")
 
-    bulk = Bulk(workspace, Credentials("k", "s"), rig.said.append, clone=clone, attach=lambda run: nullcontext({}))
+    def attach(run: Run) -> nullcontext[dict[str, str]]:
+        came_to(run)
+        return nullcontext({})
+
+    return Bulk(workspace, Credentials("k", "s"), rig.said.append, clone=clone, attach=attach)
+
+
+FULL = Reason(Kind.CAPACITY, "no room", "InsufficientInstanceCapacity")
+
+
+@pytest.mark.parametrize("words", ["Pilot 0000000A was not started", "in other words"])
+@pytest.mark.parametrize(
+    ("address", "settled", "kept", "trouble"),
+    [
+        ("tfce_pilots.queue", True, {}, ""),
+        ("tfce_pilots.queue", True, {B: "its VM lives"}, f"Pilot {B} is not forgotten: its VM lives; it stays"),
+        ("tfce_pilots.queue", False, {}, "WORDS: so"),  # the provider died: Terraform alone knows of it
+        ("data.tfce_image.pilot", True, {}, "WORDS: so"),
+        (None, True, {}, "WORDS: so"),
+    ],
+)
+def test_what_terraform_repeats_of_the_pilots_is_told_by_where_it_stands_and_not_by_its_words(
+    rig: Rig,
+    make_queue: MakeQueue,
+    words: str,
+    address: str | None,
+    settled: bool,
+    kept: dict[str, str],
+    trouble: str,
+) -> None:
+    def came_to(run: Run) -> None:
+        run.met, run.settled, run.refused, run.kept = True, settled, {A: FULL}, kept
+
+    said = json.loads(fault(words, "so"))
+    said["diagnostic"] |= {"address": address} if address else {}
+    rig.answer(apply={"exit": 1, "out": json.dumps(said) + "\n"})
+    applied = in_bulk(rig, make_queue, came_to).apply([A, B])
+    assert applied.failed == {A: FULL} and trouble.replace("WORDS", words) in applied.trouble
+    assert bool(applied.trouble) == bool(trouble)
+
+
+def test_what_happens_to_the_one_resource_is_said_of_each_pilot(rig: Rig, make_queue: MakeQueue) -> None:
+    """Also where an address holds what lines for people are made of."""
+    bulk = in_bulk(rig, make_queue, lambda run: None)
     steps = [('tfce_pilots.queue["a: b"]', "apply_start"), ("data.tfce_image.pilot", "apply_start")]
     steps.append(("tfce_pilots.queue", "apply_errored"))
     rig.answer(

@@ -19,6 +19,7 @@ from tfce.config.credentials import NO_OTHER_AWS
 from tfce.config.options import Queue
 from tfce.model import redact
 from tfce.model.errors import ConfigError, Fault
+from tfce.model.lease import NOWHERE, BackendId
 
 LOCAL = "local"
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -61,10 +62,10 @@ _UNLOCKED = ("use_lockfile", "lock_address", "unlock_address", "skip_locking", "
 @dataclass(frozen=True)
 class Backend:
     """One backend. ``arguments``: of its block, none of them secret; ``environment``: variables, maybe secret;
-    ``address``: where an http backend keeps states, each beneath it; ``place``: what it is, for people."""
+    ``address``: where an http backend keeps states, each beneath it; ``place``: what tells it from others."""
 
     name: str
-    place: str = ""
+    place: BackendId = NOWHERE
     arguments: Mapping[str, str | bool] = field(default_factory=lambda: _NONE)
     environment: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     address: str = ""
@@ -111,7 +112,7 @@ def load(queue: Queue, name: str = "") -> Backend:
     The section ``[CE:NAME]`` is used, else ``[NAME]``; either overrides DEFAULT."""
     name = name or queue.terraform.backend
     if name == LOCAL:
-        return Backend(LOCAL, "this host")
+        return Backend(LOCAL, BackendId(LOCAL))
     path: Path = queue.terraform.backend_file
     values = _section(path, queue.ce, name)
     faults = [_fault(path, problem, cure) for problem, cure in _problems(name, values)]
@@ -186,17 +187,17 @@ def _words(environment: Mapping[str, str], *names: str) -> list[str]:
     return [value.strip("'") for key, _, value in pairs if key in names]
 
 
-def _place(name: str, arguments: Mapping[str, object], environment: Mapping[str, str], address: str) -> str:
+def _place(name: str, arguments: Mapping[str, object], environment: Mapping[str, str], address: str) -> BackendId:
     """What tells one backend from another: no login."""
     if name == "http":
-        return f"http {address}"
+        return BackendId(name, address)
     if name != "pg":
         shown = " ".join(f"{key}={arguments[key]}" for key in sorted(arguments) if key not in _OTHER_S3)
-        return f"{name} {environment.get('AWS_ENDPOINT_URL_S3', '')} {shown}".replace("  ", " ").strip()
+        return BackendId(name, f"{environment.get('AWS_ENDPOINT_URL_S3', '')} {shown}".strip())
     parts = urlsplit(environment["PG_CONN_STR"])
     where = f"{parts.hostname}:{parts.port or 5432}{parts.path}" if parts.hostname else ""
     where = where or ":".join(_words(environment, "host", "port", "dbname"))
-    return f"pg {where} {arguments.get('schema_name', '')}".strip()
+    return BackendId(name, f"{where} {arguments.get('schema_name', '')}".strip())
 
 
 def _fault(path: Path, problem: str, cure: str) -> Fault:

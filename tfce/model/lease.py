@@ -19,6 +19,30 @@ MARGIN = 60  # seconds before the end of its lease from which on a holder begins
 
 
 @dataclass(frozen=True)
+class BackendId:
+    """Which backend: its ``name``, as Terraform_Backend has it, and ``where`` it is, which tells it from others of
+    that name, holds no login, and is "" for this host's own folder. As a text it is for people."""
+
+    name: str = ""
+    where: str = ""
+
+    @classmethod
+    def from_json(cls, value: Any) -> BackendId:
+        """Which backend a file names; what was written when it was a text is taken over. Raises ``ValueError``."""
+        if isinstance(value, str):
+            name, _, where = value.partition(" ")
+            return cls(name, where)
+        fields.exactly(value, ("name", "where"))
+        return cls(fields.text(value["name"]), fields.text(value["where"]))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.where}".strip()
+
+
+NOWHERE = BackendId()
+
+
+@dataclass(frozen=True)
 class Lease:
     """Somebody is at work. ``holder``: its folder's own random name; ``host``: the machine's, for people;
     ``seconds``: how long it lasts from when it is first seen; ``doing``: what was begun."""
@@ -32,7 +56,7 @@ class Lease:
 @dataclass(frozen=True)
 class Document:
     """What hosts share of a queue: its record's text, who is at work on it, and a mark that no two writes have
-    in common. ``generation`` counts leases; ``moved``: the backend that has the record now, "" for this one;
+    in common. ``generation`` counts leases; ``moved``: the backend that has the record now, None for this one;
     ``hosts``: who has written, and up to when its journal tells of that, "" where it told nothing yet."""
 
     queue: str
@@ -40,13 +64,13 @@ class Document:
     mark: str
     generation: int = 0
     lease: Lease | None = None
-    moved: str = ""
+    moved: BackendId | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
 
     def dump(self) -> str:
         """The document as JSON."""
-        lease = vars(self.lease) if self.lease else None
-        return json.dumps({"format": FORMAT, **vars(self), "lease": lease}, sort_keys=True)
+        inner = {name: vars(one) if one else None for name, one in (("lease", self.lease), ("moved", self.moved))}
+        return json.dumps({"format": FORMAT, **vars(self), **inner}, sort_keys=True)
 
     @classmethod
     def load(cls, text: str) -> Document:
@@ -95,7 +119,7 @@ def _document(data: Any) -> Document:
         mark=fields.text(data["mark"]),
         generation=fields.number(data["generation"]),
         lease=_lease(data["lease"]),
-        moved=fields.text(data["moved"]),
+        moved=BackendId.from_json(data["moved"]) if data["moved"] else None,
         hosts={host: fields.text(time) for host, time in fields.mapping(data["hosts"]).items()},
     )
 

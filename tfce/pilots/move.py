@@ -36,6 +36,6 @@ def move(services: Services, terraform: Prepared, source: Location, target: Loca
             source.leave(target.place, mark)
         elif workspace.shared is not None:
             workspace.shared.hand_over(target.place)
-        workspace.journal.append("move", origin=source.place, target=target.place)
+        workspace.journal.append("move", origin=str(source.place), target=str(target.place))
     target.open()
     return len(record.pilots)

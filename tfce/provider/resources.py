@@ -14,7 +14,7 @@ from tf.utils import Diagnostics
 
 from tfce.model.errors import CloudError, ConfigError
 from tfce.provider.data_sources import Flavor, Image, Network, SecurityGroup
-from tfce.provider.run import Run
+from tfce.provider.run import Run, not_forgotten
 
 if TYPE_CHECKING:  # Terraform starts the program for its schemas, too: what asks a cloud is imported when it does
     from tfce.cloud.api import Cloud
@@ -183,10 +183,10 @@ class Pilots(Resource):  # type: ignore[misc]
         outcome = self._bring_about(ctx, {}, planned)
         if outcome is None or (outcome.refused and not outcome.ids):
             for key, reason in (outcome.refused if outcome else {}).items():
-                ctx.diagnostics.add_error(*self._refusal(key, reason))
+                ctx.diagnostics.add_error(*_refusal(key, reason))
             return None
         for key, reason in outcome.refused.items():
-            ctx.diagnostics.add_warning(*self._refusal(key, reason))
+            ctx.diagnostics.add_warning(*_refusal(key, reason))
         return {**planned, "ids": outcome.ids}
 
     def update(self, ctx: Any, current: State, planned: State) -> State:
@@ -195,11 +195,9 @@ class Pilots(Resource):  # type: ignore[misc]
         if outcome is None:
             return current
         for key, reason in outcome.refused.items():
-            ctx.diagnostics.add_error(*self._refusal(key, reason), path=["pilots", (key,)])
+            ctx.diagnostics.add_error(*_refusal(key, reason), path=["pilots", (key,)])
         for key, why in outcome.kept.items():
-            ctx.diagnostics.add_error(
-                f"Pilot {key} is not forgotten", f"{why}; it stays in the state until its pilot ends"
-            )
+            ctx.diagnostics.add_error(*not_forgotten(key, why))
         born = {key: text for key, text in planned["pilots"].items() if key not in outcome.refused}
         born |= {key: (current["pilots"] or {}).get(key, "") for key in outcome.kept}
         return {**planned, "pilots": born, "ids": outcome.ids}
@@ -224,22 +222,22 @@ class Pilots(Resource):  # type: ignore[misc]
             with self._provider.cloud() as cloud:
                 outcome = pilots.reconcile(cloud, shape_of(planned), planned["pilots"], known, folder, options)
                 run.note(outcome)  # before the run may end
-                return outcome
+            run.settled = True
+            return outcome
         except (CloudError, ConfigError) as error:
             self._provider.run.cause = error.reason if isinstance(error, CloudError) else None
             ctx.diagnostics.add_error("Nothing was done", error.message)
             return None
-
-    def _refusal(self, key: str, reason: Reason) -> tuple[str, str]:
-        summary = f"Pilot {key} was not started"
-        self._provider.run.faults.add(summary)
-        return summary, str(reason)
 
     def _foreseen(self, wanted: Mapping[str, str], ids: Mapping[str, str]) -> dict[str, Any]:
         """The ids after an apply, as far as they are known."""
         run = self._provider.run
         kept = {key: node for key, node in ids.items() if run.only is not None or key in wanted}
         return {**dict.fromkeys(run.is_about(wanted), Unknown), **kept}
+
+
+def _refusal(key: str, reason: Reason) -> tuple[str, str]:
+    return f"Pilot {key} was not started", str(reason)
 
 
 def _given(state: State, name: str, default: Any) -> Any:

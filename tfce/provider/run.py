@@ -29,11 +29,12 @@ class Run:
 
     Told: ``only``: keys of the pilots that it is about, None for all; ``make`` False: make no VM, take over those
     that exist; ``parallelism``: VMs at once; ``fresh``: nobody asked for these pilots before; ``trace``: the
-    caller's; ``folder``: Terraform's; ``ahead``: look-ups that may be under way.
+    caller's; ``folder``: Terraform's; ``prefetch``: look-ups that may be under way.
 
-    Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``calls`` of the API
-    by name; ``faults``: summaries of what Terraform was told of single pilots; ``warnings``; ``met``: whether
-    Terraform asked at all; ``cause``: why nothing was done.
+    Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``kept``: why pilots
+    that shall not exist any more stay in the state; ``calls`` of the API by name; ``warnings``; ``met``: whether
+    Terraform asked at all; ``settled``: whether all that came of the pilots is here, and Terraform was told no
+    more of them than that; ``cause``: why nothing was done.
     """
 
     login: Login
@@ -45,9 +46,10 @@ class Run:
     ids: dict[str, str] = field(default_factory=dict)
     refused: dict[str, Reason] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    faults: set[str] = field(default_factory=set)
+    kept: dict[str, str] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     met: bool = False
+    settled: bool = False
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)
     folder: Path = Path()
@@ -70,6 +72,7 @@ class Run:
         """Keep what asking for VMs came to."""
         self.ids |= {key: outcome.ids[key] for key in self.is_about(outcome.ids)}
         self.refused |= outcome.refused
+        self.kept |= outcome.kept
 
     def spent(self, calls: Counter[str]) -> None:
         """Add to what the cloud was asked."""
@@ -100,3 +103,8 @@ class Run:
                 if self._changed.wait_for(lambda: not self._at_work, max(left, 0)):
                     return True
         return not self._at_work
+
+
+def not_forgotten(key: str, why: str) -> tuple[str, str]:
+    """Summary and detail of the error of a pilot that shall not exist any more, and does."""
+    return f"Pilot {key} is not forgotten", f"{why}; it stays in the state until its pilot ends"

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from tfce.model import fields, journals, lease
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
-from tfce.model.lease import Document, Lease, Sighting
+from tfce.model.lease import NOWHERE, BackendId, Document, Lease, Sighting
 from tfce.model.record import NewerError, Record
 from tfce.store import files
 from tfce.store.journal import last_told
@@ -47,8 +47,8 @@ class DocumentStore(Protocol):
     knows whether a text was written."""
 
     @property
-    def place(self) -> str:
-        """The backend, for people."""
+    def place(self) -> BackendId:
+        """Which backend it is in."""
 
     def pull(self) -> Revision | None:
         """What is there now."""
@@ -64,7 +64,7 @@ class Note:
     than that document; ``hosts``: what that document says of them."""
 
     holder: str
-    place: str = ""
+    place: BackendId = NOWHERE
     mark: str = ""
     trying: str = ""
     serial: int = 0
@@ -77,10 +77,10 @@ class Note:
         """The note in ``folder``; a fresh one where there is none that can be believed."""
         found = files.believed_json(folder / NOTE)
         with suppress(TypeError, ValueError):
-            sighting = found.pop("sighting", None)
-            note = cls(**found, sighting=Sighting(**sighting) if sighting else None)
+            sighting, place = found.pop("sighting", None), BackendId.from_json(found.pop("place", ""))
+            note = cls(**found, place=place, sighting=Sighting(**sighting) if sighting else None)
             hosts = fields.mapping(note.hosts)
-            texts = (note.holder, note.place, note.mark, note.trying, *hosts.values())
+            texts = (note.holder, note.mark, note.trying, *hosts.values())
             if all(isinstance(text, str) for text in texts) and isinstance(note.serial, int) and note.holder:
                 return note
         return cls(secrets.token_hex(8))
@@ -146,7 +146,7 @@ def busy(label: str, one: Lease, left: int) -> BusyError:
     return BusyError(problem, f"nothing was changed, try again later; without a word of it, in {left} s")
 
 
-def document_in(held: Revision | None, label: str, place: str, note: Note) -> Document | None:
+def document_in(held: Revision | None, label: str, place: BackendId, note: Note) -> Document | None:
     """The document of the queue ``label`` that ``place`` holds; None where nobody wrote one yet. ``note``: what
     this host knows of it. Raises
     ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another queue's, ``ConfigError`` where
@@ -167,8 +167,8 @@ def document_in(held: Revision | None, label: str, place: str, note: Note) -> Do
         cure = "give each queue a place of its own in the backend"
         raise WorkspaceError(f"{place} holds the record of {document.queue}, not of {label}", cure)
     if document.moved:
-        cure = f"set Terraform_Backend to {document.moved.partition(' ')[0]} on every host"
-        raise ConfigError("Terraform_Backend", place, f"the record was moved to {document.moved}", cure)
+        cure = f"set Terraform_Backend to {document.moved.name} on every host"
+        raise ConfigError("Terraform_Backend", str(place), f"the record was moved to {document.moved}", cure)
     if held.serial < note.serial and note.place == place:  # hazard: a backup knows nothing of later VMs
         problem = f"the record in {place} is older than what this host has seen of it; no pilot was touched"
         cure = f"run `tfce repair {label}` on the host that wrote last"
@@ -187,7 +187,7 @@ def watched(note: Note, document: Document, one: Lease, ticks: BootClock) -> tup
     return replace(note, sighting=sighting), left
 
 
-def moved(before: str, now: str, label: str) -> ConfigError:
+def moved(before: BackendId, now: BackendId, label: str) -> ConfigError:
     """The error of a queue whose record is in another backend than the one that the options name."""
-    cure = f"set it to {before.partition(' ')[0]}; `tfce move-state {label} BACKEND` moves it"
-    return ConfigError("Terraform_Backend", now, f"the record of {label} is in {before}", cure)
+    cure = f"set it to {before.name}; `tfce move-state {label} BACKEND` moves it"
+    return ConfigError("Terraform_Backend", str(now), f"the record of {label} is in {before}", cure)

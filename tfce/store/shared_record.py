@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from tfce.model import lease
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
-from tfce.model.lease import Document, Lease
+from tfce.model.lease import BackendId, Document, Lease
 from tfce.model.pilot import timestamp
 from tfce.model.record import Record
 from tfce.store import locks
@@ -178,7 +178,7 @@ class SharedRecord:
             self._hold(self.record, doing)
         return self._inside and self._lease is not None
 
-    def hand_over(self, place: str) -> None:
+    def hand_over(self, place: BackendId) -> None:
         """Let the document say that ``place`` has the record now."""
         if self.record is not None:
             self._push(self.record, None, place)
@@ -187,7 +187,7 @@ class SharedRecord:
     def _hold(self, record: Record, doing: str) -> None:
         self._push(record, Lease(self._note.holder, socket.gethostname(), self._seconds, doing))
 
-    def _push(self, record: Record, wanted: Lease | None, gone: str = "") -> None:
+    def _push(self, record: Record, wanted: Lease | None, gone: BackendId | None = None) -> None:
         if self._lost:
             raise _refusal(self._label)
         mark, began = secrets.token_hex(8), self._ticks.now()

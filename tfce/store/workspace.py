@@ -14,8 +14,10 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tfce.config.backends import LOCAL
 from tfce.config.options import Queue
 from tfce.model.errors import WorkspaceError
+from tfce.model.lease import BackendId
 from tfce.model.pilot import scale_text
 from tfce.model.record import Record
 from tfce.model.review import ReviewStatus
@@ -118,8 +120,8 @@ class Workspace:
     def load(self) -> Record:
         """What is remembered of the queue, as this host knows it. Raises ``WorkspaceError`` where that cannot be
         believed."""
-        if self.queue.terraform.backend == "local" and (note := note_of(self.private)) and note.mark:
-            raise moved(note.place, "local", self.queue.label)
+        if self.queue.terraform.backend == LOCAL and (note := note_of(self.private)) and note.mark:
+            raise moved(note.place, BackendId(LOCAL), self.queue.label)
         if self.file.exists:
             return installation.same(self.file.load(), self.queue)
         if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
@@ -220,7 +222,7 @@ class Workspace:
     def write_shape(self, text: str) -> None:
         """Write the variables that the options decide, for Terraform and for reviewers, where they differ."""
         files.renew(self._shape_file, text)
-        is_local = self.queue.terraform.backend == "local"
+        is_local = self.queue.terraform.backend == LOCAL
         folder = str(self.contexts) if is_local else self.contexts.name  # the same on every host
         files.renew(self.private / "here.auto.tfvars.json", json.dumps({"contexts": folder}) + "\n")
         self.publish()

@@ -24,7 +24,7 @@ from tfce.model.errors import TerraformError, TfceError
 from tfce.provider import settings
 from tfce.provider.attached import attached
 from tfce.provider.prefetch import Prefetch
-from tfce.provider.run import Run
+from tfce.provider.run import Run, not_forgotten
 from tfce.store import files
 from tfce.terraform import http_states, process, variables
 from tfce.terraform.remote import lock_in
@@ -134,13 +134,16 @@ class Bulk(Terraform):
             for key in keys if step.address.startswith(self.module.resource) else ():
                 progress(step.of(key))
 
-        def on_line(line: str) -> None:
-            self._take(line, applied, each, run.faults)
+        def is_known(diagnostic: Mapping[str, Any]) -> bool:  # what Terraform repeats of its provider's
+            return run.settled and diagnostic.get("address") == self.module.resource
 
-        ended = self._serve(run, on_line)
+        ended = self._serve(run, lambda line: self._take(line, applied, each, is_known))
+        kept = "; ".join(": ".join(not_forgotten(key, why)) for key, why in sorted(run.kept.items()))
+        applied.trouble = applied.trouble or self._clean(kept)
         for text in sorted(run.warnings):
             log.warning("Instance_Image = %s: %s", self._queue.shape.image, text)
         applied.ids |= run.ids
+        applied.failed |= run.refused
         applied.calls, self._spent = self._spent, Counter()
         applied = self._judged(applied, ended)
         went_well = run.met and not ended.exit and not ended.stopped and not run.refused

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tfce.config.backends import LOCAL
 from tfce.model.errors import ConfigError
-from tfce.model.lease import Document
+from tfce.model.lease import BackendId, Document
 from tfce.store import files
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import NOTE, Note, Revision, seeded
@@ -21,13 +21,13 @@ from tfce.terraform.remote import Remote
 
 
 class Location(Protocol):
-    """One end. ``place``: its name, and what tells it from others of that name."""
+    """One end of a move."""
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> BackendId: ...
 
-    def gone_to(self) -> str:
-        """The place that has the record now; "" where it is here, or never was."""
+    def gone_to(self) -> BackendId | None:
+        """The backend that has the record now; None where it is here, or never was."""
 
     def is_free(self) -> bool:
         """Whether nothing is here that counts."""
@@ -49,16 +49,16 @@ class BackendLocation:
         self._remote, self._documents, self._shared_ce = remote, documents, shared_ce
 
     @property
-    def place(self) -> str:
+    def place(self) -> BackendId:
         return self._documents.place
 
     def _document(self) -> Document | None:
         held = self._documents.pull()
         return Document.load(held.text) if held and held.text else None
 
-    def gone_to(self) -> str:
+    def gone_to(self) -> BackendId | None:
         document = self._document()
-        return document.moved if document else ""
+        return document.moved if document else None
 
     def is_free(self) -> bool:
         document = self._document()
@@ -80,7 +80,7 @@ class BackendLocation:
     def open(self) -> None:
         document = self._document()
         if document is not None and document.moved:
-            self._put(replace(document, moved="", mark=f"{document.mark}-open"))
+            self._put(replace(document, moved=None, mark=f"{document.mark}-open"))
 
     def _put(self, document: Document) -> None:
         held = seeded(self._documents)
@@ -95,12 +95,12 @@ class LocalLocation:
         self._folder = workspace.private
 
     @property
-    def place(self) -> str:
-        return LOCAL
+    def place(self) -> BackendId:
+        return BackendId(LOCAL)
 
-    def gone_to(self) -> str:
+    def gone_to(self) -> BackendId | None:
         note = Note.read(self._folder)
-        return note.place if note.mark else ""
+        return note.place if note.mark else None
 
     def is_free(self) -> bool:
         return True  # the record there is this host's copy; a state from before is put aside
@@ -121,7 +121,7 @@ class LocalLocation:
         files.remove(self._folder / NOTE)
         shutil.rmtree(self._folder / ".terraform", ignore_errors=True)
 
-    def leave(self, place: str, mark: str) -> None:
+    def leave(self, place: BackendId, mark: str) -> None:
         """Let this host know where the record went."""
         replace(Note.read(self._folder), place=place, mark=mark, trying="", ahead=False).write(self._folder)
 
@@ -130,4 +130,4 @@ def checked(target: Location, label: str) -> None:
     """Raise ``ConfigError`` where the target holds a record that counts."""
     if not target.is_free():
         cure = "name another place, or remove what is there"
-        raise ConfigError("BACKEND", target.place, f"a record of {label} is there already", cure)
+        raise ConfigError("BACKEND", str(target.place), f"a record of {label} is there already", cure)

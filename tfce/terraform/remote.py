@@ -15,7 +15,7 @@ from typing import Any
 
 from tfce.cloud import clean
 from tfce.model.errors import BackendError, TfceError
-from tfce.model.lease import MARGIN, Sighting
+from tfce.model.lease import MARGIN, BackendId, Sighting
 from tfce.store import files
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
 from tfce.terraform import http_states, process, torn
@@ -59,8 +59,8 @@ class Remote(Runs):
         self._silent: tuple[float, BackendError] | None = None
 
     @property
-    def place(self) -> str:
-        """The backend, for people."""
+    def place(self) -> BackendId:
+        """Which backend it is in."""
         return self._backend.place
 
     def environment(self) -> dict[str, str]:

@@ -94,9 +94,14 @@ class Terraform(Prepared):
         )
 
     def _take(
-        self, line: str, applied: Applied, heard: Callable[[Step], None], known: Collection[str] = ()
+        self,
+        line: str,
+        applied: Applied,
+        heard: Callable[[Step], None],
+        is_known: Callable[[Mapping[str, Any]], bool] = lambda diagnostic: False,
     ) -> None:
-        """One line of an apply. ``heard`` hears of its steps; ``known``: diagnostics that say nothing new."""
+        """One line of an apply. ``heard`` hears of its steps; ``is_known``: whether a diagnostic says nothing
+        new."""
         try:
             event = json.loads(line)
         except ValueError:
@@ -105,7 +110,7 @@ class Terraform(Prepared):
             return
         if event.get("type") == "diagnostic":
             diagnostic = event.get("diagnostic") or {}
-            if diagnostic.get("summary") in known:
+            if is_known(diagnostic):
                 return
             text = self._clean(self.module.reason(diagnostic))
             key = self.module.failed_key(diagnostic)
