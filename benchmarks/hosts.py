@@ -12,6 +12,7 @@ import json
 import os
 import statistics
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -47,6 +48,10 @@ class Far:
     def section(self) -> str:
         """The backend's part of the file."""
         return self.near.section().replace(f":{self.near.port}", f":{self.wire.port}")
+
+    def backup(self, state: str, folder: Path) -> Callable[[], None]:
+        """Back the queue up whose state this is, on the near side."""
+        return self.near.backup(state, folder)
 
 
 @dataclass
