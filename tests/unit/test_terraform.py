@@ -463,7 +463,9 @@ def test_an_apply_that_takes_too_long_is_interrupted_and_told(make_queue: MakeQu
     )
     rig.answer(apply={"sleep": 30, "out": fault("denied", key=A)})
     applied = Terraform(Workspace(queue), Credentials("k", "s")).apply([A, B])
-    assert applied.stopped == "timed out" and applied.trouble == "Terraform timed out"
+    reason = applied.reason("")
+    assert (applied.stopped, reason.kind) == ("timed out", Kind.TIMED_OUT)
+    assert reason.text == "Terraform_Timeout = 1: Terraform timed out" and "raise Terraform_Timeout" in reason.cure
     assert applied.failed == {A: Reason(Kind.UNCLASSIFIED, "denied")}
 
 

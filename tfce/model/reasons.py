@@ -39,6 +39,7 @@ class Kind(Enum):
     TAKEN_AWAY = "taken away"  # the cloud ended a VM of its own accord
     STOPPED = "stopped"
     TIMED_OUT = "timed out"
+    PROVIDER = "provider"  # Terraform did not reach tfce's own: the cloud was asked for nothing
     GONE = "gone"
     UNCLASSIFIED = "unclassified"
 
@@ -73,8 +74,9 @@ class Reason:
 
     @property
     def starts_nothing(self) -> bool:
-        """Whether a whole submission that ended so is a reason to rest: there is no room, or nobody knows why."""
-        return self.no_room or self.kind is Kind.UNCLASSIFIED
+        """Whether a whole submission that ended so is a reason to rest: there is no room, this host
+        does not get so far, or nobody knows why."""
+        return self.no_room or self.kind in (Kind.PROVIDER, Kind.UNCLASSIFIED)
 
     def saying(self, text: str) -> Reason:
         """The same reason in other words."""

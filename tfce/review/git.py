@@ -94,7 +94,7 @@ def run(
     around = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} if own else environment()
     try:
         ended = process.run(
-            limited, folder=folder, environment={**around, **(extra or {})}, timeout=timeout, grace=_GRACE
+            limited, folder=folder, environment={**around, **(extra or {})}, timeout=timeout, grace=lambda: _GRACE
         )
     except OSError as error:
         raise GitError(f"git cannot be run ({error.strerror})", "install it again") from None

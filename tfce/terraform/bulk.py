@@ -21,12 +21,14 @@ from typing import Any
 from tfce.cloud.api import Cloud
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError, TfceError
+from tfce.model.reasons import Kind, Reason
 from tfce.provider import settings
 from tfce.provider.attached import attached
 from tfce.provider.prefetch import Prefetch
 from tfce.provider.run import Run, not_forgotten
 from tfce.store import files
 from tfce.terraform import http_states, process, variables
+from tfce.terraform.modules import OUR_PROVIDER
 from tfce.terraform.remote import lock_in
 from tfce.terraform.results import Applied, Plan, Step
 from tfce.terraform.runner import Terraform
@@ -37,6 +39,10 @@ log = logging.getLogger("tfce")
 _EDITED = "edited.tfstate"
 # A driver of somebody's own may call its secrets anything: what sounds like one is not written down.
 _SECRET = re.compile(r"secret|token|password|passwd|key|cred", re.IGNORECASE)
+
+# What Terraform and OpenTofu say of a provider that does not answer.
+_UNLOADED = re.compile(r"(load|read|obtain|fetch) (\w+ )*schemas?\b|instantiate provider", re.IGNORECASE)
+_GLANCE = 1.0  # seconds after SIGINT for a Terraform that has asked its provider for nothing yet
 
 Attach = Callable[[Run], AbstractContextManager[Mapping[str, str]]]
 
@@ -139,7 +145,8 @@ class Bulk(Terraform):
 
         ended = self._serve(run, lambda line: self._take(line, applied, each, is_known))
         kept = "; ".join(": ".join(not_forgotten(key, why)) for key, why in sorted(run.kept.items()))
-        applied.trouble = applied.trouble or self._clean(kept)
+        if kept and not applied.cause:
+            applied.cause = Reason(Kind.UNCLASSIFIED, self._clean(kept))
         for text in sorted(run.warnings):
             log.warning("Instance_Image = %s: %s", self._queue.shape.image, text)
         applied.ids |= run.ids
@@ -148,12 +155,10 @@ class Bulk(Terraform):
         applied = self._judged(applied, ended)
         went_well = run.met and not ended.exit and not ended.stopped and not run.refused
         applied.written = went_well and set(keys) <= run.ids.keys() and not self._left_over.exists()
-        if run.cause is not None and applied.trouble:
-            applied.cause = run.cause.saying(applied.trouble)
+        if applied.cause and not applied.stopped:
+            applied.cause = _reached(run.cause.saying(applied.trouble) if run.cause else applied.cause)
         killed = f" ({applied.trouble})" if ended.exit < 0 else ""
         applied.failed |= {key: why.saying(self._clean(why.text) + killed) for key, why in run.refused.items()}
-        if not run.met and applied.trouble and not applied.stopped and ended.exit > 0:
-            applied.trouble = f"Terraform did not get through to the provider that tfce serves: {applied.trouble}"
         return applied
 
     def _run_for(self, keys: Collection[str] | None, make: bool = True, fresh: bool = False) -> Run:
@@ -166,7 +171,7 @@ class Bulk(Terraform):
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
         """An apply beside the provider of ``run``."""
         try:
-            return self._apply((), on_line=on_line, served=self._attach(run))
+            return self._apply((), on_line=on_line, served=self._attach(run), grace=lambda: _grace(run))
         finally:
             self._spent += run.calls + self._prefetch.spent()
 
@@ -178,8 +183,12 @@ class Bulk(Terraform):
         known = self.instances()
         missing = {key: str(run.refused.get(key, "")) for key in sorted(ids) if key not in known}
         if missing:
-            why = next(filter(None, missing.values()), "") or self._said(ended) or ended.how
-            raise TerraformError(f"{', '.join(missing)} could not be taken over: {self._clean(why)}")
+            end = self._ending("apply", ended)
+            why = next(filter(None, missing.values()), "")
+            raise TerraformError(
+                f"{', '.join(missing)} could not be taken over: {self._clean(why or end.text)}",
+                "" if why else end.cure,
+            )
         other = {key: node for key, node in ids.items() if known[key].id != node}
         if other:
             self._edit(replace=other)
@@ -208,6 +217,9 @@ class Bulk(Terraform):
         finally:
             files.remove(path)
 
+    def _ending(self, command: str, ended: process.Ended, timeout: float | None = None) -> Reason:
+        return _reached(super()._ending(command, ended, timeout))
+
     # -- the state -----------------------------------------------------------------------------------------
 
     def _is_ours(self, resource: Mapping[str, Any]) -> bool:
@@ -232,3 +244,19 @@ class Bulk(Terraform):
             self._run("state push", _EDITED, lock_timeout="10s")
         finally:
             files.remove(path)
+
+
+def _grace(run: Run) -> float:
+    return process.interrupt_grace() if run.met else _GLANCE
+
+
+def _reached(reason: Reason) -> Reason:
+    """The reason, in our words where Terraform did not reach the provider that this process serves."""
+    if not (_UNLOADED.search(reason.text) and OUR_PROVIDER in reason.text):
+        return reason
+    return Reason(
+        Kind.PROVIDER,
+        f"Terraform did not get through to the provider that tfce serves: {reason.text}",
+        cure="nothing was asked of the cloud; if it stays so, set TMPDIR to a folder on a local disk,"
+        " the same for tfce and for Terraform_Binary",
+    )

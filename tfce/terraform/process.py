@@ -19,6 +19,11 @@ TERMINATE_GRACE = 10.0  # seconds after SIGTERM, before SIGKILL
 _TICK = 0.05
 
 
+def interrupt_grace() -> float:
+    """Seconds for a program that has begun something."""
+    return INTERRUPT_GRACE
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a program ended: its exit code (negative: the signal), its output, and why it was stopped, if it was."""
@@ -42,18 +47,18 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     timeout: float,
-    grace: float | None = None,
+    grace: Callable[[], float] = interrupt_grace,
     keep_open: Sequence[int] = (),
     on_start: Callable[[int], None] = lambda pid: None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> Ended:
     """Run ``argv`` in ``folder`` and return when it has ended, whatever happens.
 
-    After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and ``grace`` seconds to
-    finish; only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it through us,
-    once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a pipe:
-    if we are killed, it can still finish and record what it did. ``on_start`` gets its process id, ``on_line``
-    each line of its output. What it leaves behind is killed.
+    After ``timeout`` seconds, or when the user interrupts us, it gets one SIGINT and ``grace()`` seconds (asked
+    then) to finish; only then SIGTERM and SIGKILL. It has a session of its own: a terminal's Ctrl-C reaches it
+    through us, once (twice would make Terraform give up what it has begun). Its output goes to memory, not to a
+    pipe: if we are killed, it can still finish and record what it did. ``on_start`` gets its process id,
+    ``on_line`` each line of its output. What it leaves behind is killed.
     """
     out, err = os.memfd_create("out"), os.memfd_create("err")
     try:
@@ -69,7 +74,7 @@ def run(
             umask=0o077,
         )
         on_start(child.pid)
-        stopped = _watch(child, (timeout, INTERRUPT_GRACE if grace is None else grace), _Lines(out, on_line))
+        stopped = _watch(child, timeout, grace, _Lines(out, on_line))
         end_group(child.pid)
         return Ended(child.returncode, _content(out), _content(err), stopped)
     finally:
@@ -77,11 +82,10 @@ def run(
         os.close(err)
 
 
-def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines: _Lines) -> Stopped:
-    timeout, first = patience
+def _watch(child: subprocess.Popen[bytes], timeout: float, first: Callable[[], float], lines: _Lines) -> Stopped:
     deadline, stopped = time.monotonic() + timeout, Stopped.NO
-    escalation = iter(((signal.SIGINT, first), (signal.SIGTERM, TERMINATE_GRACE), (signal.SIGKILL, 3600.0)))
-    step, grace = signal.SIGKILL, 3600.0
+    last = (signal.SIGKILL, lambda: 3600.0)
+    escalation = iter(((signal.SIGINT, first), (signal.SIGTERM, lambda: TERMINATE_GRACE)))
     while True:
         try:
             if _ended(child, lines):
@@ -91,8 +95,8 @@ def _watch(child: subprocess.Popen[bytes], patience: tuple[float, float], lines:
             stopped = stopped or Stopped.TIMED_OUT
         except KeyboardInterrupt:
             stopped = Stopped.INTERRUPTED
-        step, grace = next(escalation, (step, grace))
-        deadline = time.monotonic() + grace
+        step, grace = next(escalation, last)
+        deadline = time.monotonic() + grace()
         _signal(child, step)
 
 

@@ -7,19 +7,16 @@ from dataclasses import dataclass, field
 
 from tfce.model.reasons import Kind, Reason, Stopped
 
-_ENDED = {Stopped.INTERRUPTED: Kind.STOPPED, Stopped.TIMED_OUT: Kind.TIMED_OUT}
-
 
 @dataclass
 class Applied:
     """What an apply did: the ids of VMs that were made or taken over, as far as its provider told us (also where
     Terraform was killed before it could write them down); the reason of each pilot that failed, of the run as a
-    whole (``trouble``, or "", and its ``cause``, where a diagnostic told it), and the provider's API calls.
+    whole (``cause``), and the provider's API calls.
     ``written``: the run went well, so that the state says of all its pilots what ``ids`` says."""
 
     ids: dict[str, str] = field(default_factory=dict)
     failed: dict[str, Reason] = field(default_factory=dict)
-    trouble: str = ""
     cause: Reason | None = None
     stopped: Stopped = Stopped.NO
     calls: Counter[str] = field(default_factory=Counter)
@@ -27,7 +24,12 @@ class Applied:
 
     def reason(self, otherwise: str) -> Reason:
         """Why pilots that nothing was said of do not exist; ``otherwise``: if nothing was said at all."""
-        return self.cause or Reason(_ENDED.get(self.stopped, Kind.UNCLASSIFIED), self.trouble or otherwise)
+        return self.cause or Reason(Kind.UNCLASSIFIED, otherwise)
+
+    @property
+    def trouble(self) -> str:
+        """What the run as a whole failed of, or ""."""
+        return self.cause.text if self.cause else ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tfce.cloud.factory import explanations
-from tfce.model.errors import TerraformError
 from tfce.model.reasons import Kind, Reason
 from tfce.store import files
 from tfce.terraform import process
@@ -72,10 +71,11 @@ class Terraform(Prepared):
     def _judged(self, applied: Applied, ended: process.Ended) -> Applied:
         """``applied`` with what the end of its run says."""
         applied.stopped = ended.stopped
-        if ended.stopped:
-            applied.trouble = f"Terraform {ended.stopped}"
-        elif ended.exit < 0 or (ended.exit and not applied.failed and not applied.trouble):
-            applied.trouble = self._said(ended) or f"terraform apply {ended.how}"
+        silent = not applied.cause and (ended.exit < 0 or (ended.exit and not applied.failed))
+        if ended.stopped or silent:
+            applied.cause = self._ending("apply", ended)
+        elif ended.exit < 0 and applied.cause:
+            applied.cause = applied.cause.saying(f"{applied.trouble} ({ended.how})")
         return applied
 
     def _apply(self, keys: Collection[str], **how: Any) -> process.Ended:
@@ -116,23 +116,21 @@ class Terraform(Prepared):
             key = self.module.failed_key(diagnostic)
             if key:
                 applied.failed.setdefault(key, self._explain(text))
-            elif event.get("@level") == "error" and not applied.trouble:
-                applied.trouble, applied.cause = text, self._explain(text)
-                self._look_up(diagnostic, applied)
+            elif event.get("@level") == "error" and not applied.cause:
+                applied.cause = self._looked_up(diagnostic, self._explain(text))
         elif event.get("type") in ("apply_start", "apply_complete", "apply_errored"):
             address = ((event.get("hook") or {}).get("resource") or {}).get("addr", "")
             with contextlib.suppress(OSError):  # a closed terminal must not leave Terraform alone at work
                 heard(Step(address, event["type"].removeprefix("apply_")))
 
-    def _look_up(self, diagnostic: Mapping[str, Any], applied: Applied) -> None:
-        """Say what an error is about that came of looking a name up."""
+    def _looked_up(self, diagnostic: Mapping[str, Any], cause: Reason) -> Reason:
+        """The cause, with what it is about where it came of looking a name up."""
         option = option_of(diagnostic.get("address") or "")
-        if option is None or applied.cause is None or applied.cause.kind is not Kind.UNCLASSIFIED:
-            return
+        if option is None or cause.kind is not Kind.UNCLASSIFIED:
+            return cause
         value = self._workspace.queue.values()[option]
         shown = ", ".join(value) if isinstance(value, tuple) else value
-        applied.trouble = f"{option} = {shown}: {applied.trouble}"
-        applied.cause = Reason(_ABOUT[option], applied.trouble)
+        return Reason(_ABOUT[option], f"{option} = {shown}: {cause.text}")
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         """Take VMs that exist into the state, all in one run: ``{key: instance id}``, keys in the record."""
@@ -185,5 +183,5 @@ class Terraform(Prepared):
             **how,
         )
         if ended.exit not in (0, 2):
-            raise TerraformError(f"terraform plan: {self._said(ended) or ended.how}")
+            raise self._failure("plan", ended)
         return Plan(self._masked(ended.out), ended.exit == 0)

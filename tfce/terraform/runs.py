@@ -21,7 +21,7 @@ from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials, base_environment, terraform_environment
 from tfce.config.options import Queue
 from tfce.model.errors import TerraformError, shorten
-from tfce.model.reasons import Stopped
+from tfce.model.reasons import Kind, Reason, Stopped
 from tfce.model.redact import redacted
 from tfce.model.trace import span
 from tfce.store import locks
@@ -98,6 +98,7 @@ class Runs:
         command: str,
         *arguments: str,
         timeout: float = QUICK,
+        grace: Callable[[], float] = process.interrupt_grace,
         on_line: Callable[[str], None] = lambda line: None,
         check: bool = True,
         count: bool = False,
@@ -111,13 +112,31 @@ class Runs:
             environment = {**self.environment(), **(_COUNTING if count else {}), **extra}
             line = self._command_line(command, *arguments, **options)
             with span("process", f"terraform {command}") as facts:
-                ended = self._ended(line, handle, environment=environment, timeout=timeout, on_line=on_line)
+                ended = self._ended(
+                    line, handle, environment=environment, timeout=timeout, grace=grace, on_line=on_line
+                )
                 facts["exit"] = ended.exit
         if ended.stopped is Stopped.INTERRUPTED and command != "apply":
             raise KeyboardInterrupt  # an apply's caller first finds out what it made
         if check and (ended.exit or ended.stopped):
-            raise TerraformError(f"terraform {command}: {self._said(ended) or ended.how}")
+            raise self._failure(command, ended, timeout)
         return ended
+
+    def _failure(self, command: str, ended: process.Ended, timeout: float | None = None) -> TerraformError:
+        reason = self._ending(command, ended, timeout)
+        return TerraformError(f"terraform {command}: {reason.text}", reason.cure)
+
+    def _ending(self, command: str, ended: process.Ended, timeout: float | None = None) -> Reason:
+        """Why a run did not come to a good end; ``timeout`` None: the option's."""
+        if ended.stopped is Stopped.INTERRUPTED:
+            return Reason(Kind.STOPPED, "Terraform interrupted")
+        if ended.stopped and timeout not in (None, self._queue.terraform.timeout):
+            return Reason(Kind.TIMED_OUT, f"Terraform timed out after {timeout:g} s", cure="try again later")
+        if ended.stopped:
+            option = f"Terraform_Timeout = {self._queue.terraform.timeout:g}"
+            cure = f"`tfce doctor {self._queue.label}` looks at network and cloud; or raise Terraform_Timeout"
+            return Reason(Kind.TIMED_OUT, f"{option}: Terraform timed out", cure=cure)
+        return Reason(Kind.UNCLASSIFIED, self._said(ended) or f"terraform {command} {ended.how}")
 
     def _may(self, command: str) -> None:
         """Raise ``BusyError`` where another host may be at work on what ``command`` changes."""

@@ -21,6 +21,8 @@ from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Fault, Proxy
 from tests.site import SECRET, Site
 from tfce.model.pilot import Pilot, moment
+from tfce.model.reasons import Kind
+from tfce.pilots.submission import Submission
 from tfce.provider.attached import VARIABLE, attached
 from tfce.provider.run import Run
 from tfce.terraform import variables
@@ -138,6 +140,25 @@ def silent(place: Path, stack: ExitStack) -> None:
     listener(place, stack, 50)
 
 
+def trickling(place: Path, stack: ExitStack) -> None:
+    """Frames of HTTP/2, byte by byte: never silent, never done."""
+    taken = listener(place, stack, 50)
+
+    def talk(one: socket.socket) -> None:
+        with suppress(OSError), one:
+            for byte in b"\0\0\0\4\0\0\0\0\0" * 200:
+                one.send(bytes([byte]))
+                time.sleep(0.2)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=talk, args=taken.accept()[:1], daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    stack.callback(taken.shutdown, socket.SHUT_RDWR)
+
+
 def stolen(place: Path, stack: ExitStack) -> None:
     taken = listener(place, stack, 50)
 
@@ -156,17 +177,41 @@ def stolen(place: Path, stack: ExitStack) -> None:
     stack.callback(taken.shutdown, socket.SHUT_RDWR)
 
 
-@pytest.mark.parametrize("hinder", [missing, refused, silent, stolen])
+def folder(place: Path, stack: ExitStack) -> None:
+    place.unlink()
+    place.mkdir()
+
+
+def submitted(site: Site, hinder: Callable[[Path, ExitStack], None]) -> Submission:
+    """What a submission says whose provider was hindered."""
+    parts = site.parts()
+    assert isinstance(parts.terraform, Bulk)
+    parts.terraform._attach = lambda run: hindered(run, hinder)
+    return parts.fleet.submit(b"#!/bin/sh\n", 1)
+
+
+@pytest.mark.parametrize("hinder", [missing, refused, silent, stolen, folder])
 def test_a_provider_that_cannot_be_reached_is_one_clear_error(
     anyone: Site, hinder: Callable[[Path, ExitStack], None]
 ) -> None:
-    terraform = bulk(anyone, A, attach=lambda run: hindered(run, hinder))
-    applied = terraform.apply([A])
-    assert applied.trouble.startswith("Terraform did not get through to the provider that tfce serves: ")
-    assert (applied.failed, applied.ids, applied.stopped) == ({}, {}, "")
+    refused = submitted(anyone, hinder)
+    (reason,) = refused.failed.values()
+    assert reason.kind is Kind.PROVIDER and not refused.references
+    assert reason.text.startswith("Terraform did not get through to the provider that tfce serves: ")
+    assert "nothing was asked of the cloud" in reason.cure and "TMPDIR" in reason.cure
     assert not anyone.instances()
-    after = bulk(anyone, A).apply([A])  # we live, and the queue is not stuck
-    assert not after.trouble and set(after.ids) == {A}
+    after = anyone.parts().fleet.submit(b"#!/bin/sh\n", 1)  # we live, and the queue is not stuck
+    assert len(after.references) == 1 == len(anyone.instances())
+
+
+def test_a_provider_that_never_gets_to_the_point_does_not_outlast_the_timeout(anyone: Site) -> None:
+    anyone.configure(Terraform_Timeout="3")
+    assert len(anyone.parts().fleet.submit(b"#!/bin/sh\n", 1).references) == 1
+    begun = time.monotonic()
+    (reason,) = submitted(anyone, trickling).failed.values()
+    assert time.monotonic() - begun < 20
+    assert reason.kind is Kind.TIMED_OUT and reason.text.startswith("Terraform_Timeout = 3: Terraform timed out")
+    assert "raise Terraform_Timeout" in reason.cure and len(anyone.instances()) == 1
 
 
 def test_a_provider_that_answers_slowly_is_waited_for(anyone: Site) -> None:
