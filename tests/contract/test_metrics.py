@@ -107,7 +107,7 @@ def test_a_textfile_that_cannot_be_written_stops_no_verb_and_is_said_once(
     for _ in range(2):
         parts = edge.parts(Workspace_Metrics=str(edge.folder / "none" / "tfce.prom"))
         assert len(parts.fleet.submit(WRAPPER, 1).references) == 1
-    assert sum("cannot be written" in one.message for one in caplog.records) == 1
+    assert sum("no metrics are written: Workspace_Metrics" in one.message for one in caplog.records) == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"values": [["tfce_pilots", [], 1], 7, ["x", [], 1]], "of": 3}'])

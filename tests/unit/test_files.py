@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,19 @@ def test_rights_do_not_depend_on_the_umask(tmp_path: Path) -> None:
     folder = files.private_folder(tmp_path / "a" / "b")
     files.write(folder / "f", "x")
     files.write_json(folder / "j", {})
+    files.renew(tmp_path / "c" / "d" / "f", "x")
     assert (mode(folder), mode(folder / "f"), mode(folder / "j")) == (0o700, 0o600, 0o600)
+    assert not [path for path in tmp_path.rglob("*") if mode(path) & 0o002]
+
+
+def test_a_read_takes_as_much_memory_as_the_file(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    tracemalloc.start()
+    try:
+        assert files.read(tmp_path / "f") == "x"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_an_open_folder_is_closed(tmp_path: Path) -> None:

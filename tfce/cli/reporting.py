@@ -23,9 +23,10 @@ from tfce.model.redact import redacted
 from tfce.model.timeline import Timeline
 from tfce.pilots import report
 from tfce.pilots.report import QueueReport
-from tfce.store import files
+from tfce.store import named
 
 log = logging.getLogger("tfce")
+_OPTION = "--output"
 _TEMPLATE = "report.html.j2"
 _MODE = 0o644  # it holds no secret, and a web server may show it
 _AT_ONCE = 16  # queues that are looked at side by side
@@ -49,24 +50,14 @@ def _days(text: str) -> int:
 
 def write(options: argparse.Namespace, config: Path) -> int:
     """Write the page, of the queue that is named or of all."""
-    path = _target(options.output)
+    path = named.target(_OPTION, options.output)
     reports = _queue_reports(config, options)
     for one in reports:
         other_hosts.say(one.status.facts.label, one.missing_journals)
-    files.write(path, page(reports, datetime.now(UTC), options.days), _MODE, durable=False)
+    named.write(_OPTION, path, page(reports, datetime.now(UTC), options.days), _MODE)
     ill = sum(1 for one in reports if one.status.urgency is Urgency.PERSON)
     print(f"{path}: {show.queues(len(reports), ill)}")
     return 0
-
-
-def _target(path: Path) -> Path:
-    """Where the page goes: through links, and never in place of what is no file."""
-    found = path.resolve()
-    if found.exists() and not found.is_file():
-        raise ConfigError("--output", str(path), "is no file", "name a file, such as report.html")
-    if not found.parent.is_dir():
-        raise ConfigError("--output", str(path), f"there is no folder {found.parent}", "make it, or name another")
-    return found
 
 
 def _queue_reports(config: Path, options: argparse.Namespace) -> list[QueueReport]:

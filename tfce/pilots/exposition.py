@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from tfce import __version__
 from tfce.model.errors import TfceError
 from tfce.model.metrics import CATALOGUE, SHARED_LABELS, Meters
-from tfce.store import files
+from tfce.store import named
 from tfce.store.meters import all_meters
 
 log = logging.getLogger("tfce")
@@ -65,11 +65,11 @@ def publish(path: Path, root: Path) -> None:
     be written is said once: no verb fails for it."""
     try:
         mine = (one for one in all_meters(root) if one.file == str(path))
-        files.write(path, text(mine), 0o644, durable=False)
+        named.write("Workspace_Metrics", path, text(mine), 0o644)
     except (TfceError, OSError) as error:
         if path not in _said:
             _said.add(path)
-            log.warning("Workspace_Metrics = %s cannot be written: %s", path, error)
+            log.warning("no metrics are written: %s", error)
 
 
 def serve(meters: Callable[[], Iterable[Meters]], address: str, port: int) -> threading.Thread:

@@ -17,6 +17,7 @@ from tfce.config import trust
 from tfce.model.errors import WorkspaceError
 
 PRIVATE_FOLDER = 0o700
+SHARED_FOLDER = 0o775  # whatever the umask: what everybody could write is not trusted
 PRIVATE_FILE = 0o600
 LARGEST = 256 * 2**20  # bytes of any file that is read whole
 
@@ -62,6 +63,15 @@ def private_folder(path: Path, ours: bool = True) -> Path:
     return path
 
 
+def named_folder(path: Path) -> Path:
+    """A folder that somebody named, with the rights that it has; where there is none, it is made for its owner
+    only. One that is another user's, or that others could have written, is an error."""
+    if not path.is_dir():
+        return private_folder(path, ours=False)
+    _judged(path)
+    return path
+
+
 def _judged(path: Path) -> None:
     try:
         trust.own_folder(path)
@@ -74,7 +84,7 @@ def _made(path: Path, mode: int) -> None:
     loss of power takes away is gone with it."""
     if path.is_dir():
         return
-    _made(path.parent, 0o777)
+    _made(path.parent, SHARED_FOLDER)
     path.mkdir(exist_ok=True, mode=mode)
     sync_folder(path.parent)
 
@@ -119,7 +129,7 @@ def renew(path: Path, text: str, mode: int = PRIVATE_FILE) -> bool:
     if believed(path) == text:
         return False
     with explained(path.parent, "made"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _made(path.parent, SHARED_FOLDER)
     write(path, text, mode, durable=False)
     return True
 
@@ -194,7 +204,7 @@ def _content(path: Path, handle: int) -> bytes:
         if status.st_size > LARGEST:
             raise UnreadableError(path, f"has {status.st_size} bytes")
         with os.fdopen(handle, "rb", closefd=False) as stream:
-            return stream.read(LARGEST + 1)
+            return stream.read()  # not as much as LARGEST: Python would reserve it
     finally:
         os.close(handle)
 

@@ -10,26 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.model import trace
-from tfce.model.errors import WorkspaceError
-from tfce.store import files
+from tfce.model.errors import TfceError
+from tfce.store import files, named
 
 log = logging.getLogger("tfce")
 
+_OPTION = "--trace"
 _KEPT = 20  # of a queue's traces of one verb
 
 
 @contextmanager
 def to_file(path: Path | None) -> Iterator[None]:
-    """Trace what goes on in here to ``path``, however it ends; None: no trace. That it cannot be written is no
-    reason for anything else to fail."""
+    """Trace what goes on in here to ``path``, however it ends; None: no trace. Raises ``ConfigError`` before it
+    begins where ``path`` is no file's; that it cannot be written is no reason for anything else to fail."""
     if path is None:
         yield
         return
+    named.target(_OPTION, path)
     with trace.recording() as made:
         try:
             yield
         finally:
-            _written(path, made)
+            with _tried():
+                _write(path, made)
 
 
 @contextmanager
@@ -52,20 +55,19 @@ def _kept(folder: Path, name: str) -> Iterator[None]:
 
 def _keep(folder: Path, name: str, made: trace.Trace) -> None:
     with _tried():
-        files.private_folder(folder, ours=False)
-        _written(folder / f"{name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json", made)
+        files.named_folder(folder)
+        _write(folder / f"{name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json", made)
         for old in sorted(folder.glob(f"{name}.[0-9]*Z.json"))[:-_KEPT]:
             files.remove(old)
 
 
-def _written(path: Path, made: trace.Trace) -> None:
-    with _tried():
-        files.write(path, json.dumps(made.chrome()) + "\n", durable=False)
+def _write(path: Path, made: trace.Trace) -> None:
+    named.write(_OPTION, path, json.dumps(made.chrome()) + "\n", files.PRIVATE_FILE)
 
 
 @contextmanager
 def _tried() -> Iterator[None]:
     try:
         yield
-    except WorkspaceError as error:
+    except TfceError as error:
         log.warning("no trace is kept: %s", error.message)

@@ -243,3 +243,19 @@ def test_a_lost_state_and_a_lost_scale_file_are_made_again_of_batches(together: 
     assert together.run("repair", together.name).code == 0
     together.submit(1)
     consistent(together, 5)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o077], ids=oct)
+def test_a_queue_works_under_any_umask(site: Site, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        for number in (1, 2):
+            assert site.submit().code == 0
+            assert len(site.instances()) == number
+        assert site.run("reap", site.name).code == 0
+    finally:
+        os.umask(before)
+    open_ = [
+        path for path in (site.folder / "root").rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o002
+    ]
+    assert not open_, open_
