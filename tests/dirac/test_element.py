@@ -453,8 +453,18 @@ def test_a_wrong_option_is_an_answer(site: Site, call: Any, fault: dict[str, Any
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
-@pytest.mark.parametrize("error", [CloudError(DOWN), RuntimeError("a bug"), OSError("disk"), KeyError("x")])
-def test_a_failure_anywhere_is_an_answer(site: Site, call: Any, error: Exception, monkeypatch: Any) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        CloudError(DOWN),
+        RuntimeError("a bug"),
+        OSError("disk"),
+        KeyError("x"),
+        SystemExit("no licence"),
+        SystemExit(1),
+    ],
+)
+def test_a_failure_anywhere_is_an_answer(site: Site, call: Any, error: BaseException) -> None:
     element = site.element()
     for step in ("list", "prepare"):
         site.sky.at(step, error, times=3)

@@ -47,7 +47,8 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
         raise _error(asking, said, code=str(error.code)) from None
     except LibcloudError as error:
         raise _error(asking, _clean(getattr(error, "value", None) or error, secrets)) from None
-    except Exception as error:  # libcloud raises bare Exception, and parsers raise their own
+    # libcloud raises bare Exception, parsers their own; a driver class of somebody's may end the process it is in
+    except (Exception, SystemExit) as error:
         raise _error(asking, _clean(f"{type(error).__name__}: {error}", secrets)) from None
 
 

@@ -64,7 +64,9 @@ def _explained(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def guarded(request: Any, context: Any) -> Any:
         try:
             return answer(request, context)
-        except Exception as error:
+        except (
+            BaseException
+        ) as error:  # hazard: grpc answers nothing after one, and Terraform waits until its time-out
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
             context.abort(

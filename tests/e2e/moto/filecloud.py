@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,21 @@ class AnythingNodeDriver(FileNodeDriver):
 
     def create_node(self, name: str, size: NodeSize, image: NodeImage, **kwargs: Any) -> Node:  # type: ignore[override]
         return super().create_node(name, size, image, **kwargs)
+
+
+class ExitNodeDriver(FileNodeDriver):
+    """The same, but it ends the process: where its folder says so at once, else when it is asked for anything."""
+
+    def __init__(self, key: str, secret: str | None = None, **options: Any) -> None:
+        super().__init__(key, secret, **options)
+        if (self.folder / "refuse").exists():
+            sys.exit("no licence")
+
+    def list_nodes(self) -> list[Node]:
+        sys.exit("no licence")
+
+    def create_node(self, name: str, size: NodeSize, image: NodeImage, ex_userdata: str = "") -> Node:  # type: ignore[override]
+        sys.exit(3)
 
 
 class MuteNodeDriver(FileNodeDriver):

@@ -18,7 +18,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.clouds import kind_of, others
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue, parse
-from tfce.model.errors import ConfigError
+from tfce.model.errors import CloudError, ConfigError
 from tfce.model.vm import Owner, State
 
 FILES = "tests.e2e.moto.filecloud.FileNodeDriver"
@@ -127,6 +127,17 @@ def test_a_class_that_takes_whatever_it_is_given_gets_user_data_as_from_cloudce(
     cloud.create(Shape(OWNER, "tfce-", "img-1", "small"), KEY, "data")
     (made,) = tmp_path.glob("*.vm")
     assert json.loads(made.read_text())["data"] == "data"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_class_that_ends_the_process_is_a_cloud_that_fails(tmp_path: Path, at_once: bool) -> None:
+    if at_once:
+        (tmp_path / "refuse").touch()
+    cloud = connect(queue("tests.e2e.moto.filecloud.ExitNodeDriver").endpoint, Credentials(str(tmp_path), "s"))
+    with pytest.raises(CloudError, match="SystemExit"):
+        cloud.vms(OWNER)
+    with pytest.raises(CloudError, match="SystemExit"):
+        cloud.create(Shape(OWNER, "tfce-", "img-1", "small"), KEY, "data")
 
 
 def test_many_are_removed_side_by_side_and_one_refusal_stops_no_other(tmp_path: Path) -> None:

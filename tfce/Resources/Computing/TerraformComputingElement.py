@@ -332,7 +332,7 @@ def _answers(
                 if unheard:
                     self.log.error(failure, reason)
                 return bad(reason)
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # DIRAC's own clients end the process, too, where they fail
                 from tfce.store import crash
 
                 reason = f"{self.label}: {crash.report(error)}"
