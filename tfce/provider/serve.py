@@ -64,9 +64,8 @@ def _explained(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def guarded(request: Any, context: Any) -> Any:
         try:
             return answer(request, context)
-        except (
-            BaseException
-        ) as error:  # hazard: grpc answers nothing after one, and Terraform waits until its time-out
+        # hazard: grpc answers nothing after SystemExit, and Terraform waits until its time-out
+        except BaseException as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
             context.abort(

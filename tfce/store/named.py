@@ -3,6 +3,7 @@ plain file is replaced."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tfce.model.errors import ConfigError
@@ -16,8 +17,14 @@ def write(option: str, path: Path, data: str, mode: int) -> None:
 
 
 def target(option: str, path: Path) -> Path:
-    """Where the file goes that ``option`` names: through links. Raises ``ConfigError``."""
+    """Where the file goes that ``option`` names: through links, unless they are another user's. Raises
+    ``ConfigError``."""
     try:
+        # hazard: in a folder like /tmp it may lead to a file that its owner could not write
+        if path.is_symlink() and path.lstat().st_uid not in (0, os.geteuid()):
+            raise ConfigError(
+                option, str(path), "is a link of another user's", "name a file in a folder of your own"
+            )
         found = path.resolve(strict=True)
     except FileNotFoundError:
         found = path.resolve()
