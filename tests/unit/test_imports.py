@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,16 @@ def test_time_is_told_by_the_clock_that_is_given(name: str) -> None:
 def test_every_package_has_a_floor() -> None:
     rooms = {room(name.removesuffix(".py")) for name in MODULES} - {"__init__"}
     assert rooms == set(FLOOR)
+
+
+@pytest.mark.parametrize("package", ["model", "store", "terraform", "pilots"])
+def test_the_guide_of_a_big_package_names_each_of_its_modules_once(package: str) -> None:
+    folder = ROOT / package
+    guide = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    groups = re.findall(r"^- [^:]+: ([^.]+)\.$", guide, re.MULTILINE)
+    named = sorted(name.strip() for group in groups for name in group.split(","))
+    assert len(groups) == guide.count("\n- ") > 3
+    assert named == sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
 
 
 def test_the_rule_is_about_something() -> None:

@@ -165,3 +165,19 @@ def test_the_variables_of_all_root_modules_are_the_same() -> None:
     assert bulk.pop("cloud") and bulk.pop("pilots") == ("any", *aws.pop("pilots")[1:])
     assert bulk.pop("market") == bulk.pop("max_price") == ("string", True, False, True)
     assert bulk == aws
+
+
+def test_defaults_and_checks_of_root_modules_differ_only_where_their_clouds_do() -> None:
+    said = [
+        {name: re.sub(r"(?m)^ *(description|error_message) *=.*\n| +#.*", "", body) for name, body in found}
+        for found in (
+            _VARIABLE.findall((data_path("terraform") / module / "variables.tf").read_text())
+            for module in ("aws", "openstack", "bulk")
+        )
+    ]
+    common = set.intersection(*(set(one) for one in said))
+    assert (
+        len(common) >= 20 and "default " in said[0]["root_volume_gb"] and "condition " in said[0]["root_volume_gb"]
+    )
+    differing = {name for name in common if len({one[name] for one in said}) > 1}
+    assert differing == {"pilots", "image", "image_owners", "flavor", "networks", "security_groups"}

@@ -19,6 +19,7 @@ from tfce.cli.show import table
 from tfce.cli.tables import audit_table, cost, status_rows, status_table, submission_table, sweep_table
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
+from tfce.model.pilot import instance_id
 
 QUEUE = "cloud.example.org/long"
 CFG = """\
@@ -107,7 +108,7 @@ class Demo:
         self._status("status", "all three pilots run")
 
         say(f"the pilot {submission.stamps[references[0]]} ends: its VM powers itself off")
-        self._cloud.call("StopInstances", **{"InstanceId.1": references[0].removeprefix("cloud://")})
+        self._cloud.call("StopInstances", **{"InstanceId.1": instance_id(references[0])})
         self._status("poll", "what DIRAC's poll sees")
 
         say("the reaper's sweep: what goes, and why")
