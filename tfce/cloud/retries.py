@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from tfce.model import fork
 from tfce.model.trace import span
 
 _MOST = 100.0  # repeats that a login has saved up at most; one more each second
@@ -69,7 +69,7 @@ class Budget:
         most: float = _MOST,
     ) -> None:
         self._clock, self._sleep, self._most = clock, sleep, most
-        self._lock = threading.Lock()
+        self._lock = fork.Lock()
         self._left, self._at, self._not_before = most, clock(), clock()
 
     def take(self) -> bool:
@@ -101,7 +101,7 @@ class Budget:
                 self._sleep(due)
 
 
-_lock = threading.Lock()
+_lock = fork.Lock()
 _budgets: dict[str, Budget] = {}
 
 

@@ -20,6 +20,7 @@ from tfce.cloud.api import Cloud
 from tfce.cloud.listing import Listing
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model import fork
 from tfce.model.errors import CloudError
 from tfce.model.vm import Owner
 
@@ -45,12 +46,18 @@ class Lists:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = fork.Lock()
         self._asked: dict[Owner, float] = {}  # who asks, and when last
         self._wrote: dict[_Queue, float] = {}  # who wrote, and when last
         self._writers: Counter[_Queue] = Counter()  # who is at it
         self._last: _Flight | None = None
         self._answers: dict[Hashable, tuple[float, Any]] = {}  # what else was asked, and when
+        fork.watch(self)
+
+    def forked(self) -> None:
+        """In a forked child nobody asks, nor writes."""
+        self._last = None
+        self._writers.clear()
 
     @contextmanager
     def writing(self, owner: Owner) -> Iterator[None]:
@@ -148,7 +155,7 @@ class Sharing:
         return self._lists.vms(self._cloud, owner, self._seconds)
 
 
-_lock = threading.Lock()
+_lock = fork.Lock()
 _known: dict[str, Lists] = {}
 
 

@@ -9,4 +9,5 @@
 - The journal, read: entries, journals, timeline.
 - For people and monitoring: overview, why, figures, metrics, trace, plurals.
 - Errors and secrets: errors, reasons, redact.
+- A process that forks: fork.
 """

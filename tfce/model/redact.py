@@ -11,17 +11,18 @@ import html
 import json
 import logging
 import re
-import threading
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from tfce.model import fork
+
 HIDDEN = "****"
 _SHORTEST = 4  # characters of a secret; a shorter text would hide every other word
 _KEPT = 256  # secrets of a process that are remembered: tokens change
 _known: dict[str, tuple[str, ...]] = {}
-_lock = threading.Lock()
+_lock = fork.Lock()
 
 
 def learn(*secrets: str) -> None:

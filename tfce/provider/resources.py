@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from tf.schema import Attribute, Schema
 from tf.types import List, Map, Number, String, Unknown
 from tf.utils import Diagnostics
 
+from tfce.model import fork
 from tfce.model.errors import CloudError, ConfigError
 from tfce.provider.data_sources import Flavor, Image, Network, SecurityGroup
 from tfce.provider.run import Run, not_forgotten
@@ -32,7 +32,7 @@ class TfceProvider(Provider):  # type: ignore[misc]
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._lock = threading.Lock()
+        self._lock = fork.Lock()
         self._connect: Callable[[], Cloud] | None = None
         self._first: Cloud | None = None
 

@@ -30,6 +30,7 @@ def run_lock(folder: Path, label: str, patience: float) -> Iterator[int]:
             problem = f"{label} is busy: a Terraform of an earlier cycle is still at work (it holds {path})"
             raise BusyError(problem, "nothing was changed, try again later")
         yield handle
+        fcntl.flock(handle, fcntl.LOCK_UN)  # also for a child that was forked meanwhile, and has the handle, too
     finally:
         os.close(handle)
 

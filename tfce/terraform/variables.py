@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +19,7 @@ from tfce.config.data import data_path
 from tfce.config.offerings import Offering, offerings
 from tfce.config.options import Queue
 from tfce.config.readers import Spot
+from tfce.model import fork
 from tfce.model.errors import TfceError
 from tfce.model.images import means_newest
 from tfce.store.workspace import Workspace
@@ -150,7 +150,7 @@ def _verify(text: str, wanted: dict[str, Any]) -> None:
         raise TfceError(f"templates/queue.tfvars.j2 does not render {names} as the options say; put it right")
 
 
-_parsing = threading.Lock()
+_parsing = fork.Lock()
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import secrets
-import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -25,6 +24,7 @@ from tfce.cloud.records import OddError
 from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model import fork
 from tfce.model.errors import CloudError
 from tfce.model.images import Image
 from tfce.model.pilot import Batch
@@ -218,7 +218,7 @@ class _Catalogue:
     """The cloud's lists, each asked for once, whichever thread needs it first."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = fork.Lock()
         self._lists: dict[str, list[Any]] = {}
 
     def get(self, kind: str, ask: Callable[[], Iterable[Any]]) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from tfce.cloud.transport import Transport
 from tfce.config import openstack_logins
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
+from tfce.model import fork
 from tfce.model.errors import CloudError
 from tfce.model.reasons import Kind, Reason
 
@@ -143,7 +143,7 @@ class Session(CountedSession):
     def __init__(self, endpoint: Endpoint, credentials: Credentials, login: SharedLogin | None = None) -> None:
         super().__init__(endpoint, credentials, lambda method, url, body: plain_call(method, url), _safe)
         self.login = login or SharedLogin()
-        self._lock = threading.Lock()
+        self._lock = fork.Lock()
         self._known: OpenStack_2_NodeDriver | None = None
 
     @property

@@ -1,0 +1,141 @@
+"""A process that forks while another thread of it is at work, as DIRAC's agents do."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.checking import until
+from tfce.cloud.listing import Listing
+from tfce.cloud.shared import Lists
+from tfce.model import fork
+from tfce.model.vm import Owner
+from tfce.terraform.run_lock import run_lock
+
+OWNER = Owner("site", "ce", "long")
+
+
+def in_child(work: Callable[[], object], seconds: float = 10) -> bool:
+    """Whether a forked child does ``work`` and ends well, within ``seconds``."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(0.02)
+    os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    return False
+
+
+class Slow:
+    """A cloud whose list comes when it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def vms(self, *owners: Owner) -> Listing:
+        self.asked.set()
+        self.go.wait(30)
+        return Listing()
+
+
+class Quick:
+    """A cloud that answers at once."""
+
+    def vms(self, *owners: Owner) -> Listing:
+        return Listing()
+
+
+def test_a_lock_that_another_thread_holds_is_free_in_the_child() -> None:
+    lock, held, go = fork.Lock(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            go.wait(30)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    try:
+        assert in_child(lock.__enter__)
+    finally:
+        go.set()
+        thread.join()
+    with lock:
+        pass
+
+
+def test_a_list_that_another_thread_waits_for_is_asked_for_again_in_the_child() -> None:
+    lists, slow = Lists(), Slow()
+    thread = threading.Thread(target=lambda: lists.vms(slow, OWNER, 5))  # type: ignore[arg-type]
+    thread.start()
+    slow.asked.wait(30)
+    try:
+        assert in_child(lambda: lists.vms(Quick(), OWNER, 5))  # type: ignore[arg-type]
+    finally:
+        slow.go.set()
+        thread.join()
+
+
+def test_what_another_thread_was_writing_is_nothing_the_child_waits_for() -> None:
+    lists = Lists()
+    with lists.writing(OWNER):
+        assert in_child(lambda: lists.vms(Quick(), OWNER, 5) and lists.vms(Quick(), OWNER, 5))  # type: ignore[arg-type]
+
+
+def test_a_run_that_has_ended_leaves_the_queue_free_though_a_child_lives_on(tmp_path: Path) -> None:
+    ready, over = tmp_path / "ready", tmp_path / "over"
+    with run_lock(tmp_path, "queue", 0):
+        pid = os.fork()
+        if pid == 0:
+            ready.touch()
+            while not over.exists():
+                time.sleep(0.02)
+            os._exit(0)
+    try:
+        until(ready.exists, "the child lives")
+        with run_lock(tmp_path, "queue", 0):
+            pass
+    finally:
+        over.touch()
+        os.waitpid(pid, 0)
+
+
+def test_no_lock_of_a_process_is_held_in_a_forked_child() -> None:
+    package = Path(fork.__file__).parent.parent
+    plain = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if any(
+            word in path.read_text() for word in ("threading.Lock()", "threading.RLock()", "threading.Condition()")
+        )
+    }
+    # The login's is tried, never waited for.
+    assert plain == {"model/fork.py", "cloud/openstack/login.py"}
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_a_lock_is_given_back_however_it_ends(error: type[Exception] | None) -> None:
+    lock = fork.Lock()
+    try:
+        with lock:
+            if error:
+                raise error
+    except KeyError:
+        pass
+    with lock:
+        pass
