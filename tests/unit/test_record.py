@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfce.model import fields
 from tfce.model import record as record_module
 from tfce.model.drain import Drain
 from tfce.model.endings import Cause, Ending
@@ -93,6 +94,26 @@ def test_what_is_dumped_is_loaded(record: Record) -> None:
 @given(records)
 def test_a_record_has_one_text(record: Record) -> None:
     assert Record.load(record.dump()).dump() == record.dump()
+
+
+@pytest.mark.parametrize("number", [10**9 + 1, 10**22, -1])
+def test_no_number_makes_a_record_that_its_reader_refuses(number: int) -> None:
+    end = End("i-1", Verdict.FIZZLED, NOW, number, VMSpec(), "", "")
+    stone = Tombstone("i-0", "CCCCCCCC", State.STOPPED, Ending(Cause.OVERDUE, seconds=number), NOW)
+    rest = Backoff(number, NO_ROOM, NOW, number)
+    usage = Usage({NOW.date(): {"a": number}}, {"a": number}, number)
+    written = replace(FULL, tombstones={"i-0": stone}, backoff=rest, drain=Drain(NOW, "", number, None))
+    written = replace(written, health=Health((end,)), offering_backoffs={"a": rest}, usage=usage)
+    read = Record.load(written.dump())
+    most = max(0, min(number, fields.MOST))
+    assert read.backoff == Backoff(most, NO_ROOM, NOW, most) and read.usage.longest == most
+    assert read.tombstones["i-0"].reason.seconds == read.health.row[0].lived == most
+
+
+def test_what_an_older_version_wrote_too_large_is_read_as_the_most() -> None:
+    """It took any number of an option, and refused its own record from then on."""
+    text = replace(FULL, usage=Usage(longest=123_456)).dump().replace("123456", "10000000599")
+    assert Record.load(text).usage.longest == fields.MOST
 
 
 def test_no_torn_record_is_read() -> None:
@@ -225,7 +246,7 @@ def test_a_schema_that_never_was_is_refused(schema: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("rest", 10**30), ("failures", 10**30), ("since", "9999-12-31T23:59:59Z")]
+    ("name", "value"), [("rest", -1), ("failures", 1e30), ("rest", True), ("since", "9999-12-31T23:59:59Z")]
 )
 def test_what_cannot_be_reckoned_with_is_refused(name: str, value: object) -> None:
     document = json.loads(FULL.dump())

@@ -14,7 +14,7 @@ from tfce.model.price import Prices, millionths, plain
 
 _HOURS, _PRICE = "Workspace_MaxHours", "Workspace_Price"
 _FORM = re.compile(
-    r"(?P<number>\d{1,9}(\.\d{1,2})?)\s*(?P<unit>[A-Za-z][A-Za-z-]*)?\s*/\s*(?P<period>[a-z]+)"
+    r"(?P<number>[0-9]{1,9}(\.[0-9]{1,2})?)\s*(?P<unit>[A-Za-z][A-Za-z-]*)?\s*/\s*(?P<period>[a-z]+)"
     r"(\s+(?P<late>(?!ce$|queue$)[A-Za-z][A-Za-z-]*))?(\s+(?P<scope>ce|queue))?"
 )
 _UNITS = {"": Unit.HOURS, "hours": Unit.HOURS, "core-hours": Unit.CORE_HOURS, "money": Unit.MONEY}

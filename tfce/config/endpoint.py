@@ -15,9 +15,9 @@ from tfce.model.errors import Fault
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
 _DRIVER_TYPES: Mapping[str, Callable[[str], Any]] = {
     "secure": readers.flag,
-    "port": readers.count,
-    "timeout": readers.count,
-    "retry_delay": readers.count,
+    "port": readers.port,
+    "timeout": readers.patience,
+    "retry_delay": readers.patience,
 }
 SECRET_DRIVER_OPTIONS = frozenset({"token", "password", "secret", "ex_force_auth_token"})
 

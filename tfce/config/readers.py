@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
 from tfce.model.proxy import ProxyRule
+
+MOST = 10**8  # of anything; in seconds three years. Sums and eightfolds of it stay below what a record holds
+MOST_REPEATS = 1000
+_WEEK, _PORTS = 604_800, 65_535  # what waits in the kernel cannot wait for a month
+_DIGITS = 30  # of a number, beyond which it is too large whatever follows
 
 
 def text(value: str) -> str:
@@ -30,18 +36,34 @@ def alternatives(value: str) -> tuple[str, ...]:
 
 def whole(value: str) -> int:
     """A whole number."""
-    try:
-        return int(value)
-    except ValueError:
-        raise ValueError("must be a whole number") from None
+    found = re.fullmatch(r"([+-]?)0*([0-9]+)", value)
+    if found is None:
+        raise ValueError("must be a whole number")
+    return int(found[1] + found[2][:_DIGITS])
 
 
-def count(value: str) -> int:
-    """A whole number of at least 1."""
-    number = whole(value)
-    if number < 1:
-        raise ValueError("must be a whole number of at least 1")
-    return number
+def _between(least: int, most: int, why: str = "") -> Callable[[str], int]:
+    """A reader of whole numbers from ``least`` to ``most``; ``why``: what that many are."""
+    too_few = f"must be a whole number{f' of at least {least}' if least else ', not negative'}"
+    too_many = f"must be a whole number of at most {most}{f' ({why})' if why else ''}"
+
+    def read(value: str) -> int:
+        try:
+            number = whole(value)
+        except ValueError as error:
+            raise ValueError(too_many if why else str(error)) from None
+        if not least <= number <= most:
+            raise ValueError(too_few if number < least else too_many)
+        return number
+
+    return read
+
+
+_NEVER = "three years in seconds, as good as never"
+count, natural = _between(1, MOST), _between(0, MOST)
+duration, optional_duration = _between(1, MOST, _NEVER), _between(0, MOST, _NEVER)
+patience, pause = _between(1, _WEEK, "a week in seconds"), _between(0, _WEEK, "a week in seconds")
+repeats, port = _between(0, MOST_REPEATS), _between(1, _PORTS)
 
 
 def prefix(value: str) -> str:
@@ -51,22 +73,14 @@ def prefix(value: str) -> str:
     return value
 
 
-def natural(value: str) -> int:
-    """A whole number, not negative."""
-    number = whole(value)
-    if number < 0:
-        raise ValueError("must be a whole number, not negative")
-    return number
-
-
 def optional_count(value: str) -> int | None:
     """A whole number of at least 1, or nothing."""
     return count(value) if value else None
 
 
-def optional_natural(value: str) -> int | None:
-    """A whole number, not negative, or nothing."""
-    return natural(value) if value else None
+def maybe_duration(value: str) -> int | None:
+    """Seconds, not negative, or nothing."""
+    return optional_duration(value) if value else None
 
 
 def image(value: str) -> str:
@@ -111,19 +125,19 @@ def spot(value: str) -> Spot:
 
 def price(value: str) -> str:
     """A price that is more than nothing, as it was written; or nothing."""
-    if value and not (re.fullmatch(r"\d{1,6}(\.\d{1,6})?", value) and float(value)):
+    if value and not (re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) and float(value)):
         raise ValueError("must be a price, more than 0, with a point")
     return value
 
 
 def minutes(value: str) -> int | None:
     """An option of DIRAC's own: a number, cut to a whole one; None for anything else, not ours to refuse."""
-    return int(value.partition(".")[0]) if re.fullmatch(r"0*[1-9]\d{0,8}(\.\d*)?", value) else None
+    return int(value.partition(".")[0]) if re.fullmatch(r"0*[1-9][0-9]{0,8}(\.[0-9]*)?", value) else None
 
 
 def processors(value: str) -> int | None:
     """An option of DIRAC's own: a whole number of at least 1; None for anything else, not ours to refuse."""
-    return int(value) if re.fullmatch(r"0*[1-9]\d{0,3}", value) else None
+    return int(value) if re.fullmatch(r"0*[1-9][0-9]{0,3}", value) else None
 
 
 def proxy_rule(value: str) -> ProxyRule:
@@ -131,27 +145,26 @@ def proxy_rule(value: str) -> ProxyRule:
     if value.strip().lower() == "none":
         return ProxyRule(None, True)
     try:
-        return ProxyRule(count(value), True) if value else ProxyRule()
-    except ValueError:
-        raise ValueError("must be a whole number of at least 1, or none") from None
+        return ProxyRule(duration(value), True) if value else ProxyRule()
+    except ValueError as error:
+        raise ValueError(f"{error}, or none") from None
 
 
 def age(value: str) -> int:
     """Seconds, or a number of minutes (30m), hours (12h) or days (2d)."""
     number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
-    if not number.isascii() or not number.isdigit() or not 0 < int(number) * _UNITS[unit] <= _LONGEST:
+    if not re.fullmatch("[0-9]+", number) or not 0 < whole(number) * _UNITS[unit] <= MOST:
         raise ValueError("must be a time such as 90s, 30m, 12h or 2d")
-    return int(number) * _UNITS[unit]
+    return whole(number) * _UNITS[unit]
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_LONGEST = 10**8  # seconds: three years
 
 
 def share(value: str) -> float:
     """A number above 0, at most 1."""
     try:
-        number = float(value)
+        number = float(value if value.isascii() else "")
     except ValueError:
         raise ValueError("must be a number, such as 0.5") from None
     if not 0 < number <= 1:

@@ -40,7 +40,7 @@ class Drain:
         return {
             "since": timestamp(self.since),
             "image": self.image,
-            "older_than": self.older_than,
+            "older_than": fields.bounded(self.older_than),
             "deadline": deadline,
         }
 
@@ -49,5 +49,5 @@ class Drain:
         """The reverse. Raises ``ValueError`` for anything else."""
         fields.exactly(entry, ("since", "image", "older_than", "deadline"))
         deadline = None if entry["deadline"] is None else fields.time(entry["deadline"])
-        since, older = fields.time(entry["since"]), fields.number(entry["older_than"])
+        since, older = fields.time(entry["since"]), fields.amount(entry["older_than"])
         return cls(since, fields.text(entry["image"]), older, deadline)

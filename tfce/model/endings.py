@@ -47,7 +47,7 @@ class Ending:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the record: the cause, and what there is to say beside it."""
-        more = {"state": self.state, "seconds": self.seconds}
+        more = {"state": self.state, "seconds": fields.bounded(self.seconds)}
         return {
             "cause": self.cause.value if self.cause else None,
             **({"fault": self.fault.to_json()} if self.fault else {}),
@@ -69,5 +69,5 @@ class Ending:
             told.cause,
             told.fault if entry["fault"] is None else Reason.from_json(entry["fault"]),
             fields.text(entry["state"]),
-            fields.number(entry["seconds"]),
+            fields.amount(entry["seconds"]),
         )

@@ -47,6 +47,16 @@ def number(value: Any) -> int:
     return value
 
 
+def bounded(value: int) -> int:
+    """A number as a record may hold it, however a clock or an older version came by it."""
+    return min(max(value, 0), MOST)
+
+
+def amount(value: Any) -> int:
+    """A number of seconds or of failures; of one beyond reckoning, which an older version wrote, the most."""
+    return number(bounded(value) if type(value) is int and value > MOST else value)
+
+
 def flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):

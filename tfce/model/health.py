@@ -120,7 +120,8 @@ _FIELDS = ("id", "verdict", "requested_at", "lived", "exit_code", "said")
 
 def _end_json(end: End) -> dict[str, Any]:
     values = {name: getattr(end, name) for name in _FIELDS}
-    more = {"verdict": end.verdict.value, "requested_at": timestamp(end.requested_at)}
+    lived = None if end.lived is None else fields.bounded(end.lived)
+    more = {"verdict": end.verdict.value, "requested_at": timestamp(end.requested_at), "lived": lived}
     return {**values, **more, **end.spec.to_json()}
 
 
@@ -133,7 +134,7 @@ def _end(entry: Any) -> End | None:
         id=fields.text(entry["id"]),
         verdict=Verdict(entry["verdict"]),
         requested_at=fields.time(entry["requested_at"]),
-        lived=None if entry["lived"] is None else fields.number(entry["lived"]),
+        lived=None if entry["lived"] is None else fields.amount(entry["lived"]),
         spec=VMSpec.from_json(entry),
         exit_code=fields.text(entry["exit_code"]),
         said=fields.text(entry["said"]),

@@ -35,7 +35,7 @@ def plain(flavor: str) -> str:
 def millionths(text: str) -> int:
     """An amount of money. Raises ``ValueError`` unless it is a number with at most six places."""
     try:
-        amount = Decimal(text) * MICRO
+        amount = Decimal(text if text.isascii() else "") * MICRO
     except ArithmeticError:
         raise ValueError(f"{text} is no amount") from None
     if not amount.is_finite() or not 0 <= amount < 10**12 or amount != int(amount):

@@ -128,17 +128,18 @@ class Backoff:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the record."""
-        return {**vars(self), "reason": self.reason.to_json(), "since": timestamp(self.since)}
+        numbers = {"failures": fields.bounded(self.failures), "rest": fields.bounded(self.rest)}
+        return {**numbers, "reason": self.reason.to_json(), "since": timestamp(self.since)}
 
     @classmethod
     def from_json(cls, entry: Any) -> Backoff:
         """The reverse. Raises ``ValueError`` for anything else."""
         fields.exactly(entry, ("failures", "reason", "since", "rest"))
         return cls(
-            fields.number(entry["failures"]),
+            fields.amount(entry["failures"]),
             Reason.from_json(entry["reason"]),
             fields.time(entry["since"]),
-            fields.number(entry["rest"]),
+            fields.amount(entry["rest"]),
         )
 
 

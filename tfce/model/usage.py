@@ -72,8 +72,8 @@ class Usage:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the record."""
-        days = {day.isoformat(): dict(of) for day, of in self.days.items()}
-        return {"days": days, "cores": dict(self.cores), "longest": self.longest}
+        days = {day.isoformat(): _bounded(of, _MOST) for day, of in self.days.items()}
+        return {"days": days, "cores": _bounded(self.cores, fields.MOST), "longest": fields.bounded(self.longest)}
 
     @classmethod
     def from_json(cls, value: Any) -> Usage:
@@ -83,7 +83,7 @@ class Usage:
         fields.exactly(value, ("days", "cores", "longest"))
         days = {_day(day): _numbers(of, _MOST) for day, of in fields.mapping(value["days"]).items()}
         cores = _numbers(value["cores"], fields.MOST)
-        return cls(MappingProxyType(days), cores, fields.number(value["longest"]))
+        return cls(MappingProxyType(days), cores, fields.amount(value["longest"]))
 
 
 def _by_day(stay: Stay, oldest: date) -> Iterator[tuple[date, int]]:
@@ -109,6 +109,10 @@ def _day(text: str) -> date:
     if day.isoformat() != text or not 1970 <= day.year <= fields.LAST_YEAR:
         raise ValueError(f"{text!r} is no day")
     return day
+
+
+def _bounded(of: Mapping[str, int], most: int) -> dict[str, int]:
+    return {name: min(number, most) for name, number in of.items() if number > 0}
 
 
 def _numbers(value: Any, most: int) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from tfce.config import options
 from tfce.config.declared import declared
 from tfce.config.options import Queue
-from tfce.config.readers import Spot
+from tfce.config.readers import MOST, MOST_REPEATS, Spot
 from tfce.config.settings import TerraformOptions, UserData, VmShape
 from tfce.model.errors import TfceError
 from tfce.model.proxy import ProxyRule
@@ -25,10 +25,10 @@ from tfce.review.shape import NONE, Pinned
 from tfce.store.review_copies import REST, SHAPE, VARIABLES
 from tfce.terraform import literals, variables
 
-_LONGEST, _MOST, _HIGHEST = 1000, 200, 10**8
+_LONGEST, _MOST = 1000, 200
 _LARGEST = 65_536
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_SECONDS = re.compile(r"([1-9]\d{0,7})s")
+_SECONDS = re.compile(r"([1-9][0-9]{0,8})s")
 # Variables that say whose pilots these are and in which cloud: they cannot be taken from a file.
 _FIXED = ("ce", "queue", "name_prefix", "cloud", "region", "endpoint")
 
@@ -130,10 +130,10 @@ def _map(value: Any) -> dict[str, str]:
     return {_some(name): _text(text) for name, text in value.items()}
 
 
-def _number(least: int) -> Kind:
+def _number(least: int, most: int = MOST) -> Kind:
     def kind(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _HIGHEST:
-            raise ValueError(f"must be a whole number from {least} to {_HIGHEST}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
         return value
 
     return kind
@@ -141,7 +141,7 @@ def _number(least: int) -> Kind:
 
 def _seconds(value: Any) -> int:
     found = _SECONDS.fullmatch(_text(value))
-    if not found:
+    if not found or int(found[1]) > MOST:
         raise ValueError('must be seconds, such as "600s"')
     return int(found[1])
 
@@ -199,7 +199,7 @@ _KINDS: Mapping[str, Kind] = {
     "availability_zone": _maybe(_some),
     "root_volume_gb": _number(0),
     "create_timeout": _seconds,
-    "max_retries": _number(0),
+    "max_retries": _number(0, MOST_REPEATS),
 }
 
 

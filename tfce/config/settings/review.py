@@ -29,7 +29,11 @@ class ReviewOptions:
         "https://git.example.org/site.git@main",
     )
     age: int = option(
-        "Workspace_ReviewAge", read.natural, "300", "seconds after which a repository is fetched again", "60"
+        "Workspace_ReviewAge",
+        read.optional_duration,
+        "300",
+        "seconds after which a repository is fetched again",
+        "60",
     )
 
     @property

@@ -35,12 +35,12 @@ class TerraformOptions:
         "bulk on OpenStack and EC2: VMs started by one API call, if the template allows it; 1: a call for each",
         "20",
     )
-    timeout: int = option("Terraform_Timeout", read.count, "900", "seconds one Terraform run may take", "1800")
+    timeout: int = option("Terraform_Timeout", read.patience, "900", "seconds one Terraform run may take", "1800")
     create_timeout: int = option(
-        "Terraform_CreateTimeout", read.count, "600", "seconds one VM may take to become active", "300"
+        "Terraform_CreateTimeout", read.duration, "600", "seconds one VM may take to become active", "300"
     )
     max_retries: int = option(
-        "Terraform_MaxRetries", read.natural, "5", "repeats of an API call that failed in passing", "3"
+        "Terraform_MaxRetries", read.repeats, "5", "repeats of an API call that failed in passing", "3"
     )
     max_processes: int = option(
         "Terraform_MaxProcesses", read.count, "4", "Terraform runs at once on this host, all queues", "2"

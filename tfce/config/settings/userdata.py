@@ -30,11 +30,11 @@ class UserData:
         "http://squid.example.org:3128",
     )
     max_lifetime: int = option(
-        "Context_MaxLifetime", read.count, "1209600", "seconds after which a VM is overdue", "259200"
+        "Context_MaxLifetime", read.duration, "1209600", "seconds after which a VM is overdue", "259200"
     )
     drain_margin: int | None = option(
         "Context_DrainMargin",
-        read.optional_natural,
+        read.maybe_duration,
         "",
         "seconds before its end in which a VM's pilot takes no further job; unset: a tenth of "
         "Context_MaxLifetime, at most a day",
@@ -49,7 +49,11 @@ class UserData:
         "604800",
     )
     linger: int = option(
-        "Context_Linger", read.natural, "0", "seconds a VM whose pilot failed stays up, for who debugs it", "3600"
+        "Context_Linger",
+        read.optional_duration,
+        "0",
+        "seconds a VM whose pilot failed stays up, for who debugs it",
+        "3600",
     )
 
     @property

@@ -44,13 +44,13 @@ class WorkspaceOptions:
     )
     cooldown: int = option(
         "Workspace_Cooldown",
-        read.natural,
+        read.optional_duration,
         "600",
         "seconds without submissions after two in a row found no room (quota, capacity, throttling); 0: none",
         "1800",
     )
     young: int = option(
-        "Workspace_YoungSeconds", read.count, "600", "seconds after which a pilot has worked", "900"
+        "Workspace_YoungSeconds", read.duration, "600", "seconds after which a pilot has worked", "900"
     )
     protect_after: int = option(
         "Workspace_ProtectAfter",
@@ -61,11 +61,11 @@ class WorkspaceOptions:
         "5",
     )
     lock_timeout: int = option(
-        "Workspace_LockTimeout", read.natural, "60", "seconds to wait for a busy workspace", "10"
+        "Workspace_LockTimeout", read.pause, "60", "seconds to wait for a busy workspace", "10"
     )
     list_age: int = option(
         "Workspace_ListAge",
-        read.natural,
+        read.optional_duration,
         "5",
         "seconds for which queues of one login in a SiteDirector share a list of VMs; 0: each has its own",
         "0",
