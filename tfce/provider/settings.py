@@ -16,6 +16,7 @@ The provider block names what is no secret. The environment carries the login, a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -36,6 +37,7 @@ KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTION
 REPEATS = "TFCE_CLOUD_REPEATS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
+WORKSPACE = "TF_WORKSPACE"
 SOURCED, SOURCED_BY = "sourced.tf", "TF_VAR_tfce_sourced"  # a queue's folder's guard, and what env.sh sets for it
 
 
@@ -87,8 +89,20 @@ def _check_sourced(environ: Mapping[str, str]) -> None:
     state, and each pilot that runs would be planned as a new one."""
     guard, told = Path(SOURCED), environ.get(SOURCED_BY)
     text = guard.read_text(encoding="utf-8", errors="replace") if guard.is_file() else None
-    if text is not None and not (told and f"== {json.dumps(told)}\n" in text):
-        raise ConfigError("TF_WORKSPACE", "", "is not that of this folder's queue", "run `. ./env.sh` here first")
+    if text is None:
+        return
+    chosen = _chosen(environ)
+    others = "terraform.workspace ==" in text and f"terraform.workspace == {json.dumps(chosen)}\n" not in text
+    if others or not (told and f"tfce_sourced == {json.dumps(told)}\n" in text):
+        raise ConfigError(WORKSPACE, chosen, "is not that of this folder's queue", "run `. ./env.sh` here first")
+
+
+def _chosen(environ: Mapping[str, str]) -> str:
+    """The workspace that Terraform is in: the environment's, or the one that was selected in this folder."""
+    place = Path(environ.get("TF_DATA_DIR") or ".terraform", "environment")
+    with contextlib.suppress(OSError):
+        return environ.get(WORKSPACE) or place.read_text(encoding="utf-8", errors="replace").strip() or "default"
+    return "default"
 
 
 def _parallelism(environ: Mapping[str, str]) -> int:

@@ -49,7 +49,7 @@ class Prepared(Runs):
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
         self._clear_backup()
         was_torn = torn.forget(self._folder)
-        texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name)
+        texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name, self._settings()["TF_WORKSPACE"])
         if self._is_shared:
             texts[BACKEND] = json.dumps(self._backend.block(), indent=2) + "\n"
         elif os.path.lexists(self._folder / BACKEND):  # it was shared once

@@ -1,8 +1,9 @@
 """A guard in the workspace's folder: Terraform by hand plans only with the folder's own settings.
 
 Without ``env.sh`` Terraform is in the workspace ``default``, whose state is empty, and would plan every pilot that
-lives as a new one. A variable's validation is the one refusal that each Terraform and OpenTofu has, and that needs
-nothing of the root module; tfce's own provider refuses, too, before anything is planned.
+lives as a new one. A variable's validation is a refusal that each Terraform and OpenTofu has, and that needs
+nothing of the root module; but it may not look at the workspace, which somebody may have changed since. An output
+without a value may, and stands in no state. tfce's own provider refuses, too, before anything is planned.
 """
 
 from __future__ import annotations
@@ -26,9 +27,20 @@ variable "tfce_sourced" {{
 them Terraform would look at another state, and plan the pilots that run as new ones."
   }}
 }}
+
+output "tfce_workspace" {{
+  description = "Nothing: it refuses each workspace but this folder's."
+  value       = null
+
+  precondition {{
+    condition     = terraform.workspace == {workspace}
+    error_message = "This is not the Terraform workspace of this folder's queue: run `. ./env.sh` here first, and \
+leave TF_WORKSPACE as it sets it. Terraform would look at another state, and plan the pilots that run as new ones."
+  }}
+}}
 """
 
 
-def guard(name: str) -> str:
-    """The text of the guard for Terraform's workspace ``name``."""
-    return _TEXT.format(name=to_hcl(name))
+def guard(name: str, workspace: str) -> str:
+    """The text of the guard for the queue called ``name``, whose state is in Terraform's ``workspace``."""
+    return _TEXT.format(name=to_hcl(name), workspace=to_hcl(workspace))

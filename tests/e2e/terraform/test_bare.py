@@ -63,8 +63,10 @@ def test_with_the_folders_settings_it_plans(folder: Path) -> None:
         "true",
         ". ./env.sh && unset TF_WORKSPACE TF_VAR_tfce_sourced",  # the provider is found, the state is another
         ". ./env.sh && export TF_WORKSPACE=other TF_VAR_tfce_sourced=other",
+        ". ./env.sh && export TF_WORKSPACE=default",
+        ". ./env.sh && unset TF_WORKSPACE",
     ],
-    ids=["nothing", "half of them", "another queue's"],
+    ids=["nothing", "half of them", "another queue's", "another workspace", "none"],
 )
 def test_without_them_it_plans_nothing_and_says_what_to_do(folder: Path, first: str) -> None:
     out, err = bare(folder, first)
@@ -77,5 +79,9 @@ def test_the_guard_alone_refuses_where_the_provider_is_anothers(folder: Path, tm
     (tmp_path / "sourced.tf").write_text(text)
     name = re.findall(r'== "(.*)"', text)[0]
     assert "run `. ./env.sh` here first" in bare(tmp_path, "true")[1]
-    out, err = bare(tmp_path, f"export TF_VAR_tfce_sourced={name}")
+    settings = f"export TF_VAR_tfce_sourced={name} TF_WORKSPACE="
+    out, err = bare(tmp_path, f"{settings}{name}")
     assert "No changes" in out and err == ""
+    out, err = bare(tmp_path, f"{settings}default")
+    assert "No changes" not in out and "run `. ./env.sh` here first" in err
+    assert not (tmp_path / "terraform.tfstate").exists()
