@@ -135,6 +135,10 @@ def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
         (["render", NAME, "--context", "--wrapper", "/none"], "--wrapper = /none"),
         (["render", NAME, "--context", "--check"], "not allowed with"),
         (["submit", NAME, "--wrapper", "/"], "--wrapper = /"),
+        (
+            ["submit", NAME, "--wrapper", "/dev/zero"],
+            "--wrapper = /dev/zero: cannot be read: has more than 16777216 bytes",
+        ),
         (["audit", NAME, "--references", "/none"], "--references = /none"),
         (["status", "cloud.example.org"], f"use one of: {NAME}"),
         (["status", "cloud.example.org/short"], f"use one of: {NAME}"),

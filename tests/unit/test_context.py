@@ -436,6 +436,60 @@ def test_a_missing_unreadable_or_empty_template_is_an_error(tmp_path: Path) -> N
             check(Recipe(tmp_path / name, (), 60, EC2))
 
 
+def _takes(name: str) -> str:
+    return (
+        f"write_files:\n  - {{path: /p, content: EXECUTABLE_STR}}\n  - {{path: /q, content: {{from: {name}}}}}\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../out.sh", "sub/../../out.sh", "link.sh", '"a\\0b"', '""'])
+def test_a_template_takes_in_nothing_from_beyond_its_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "out.sh").write_text("echo hidden\n")
+    own = tmp_path / "own"
+    (own / "sub").mkdir(parents=True)
+    (own / "link.sh").symlink_to(tmp_path / "out.sh")
+    with pytest.raises(ConfigError, match=r"own\.yaml.* takes a text from .*not beside the template") as caught:
+        check(template(own, _takes(name)))
+    assert caught.value.faults[0].cure
+
+
+def test_a_template_takes_in_what_is_beside_it_and_beneath(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.sh").write_text("echo mine\n")
+    (tmp_path / "near.sh").symlink_to("sub/a.sh")
+    for name in ("sub/a.sh", "near.sh"):
+        made = document(render(template(tmp_path, _takes(name)), key=KEY, wrapper=b"x").data)
+        assert made["write_files"][1]["content"] == "echo mine\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["d: 2020-13-45", "n: " + "9" * 5000, "a: &a [*a]", "a: &a {b: *a}", "a: " + "[" * 5000 + "]" * 5000]
+)
+def test_what_yaml_has_and_no_document_can_hold_is_named_with_its_cure(tmp_path: Path, line: str) -> None:
+    text = f"{line}\nwrite_files:\n  - {{path: /p, content: EXECUTABLE_STR}}\n"
+    with pytest.raises(ConfigError, match=r"own\.yaml") as caught:
+        check(template(tmp_path, text))
+    assert caught.value.faults[0].cure
+
+
+def test_of_a_template_only_regular_files_in_trusted_hands_of_some_size_are_read(tmp_path: Path) -> None:
+    """A FIFO would never end."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "a.yaml")
+    (tmp_path / "huge").write_bytes(b"#" * (2**20 + 1))
+    (tmp_path / "open").write_text("a: b\n")
+    (tmp_path / "open").chmod(0o666)
+    (tmp_path / "latin.sh").write_bytes(b"echo \xfc\n")
+    reasons = {"fifo": "regular file", "folder": "regular file", "huge": "bytes", "open": "by everybody"}
+    for name, reason in reasons.items():
+        with pytest.raises(ConfigError, match=f"{name}.*{reason}"):
+            check(Recipe(tmp_path / name, (), 60, EC2))
+    for name, reason in {"fifo": "regular file", "folder": "directory", "latin.sh": "utf-8"}.items():
+        with pytest.raises(ConfigError, match=f"{name}.*{reason}"):
+            check(template(tmp_path, _takes(name)))
+
+
 def test_ours_pass_the_check_on_every_cloud() -> None:
     for path in (None, PREPARED.template):
         for limit in (EC2, OPENSTACK):

@@ -70,7 +70,6 @@ def _context(queue: Queue, options: argparse.Namespace) -> int:
 
 def wrapper_text(path: Path) -> bytes:
     """The pilot wrapper that an option names."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError("--wrapper", str(path), str(error.strerror), "name the pilot wrapper") from None
+    from tfce import userdata
+
+    return userdata.wrapper_of(path, "--wrapper", regular=False)

@@ -87,6 +87,9 @@ def _parsed(path: Path) -> configparser.RawConfigParser:
         return inifile.parsed(path, _EXAMPLE)
     except inifile.UnreadError as error:
         raise _fault(path, error.problem, error.cure) from None
+    except configparser.MissingSectionHeaderError as error:
+        problem = f"line {error.lineno}: there is no header `[DEFAULT]` or `[CE]` above it"
+        raise _fault(path, problem, f"write {_EXAMPLE}") from None
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((n for n, _ in getattr(error, "errors", [])), "?")
         raise _fault(path, f"line {line} is not `name = value`", f"correct it: {_EXAMPLE}") from None

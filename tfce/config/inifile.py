@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tfce.config import trust
 
+_MARK = "\ufeff"  # what some editors write before UTF-8
+
 
 class UnreadError(Exception):
     """The file cannot be read, or must not be believed: the problem and the cure."""
@@ -24,7 +26,7 @@ def parsed(path: Path, example: str, *, exact: bool = False) -> configparser.Raw
     if exact:
         parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(trust.read(path, private=True))
+        parser.read_string(trust.read(path, private=True).removeprefix(_MARK))
     except trust.DistrustError as error:
         raise UnreadError(error.of(path), error.cure) from None
     except OSError as error:

@@ -167,6 +167,8 @@ def sharing(terraform: TerraformOptions, workspace: WorkspaceOptions) -> Iterato
 
 
 def _plain(value: Any) -> str:
+    if value is None:  # an option that DIRAC has, and no value of it
+        return ""
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value).strip()
 
 

@@ -7,11 +7,13 @@ the look and the use. Files that tfce reads itself are read from the judged desc
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from tfce.config.walk import DistrustError as DistrustError
 from tfce.config.walk import beneath, foreign, judge, opened, walked
@@ -54,12 +56,26 @@ def own(path: Path) -> Path:
     return path
 
 
-def read(path: Path, private: bool = False) -> str:
-    """The text of a trusted file; ``private``: of one that nobody else can read. Raises ``DistrustError``,
-    ``OSError`` or ``UnicodeDecodeError``."""
+def read(path: Path, private: bool = False, most: int = _LARGEST) -> str:
+    """The text of a trusted file of at most ``most`` bytes; ``private``: of one that nobody else can read. Raises
+    ``DistrustError``, ``OSError`` or ``UnicodeDecodeError``."""
     with walked(path, private) as (folder, name, here), os.fdopen(opened(name, folder), "rb") as stream:
         judge(stream.fileno(), here, last=True, private=private)
-        return stream.read(_LARGEST).decode("utf-8")
+        return _whole(stream, most).decode("utf-8")
+
+
+def read_given(path: Path, most: int, regular: bool) -> bytes:
+    """What is in a file that somebody hands over, whoever owns it. Raises ``OSError``, also of one that is not
+    ``regular``, which might never end."""
+    with os.fdopen(opened(str(path.resolve()), None), "rb") if regular else path.open("rb") as stream:
+        return _whole(stream, most)
+
+
+def _whole(stream: BinaryIO, most: int) -> bytes:
+    data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"has more than {most} bytes")
+    return data
 
 
 def read_beneath(top: Path, path: Path) -> str | None:
@@ -68,7 +84,7 @@ def read_beneath(top: Path, path: Path) -> str | None:
         if folder is None:
             return None
         with os.fdopen(opened(path.name, folder), "rb") as stream:
-            return stream.read(_LARGEST).decode("utf-8")
+            return _whole(stream, _LARGEST).decode("utf-8")
 
 
 def unlinked(top: Path, path: Path) -> Path:

@@ -68,12 +68,13 @@ def _walk(path: Path, private: bool, held: ExitStack) -> tuple[int, str, Path]:
     return folder, ".", here
 
 
-def opened(name: str, folder: int) -> int:
+def opened(name: str, folder: int | None) -> int:
     """A descriptor to read from, of a regular file: what is no file might never end."""
     mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     if not stat.S_ISREG(mode):
-        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-        raise OSError(number, os.strerror(number), name)
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+        raise OSError(errno.EINVAL, "Not a regular file", name)
     return os.open(name, _READ, dir_fd=folder)
 
 

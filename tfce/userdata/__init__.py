@@ -10,7 +10,7 @@ from tfce.userdata.document import (
     render,
     takes_batches,
 )
-from tfce.userdata.wrapper import brings_proxy
+from tfce.userdata.wrapper import brings_proxy, wrapper_of
 
 __all__ = [
     "Context",
@@ -22,4 +22,5 @@ __all__ = [
     "preview",
     "render",
     "takes_batches",
+    "wrapper_of",
 ]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tfce.config.data import data_path
 from tfce.model.errors import ConfigError
 from tfce.userdata.recipe import Recipe
-from tfce.userdata.template import OPTION
+from tfce.userdata.sources import OPTION
 from tfce.userdata.wrapper import brings_proxy
 
 

@@ -20,17 +20,16 @@ from tfce.model.trace import phase
 from tfce.userdata.advice import changes, too_large
 from tfce.userdata.pack import compress, pack
 from tfce.userdata.recipe import Recipe
+from tfce.userdata.sources import OPTION, script
 from tfce.userdata.template import (
     EXECUTABLE,
     JINJA,
-    OPTION,
     PROXY,
     STAMP,
     STAMP_RULE,
     Template,
     holds_proxy,
     load,
-    script,
 )
 
 __all__ = [

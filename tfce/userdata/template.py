@@ -6,7 +6,6 @@ file, looked for beside the template, then among tfce's own templates.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,14 @@ import yaml
 
 from tfce.config.data import data_path
 from tfce.model.errors import ConfigError
+from tfce.userdata.sources import fault, pieces, taken, text_of
 
-OPTION = "Context_Template"
 EXECUTABLE = "EXECUTABLE_STR"
 PROXY = "PROXY_STR"
 STAMP = "STAMP_STR"
 STAMP_RULE = "STAMPRULE_STR"
 JINJA = "## template: jinja"
 
-_SPARE = re.compile(r"^ *#(?!!).*\n|^ +", re.MULTILINE)  # comments and indents
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -40,18 +38,12 @@ class Template:
 def load(path: Path | None) -> Template:
     """The template at ``path`` (None: tfce's own). Raises ConfigError with file, line and reason."""
     top = path or data_path("templates") / "default"
-    try:
-        files = sorted(top.glob("*.yaml")) if top.is_dir() else [top]
-        texts = {file: file.read_text(encoding="utf-8") for file in files}
-    except (OSError, UnicodeDecodeError) as error:
-        raise _fault(top, f"cannot be read: {error}", "give a UTF-8 file that this user can read") from error
-    if not texts:
-        raise _fault(top, "is a folder without *.yaml pieces", "give a cloud-config file, or such a folder")
+    texts = {file: text_of(file) for file in pieces(top)}
     merged: dict[str, Any] = {}
     for file, text in texts.items():
         merged = _merge(merged, _piece(file, text))
     if not any(_is(entry, EXECUTABLE) for entry in merged.get("write_files", ())):
-        raise _fault(
+        raise fault(
             top,
             f"no entry of write_files has the content {EXECUTABLE}, so no pilot would run",
             f"add an entry with a path and 'content: {EXECUTABLE}'",
@@ -68,22 +60,29 @@ def holds_proxy(document: dict[str, Any]) -> bool:
     return any(_is(entry, PROXY) for entry in document["write_files"])
 
 
-def _fault(path: Path, problem: str, cure: str) -> ConfigError:
-    return ConfigError(OPTION, str(path), problem, cure)
-
-
 def _piece(file: Path, text: str) -> dict[str, Any]:
     try:
         node = yaml.compose(text, Loader=_LOADER)
         piece = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both loaders are the safe ones
     except yaml.YAMLError as error:
-        raise _fault(file, f"is not valid YAML: {_reason(error)}", "correct that line") from error
+        raise fault(file, f"is not valid YAML: {_reason(error)}", "correct that line") from error
+    except ValueError as error:  # of what Python has no value for
+        raise fault(file, f"holds a date or number that is none: {error}", "correct it, or quote it") from error
+    except RecursionError:
+        raise _endless(file) from None
     if not isinstance(piece, dict):
-        raise _fault(file, "line 1: is not a mapping of cloud-config keys", "start it with '#cloud-config'")
-    for place, problem in _problems(piece):
-        raise _fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
-    resolved: dict[str, Any] = _resolve(piece, file)
+        raise fault(file, "line 1: is not a mapping of cloud-config keys", "start it with '#cloud-config'")
+    try:
+        for place, problem in _problems(piece):
+            raise fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
+        resolved: dict[str, Any] = _resolve(piece, file)
+    except RecursionError:
+        raise _endless(file) from None
     return resolved
+
+
+def _endless(file: Path) -> ConfigError:
+    return fault(file, "holds itself, or is too deep", "let no anchor (&name) hold its own alias (*name)")
 
 
 def _reason(error: yaml.YAMLError) -> str:
@@ -130,26 +129,8 @@ def _resolve(value: Any, file: Path) -> Any:
     if not isinstance(value, dict):
         return value
     if set(value) == {"from"} and isinstance(value["from"], str):
-        return _text(file, value["from"])
+        return taken(file, value["from"])
     return {key: _resolve(item, file) for key, item in value.items()}
-
-
-def _text(file: Path, name: str) -> str:
-    for folder in (file.parent, data_path("templates")):
-        if (folder / name).is_file():
-            ours = (folder / name).is_relative_to(data_path("templates"))
-            return _bare(folder / name) if ours else (folder / name).read_text(encoding="utf-8")
-    raise _fault(file, f"takes a text from {name}, which is not there", f"put {name} beside the template")
-
-
-def script(name: str) -> str:
-    """The text of a script of tfce's own, without comments; empty where there is none."""
-    path = data_path("templates") / name
-    return _bare(path) if path.is_file() else ""
-
-
-def _bare(path: Path) -> str:
-    return _SPARE.sub("", path.read_text(encoding="utf-8"))
 
 
 def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

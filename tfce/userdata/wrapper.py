@@ -1,4 +1,4 @@
-"""What a pilot wrapper brings along. DIRAC puts files into it as base64 of what bzip2 made of them."""
+"""The pilot wrapper, and what it brings along. DIRAC puts files into it as base64 of what bzip2 made of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,26 @@ import bz2
 import re
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
+
+from tfce.config import trust
+from tfce.model.errors import ConfigError
 
 _BLOB = re.compile(rb"[A-Za-z0-9+/]{200,}={0,2}")
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 _MOST = 2**20  # bytes of one file looked at
+_LARGEST = 16 * 2**20  # bytes; no user data holds a wrapper of that size, however well it packs
+
+
+def wrapper_of(path: Path, option: str, regular: bool = True) -> bytes:
+    """The wrapper at ``path``, which ``option`` names; not ``regular``: also from a pipe. Raises ``ConfigError``."""
+    try:
+        return trust.read_given(path, _LARGEST, regular)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            option, str(path), f"cannot be read: {reason}", "name the pilot wrapper's file"
+        ) from None
 
 
 def brings_proxy(wrapper: bytes) -> bool:

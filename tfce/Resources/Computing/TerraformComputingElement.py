@@ -428,10 +428,10 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
                  none was allowed to; S_ERROR with the reason if all failed. ``proxy`` is not used: the
                  wrapper holds the pilot's.
         """
-        from tfce.userdata import brings_proxy
+        from tfce.userdata import brings_proxy, wrapper_of
 
         fleet = self._fleet()
-        wrapper = Path(executableFile).read_bytes()
+        wrapper = wrapper_of(Path(executableFile), "executableFile")
         rule = fleet.queue.userdata.proxy_lifetime
         cloud_proxy = self._proxies.for_vms(rule.lifetime(brings_proxy(wrapper)))
         submission = fleet.submit(wrapper, int(numberOfJobs), proxy=cloud_proxy)

@@ -35,6 +35,7 @@ _MADE_OF = ("name", "size", "image")
 _SUPPLIED = {"self", *_MADE_OF}
 # Drivers, by their modules, that no libcloud so far can log in with; a test tells when one can.
 _BROKEN = {"libcloud.compute.drivers.brightbox": "cannot log in: it waits for an answer that it is never given"}
+_NAMES = "use one of docs/drivers.md, or package.module.Class"
 _LOOK_UPS = ("ex_get_node", "ex_get_node_details", "get_node")
 
 
@@ -72,19 +73,27 @@ class Signature:
 def driver_class(name: str) -> Any:
     """The class of a libcloud name, or of a dotted name, which is registered. Raises ``ConfigError``."""
     try:
-        if "." in name:
-            module, _, cls = name.rpartition(".")
-            with contextlib.suppress(AttributeError):  # it is registered already
-                set_driver(name, module, cls)
-            found = get_driver(name)
-        else:
-            found = get_driver(name.lower())
+        found = _loaded(name)
     except AttributeError as error:
         text = str(error) if "." in name else f"Provider '{name}' not found in libcloud"
-        raise ConfigError("CloudType", name, text, "use one of docs/drivers.md, or package.module.Class") from None
+        raise ConfigError("CloudType", name, text, _NAMES) from None
     except ImportError as error:
         raise ConfigError("CloudType", name, f"cannot be imported ({error})", "install what it needs") from None
+    except (Exception, SystemExit) as error:  # a module of the operator's runs here
+        problem = f"cannot be imported ({type(error).__name__}: {error})"
+        raise ConfigError("CloudType", name, problem, "correct that module, or name another class") from None
+    if not isinstance(found, type):
+        raise ConfigError("CloudType", name, f"is no class (it is a {type(found).__name__})", _NAMES)
     return found
+
+
+def _loaded(name: str) -> Any:
+    if "." not in name:
+        return get_driver(name.lower())
+    module, _, cls = name.rpartition(".")
+    with contextlib.suppress(AttributeError):  # it is registered already
+        set_driver(name, module, cls)
+    return get_driver(name)
 
 
 def family(cls: type[Any]) -> Iterator[type[Any]]:
