@@ -20,7 +20,7 @@ _LARGEST = 16 * 2**20  # bytes; no user data holds a wrapper of that size, howev
 
 
 def wrapper_of(path: Path, option: str, regular: bool = True) -> bytes:
-    """The wrapper at ``path``, which ``option`` names; not ``regular``: also from a pipe. Raises ``ConfigError``."""
+    """The wrapper at ``path``, which ``option`` names; not ``regular``: a pipe, too. Raises ``ConfigError``."""
     try:
         return trust.read_given(path, _LARGEST, regular)
     except (OSError, ValueError) as error:
