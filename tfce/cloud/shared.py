@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from tfce.cloud.api import Cloud
@@ -111,10 +112,14 @@ class Lists:
             last = self._last
             if last and self._serves(last, owner, now - seconds):
                 return last, False
-            owners = frozenset(one for one, when in self._asked.items() if now - when < _FORGOTTEN)
-            flight = _Flight(owners if len(owners) <= _MOST else frozenset({owner}), now)
+            flight = _Flight(frozenset({owner, *self._next(now)}), now)
             self._last = flight
             return flight, True
+
+    def _next(self, now: float) -> list[Owner]:
+        """Who will ask next, as far as one list may be for them: those that have not asked for longest."""
+        asking = [(when, one) for one, when in self._asked.items() if now - when < _FORGOTTEN]
+        return [one for _, one in sorted(asking, key=itemgetter(0))[: _MOST - 1]]
 
     def _serves(self, flight: _Flight, owner: Owner, since: float) -> bool:
         queue = (owner.ce, owner.queue)
