@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ with exclusive(Path(sys.argv[1]), 0, "x"):
     print("held", flush=True)
     time.sleep(60)
 """
+
+
+def test_who_waits_long_for_runs_that_only_wait_themselves_gets_a_slot(tmp_path: Path) -> None:
+    with slot(tmp_path, 1, 0), pytest.raises(BusyError), slot(tmp_path, 1, 0.2, patience=5):
+        pass
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(slot(tmp_path, 1, 5, patience=0.1))
+        with pytest.raises(BusyError), slot(tmp_path, 1, 1, patience=0.1):
+            pass
 
 
 def test_a_second_thread_is_told_that_it_is_busy_within_its_time(tmp_path: Path) -> None:

@@ -43,7 +43,11 @@ class TerraformOptions:
         "Terraform_MaxRetries", read.repeats, "5", "repeats of an API call that failed in passing", "3"
     )
     max_processes: int = option(
-        "Terraform_MaxProcesses", read.count, "4", "Terraform runs at once on this host, all queues", "2"
+        "Terraform_MaxProcesses",
+        read.count,
+        "4",
+        "Terraform runs at once on this host, all queues; more, up to four times, where they take over 15 s",
+        "2",
     )
     backend: str = option(
         "Terraform_Backend",
