@@ -7,14 +7,20 @@ framework and grpc are imported when the first run begins.
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import json
 import os
+import shutil
+import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +35,9 @@ VARIABLE = "TF_REATTACH_PROVIDERS"
 HOSTS = ("registry.terraform.io", "registry.opentofu.org")  # Terraform's and OpenTofu's name for the same provider
 _PATIENCE = 60.0  # seconds that a request under way gets when its Terraform is gone
 _LAST_WORDS = 1.0  # seconds for answers that are on their way
+PREFIX = "tfce-run-"  # of the folders for sockets
+_NEW = 60.0  # seconds in which a folder is held for sure by who made it
+_MOST_LEFT = 100  # that one process clears away
 _LONGEST = 100  # bytes of a socket's path that every kernel takes
 
 
@@ -72,17 +81,52 @@ def _reattach(pid: int, address: str) -> dict[str, object]:
 def folder() -> Iterator[Path]:
     """A folder for a socket, for its owner only, as long as this lasts."""
     place = tempfile.gettempdir()
-    if len(place) > _LONGEST - 40:
+    # grpc takes the path as a part of a URL, and as text.
+    if len(os.fsencode(place)) > _LONGEST - 40 or not place.isprintable() or set(place) & set("#?%"):
         place = "/tmp"  # noqa: S108  the folder in it is our own
+    sweep(Path(place))
     try:
-        made = tempfile.TemporaryDirectory(prefix="tfce-", dir=place)
+        made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=place)
+        held = _held(Path(made.name))
     except OSError as error:
         raise TerraformError(
             f"{error.filename or place}: no folder for the Terraform provider can be made ({error.strerror})",
             "check the disk's free space and the folder's rights, or set TMPDIR",
         ) from None
-    with made:
-        yield Path(made.name)
+    try:
+        with made:
+            yield Path(made.name)
+    finally:
+        os.close(held)
+
+
+@functools.cache
+def sweep(place: Path) -> None:
+    """Remove the folders that killed runs of this user left in ``place``: those that nobody holds any more. Once
+    in a process is enough."""
+    for left in islice(place.glob(f"{PREFIX}*"), _MOST_LEFT):
+        with suppress(OSError):
+            facts = left.lstat()
+            if facts.st_uid != os.geteuid() or not stat.S_ISDIR(facts.st_mode):
+                continue
+            if time.time() - facts.st_mtime < _NEW:  # it may not be held yet
+                continue
+            handle = _held(left)
+            try:
+                shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def _held(place: Path) -> int:
+    """Hold a folder until its handle is closed, or its process has ended. Raises ``OSError`` where it is held."""
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 @contextmanager

@@ -75,13 +75,21 @@ def _options(environ: Mapping[str, str]) -> dict[str, Any]:
 def run(environ: Mapping[str, str] = os.environ) -> Run:
     """The run that the environment tells the program of."""
 
+    parallelism, fault = 1, None
+    try:
+        parallelism = _parallelism(environ)
+    except ConfigError as error:  # hazard: before the handshake nobody hears of it
+        fault = error
+
     def logged_in(block: Mapping[str, Any]) -> Callable[[], Cloud]:
         from tfce.cloud.factory import connect
 
+        if fault:
+            raise fault
         _check_sourced(environ)
         return functools.partial(connect, *login(block, environ))
 
-    return Run(logged_in, only(environ), environ.get(ADOPT_ONLY) != "1", _parallelism(environ))
+    return Run(logged_in, only(environ), environ.get(ADOPT_ONLY) != "1", parallelism)
 
 
 def _check_sourced(environ: Mapping[str, str]) -> None:
