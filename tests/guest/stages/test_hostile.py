@@ -108,7 +108,7 @@ def test_metadata_is_closed_to_the_payload_with_whatever_there_is(
 
 def test_where_metadata_cannot_be_closed_there_is_no_pilot(tmp_path: Path) -> None:
     template = tmp_path / "unable.yaml"
-    unable = f"bootcmd:\n  - [sh, -c, {{from: {tmp_path}/unable.sh}}]\n"
+    unable = "bootcmd:\n  - [sh, -c, {from: unable.sh}]\n"
     (tmp_path / "unable.sh").write_text(UNABLE)
     template.write_text(PREPARED.read_text().replace("bootcmd:\n", unable))
     ended = boot(tmp_path, b"#!/bin/sh\n", recipe=Recipe(template, (), 300, OPENSTACK), without=(NFT, *IPTABLES))
