@@ -1,4 +1,5 @@
-"""What all tests share: no secret of one test hides a word of another's; fewer examples where a part is enough."""
+"""What all tests share: no secret of one hides a word of another's, no cloud that was down leaves others without
+repeats, and fewer examples where a part is enough."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drawn import drawn
+from tfce.cloud import retries
 from tfce.model import redact
 
 pytest.register_assert_rewrite("tests.checking", "tests.site")  # they say what they saw, as tests do
@@ -19,7 +21,8 @@ if drawn():
 
 
 @pytest.fixture(autouse=True)
-def no_secret_is_known() -> Iterator[None]:
+def a_process_begins() -> Iterator[None]:
     redact.forget()
+    retries.forget()
     yield
     redact.forget()

@@ -112,6 +112,12 @@ def budget(endpoint: str, login: str) -> Budget:
         return _budgets.setdefault(key, Budget())
 
 
+def forget() -> None:
+    """Let each login have all its repeats again, as in a process that has just begun."""
+    with _lock:
+        _budgets.clear()
+
+
 def pause(attempt: int, first: float, longest: float) -> float:
     """Seconds before repeat number ``attempt`` (from 0): doubled each time, spread, bounded."""
     return float(min(first * 2**attempt, longest)) * random.uniform(0.5, 1.0)  # noqa: S311  no secret
