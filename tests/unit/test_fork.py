@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.checking import until
 from tfce.cloud.listing import Listing
 from tfce.cloud.shared import Lists
 from tfce.model import fork
+from tfce.model.errors import BusyError
 from tfce.model.vm import Owner
 from tfce.terraform.run_lock import run_lock
 
@@ -97,15 +101,20 @@ def test_what_another_thread_was_writing_is_nothing_the_child_waits_for() -> Non
         assert in_child(lambda: lists.vms(Quick(), OWNER, 5) and lists.vms(Quick(), OWNER, 5))  # type: ignore[arg-type]
 
 
-def test_a_run_that_has_ended_leaves_the_queue_free_though_a_child_lives_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_a_run_that_has_ended_leaves_the_queue_free_though_a_child_lives_on(
+    tmp_path: Path, error: type[Exception] | None
+) -> None:
     ready, over = tmp_path / "ready", tmp_path / "over"
-    with run_lock(tmp_path, "queue", 0):
+    with pytest.raises(error) if error else nullcontext(), run_lock(tmp_path, "queue", 0):
         pid = os.fork()
         if pid == 0:
             ready.touch()
             while not over.exists():
                 time.sleep(0.02)
             os._exit(0)
+        if error:
+            raise error
     try:
         until(ready.exists, "the child lives")
         with run_lock(tmp_path, "queue", 0):
@@ -115,17 +124,28 @@ def test_a_run_that_has_ended_leaves_the_queue_free_though_a_child_lives_on(tmp_
         os.waitpid(pid, 0)
 
 
+def test_what_a_run_started_keeps_its_lock_beyond_it(tmp_path: Path) -> None:
+    with run_lock(tmp_path, "queue", 0) as handle:
+        left = subprocess.Popen(["sleep", "60"], pass_fds=[handle])
+    try:
+        with pytest.raises(BusyError), run_lock(tmp_path, "queue", 0):
+            pass
+    finally:
+        left.kill()
+        left.wait()
+    with run_lock(tmp_path, "queue", 0):
+        pass
+
+
 def test_no_lock_of_a_process_is_held_in_a_forked_child() -> None:
     package = Path(fork.__file__).parent.parent
     plain = {
         str(path.relative_to(package))
         for path in package.rglob("*.py")
-        if any(
-            word in path.read_text() for word in ("threading.Lock()", "threading.RLock()", "threading.Condition()")
-        )
+        if re.search(r"threading\.(R?Lock|Condition|Semaphore)\b", path.read_text())
     }
-    # The login's is tried, never waited for.
-    assert plain == {"model/fork.py", "cloud/openstack/login.py"}
+    # The login's is tried, never waited for; a run's is of threads that serve its Terraform: no child has them.
+    assert plain == {"model/fork.py", "cloud/openstack/login.py", "provider/run.py"}
 
 
 @pytest.mark.parametrize("error", [None, KeyError])

@@ -49,6 +49,32 @@ class Lock:
             lock.release()
 
 
+class Handle:
+    """An open file's handle, as a context that gives its number. A forked child does not have it, and so no part
+    in a lock on it; a program that is started has it where it is passed on."""
+
+    def __init__(self, path: str | os.PathLike[str], flags: int, mode: int) -> None:
+        self._number: int | None = os.open(path, flags, mode)
+        watch(self)
+
+    def forked(self) -> None:
+        """It is its parent's."""
+        self.close()
+
+    def close(self) -> None:
+        """Close it, once."""
+        number, self._number = self._number, None
+        if number is not None:
+            os.close(number)
+
+    def __enter__(self) -> int:
+        assert self._number is not None
+        return self._number
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
 def _forked() -> None:
     for one in list(_known):
         one.forked()

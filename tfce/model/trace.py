@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal, ParamSpec, TypeVar
 
+from tfce.model import fork
 from tfce.model.redact import redacted
 
 Kind = Literal["verb", "phase", "process", "request", "pause"]
@@ -47,7 +48,7 @@ class Trace:
     spans: list[Span] = field(default_factory=list)
     threads: dict[int, str] = field(default_factory=dict)
     dropped: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: fork.Lock = field(default_factory=fork.Lock)
 
     def add(self, span: Span) -> None:
         """Keep a span."""

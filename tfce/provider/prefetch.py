@@ -6,7 +6,6 @@ run asked for is under way already, beside the list of VMs, when the next one as
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -15,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tfce.model import trace
+from tfce.model import fork, trace
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -43,8 +42,8 @@ class Prefetch:
     calls: Counter[str] = field(default_factory=Counter)
     _usual: dict[Hashable, Ask] = field(default_factory=dict)
     _begun: dict[Hashable, Begun] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _login: threading.Lock = field(default_factory=threading.Lock)
+    _lock: fork.Lock = field(default_factory=fork.Lock)
+    _login: fork.Lock = field(default_factory=fork.Lock)
 
     def begin(self, clone: Callable[[], Cloud]) -> None:
         """Look for what the last run asked for, each in a thread and with a connection of its own."""

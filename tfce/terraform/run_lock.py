@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfce.model import fork
 from tfce.model.errors import BusyError
 from tfce.model.trace import span
 from tfce.store import files
@@ -21,8 +22,7 @@ def run_lock(folder: Path, label: str, patience: float) -> Iterator[int]:
     process that has it. Raises ``BusyError`` after ``patience`` seconds."""
     path = folder / "terraform.lock"
     files.clear(path)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
-    try:
+    with fork.Handle(path, os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE) as handle:
         # A ready-made provider whose Terraform is gone would hold the lock for ever.
         if not _locked(handle, patience) and not (
             _end_left_over(handle) and _locked(handle, process.TERMINATE_GRACE)
@@ -30,9 +30,6 @@ def run_lock(folder: Path, label: str, patience: float) -> Iterator[int]:
             problem = f"{label} is busy: a Terraform of an earlier cycle is still at work (it holds {path})"
             raise BusyError(problem, "nothing was changed, try again later")
         yield handle
-        fcntl.flock(handle, fcntl.LOCK_UN)  # also for a child that was forked meanwhile, and has the handle, too
-    finally:
-        os.close(handle)
 
 
 def write_holder(handle: int, pid: int | None) -> None:
