@@ -32,7 +32,7 @@ def to_file(path: Path | None) -> Iterator[None]:
             yield
         finally:
             with _tried():
-                _write(path, made)
+                _write(_OPTION, path, made)
 
 
 @contextmanager
@@ -56,13 +56,13 @@ def _kept(folder: Path, name: str) -> Iterator[None]:
 def _keep(folder: Path, name: str, made: trace.Trace) -> None:
     with _tried():
         files.named_folder(folder)
-        _write(folder / f"{name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json", made)
+        _write("Workspace_Trace", folder / f"{name}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json", made)
         for old in sorted(folder.glob(f"{name}.[0-9]*Z.json"))[:-_KEPT]:
             files.remove(old)
 
 
-def _write(path: Path, made: trace.Trace) -> None:
-    named.write(_OPTION, path, json.dumps(made.chrome()) + "\n", files.PRIVATE_FILE)
+def _write(option: str, path: Path, made: trace.Trace) -> None:
+    named.write(option, path, json.dumps(made.chrome()) + "\n", files.PRIVATE_FILE)
 
 
 @contextmanager
