@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 
 from tfce.config.data import data_path
-from tfce.model.errors import ConfigError
 from tfce.userdata.sources import fault, pieces, taken, text_of
 
 EXECUTABLE = "EXECUTABLE_STR"
@@ -41,7 +40,11 @@ def load(path: Path | None) -> Template:
     texts = {file: text_of(file) for file in pieces(top)}
     merged: dict[str, Any] = {}
     for file, text in texts.items():
-        merged = _merge(merged, _piece(file, text))
+        try:
+            merged = _merge(merged, _piece(file, text))
+        except RecursionError:
+            cure = "let no anchor (&name) hold its own alias (*name)"
+            raise fault(file, "holds itself, or is too deep", cure) from None
     if not any(_is(entry, EXECUTABLE) for entry in merged.get("write_files", ())):
         raise fault(
             top,
@@ -68,21 +71,12 @@ def _piece(file: Path, text: str) -> dict[str, Any]:
         raise fault(file, f"is not valid YAML: {_reason(error)}", "correct that line") from error
     except ValueError as error:  # of what Python has no value for
         raise fault(file, f"holds a date or number that is none: {error}", "correct it, or quote it") from error
-    except RecursionError:
-        raise _endless(file) from None
     if not isinstance(piece, dict):
         raise fault(file, "line 1: is not a mapping of cloud-config keys", "start it with '#cloud-config'")
-    try:
-        for place, problem in _problems(piece):
-            raise fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
-        resolved: dict[str, Any] = _resolve(piece, file)
-    except RecursionError:
-        raise _endless(file) from None
+    for place, problem in _problems(piece):
+        raise fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
+    resolved: dict[str, Any] = _resolve(piece, file)
     return resolved
-
-
-def _endless(file: Path) -> ConfigError:
-    return fault(file, "holds itself, or is too deep", "let no anchor (&name) hold its own alias (*name)")
 
 
 def _reason(error: yaml.YAMLError) -> str:
