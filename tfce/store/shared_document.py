@@ -148,9 +148,8 @@ def busy(label: str, one: Lease, left: int) -> BusyError:
 
 def document_in(held: Revision | None, label: str, place: BackendId, note: Note) -> Document | None:
     """The document of the queue ``label`` that ``place`` holds; None where nobody wrote one yet. ``note``: what
-    this host knows of it. Raises
-    ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another queue's, ``ConfigError`` where
-    it is elsewhere now."""
+    this host knows of it. Raises ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another
+    queue's, ``ConfigError`` where it is elsewhere now."""
     if held is None or not held.text:
         return None
     try:

@@ -181,7 +181,7 @@ class Prepared(Runs):
             return
         try:
             whole = state.read(left)
-        except state.DamagedStateError:
+        except state.UnreadableStateError:
             whole = {}
         if not whole:  # the disk was full for it, too
             log.warning("%s: %s is damaged and is put aside", self._queue.label, left)
@@ -220,14 +220,14 @@ class Prepared(Runs):
                 return state.parse(self._pulled())
             with self._alone():
                 return state.read(path)
-        except state.DamagedStateError as error:
+        except state.UnreadableStateError as error:
             raise _damaged(self._queue.label, str(error)) from None
 
     def _pulled(self) -> str:
         """The state where the module itself says that it is. Whatever Terraform could not do has one cure."""
         with self._alone():  # while an init is at work it is half written, too
             if torn.is_torn(torn.choice(self._folder)):
-                raise state.DamagedStateError("which backend was chosen is written down in half")
+                raise state.UnreadableStateError("which backend was chosen is written down in half")
         ended = self._run("state pull", check=False)
         if ended.exit or ended.stopped:
             raise _own_backend(self._queue.label, self._said(ended) or ended.how)

@@ -17,7 +17,7 @@ State = dict[str, Any]
 _FORMAT = 4
 
 
-class DamagedStateError(Exception):
+class UnreadableStateError(Exception):
     """What should be a state is none; the text says why."""
 
 
@@ -40,40 +40,40 @@ def _is_plain(chosen: Path) -> bool:
 
 
 def read(path: Path) -> State:
-    """The state in a file; empty where there is none. Raises ``DamagedStateError``."""
+    """The state in a file; empty where there is none. Raises ``UnreadableStateError``."""
     try:
         status = path.stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or status.st_size > files.LARGEST:
-            raise DamagedStateError(f"{path}: is no file that could be read")  # a device may have no end
+            raise UnreadableStateError(f"{path}: is no file that could be read")  # a device may have no end
         return parse(path.read_bytes())
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise DamagedStateError(f"{path}: {error.strerror}") from None
+        raise UnreadableStateError(f"{path}: {error.strerror}") from None
 
 
 def parse(text: bytes | str) -> State:
     """The state in ``text``; empty where it is blank: Terraform locks a state by making its file. Raises
-    ``DamagedStateError``."""
+    ``UnreadableStateError``."""
     if not text.strip():
         return {}
     try:
         state = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DamagedStateError(str(error)) from None
+        raise UnreadableStateError(str(error)) from None
     _check(state)
     return dict(state)
 
 
 def _check(state: Any) -> None:
     if not isinstance(state, dict) or state.get("version") != _FORMAT:
-        raise DamagedStateError(f"it is no state of format {_FORMAT}")
+        raise UnreadableStateError(f"it is no state of format {_FORMAT}")
     serial, lineage = state.get("serial"), state.get("lineage")
     if not isinstance(serial, int) or isinstance(serial, bool) or serial < 0 or not isinstance(lineage, str):
-        raise DamagedStateError("it has no serial or lineage")
+        raise UnreadableStateError("it has no serial or lineage")
     resources = state.get("resources")
     if resources is not None and not (isinstance(resources, list) and all(map(_is_resource, resources))):
-        raise DamagedStateError("its resources are none")
+        raise UnreadableStateError("its resources are none")
 
 
 def _is_resource(entry: Any) -> bool:
