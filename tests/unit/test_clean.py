@@ -47,6 +47,12 @@ EC2 = (  # as EC2 lists an instance
     "<item><key>tfce:key</key><value>0000000A</value></item></tagSet></item>"
 )
 
+
+def ec2_instance(text: str) -> VM:
+    """The VM of an answer's item."""
+    return instance(ElementTree.fromstring(text.replace("<item>", f"<item xmlns='{NAMESPACE}'>", 1)))
+
+
 # -- text ------------------------------------------------------------------------------------------------------
 
 
@@ -101,9 +107,30 @@ def test_a_record_of_nova_is_read() -> None:
 
 
 def test_a_record_of_ec2_is_read() -> None:
-    vm = instance(ElementTree.fromstring(EC2.replace("<item>", f"<item xmlns='{NAMESPACE}'>", 1)))
+    vm = ec2_instance(EC2)
     assert (vm.id, vm.name, vm.state) == ("i-0123456789abcdef0", "tfce-0000000A", State.RUNNING)
     assert vm.tags["tfce:key"] == "0000000A" and vm.created == datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [
+        ("<code>16</code><name/>", State.RUNNING),
+        ("<code>48</code><name/>", State.DELETED),
+        ("<code>304</code>", State.DELETED),  # its high byte is EC2's own
+        ("<code>80</code><name>running</name>", State.RUNNING),
+        ("<code>7</code><name>odd</name>", State.UNKNOWN),
+    ],
+)
+def test_a_state_that_lost_its_word_is_told_by_its_number(said: str, state: State) -> None:
+    text = EC2.replace("<code>16</code><name>running</name>", said)
+    assert ec2_instance(text).state is state
+
+
+@pytest.mark.parametrize("said", ["<code>7</code>", "<code>x</code><name/>", "<code>9999999</code>", ""])
+def test_an_instance_without_a_state_is_odd(said: str) -> None:
+    with pytest.raises(OddError):
+        ec2_instance(EC2.replace("<code>16</code><name>running</name>", said))
 
 
 NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"

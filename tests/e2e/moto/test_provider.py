@@ -73,7 +73,7 @@ def test_a_wrong_login_is_said_without_its_secret(
 
 def test_a_wrong_parallelism_is_said() -> None:
     with pytest.raises(ConfigError, match=settings.PARALLELISM):
-        settings.run({settings.PARALLELISM: "0"})
+        settings.run({settings.PARALLELISM: "0"}).login({})
 
 
 def provider(**environ: str) -> subprocess.Popen[str]:

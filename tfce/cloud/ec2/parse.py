@@ -29,6 +29,8 @@ STATES = {
     "shutting-down": State.DELETING,
     "terminated": State.DELETED,
 }
+# The same in numbers, of which only the low byte counts (EC2's API reference, InstanceState).
+_CODES = dict(zip((0, 16, 64, 80, 32, 48), STATES, strict=True))
 _MADE = ("imageId", "instanceType", "placement/availabilityZone", "subnetId")
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
@@ -37,7 +39,7 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
     """The VM that an ``item`` of an instancesSet describes; ``given``: tags that it got since. Raises
     ``OddError``."""
     identity = records.identity(text_of(item, "instanceId"))
-    raw = records.name(text_of(item, "instanceState/name"), "state", 64)
+    raw = _state(item)
     tags = {**records.tags(dict(_tags(item))), **given}
     name, number = tags.get("Name", identity), _number(item)
     reason = records.fault(text_of(item, "reason"))
@@ -54,6 +56,13 @@ def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
         switched_off=records.fault(text_of(item, "stateReason/code")) == SWITCHED_OFF,
         groups=tuple(_group(one) for one in findall(item, "groupSet/item", NAMESPACE)),
     )
+
+
+def _state(item: Any) -> str:
+    """EC2's word for the state, by its number where an answer has lost the word."""
+    code = text_of(item, "instanceState/code") or ""
+    by_code = _CODES.get(int(code) & 0xFF, "") if re.fullmatch(r"[0-9]{1,5}", code) else ""
+    return records.name(text_of(item, "instanceState/name") or by_code or None, "state", 64)
 
 
 def _spec(item: Any) -> VMSpec:
