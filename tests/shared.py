@@ -19,7 +19,7 @@ class FileDocumentStore:
     to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.place = path, BackendId("file", path.parent.name)
+        self.path, self.backend_id = path, BackendId("file", path.parent.name)
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
         self.before_push: Callable[[], None] = lambda: None
 
@@ -49,7 +49,7 @@ class FileDocumentStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         if self.down:
-            raise BackendError(f"{self.place} does not answer")
+            raise BackendError(f"{self.backend_id} does not answer")
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -113,18 +113,18 @@ def open_workspace(queue: Queue) -> Workspace:
 
 
 def move_state(queue: Queue, backend: str) -> tuple[str, int]:
-    """Move record and state of ``queue`` to ``backend``: its name and place, and how many pilots went along."""
+    """Move record and state of ``queue`` to ``backend``: its id, and how many pilots went along."""
     faults = list(sharing(replace(queue.terraform, backend=backend), queue.workspace))
     if faults or backend == queue.terraform.backend:
         problem, cure = "is where record and state are already", "name another one"
         raise ConfigError.of(faults or [Fault("BACKEND", backend, problem, cure)])
     parts = assemble(queue)
-    source, target = (_place(parts, backends.load(queue, name)) for name in (queue.terraform.backend, backend))
+    source, target = (_location(parts, backends.load(queue, name)) for name in (queue.terraform.backend, backend))
     services = Services(parts.workspace, parts.terraform, parts.cloud, lambda: datetime.now(UTC))
-    return str(target.place), move(services, parts.terraform, source, target)
+    return str(target.backend_id), move(services, parts.terraform, source, target)
 
 
-def _place(parts: Parts, backend: Backend) -> Location:
+def _location(parts: Parts, backend: Backend) -> Location:
     if backend.name == LOCAL:
         return LocalLocation(parts.workspace)
     remote = Remote(parts.workspace, parts.credentials, backend=backend)
@@ -171,7 +171,7 @@ def _workspace(
 
 def _shared_ce(workspace: Workspace, documents: StateDocumentStore) -> SharedCE:
     queue, ce = workspace.queue, slug(workspace.queue.ce)
-    folder = workspace.root / "together" / ce / slug(str(documents.place))
+    folder = workspace.root / "together" / ce / slug(str(documents.backend_id))
     return SharedCE(folder, queue, workspace.name, documents.at, f"{ce}.", lease_seconds(queue))
 
 

@@ -45,7 +45,7 @@ def queue(tmp_path: Path, backend: str = "pg", text: str = PG, rights: int = 0o6
 def test_what_is_secret_goes_by_variables_only(tmp_path: Path, name: str, text: str, secret: str) -> None:
     found = backends.load(queue(tmp_path, name, text))
     assert secret in "".join(found.environment.values())
-    for shown in (str(found.block()), str(found.place), repr(found), str(found.settings("a.b"))):
+    for shown in (str(found.block()), str(found.id), repr(found), str(found.settings("a.b"))):
         assert secret not in shown
     assert secret not in redacted(f"it said {secret}!", ())
 
@@ -67,7 +67,7 @@ def test_states_are_always_locked(tmp_path: Path) -> None:
 
 def test_the_section_of_a_ce_comes_first(tmp_path: Path) -> None:
     text = f"{PG}[cloud.example.org:pg]\nconn_str = postgres://u@other.example.org/x\n"
-    assert "other.example.org" in backends.load(queue(tmp_path, text=text)).place.where
+    assert "other.example.org" in backends.load(queue(tmp_path, text=text)).id.where
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_the_first_shape_and_a_lost_one_are_told(cfg: Path) -> None:
         change(queue, texts, changed(texts, VARIABLES, "# Which", "#  Which"))
     )
     assert change(queue, texts, texts).differences == ()
-    assert REST in texts and Clone(Path("/")).place == Path("/")
+    assert REST in texts and Clone(Path("/")).folder == Path("/")
 
 
 # -- doctor, audit ----------------------------------------------------------------------------------------------

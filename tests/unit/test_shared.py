@@ -282,7 +282,9 @@ def test_a_note_of_when_a_backend_was_a_text_is_taken_over(tmp_path: Path) -> No
     note = Note("0123456789abcdef", BackendId("pg", "db.example.org:5432/tfce"), "m", serial=7).write(tmp_path)
     assert Note.read(tmp_path) == note
     path = tmp_path / "shared.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "place": "pg db.example.org:5432/tfce"}))
+    old = json.loads(path.read_text())
+    del old["backend_id"]
+    path.write_text(json.dumps({**old, "place": "pg db.example.org:5432/tfce"}))
     assert Note.read(tmp_path) == note
-    path.write_text(json.dumps({**json.loads(path.read_text()), "place": {"name": 1, "where": ""}}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "backend_id": {"name": 1, "where": ""}}))
     assert Note.read(tmp_path).holder != note.holder

@@ -56,7 +56,7 @@ def _compared(queue: Queue, options: argparse.Namespace) -> int:
     clone, approved = Clone.at(options.clone), queue.review.approved
     base = clone.base(options.base, approved.ref if approved else "")
     place = f"{propose.below(queue)}{propose.folder(queue)}"
-    after = propose.existing(lambda name: _text(clone.place, f"{place}/{name}"))
+    after = propose.existing(lambda name: _text(clone.folder, f"{place}/{name}"))
     found = propose.change(queue, propose.committed(clone, base, queue), after)
     verdict = _judged(found, options) if found.new and (options.policy or options.show_json) else None
     print(markdown(found, verdict), end="")

@@ -19,26 +19,26 @@ _WORDS = "write a folder, or a git repository and its branch: https://host/site.
 
 @dataclass(frozen=True)
 class Source:
-    """``place``: a folder, or a repository's URL or path; ``ref``: its branch, tag or commit, "" for a folder;
+    """``address``: a folder, or a repository's URL or path; ``ref``: its branch, tag or commit, "" for a folder;
     ``below``: the folder in the repository that holds ``shape/``."""
 
-    place: str
+    address: str
     ref: str = ""
     below: str = ""
 
     @property
     def folder(self) -> Path | None:
         """The folder, where it is no repository."""
-        return None if self.ref else Path(self.place)
+        return None if self.ref else Path(self.address)
 
     @property
     def local(self) -> Path | None:
         """The path of a folder or repository on this host."""
-        return Path(self.place) if self.place.startswith("/") else None
+        return Path(self.address) if self.address.startswith("/") else None
 
     def __str__(self) -> str:
         below = f"//{self.below}" if self.below else ""
-        return f"{self.place}{below}@{self.ref}" if self.ref else self.place
+        return f"{self.address}{below}@{self.ref}" if self.ref else self.address
 
 
 def source(value: str) -> Source | None:
@@ -47,21 +47,21 @@ def source(value: str) -> Source | None:
         return None
     if value.startswith("/") and "@" not in value:
         return Source(_path(value))
-    place, _, ref = value.rpartition("@")
+    address, _, ref = value.rpartition("@")
     if not _REF.fullmatch(ref) or ref.endswith(".lock") or ".." in ref:
         raise ValueError(f"names no branch, tag or commit after its last @; {_WORDS}")
-    head, scheme, rest = place.rpartition("://")
+    head, scheme, rest = address.rpartition("://")
     rest, _, below = rest.partition("//")
-    place = f"{head}{scheme}{rest}"
+    address = f"{head}{scheme}{rest}"
     if below and not re.fullmatch(r"[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*", below, re.ASCII):
         raise ValueError("names no folder after //")
-    if re.match(r"https://[^/]*@", place):
+    if re.match(r"https://[^/]*@", address):
         raise ValueError(
             "has a login in its URL, which everybody may read; use ssh and a key, or an open repository"
         )
-    if not any(re.fullmatch(url, place) for url in _URLS):
+    if not any(re.fullmatch(url, address) for url in _URLS):
         raise ValueError(f"is no https or ssh URL, and no absolute path; {_WORDS}")
-    return Source(_path(place) if place.startswith("/") else place, ref, below)
+    return Source(_path(address) if address.startswith("/") else address, ref, below)
 
 
 def _path(value: str) -> str:

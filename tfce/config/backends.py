@@ -62,10 +62,10 @@ _UNLOCKED = ("use_lockfile", "lock_address", "unlock_address", "skip_locking", "
 @dataclass(frozen=True)
 class Backend:
     """One backend. ``arguments``: of its block, none of them secret; ``environment``: variables, maybe secret;
-    ``address``: where an http backend keeps states, each beneath it; ``place``: what tells it from others."""
+    ``address``: where an http backend keeps states, each beneath it; ``id``: what tells it from others."""
 
     name: str
-    place: BackendId = NOWHERE
+    id: BackendId = NOWHERE
     arguments: Mapping[str, str | bool] = field(default_factory=lambda: _NONE)
     environment: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     address: str = ""
@@ -167,7 +167,7 @@ def _backend(name: str, values: Mapping[str, str]) -> Backend:
         environment = {"PGCONNECT_TIMEOUT": "10", **environment}
     _hide(name, environment)
     arguments = {**_ARGUMENTS.get(name, {}), **public}
-    return Backend(name, _place(name, arguments, environment, address), arguments, environment, address)
+    return Backend(name, _id(name, arguments, environment, address), arguments, environment, address)
 
 
 def _value(text: str) -> str | bool:
@@ -187,7 +187,7 @@ def _words(environment: Mapping[str, str], *names: str) -> list[str]:
     return [value.strip("'") for key, _, value in pairs if key in names]
 
 
-def _place(name: str, arguments: Mapping[str, object], environment: Mapping[str, str], address: str) -> BackendId:
+def _id(name: str, arguments: Mapping[str, object], environment: Mapping[str, str], address: str) -> BackendId:
     """What tells one backend from another: no login."""
     if name == "http":
         return BackendId(name, address)

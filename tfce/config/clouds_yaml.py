@@ -88,7 +88,7 @@ class _Entry:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.path = _place()
+        self.path = _path()
         self._shown = _cloud(_read(self.path), name)
         beside = self.path.with_name("secure.yaml")
         self._secure_path = beside
@@ -130,7 +130,7 @@ class _Entry:
         return ConfigError(OPTION, self.name, f"{self.path}: clouds.{self.name}.{key} {problem}", cure)
 
 
-def _place() -> Path:
+def _path() -> Path:
     """Never the working directory's: that one may be anybody's, or come with files from elsewhere."""
     named = os.environ.get(FILE_VARIABLE)
     homes = [home / ".config" / "openstack"] if (home := paths.home()) else []

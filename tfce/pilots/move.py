@@ -19,7 +19,7 @@ def move(services: Services, terraform: Prepared, source: Location, target: Loca
     went; then the target is open. Whoever dies in between finds a queue that stands still, and runs it again.
     """
     label, workspace = services.queue.label, services.workspace
-    if source.gone_to() == target.place:
+    if source.gone_to() == target.backend_id:
         target.open()
         return len(workspace.file.load().pilots)
     checked(target, label)
@@ -30,12 +30,12 @@ def move(services: Services, terraform: Prepared, source: Location, target: Loca
         workspace.take_lease("move the record")
         whole, mark = terraform.whole(), secrets.token_hex(8)
         target.take(
-            whole, Document(label, record.dump(), mark, moved=source.place, hosts=hosts_of(workspace.private))
+            whole, Document(label, record.dump(), mark, moved=source.backend_id, hosts=hosts_of(workspace.private))
         )
         if isinstance(source, LocalLocation):
-            source.leave(target.place, mark)
+            source.leave(target.backend_id, mark)
         elif workspace.shared is not None:
-            workspace.shared.hand_over(target.place)
-        workspace.journal.append("move", origin=str(source.place), target=str(target.place))
+            workspace.shared.hand_over(target.backend_id)
+        workspace.journal.append("move", origin=str(source.backend_id), target=str(target.backend_id))
     target.open()
     return len(record.pilots)

@@ -49,8 +49,8 @@ def attached(run: Run) -> Iterator[dict[str, str]]:
         from tfce.provider.serve import listen
 
     workers = ThreadPoolExecutor(10, thread_name_prefix="tfce-provider")
-    with folder() as place, _nobody() as pid:
-        address = str(place / "provider.sock")
+    with folder() as made, _nobody() as pid:
+        address = str(made / "provider.sock")
         server = listen(run, workers, f"unix://{address}")
         try:
             yield {VARIABLE: json.dumps({f"{host}/tfce/tfce": _reattach(pid, address) for host in HOSTS})}
@@ -80,17 +80,17 @@ def _reattach(pid: int, address: str) -> dict[str, object]:
 @contextmanager
 def folder() -> Iterator[Path]:
     """A folder for a socket, for its owner only, as long as this lasts."""
-    place = tempfile.gettempdir()
+    parent = tempfile.gettempdir()
     # grpc takes the path as a part of a URL, and as text.
-    if len(os.fsencode(place)) > _LONGEST - 40 or not place.isprintable() or set(place) & set("#?%"):
-        place = "/tmp"  # noqa: S108  the folder in it is our own
-    sweep(Path(place))
+    if len(os.fsencode(parent)) > _LONGEST - 40 or not parent.isprintable() or set(parent) & set("#?%"):
+        parent = "/tmp"  # noqa: S108  the folder in it is our own
+    sweep(Path(parent))
     try:
-        made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=place)
+        made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
         held = _held(Path(made.name))
     except OSError as error:
         raise TerraformError(
-            f"{error.filename or place}: no folder for the Terraform provider can be made ({error.strerror})",
+            f"{error.filename or parent}: no folder for the Terraform provider can be made ({error.strerror})",
             "check the disk's free space and the folder's rights, or set TMPDIR",
         ) from None
     try:
@@ -101,10 +101,10 @@ def folder() -> Iterator[Path]:
 
 
 @functools.cache
-def sweep(place: Path) -> None:
-    """Remove the folders that killed runs of this user left in ``place``: those that nobody holds any more. Once
+def sweep(folder: Path) -> None:
+    """Remove the folders that killed runs of this user left in ``folder``: those that nobody holds any more. Once
     in a process is enough."""
-    for left in islice(place.glob(f"{PREFIX}*"), _MOST_LEFT):
+    for left in islice(folder.glob(f"{PREFIX}*"), _MOST_LEFT):
         with suppress(OSError):
             facts = left.lstat()
             if facts.st_uid != os.geteuid() or not stat.S_ISDIR(facts.st_mode):
@@ -118,9 +118,9 @@ def sweep(place: Path) -> None:
                 os.close(handle)
 
 
-def _held(place: Path) -> int:
+def _held(folder: Path) -> int:
     """Hold a folder until its handle is closed, or its process has ended. Raises ``OSError`` where it is held."""
-    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

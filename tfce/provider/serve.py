@@ -66,8 +66,8 @@ def _explained(answer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
             return answer(request, context)
         # hazard: grpc answers nothing after SystemExit, and Terraform waits until its time-out
         except BaseException as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(place.filename).name}:{place.lineno}"
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
             context.abort(
                 grpc.StatusCode.INTERNAL, f"{type(error).__name__} in {where}: {shorten(redacted(str(error)))}"
             )

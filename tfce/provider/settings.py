@@ -107,9 +107,9 @@ def _check_sourced(environ: Mapping[str, str]) -> None:
 
 def _chosen(environ: Mapping[str, str]) -> str:
     """The workspace that Terraform is in: the environment's, or the one that was selected in this folder."""
-    place = Path(environ.get("TF_DATA_DIR") or ".terraform", "environment")
+    chosen = Path(environ.get("TF_DATA_DIR") or ".terraform", "environment")
     with contextlib.suppress(OSError):
-        return environ.get(WORKSPACE) or place.read_text(encoding="utf-8", errors="replace").strip() or "default"
+        return environ.get(WORKSPACE) or chosen.read_text(encoding="utf-8", errors="replace").strip() or "default"
     return "default"
 
 

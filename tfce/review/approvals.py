@@ -124,7 +124,7 @@ def _keep_copies(workspace: Workspace, found: Merged) -> None:
         return
     if wanted is None:
         return
-    template, module = _template_place(workspace, wanted.template), _module_place(workspace, wanted.module)
+    template, module = _template_copy(workspace, wanted.template), _module_copy(workspace, wanted.module)
     if not template.exists() and shape.template(asked).digest == wanted.template.digest:
         files.private_folder(template.parent)
         files.write(template, fixed.whole(asked.userdata.template))
@@ -176,7 +176,7 @@ def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, t
     lost: list[Difference] = []
     here = shape.template(asked)
     if here.digest != wanted.template.digest:
-        copy = _template_place(workspace, wanted.template)
+        copy = _template_copy(workspace, wanted.template)
         queue = replace(queue, userdata=replace(queue.userdata, template=copy))
         if shape.template(queue).digest != wanted.template.digest:
             queue = replace(queue, userdata=replace(queue.userdata, template=asked.userdata.template))
@@ -187,20 +187,20 @@ def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, t
     return queue, module, tuple(lost)
 
 
-def _template_place(workspace: Workspace, template: Pinned) -> Path:
+def _template_copy(workspace: Workspace, template: Pinned) -> Path:
     return workspace.private / "approved" / f"{template.digest[:16]}.yaml"
 
 
-def _module_place(workspace: Workspace, module: Pinned) -> Path:
+def _module_copy(workspace: Workspace, module: Pinned) -> Path:
     return workspace.private / "approved" / module.digest[:16]
 
 
 def _module(workspace: Workspace, wanted: Wanted) -> Path | None:
     """The folder of the copy of a module that was approved and changed since; None: what the options name serves,
     or no such copy is here."""
-    place = _module_place(workspace, wanted.module)
+    copy = _module_copy(workspace, wanted.module)
     here = shape.module(workspace.asked)
     if here.digest == wanted.module.digest:
         return None
-    same = here.name == wanted.module.name and shape.module_digest(place) == wanted.module.digest
-    return place if same else None
+    same = here.name == wanted.module.name and shape.module_digest(copy) == wanted.module.digest
+    return copy if same else None

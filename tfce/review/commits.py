@@ -22,23 +22,23 @@ _REMOTE = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class Clone:
-    """A person's clone, at ``place``."""
+    """A person's clone, at ``folder``."""
 
-    place: Path
+    folder: Path
 
     @classmethod
-    def at(cls, place: Path) -> Clone:
-        """The clone whose top ``place`` is. Raises ``ConfigError`` for anything else."""
-        with trust.for_option("--clone", place):
-            trust.checked(place.absolute())
-        if not (place / ".git").exists():
-            raise ConfigError("--clone", str(place), "is not the top folder of a git clone", "name one")
-        return cls(place.absolute())
+    def at(cls, folder: Path) -> Clone:
+        """The clone whose top ``folder`` is. Raises ``ConfigError`` for anything else."""
+        with trust.for_option("--clone", folder):
+            trust.checked(folder.absolute())
+        if not (folder / ".git").exists():
+            raise ConfigError("--clone", str(folder), "is not the top folder of a git clone", "name one")
+        return cls(folder.absolute())
 
     def commit_of(self, ref: str) -> str:
         """The commit that ``ref`` names, "" where there is none."""
         try:
-            return git.resolved(self.place, ref)
+            return git.resolved(self.folder, ref)
         except git.GitError:
             return ""
 
@@ -48,20 +48,20 @@ class Clone:
         refs = [one for ref in wished if ref for one in (f"refs/remotes/origin/{ref}", ref)]
         found = next(filter(None, map(self.commit_of, [*refs, "HEAD"])), "")
         if not found:
-            raise ConfigError("--clone", str(self.place), "has no commit yet", "commit something first")
+            raise ConfigError("--clone", str(self.folder), "has no commit yet", "commit something first")
         return found
 
     @property
     def branch(self) -> str:
         """The branch that is checked out, "" for none."""
         try:
-            return git.run(self.place, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
+            return git.run(self.folder, "symbolic-ref", "--quiet", "--short", "HEAD").strip()
         except git.GitError:
             return ""
 
     def text(self, commit: str, path: str) -> str | None:
         """The plain file ``path`` of ``commit``; None where there is none."""
-        return git.read(self.place, commit, path)
+        return git.read(self.folder, commit, path)
 
     def commit(self, base: str, texts: Mapping[str, str], message: str, branch: str) -> str:
         """Put a commit with ``texts`` (by path) on ``base``, and let ``branch`` name it; the commit."""
@@ -70,14 +70,16 @@ class Clone:
         blobs = {path: self._blob(text) for path, text in texts.items()}
         with tempfile.TemporaryDirectory(prefix="tfce-") as folder:
             index = {"GIT_INDEX_FILE": f"{folder}/index"}
-            git.run(self.place, "read-tree", base, extra=index)
+            git.run(self.folder, "read-tree", base, extra=index)
             self._enter(blobs, index)
-            tree = git.run(self.place, "write-tree", extra=index).strip()
+            tree = git.run(self.folder, "write-tree", extra=index).strip()
             note = Path(folder) / "message"
             note.write_text(message)
-            made = git.run(self.place, "commit-tree", tree, "-p", base, "-F", str(note), extra=self._who()).strip()
+            made = git.run(
+                self.folder, "commit-tree", tree, "-p", base, "-F", str(note), extra=self._who()
+            ).strip()
         known = self.commit_of(f"refs/heads/{branch}")
-        git.run(self.place, "update-ref", "-m", "tfce", f"refs/heads/{branch}", made, known or "0" * len(made))
+        git.run(self.folder, "update-ref", "-m", "tfce", f"refs/heads/{branch}", made, known or "0" * len(made))
         if branch == self.branch:
             self._show(texts, blobs)
         return made
@@ -86,16 +88,16 @@ class Clone:
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="tfce-") as stream:
             stream.write(text)
             stream.flush()
-            return git.run(self.place, "hash-object", "-w", "--no-filters", "--", stream.name).strip()
+            return git.run(self.folder, "hash-object", "-w", "--no-filters", "--", stream.name).strip()
 
     def _enter(self, blobs: Mapping[str, str], index: Mapping[str, str]) -> None:
         for path, blob in blobs.items():
-            git.run(self.place, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", extra=index)
+            git.run(self.folder, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", extra=index)
 
     def _show(self, texts: Mapping[str, str], blobs: Mapping[str, str]) -> None:
         """The commit is checked out: let the files, and the index, say the same."""
         for path, text in texts.items():
-            files.renew(trust.unlinked(self.place, self.place / path), text, 0o644)
+            files.renew(trust.unlinked(self.folder, self.folder / path), text, 0o644)
         self._enter(blobs, {})
 
     def _who(self) -> dict[str, str]:
@@ -112,7 +114,7 @@ class Clone:
 
     def _setting(self, name: str) -> str:
         try:
-            return git.run(self.place, "config", "--get", name, own=True).strip()
+            return git.run(self.folder, "config", "--get", name, own=True).strip()
         except git.GitError:
             return ""
 
@@ -120,4 +122,4 @@ class Clone:
         """Push ``branch`` with the user's own login, without hooks."""
         if not _REMOTE.fullmatch(remote):
             raise ConfigError("--push", remote, "is no name of a remote", "see `git remote`")
-        git.run(self.place, "push", "--quiet", "--", remote, f"refs/heads/{branch}", timeout=60, own=True)
+        git.run(self.folder, "push", "--quiet", "--", remote, f"refs/heads/{branch}", timeout=60, own=True)

@@ -105,19 +105,19 @@ def template(queue: Queue) -> Pinned:
 def module(queue: Queue) -> Pinned:
     """The root module that the options name, as it is now."""
     chosen = queue.terraform.module
-    place = module_for(queue).folder
-    return Pinned(chosen.name if isinstance(chosen, Path) else chosen, module_digest(place))
+    folder = module_for(queue).folder
+    return Pinned(chosen.name if isinstance(chosen, Path) else chosen, module_digest(folder))
 
 
-def module_texts(place: Path) -> dict[str, str]:
+def module_texts(folder: Path) -> dict[str, str]:
     """The files of a root module."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(place.glob("*.tf"))}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf"))}
 
 
-def module_digest(place: Path) -> str:
+def module_digest(folder: Path) -> str:
     """Of the files of a root module; "" where there are none that can be read."""
     try:
-        found: Mapping[str, str] = module_texts(place)
+        found: Mapping[str, str] = module_texts(folder)
     except (OSError, UnicodeDecodeError):
         return ""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest() if found else ""

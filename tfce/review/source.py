@@ -38,7 +38,7 @@ def merged(
     nothing can be said."""
     if source.folder is not None:
         return _in_folder(source, source.folder / folder), ""
-    mirror = files.private_folder(mirrors / hashlib.sha256(source.place.encode()).hexdigest()[:16])
+    mirror = files.private_folder(mirrors / hashlib.sha256(source.address.encode()).hexdigest()[:16])
     commit, trouble = _fetched(source, mirror, age, now)
     if known.approval is not None and known.tip == commit:
         return known, trouble
@@ -59,7 +59,7 @@ def _whole(read: Callable[[str], str | None], where: str) -> dict[str, str]:
 
 
 def _in_folder(source: Source, folder: Path) -> Merged:
-    top = Path(source.place)
+    top = Path(source.address)
     try:
         trust.checked(top)
         texts = _whole(lambda name: trust.read_beneath(top, folder / name), str(source))
@@ -94,11 +94,11 @@ def _attempt(source: Source, mirror: Path) -> dict[str, str]:
     try:
         if source.local is not None:
             trust.checked(source.local)
-        return {"commit": git.fetch(mirror, source.place, source.ref, _PATIENCE), "trouble": ""}
+        return {"commit": git.fetch(mirror, source.address, source.ref, _PATIENCE), "trouble": ""}
     except TfceError as error:
         return {"trouble": error.message}
     except OSError as error:
-        return {"trouble": f"{source.place}: cannot be read ({error.strerror})"}
+        return {"trouble": f"{source.address}: cannot be read ({error.strerror})"}
 
 
 def _due(known: dict[str, object], age: int, now: datetime) -> bool:

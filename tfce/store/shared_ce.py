@@ -132,7 +132,7 @@ class SharedCE:
             Record.load(document.record)
         except ValueError as error:
             cure = "repair that queue, or upgrade tfce here where a newer one wrote it"
-            problem = f"a record of {self._ce} in {documents.place} cannot be believed ({error})"
+            problem = f"a record of {self._ce} in {documents.backend_id} cannot be believed ({error})"
             raise WorkspaceError(problem, cure) from None
         if document.moved:
             state = f"{document.queue.replace('/', '.')}{_RECORD}"

@@ -47,7 +47,7 @@ class DocumentStore(Protocol):
     knows whether a text was written."""
 
     @property
-    def place(self) -> BackendId:
+    def backend_id(self) -> BackendId:
         """Which backend it is in."""
 
     def pull(self) -> Revision | None:
@@ -64,7 +64,7 @@ class Note:
     than that document; ``hosts``: what that document says of them."""
 
     holder: str
-    place: BackendId = NOWHERE
+    backend_id: BackendId = NOWHERE
     mark: str = ""
     trying: str = ""
     serial: int = 0
@@ -77,8 +77,9 @@ class Note:
         """The note in ``folder``; a fresh one where there is none that can be believed."""
         found = files.believed_json(folder / NOTE)
         with suppress(TypeError, ValueError):
-            sighting, place = found.pop("sighting", None), BackendId.from_json(found.pop("place", ""))
-            note = cls(**found, place=place, sighting=Sighting(**sighting) if sighting else None)
+            older = found.pop("place", "")  # what it was called first
+            sighting, chosen = found.pop("sighting", None), BackendId.from_json(found.pop("backend_id", older))
+            note = cls(**found, backend_id=chosen, sighting=Sighting(**sighting) if sighting else None)
             hosts = fields.mapping(note.hosts)
             texts = (note.holder, note.mark, note.trying, *hosts.values())
             if all(isinstance(text, str) for text in texts) and isinstance(note.serial, int) and note.holder:
@@ -137,7 +138,7 @@ def seeded(documents: DocumentStore) -> Revision:
             return held
         with suppress(RefusedError):  # another host's is as good
             documents.push(Revision(1, str(uuid.uuid4()), ""))
-    raise BackendError(f"{documents.place}: what is written there does not stay", "see what the backend does")
+    raise BackendError(f"{documents.backend_id}: what is written there does not stay", "see what the backend does")
 
 
 def busy(label: str, one: Lease, left: int) -> BusyError:
@@ -146,9 +147,9 @@ def busy(label: str, one: Lease, left: int) -> BusyError:
     return BusyError(problem, f"nothing was changed, try again later; without a word of it, in {left} s")
 
 
-def document_in(held: Revision | None, label: str, place: BackendId, note: Note) -> Document | None:
-    """The document of the queue ``label`` that ``place`` holds; None where nobody wrote one yet. ``note``: what
-    this host knows of it. Raises ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another
+def document_in(held: Revision | None, label: str, backend_id: BackendId, note: Note) -> Document | None:
+    """The document of the queue ``label`` in a backend; None where nobody wrote one yet. ``note``: what this host
+    knows of it. Raises ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another
     queue's, ``ConfigError`` where it is elsewhere now."""
     if held is None or not held.text:
         return None
@@ -157,19 +158,19 @@ def document_in(held: Revision | None, label: str, place: BackendId, note: Note)
         Record.load(document.record)
     except NewerError as error:
         cure = "upgrade the tfce of this host to the version that wrote it"
-        raise WorkspaceError(f"the record in {place}: {error}; no pilot was touched", cure) from error
+        raise WorkspaceError(f"the record in {backend_id}: {error}; no pilot was touched", cure) from error
     except ValueError as error:
         cure = f"run `tfce repair {label}` to rebuild it from this host's copy and the cloud"
-        problem = f"the record in {place} cannot be believed ({error}); no pilot was touched"
+        problem = f"the record in {backend_id} cannot be believed ({error}); no pilot was touched"
         raise DamagedError(problem, cure) from error
     if document.queue != label:
         cure = "give each queue a place of its own in the backend"
-        raise WorkspaceError(f"{place} holds the record of {document.queue}, not of {label}", cure)
+        raise WorkspaceError(f"{backend_id} holds the record of {document.queue}, not of {label}", cure)
     if document.moved:
         cure = f"set Terraform_Backend to {document.moved.name} on every host"
-        raise ConfigError("Terraform_Backend", str(place), f"the record was moved to {document.moved}", cure)
-    if held.serial < note.serial and note.place == place:  # hazard: a backup knows nothing of later VMs
-        problem = f"the record in {place} is older than what this host has seen of it; no pilot was touched"
+        raise ConfigError("Terraform_Backend", str(backend_id), f"the record was moved to {document.moved}", cure)
+    if held.serial < note.serial and note.backend_id == backend_id:  # hazard: a backup knows nothing of later VMs
+        problem = f"the record in {backend_id} is older than what this host has seen of it; no pilot was touched"
         cure = f"run `tfce repair {label}` on the host that wrote last"
         cure = f"was it restored from a backup, or did a host sleep while it wrote? Then {cure}"
         raise DamagedError(problem, cure)

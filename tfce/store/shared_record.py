@@ -56,7 +56,7 @@ class SharedRecord:
         patience: float,
         ticks: BootClock | None = None,
     ) -> None:
-        self._file, self._label, self._documents, self.place = file, label, documents, documents.place
+        self._file, self._label, self._documents, self.backend_id = file, label, documents, documents.backend_id
         self._folder = file.path.parent
         self._seconds, self._patience, self._ticks = seconds, patience, ticks or BootClock()
         self._note = Note("")
@@ -107,7 +107,7 @@ class SharedRecord:
 
     def _document(self, held: Revision | None, mending: bool) -> Document | None:
         try:
-            return document_in(held, self._label, self.place, self._note)
+            return document_in(held, self._label, self.backend_id, self._note)
         except DamagedError:
             if mending:
                 return None
@@ -135,7 +135,9 @@ class SharedRecord:
             record = known if same else record.with_tombstones(known.tombstones.values())
         if record != known:
             self._file.put(record)
-        note = replace(note, ahead=record.dump() != document.record, serial=held.serial, place=self.place)
+        note = replace(
+            note, ahead=record.dump() != document.record, serial=held.serial, backend_id=self.backend_id
+        )
         self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
         self.record = record
 
@@ -149,11 +151,13 @@ class SharedRecord:
         """Nobody wrote a document yet: what this host knows of the queue is the first one."""
         note = self._note
         if note.mark and not mending:
-            if note.place != self.place:
-                raise moved(note.place, self.place, self._label)
+            if note.backend_id != self.backend_id:
+                raise moved(note.backend_id, self.backend_id, self._label)
             cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
-            raise DamagedError(f"{self.place} has lost the record of {self._label}; no pilot was touched", cure)
-        note = replace(note, place=self.place, ahead=known is not None, sighting=None)
+            raise DamagedError(
+                f"{self.backend_id} has lost the record of {self._label}; no pilot was touched", cure
+            )
+        note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)
         self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
 
     # -- writing -------------------------------------------------------------------------------------------
@@ -163,7 +167,7 @@ class SharedRecord:
         if not self._inside:
             self._note = Note.read(self._folder)
         if not self._note.ahead:
-            self._note = replace(self._note, ahead=True, place=self.place).write(self._folder)
+            self._note = replace(self._note, ahead=True, backend_id=self.backend_id).write(self._folder)
 
     def saved(self, record: Record) -> None:
         """This host's file says ``record`` now. What is about to be asked of the cloud is shared first, with a
@@ -178,10 +182,10 @@ class SharedRecord:
             self._hold(self.record, doing)
         return self._inside and self._lease is not None
 
-    def hand_over(self, place: BackendId) -> None:
-        """Let the document say that ``place`` has the record now."""
+    def hand_over(self, backend_id: BackendId) -> None:
+        """Let the document say that ``backend_id`` has the record now."""
         if self.record is not None:
-            self._push(self.record, None, place)
+            self._push(self.record, None, backend_id)
         self.record = None
 
     def _hold(self, record: Record, doing: str) -> None:
@@ -258,5 +262,7 @@ def probed(documents: DocumentStore) -> str:
     documents.push(Revision(held.serial + FAR, held.lineage, "a check"))
     with suppress(RefusedError):
         documents.push(Revision(held.serial, held.lineage, "an older check"))
-        raise BackendError(f"{documents.place} takes a record that is older than its own", "use another backend")
-    return f"{documents.place}: reached, locked, written; an older record is refused"
+        raise BackendError(
+            f"{documents.backend_id} takes a record that is older than its own", "use another backend"
+        )
+    return f"{documents.backend_id}: reached, locked, written; an older record is refused"

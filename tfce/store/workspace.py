@@ -121,7 +121,7 @@ class Workspace:
         """What is remembered of the queue, as this host knows it. Raises ``WorkspaceError`` where that cannot be
         believed."""
         if self.queue.terraform.backend == LOCAL and (note := note_of(self.private)) and note.mark:
-            raise moved(note.place, BackendId(LOCAL), self.queue.label)
+            raise moved(note.backend_id, BackendId(LOCAL), self.queue.label)
         if self.file.exists:
             return installation.same(self.file.load(), self.queue)
         if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):

@@ -74,7 +74,7 @@ class Bulk(Terraform):
     def environment(self) -> dict[str, str]:
         """The environment of a run: only what Terraform needs, without any login: the provider is in this process.
         For an operator's own module what the cloud's ready-made provider reads."""
-        native = self.module.place is not None
+        native = self.module.own is not None
         login = terraform_environment(self._queue, self._credentials, self._token) if native else {}
         return {**base_environment(), **self._settings(), **login, **self._backend.environment}
 

@@ -38,7 +38,7 @@ class StateDocumentStore(Remote):
             found = state.parse(text)
             inside = found.get("outputs", {}).get(_OUTPUT, {}).get("value", "")
         except (state.UnreadableStateError, AttributeError) as error:
-            problem = f"{self.place}: {self._state_name} is no record ({error}); no pilot was touched"
+            problem = f"{self.backend_id}: {self._state_name} is no record ({error}); no pilot was touched"
             cure = f"restore it there from a copy, or remove it there and run `tfce repair {self._queue.label}`"
             raise DamagedError(problem, cure) from None
         return Revision(found["serial"], found["lineage"], str(inside)) if found else None

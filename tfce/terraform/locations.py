@@ -24,7 +24,7 @@ class Location(Protocol):
     """One end of a move."""
 
     @property
-    def place(self) -> BackendId: ...
+    def backend_id(self) -> BackendId: ...
 
     def gone_to(self) -> BackendId | None:
         """The backend that has the record now; None where it is here, or never was."""
@@ -49,8 +49,8 @@ class BackendLocation:
         self._remote, self._documents, self._shared_ce = remote, documents, shared_ce
 
     @property
-    def place(self) -> BackendId:
-        return self._documents.place
+    def backend_id(self) -> BackendId:
+        return self._documents.backend_id
 
     def _document(self) -> Document | None:
         held = self._documents.pull()
@@ -95,12 +95,12 @@ class LocalLocation:
         self._folder = workspace.private
 
     @property
-    def place(self) -> BackendId:
+    def backend_id(self) -> BackendId:
         return BackendId(LOCAL)
 
     def gone_to(self) -> BackendId | None:
         note = Note.read(self._folder)
-        return note.place if note.mark else None
+        return note.backend_id if note.mark else None
 
     def is_free(self) -> bool:
         return True  # the record there is this host's copy; a state from before is put aside
@@ -121,13 +121,15 @@ class LocalLocation:
         files.remove(self._folder / NOTE)
         shutil.rmtree(self._folder / ".terraform", ignore_errors=True)
 
-    def leave(self, place: BackendId, mark: str) -> None:
+    def leave(self, backend_id: BackendId, mark: str) -> None:
         """Let this host know where the record went."""
-        replace(Note.read(self._folder), place=place, mark=mark, trying="", ahead=False).write(self._folder)
+        replace(Note.read(self._folder), backend_id=backend_id, mark=mark, trying="", ahead=False).write(
+            self._folder
+        )
 
 
 def checked(target: Location, label: str) -> None:
     """Raise ``ConfigError`` where the target holds a record that counts."""
     if not target.is_free():
         cure = "name another place, or remove what is there"
-        raise ConfigError("BACKEND", str(target.place), f"a record of {label} is there already", cure)
+        raise ConfigError("BACKEND", str(target.backend_id), f"a record of {label} is there already", cure)

@@ -30,12 +30,12 @@ class Module:
     provider: str  # "hashicorp/aws"
     oldest: tuple[int, ...]  # provider versions: from this one ...
     below: tuple[int, ...]  # ... to before this one
-    place: Path | None = None  # the folder of an operator's own module
+    own: Path | None = None  # the folder of an operator's own module
 
     @property
     def folder(self) -> Path:
         """Where its files are."""
-        return self.place or data_path("terraform") / self.name
+        return self.own or data_path("terraform") / self.name
 
     def targets(self, keys: Collection[str]) -> list[str]:
         """The addresses that an apply for ``keys`` is about, and nothing else."""
@@ -123,23 +123,23 @@ def module_for(queue: Queue) -> Module:
     return BULK if named == "bulk" else _NATIVE.get(queue.endpoint.capabilities.native, BULK)
 
 
-def _own(place: Path) -> Module:
+def _own(folder: Path) -> Module:
     """An operator's module: which of tfce's kinds it is, its pilots' resource says."""
     try:
-        text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(place.glob("*.tf")))
+        text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.tf")))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("Terraform_Module", str(place), f"cannot be read ({error})", "correct it") from None
-    name = f"own-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+        raise ConfigError("Terraform_Module", str(folder), f"cannot be read ({error})", "correct it") from None
+    name = f"own-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     found = re.search(r'^\s*resource\s+"tfce_pilots"\s+"(\w+)"', text, re.MULTILINE)
     if found:
-        return replace(BULK, name=name, resource=f"tfce_pilots.{found.group(1)}", place=place)
+        return replace(BULK, name=name, resource=f"tfce_pilots.{found.group(1)}", own=folder)
     for module in _NATIVE.values():
         kind, _, pilot = module.resource.partition(".")
         if re.search(rf'^\s*resource\s+"{kind}"\s+"{pilot}"', text, re.MULTILINE):
-            return replace(module, name=name, place=place)
+            return replace(module, name=name, own=folder)
     known = ", ".join(["tfce_pilots", *(f'"{m.resource}"' for m in _NATIVE.values())])
     raise ConfigError(
-        "Terraform_Module", str(place), "its *.tf files make no pilots", f"write one of the resources {known}"
+        "Terraform_Module", str(folder), "its *.tf files make no pilots", f"write one of the resources {known}"
     )
 
 

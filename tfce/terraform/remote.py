@@ -59,9 +59,9 @@ class Remote(Runs):
         self._silent: tuple[float, BackendError] | None = None
 
     @property
-    def place(self) -> BackendId:
+    def backend_id(self) -> BackendId:
         """Which backend it is in."""
-        return self._backend.place
+        return self._backend.id
 
     def environment(self) -> dict[str, str]:
         """The backend's login, and no cloud's."""
@@ -93,7 +93,7 @@ class Remote(Runs):
         finally:
             files.remove(path)
         if self._ticks.now() - began >= _STALE:  # hazard: S3 also takes what comes once the lock was broken
-            problem = f"{self.place}: this host slept while it wrote {self._state_name}"
+            problem = f"{self.backend_id}: this host slept while it wrote {self._state_name}"
             raise BackendError(f"{problem}, and another may have written meanwhile", "the next cycle goes on")
 
     def _ready(self) -> None:
@@ -146,9 +146,9 @@ class Remote(Runs):
             return RefusedError(said)
         if DAMAGED.search(said):
             cure = f"restore {self._state_name} there from a copy, or remove it there and run `tfce repair"
-            problem = f"{self.place}: the state {self._state_name} is damaged ({said}); no pilot was touched"
+            problem = f"{self.backend_id}: the state {self._state_name} is damaged ({said}); no pilot was touched"
             return DamagedError(problem, f"{cure} {self._queue.label}`")
-        return BackendError(f"{self.place} does not answer: {said}", _UNREACHABLE)
+        return BackendError(f"{self.backend_id} does not answer: {said}", _UNREACHABLE)
 
     def _is_stale(self, ident: str) -> bool:
         """Whether a lock's holder is gone: this host has seen that lock for longer than a push may take."""

@@ -163,9 +163,9 @@ def _configure(folder: Path, provider: Provider, module: Module, named: Path | N
                 files.remove(link)
                 link.symlink_to(provider.folder)
         method = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
-        method += _others(provider, named) if module.place or module.bulk else ""
+        method += _others(provider, named) if module.own or module.bulk else ""
         method += "}\n"
-    path = folder / f"{module.name if module.place else provider.source.replace('/', '-')}.rc"
+    path = folder / f"{module.name if module.own else provider.source.replace('/', '-')}.rc"
     text = f"disable_checkpoint = true\nprovider_installation {{\n{method}"
     files.renew(path, text)
     return path
