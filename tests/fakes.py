@@ -269,11 +269,19 @@ class FakeCloud(Cloud):
         return replace(able, by_id=self.sky.by_id)
 
     def vms(self, *owners: Owner) -> Listing:
+        return self._listed(lambda vm: any(one.same_queue(vm) for one in owners))
+
+    def everyone(self) -> Listing:
+        return self._listed(lambda vm: True)
+
+    def part(self, found: Listing, owner: Owner) -> Listing:
+        return found.of_queues([owner])
+
+    def _listed(self, wanted: Callable[[VM], bool]) -> Listing:
         self.calls["DescribeInstances"] += 1
         if isinstance(self.sky.step("list"), Empty):
             return Listing()
-        shown = [vm for vm in self.sky.look() if any(one.same_queue(vm) for one in owners)]
-        shown = [vm for vm in shown if vm.id not in self.sky.hidden]
+        shown = [vm for vm in self.sky.look() if vm.id not in self.sky.hidden and wanted(vm)]
         account = self.sky.account if shown else ""
         return Listing(shown, cloud_time=self.sky.clock() if self.sky.tells_time else None, account=account)
 

@@ -80,6 +80,12 @@ def assemble(
     return Parts(workspace, secrets, terraform, cloud, Fleet(workspace, terraform, cloud, clock, lists))
 
 
+def expect(queue: Queue, secrets: Credentials) -> None:
+    """The next list of VMs that a queue of this login asks for is for ``queue``, too."""
+    if queue.workspace.list_age:
+        shared.lists(queue.endpoint, secrets).expect(Workspace(queue).any_installation())
+
+
 def survey(path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> list[QueueStatus]:
     """All queues of a configuration at a glance, the worst first. One list of VMs for each login; a queue that is
     broken is a line, too. Raises ``ConfigError`` where the configuration cannot be read."""

@@ -37,6 +37,22 @@ def test_the_list_holds_the_queues_vms_whoever_made_them_and_no_other(edge: Edge
     assert not set(strangers) & set(found)
 
 
+def test_a_list_of_everyone_holds_the_same_of_each_queue(edge: Edge) -> None:
+    queues = [edge.parts(name) for name in ("long", "short", "none")]
+    for parts, key in zip(queues, ("0000000A", "0000000B"), strict=False):
+        pilot(edge, parts, key)
+    pilot(edge, queues[0], "0000000C", tfce__installation="another-site")
+    edge.add({"Name": "a stranger"})
+    cloud = queues[0].cloud
+    everyone = cloud.everyone()
+    for parts, number in zip(queues, (2, 1, 0), strict=True):
+        owner = parts.workspace.owner()
+        alone = cloud.vms(owner)
+        found = cloud.part(everyone, owner)
+        assert sorted(map(repr, found)) == sorted(map(repr, alone)) and len(found) == number
+        assert (found.complete, found.account) == (alone.complete, everyone.account)
+
+
 def test_a_queue_whose_name_is_a_pattern_sees_its_own_only(edge: Edge) -> None:
     parts = edge.parts("lon*")
     pilot(edge, edge.parts("long"), "0000000A")

@@ -7,6 +7,8 @@ import logging
 import os
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,14 @@ from tests.claims import every
 from tests.dirac import userdata
 from tests.dirac.conftest import CE, WRAPPER, Site
 from tests.fakes import Broken, Empty, Refused, ReplyLost, Tainted
+from tfce.app import Parts
+from tfce.cloud import shared
+from tfce.config.credentials import Credentials
+from tfce.config.options import Queue
 from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
 from tfce.model.vm import State
+from tfce.pilots.fleet import Fleet
 
 DOWN = "listing VMs: the cloud does not answer: ConnectionError (refused)"
 
@@ -106,6 +113,38 @@ def test_diracs_root_is_found_without_dirac(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(dirac_root()) == DIRAC.rootPath
     monkeypatch.delenv("DIRAC_ROOT_PATH", raising=False)
     assert dirac_root() is not None
+
+
+# -- one list for all --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("auth", ["", '[DEFAULT]\nkey = "user"\n'])
+def test_queues_that_dirac_looked_at_share_the_first_list_of_their_login(
+    site: Site, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+    from tfce.Resources.Computing.TerraformComputingElement import TerraformComputingElement
+
+    clouds = []
+
+    def assemble(queue: Queue, secrets: Credentials) -> Parts:
+        parts = site.assemble(queue, secrets)
+        clouds.append(parts.cloud)
+        lists = shared.lists(queue.endpoint, secrets)
+        return replace(parts, fleet=Fleet(parts.workspace, parts.terraform, parts.cloud, site.sky.clock, lists))
+
+    monkeypatch.setattr(TerraformComputingElement, "_assemble", staticmethod(assemble))
+    path = site.folder / "cloud.auth"
+    path.touch(0o600)
+    path.write_text(auth)  # without a secret it is no login, which the options do not show
+    elements = [site.element(Queue=f"q{number}", Driver_region="eu-west-3") for number in range(20)]
+    assert every(element.isValid()["OK"] for element in elements)
+    with ThreadPoolExecutor(len(elements)) as pool:
+        answers = list(pool.map(lambda element: element.getCEStatus(), elements))
+    if auth:
+        assert every("no secret for" in answer["Message"] for answer in answers)
+        return
+    assert every(answer["OK"] for answer in answers), answers
+    assert sum(cloud.calls["DescribeInstances"] for cloud in clouds) == 1
 
 
 # -- submitting --------------------------------------------------------------------------------------------

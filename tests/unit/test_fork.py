@@ -16,6 +16,7 @@ import pytest
 from tests.checking import until
 from tfce.cloud.listing import Listing
 from tfce.cloud.shared import Lists
+from tfce.config.capabilities import Capabilities
 from tfce.model import fork
 from tfce.model.errors import BusyError
 from tfce.model.vm import Owner
@@ -44,22 +45,32 @@ def in_child(work: Callable[[], object], seconds: float = 10) -> bool:
     return False
 
 
-class Slow:
+class Quick:
+    """A cloud that answers at once. ``most``: for how many queues it filters a list."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.capabilities = Capabilities(list_owners=most)
+
+    def vms(self, *owners: Owner) -> Listing:
+        return Listing()
+
+    def everyone(self) -> Listing:
+        return self.vms()
+
+    def part(self, found: Listing, owner: Owner) -> Listing:
+        return found
+
+
+class Slow(Quick):
     """A cloud whose list comes when it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        super().__init__(most)
         self.asked, self.go = threading.Event(), threading.Event()
 
     def vms(self, *owners: Owner) -> Listing:
         self.asked.set()
         self.go.wait(30)
-        return Listing()
-
-
-class Quick:
-    """A cloud that answers at once."""
-
-    def vms(self, *owners: Owner) -> Listing:
         return Listing()
 
 
@@ -83,13 +94,14 @@ def test_a_lock_that_another_thread_holds_is_free_in_the_child() -> None:
         pass
 
 
-def test_a_list_that_another_thread_waits_for_is_asked_for_again_in_the_child() -> None:
-    lists, slow = Lists(), Slow()
+@pytest.mark.parametrize("most", [None, 100])
+def test_a_list_that_another_thread_waits_for_is_asked_for_again_in_the_child(most: int | None) -> None:
+    lists, slow = Lists(), Slow(most)
     thread = threading.Thread(target=lambda: lists.vms(slow, OWNER, 5))  # type: ignore[arg-type]
     thread.start()
     slow.asked.wait(30)
     try:
-        assert in_child(lambda: lists.vms(Quick(), OWNER, 5))  # type: ignore[arg-type]
+        assert in_child(lambda: lists.vms(Quick(most), OWNER, 5))  # type: ignore[arg-type]
     finally:
         slow.go.set()
         thread.join()

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from tests.claims import every
-from tests.unit.conftest import MakeQueue
+from tests.unit.conftest import MINIMAL, MakeQueue
+from tfce.config.options import parse
 from tfce.model import redact
 from tfce.model.endings import Cause, Ending
 from tfce.model.errors import BusyError, ConfigError, WorkspaceError
@@ -204,6 +206,21 @@ def test_a_lost_root_is_known_by_the_copies_of_any_queue(make_queue: MakeQueue) 
     (first.root / "installation").unlink()
     with pytest.raises(ConfigError, match=name):
         Workspace(make_queue(name="short")).prepare()
+
+
+def test_queues_that_begin_on_a_new_host_at_once_have_one_installation(tmp_path: Path) -> None:
+    queues = 8
+    for attempt in range(10):
+        meet = threading.Barrier(queues)
+
+        def begin(number: int, root: Path = tmp_path / str(attempt), meet: threading.Barrier = meet) -> str:
+            queue = parse("ce", f"q{number}", MINIMAL, tmp_path / "dirac", root)
+            meet.wait()
+            return Workspace(queue).owner().installation
+
+        with ThreadPoolExecutor(queues) as pool:
+            names = set(pool.map(begin, range(queues)))
+        assert len(names) == 1
 
 
 @pytest.mark.parametrize("text", ["two words", "a/b"])

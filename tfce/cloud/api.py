@@ -74,6 +74,13 @@ class Cloud(Protocol):
         calls as the cloud allows. VMs that have ended may be listed for a while, in state DELETED. The list says
         itself whether it is complete. Raises ``CloudError``."""
 
+    def everyone(self) -> Listing:
+        """Every VM that the login may see, whosever, as the cloud lists them: why one failed may be missing, since
+        no VM is asked for by itself. Raises ``CloudError``."""
+
+    def part(self, found: Listing, owner: Owner) -> Listing:
+        """What ``vms`` lists for ``owner``, out of a list for more queues, or of ``everyone``. Asks nothing."""
+
     def vm(self, vm_id: str) -> VM | None:
         """One VM by id; None only if the cloud says that there is no such VM."""
 

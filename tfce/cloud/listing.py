@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from tfce.cloud.limits import Limits
 from tfce.cloud.records import OddError
 from tfce.model.errors import CloudError
-from tfce.model.vm import LIVELINESS, VM
+from tfce.model.vm import LIVELINESS, VM, Owner
 
 log = logging.getLogger("tfce.cloud")
 Raw = TypeVar("Raw")
@@ -38,6 +38,10 @@ class Listing(list[VM]):
     def of(self, vms: Iterable[VM]) -> Listing:
         """Some of these VMs, or the same ones with more known of them: just as trustworthy."""
         return Listing(vms, self.complete, self.cloud_time, self.duplicates, self.account)
+
+    def of_queues(self, owners: Sequence[Owner]) -> Listing:
+        """The VMs with the CE and queue of one of the ``owners``, and those that were left to them."""
+        return self.of(vm for vm in self if any(owner.same_queue(vm) for owner in owners))
 
 
 def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Listing:

@@ -1,12 +1,14 @@
 """One list of VMs for all queues of a login in this process.
 
-SiteDirector asks each queue for its numbers and its pilots' states, one after the other or in threads. On a cloud
-whose list shows a whole tenant each of them would read the others' VMs, too.
+SiteDirector asks each queue for its numbers and its pilots' states, one after the other or in threads. Where a
+cloud's list shows a whole tenant, it serves any queue; where the server filters by queue, a list is for all that
+are known to ask soon.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections import Counter
@@ -14,7 +16,6 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from operator import itemgetter
 from typing import Any, TypeVar
 
 from tfce.cloud.api import Cloud
@@ -27,13 +28,12 @@ from tfce.model.vm import Owner
 
 Answer = TypeVar("Answer")
 _Queue = tuple[str, str]  # CE and queue
-_MOST = 100  # queues in one list: EC2 takes 200 values in a filter
 _FORGOTTEN = 3600.0  # seconds after which a queue that asks no more is left out of the others' lists
 
 
 @dataclass
 class _Flight:
-    """A list that is asked for, or was: for whom, since when, and what came of it."""
+    """A list that is asked for, or was: for whom (none: everyone), since when, and what came of it."""
 
     owners: frozenset[Owner]
     began: float
@@ -48,16 +48,16 @@ class Lists:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = fork.Lock()
-        self._asked: dict[Owner, float] = {}  # who asks, and when last
+        self._known: dict[Owner, float] = {}  # who asks or will, and when that was last heard
         self._wrote: dict[_Queue, float] = {}  # who wrote, and when last
         self._writers: Counter[_Queue] = Counter()  # who is at it
-        self._last: _Flight | None = None
+        self._latest: dict[Owner | None, _Flight] = {}  # the last list for each, and for everyone
         self._answers: dict[Hashable, tuple[float, Any]] = {}  # what else was asked, and when
         fork.watch(self)
 
     def forked(self) -> None:
         """In a forked child nobody asks, nor writes."""
-        self._last = None
+        self._latest.clear()
         self._writers.clear()
 
     @contextmanager
@@ -76,12 +76,12 @@ class Lists:
     def expect(self, owner: Owner) -> None:
         """The queue will ask: the next list is for it, too."""
         with self._lock:
-            self._asked[owner] = self._clock()
+            self._known[owner.any_installation] = self._clock()
 
     def vms(self, cloud: Cloud, owner: Owner, seconds: float) -> Listing:
         """What ``cloud.vms`` answers for ``owner``, or answered anyone for it not longer than ``seconds`` ago. Who
         asks while a list is on its way gets that one, or its error."""
-        flight, mine = self._flight(owner, seconds)
+        flight, mine = self._flight(owner.any_installation, seconds, cloud.capabilities.list_owners)
         if mine:
             self._ask(cloud, flight)
         else:
@@ -89,7 +89,10 @@ class Lists:
         if flight.error is not None:
             raise flight.error
         assert flight.listing is not None
-        return self._part(flight.listing, owner, 0 if mine else self._clock() - flight.began)
+        part = cloud.part(flight.listing, owner)
+        if part.cloud_time is not None and not mine:
+            part.cloud_time += timedelta(seconds=self._clock() - flight.began)
+        return part
 
     def remembered(self, what: Hashable, seconds: float, ask: Callable[[], Answer]) -> Answer:
         """What ``ask`` answers, or answered not longer than ``seconds`` ago for ``what``."""
@@ -104,45 +107,46 @@ class Lists:
             self._answers[what] = (asked, answer)
         return answer
 
-    def _flight(self, owner: Owner, seconds: float) -> tuple[_Flight, bool]:
-        """The list that serves ``owner``, and whether it is still to be asked for."""
+    def _flight(self, owner: Owner, seconds: float, most: int | None) -> tuple[_Flight, bool]:
+        """The list that serves ``owner``, and whether it is still to be asked for. ``most``: for how many it may
+        be, None: for all."""
         with self._lock:
             now = self._clock()
-            self._asked[owner] = now
-            last = self._last
+            self._known[owner] = now
+            last = self._latest.get(owner if most else None)
             if last and self._serves(last, owner, now - seconds):
                 return last, False
-            flight = _Flight(frozenset({owner, *self._next(now)}), now)
-            self._last = flight
+            owners = {owner, *self._next(owner, now, most - 1)} if most else set()
+            flight = _Flight(frozenset(owners), now)
+            holds: set[Owner | None] = {*owners} or {None}
+            self._latest.update(dict.fromkeys(holds, flight))
             return flight, True
 
-    def _next(self, now: float) -> list[Owner]:
-        """Who will ask next, as far as one list may be for them: those that have not asked for longest."""
-        asking = [(when, one) for one, when in self._asked.items() if now - when < _FORGOTTEN]
-        return [one for _, one in sorted(asking, key=itemgetter(0))[: _MOST - 1]]
+    def _next(self, owner: Owner, now: float, most: int) -> list[Owner]:
+        """Who beside ``owner`` will ask next: ``most`` of those whose last list is the oldest, or who had none."""
+        for one in [one for one, when in self._known.items() if now - when >= _FORGOTTEN]:
+            del self._known[one]
+            self._latest.pop(one, None)
+        began = {one: flight.began for one, flight in self._latest.items()}
+        others = sorted(self._known.keys() - {owner}, key=lambda one: (began.get(one, -math.inf), repr(one)))
+        return others[:most]
 
     def _serves(self, flight: _Flight, owner: Owner, since: float) -> bool:
         queue = (owner.ce, owner.queue)
         fresh = not self._writers[queue] and flight.began > max(since, self._wrote.get(queue, since))
-        return fresh and owner in flight.owners and not (flight.over.is_set() and flight.error)
+        return fresh and not (flight.over.is_set() and flight.error)
 
     @staticmethod
     def _ask(cloud: Cloud, flight: _Flight) -> None:
         try:
-            flight.listing = cloud.vms(*sorted(flight.owners, key=repr))
+            owners = sorted(flight.owners, key=repr)
+            flight.listing = cloud.vms(*owners) if owners else cloud.everyone()
         except BaseException as error:
             stopped = CloudError("listing VMs: it was interrupted", "unreachable")
             flight.error = error if isinstance(error, Exception) else stopped
             raise
         finally:
             flight.over.set()
-
-    @staticmethod
-    def _part(listing: Listing, owner: Owner, age: float) -> Listing:
-        part = listing.of(vm for vm in listing if owner.same_queue(vm))
-        if part.cloud_time is not None:
-            part.cloud_time += timedelta(seconds=age)
-        return part
 
 
 class Sharing:

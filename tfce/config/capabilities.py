@@ -45,7 +45,8 @@ class Capabilities:
     have, None: any number; ``grid_proxy``: whether a grid proxy can be the login's secret; ``session_token``:
     whether a login may have one; ``key``: whether a login has one beside its secret;
     ``spot``: whether it has instances that it may take back; ``marketplace``: whether anybody may publish images;
-    ``by_id``: whether it can be asked for one VM by its id; where it cannot, its lists alone speak.
+    ``by_id``: whether it can be asked for one VM by its id; where it cannot, its lists alone speak;
+    ``list_owners``: for how many queues its server filters one list, None: it does not, a list shows everyone.
     """
 
     user_data: Limit = NOVA
@@ -60,3 +61,4 @@ class Capabilities:
     spot: bool = False
     marketplace: bool = False
     by_id: bool = True
+    list_owners: int | None = None

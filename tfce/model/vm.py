@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -111,6 +111,11 @@ class Owner:
     ce: str
     queue: str
     adopt: str = ""
+
+    @property
+    def any_installation(self) -> Owner:
+        """The same queue, whichever installation's."""
+        return replace(self, installation="")
 
     def tags(self) -> dict[str, str]:
         """The tags Terraform puts on each VM (a module may spell ":" as "_")."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tfce.config.options import Queue
@@ -35,10 +36,20 @@ def reviewed(copies: Iterable[Path]) -> str:
 
 def keep(root: Path, name: str) -> None:
     """Write ``name`` down, where ``root`` has none that can be believed."""
+    with _alone(root):
+        if not known(root):
+            _write(root, name)
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
     files.private_folder(root, ours=False)
     with locks.exclusive(root / "installation.lock", 10, str(root / "installation")):
-        if not known(root):
-            files.write(root / "installation", name + "\n")
+        yield
+
+
+def _write(root: Path, name: str) -> None:
+    files.write(root / "installation", name + "\n")
 
 
 def made(root: Path, copies: Collection[Path], label: str) -> str:
@@ -47,9 +58,19 @@ def made(root: Path, copies: Collection[Path], label: str) -> str:
     name = known(root)
     if name:
         return name
+    with _alone(root):  # a host's first queues begin at once, and what one of them writes is nothing that was lost
+        name = known(root)
+        if not name:
+            name = _remembered(root, copies, label) or secrets.token_hex(6)
+            _write(root, name)
+    return name
+
+
+def _remembered(root: Path, copies: Collection[Path], label: str) -> str:
+    """The name that the host's other queues have, "" for a host that never had one. Raises ``TfceError`` where
+    it had one, and nobody knows which."""
     path, others = root / "installation", recorded(root)
     if len(others) == 1:  # the file was lost, the host's other queues know what was in it
-        keep(root, others[0])
         return others[0]
     if others:
         raise lost(others[0], f"queues in {root} have {' and '.join(others)}, and {path} is not there", label)
@@ -59,8 +80,7 @@ def made(root: Path, copies: Collection[Path], label: str) -> str:
         before = reviewed([copy])
         if before:
             raise lost(before, f"{copy} names it, and {root} has none", label)
-    keep(root, secrets.token_hex(6))
-    return known(root)
+    return ""
 
 
 def recorded(root: Path) -> list[str]:

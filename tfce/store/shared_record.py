@@ -57,9 +57,8 @@ class SharedRecord:
         ticks: BootClock | None = None,
     ) -> None:
         self._file, self._label, self._documents, self.backend_id = file, label, documents, documents.backend_id
-        self._folder = file.path.parent
+        self._folder, self._note = file.path.parent, Note("")
         self._seconds, self._patience, self._ticks = seconds, patience, ticks or BootClock()
-        self._note = Note("")
         self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
         self.record: Record | None = None  # what is, or will be, shared; None where nobody knows any yet
         self._lease: Lease | None = None
@@ -86,8 +85,7 @@ class SharedRecord:
     def _enter(self, mending: bool) -> None:
         self.record, self._lease, self._lost = None, None, False
         held, document = self._free(mending)
-        self._serial, self._lineage = max(self._note.serial, held.serial), held.lineage
-        self._step = FAR
+        self._serial, self._lineage, self._step = max(self._note.serial, held.serial), held.lineage, FAR
         self._copy(held, document, mending)
         self._inside = True
 
@@ -135,9 +133,8 @@ class SharedRecord:
             record = known if same else record.with_tombstones(known.tombstones.values())
         if record != known:
             self._file.put(record)
-        note = replace(
-            note, ahead=record.dump() != document.record, serial=held.serial, backend_id=self.backend_id
-        )
+        ahead = record.dump() != document.record
+        note = replace(note, ahead=ahead, serial=held.serial, backend_id=self.backend_id)
         self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
         self.record = record
 
@@ -154,9 +151,8 @@ class SharedRecord:
             if note.backend_id != self.backend_id:
                 raise moved(note.backend_id, self.backend_id, self._label)
             cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
-            raise DamagedError(
-                f"{self.backend_id} has lost the record of {self._label}; no pilot was touched", cure
-            )
+            problem = f"{self.backend_id} has lost the record of {self._label}; no pilot was touched"
+            raise DamagedError(problem, cure)
         note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)
         self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
 

@@ -261,6 +261,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
@@ -379,8 +380,21 @@ class TerraformComputingElement(ComputingElement):  # type: ignore[misc]
         """Whether the options make sense; the message names every fault. Asks nothing of the cloud."""
         result: Answer[None] = super().isValid()
         if result["OK"] is True:
-            self._queue()
+            self._expect(self._queue())
         return result
+
+    @staticmethod
+    def _expect(queue: Queue) -> None:
+        """DIRAC looks at the options of all its queues before it asks any for its pilots: the first that is asked
+        lists for all. Whose secret is a grid proxy shares no login."""
+        from tfce.app import expect
+        from tfce.config import credentials
+
+        def none() -> str:
+            raise TfceError("there is no proxy yet")
+
+        with suppress(TfceError):  # said when the login is used
+            expect(queue, credentials.load(queue, none))
 
     def _reset(self) -> Good[None]:
         """The parameters were changed. They are looked at when they are used, and by isValid: they may come

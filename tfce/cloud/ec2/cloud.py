@@ -35,6 +35,12 @@ class Ec2:
     def vms(self, *owners: Owner) -> Listing:
         return vms.owned(self._session, owners)
 
+    def everyone(self) -> Listing:
+        return vms.everyone(self._session)
+
+    def part(self, found: Listing, owner: Owner) -> Listing:
+        return found.of_queues([owner])
+
     def vm(self, vm_id: str) -> VM | None:
         return vms.one(self._session, vm_id)
 

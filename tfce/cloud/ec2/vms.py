@@ -37,8 +37,12 @@ def owned(session: Session, owners: Sequence[Owner]) -> Listing:
     wanted |= _one_of(2, "tag:tfce:queue", [literal(owner.queue) for owner in owners])
     left = [f"{literal(owner.adopt)}*" for owner in owners if owner.adopt]
     searches = [wanted | PAGE, *([_one_of(1, "tag:Name", left) | PAGE] if left else [])]
-    found = listed(session, searches)
-    return found.of(vm for vm in found if any(owner.same_queue(vm) for owner in owners))
+    return listed(session, searches).of_queues(owners)
+
+
+def everyone(session: Session) -> Listing:
+    """Every VM of the account, in this region."""
+    return listed(session, [PAGE])
 
 
 def _one_of(number: int, name: str, values: Iterable[str]) -> dict[str, str]:

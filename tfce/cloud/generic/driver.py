@@ -14,7 +14,7 @@ from libcloud.http import LibcloudConnection
 from tfce.cloud.calls import plain_call
 from tfce.cloud.explain import explained
 from tfce.cloud.generic.errors import reason_of_message, says_no_such
-from tfce.cloud.generic.nodes import vm_of
+from tfce.cloud.generic.nodes import tags_of_name, vm_of
 from tfce.cloud.generic.signature import driver_class, login_of, signature_of
 from tfce.cloud.http import BoundaryError
 from tfce.cloud.libcloud_errors import translated
@@ -77,8 +77,13 @@ class DriverSession:
         return replace(self._endpoint.capabilities, by_id=bool(signature_of(self._class).look_up))
 
     def vms(self, *owners: Owner) -> Listing:
-        found = self._listed("listing VMs", owners)
-        return found.of(vm for vm in found if any(owner.same_queue(vm) for owner in owners))
+        return self._listed("listing VMs", owners).of_queues(owners)
+
+    def everyone(self) -> Listing:
+        return self._listed("listing VMs", ())
+
+    def part(self, found: Listing, owner: Owner) -> Listing:
+        return found.of(replace(vm, tags=tags_of_name(vm.name, owner)) for vm in found).of_queues([owner])
 
     def _listed(self, asking: str, owners: Sequence[Owner]) -> Listing:
         nodes = self._do(asking, "list_nodes")

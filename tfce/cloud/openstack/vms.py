@@ -27,14 +27,19 @@ _NAMES = 100  # in one search: they travel in the request's address
 
 def owned(session: Session, owners: Sequence[Owner], search: dict[str, str] | None = None) -> Listing:
     """Every VM of these CEs and queues; ``search``: those that nova's own filters let through."""
+    mine = everyone(session, search).of_queues(owners)
+    # Nova's list leaves out why some servers failed; only the server itself says it.
+    mute = [vm.id for vm in mine if vm.state is State.FAILED and not vm.fault][:_EXPLAINED]
+    return mine.of(_explained(session, vm) if vm.id in mute else vm for vm in mine)
+
+
+def everyone(session: Session, search: dict[str, str] | None = None) -> Listing:
+    """Every VM of the project; ``search``: those that nova's own filters let through."""
     projects: set[str] = set()
     found = collect("listing VMs", _noted(_servers(session, search or {}), projects), server)
     found.cloud_time = session.cloud_time
     found.account = projects.pop() if len(projects) == 1 else session.login.project
-    mine = [vm for vm in found if any(owner.same_queue(vm) for owner in owners)]
-    # Nova's list leaves out why some servers failed; only the server itself says it.
-    mute = [vm.id for vm in mine if vm.state is State.FAILED and not vm.fault][:_EXPLAINED]
-    return found.of(_explained(session, vm) if vm.id in mute else vm for vm in mine)
+    return found
 
 
 def _noted(servers: Iterable[Any], projects: set[str]) -> Iterator[Any]:

@@ -49,6 +49,7 @@ class Ec2(CloudKind):
         session_token=True,
         spot=True,
         marketplace=True,
+        list_owners=100,  # a filter of CEs, one of queues: 200 values are EC2's most
     )
 
     def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
