@@ -1,4 +1,4 @@
-"""A server of Terraform states over HTTP with locking, as GitLab has one, on 127.0.0.1.
+"""A server of Terraform states over HTTP with locking, on 127.0.0.1; ``gitlab`` has one that answers as GitLab.
 
 A state is read with GET, written with POST (with the lock's ID where it is locked, and none where it is not),
 removed with DELETE. Its lock is taken with LOCK or POST on .../lock, and given back with UNLOCK or DELETE: 423
@@ -22,6 +22,7 @@ from tests.rigs.fate import UNANSWERED, UNDONE, Fate
 
 USER, PASSWORD = "robot", "planted-http-pass%word"
 _LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+_JSON = "application/json"
 Answer = tuple[int, bytes]
 
 
@@ -75,7 +76,7 @@ class StateServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, method: str, path: str, lock_id: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, ident: str, body: bytes) -> Answer:
         """Status and body of one request."""
         with self._lock:
             if path.endswith("/lock"):
@@ -83,13 +84,18 @@ class StateServer:
             if method == "GET":
                 return (200, self.states[path]) if path in self.states else (404, b"")
             held = self.locks.get(path, b"")
-            if _id(held) != lock_id:  # as GitLab: also one whose lock was broken writes nothing
+            if lock_id(held) != ident:  # also one whose lock was broken writes nothing
                 return 423, held
             if method == "POST":
                 self.states[path] = body
             elif method == "DELETE":
                 self.states.pop(path, None)
             return 200, b""
+
+    def backup(self) -> Callable[[], None]:
+        """What puts back what is there now."""
+        kept = dict(self.states)
+        return lambda: self.states.update(kept)
 
     def gate(self, fits: Callable[[str, str, bytes], bool]) -> Gate:
         """A gate for the next request whose method, path and body ``fits``."""
@@ -113,7 +119,7 @@ class StateServer:
                 return 423, held
             self.locks[path] = body
             return 200, b""
-        if body and _id(held or b"") != _id(body):
+        if body and lock_id(held or b"") != lock_id(body):
             return 409, held or b""
         self.locks.pop(path, None)  # `force-unlock` sends no body
         return 200, b""
@@ -127,13 +133,13 @@ class KeptStateServer(StateServer):
         self.port, self._fate, self._one = port, Fate(folder), threading.Lock()
         self.states, self.locks = self._fate.kept() or ({}, {})
 
-    def answer(self, method: str, path: str, lock_id: str, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, ident: str, body: bytes) -> Answer:
         """Status and body of one request; one after the other."""
         with self._one:
             if method == "GET":
-                return super().answer(method, path, lock_id, body)
+                return super().answer(method, path, ident, body)
             self._fate.at(UNDONE)
-            answer = super().answer(method, path, lock_id, body)
+            answer = super().answer(method, path, ident, body)
             self._fate.keep((self.states, self.locks))
             self._fate.at(UNANSWERED)
             return answer
@@ -144,7 +150,8 @@ def address(port: int) -> str:
     return f"http://127.0.0.1:{port}/api/v4/projects/1/terraform/state"
 
 
-def _id(lock: bytes) -> str:
+def lock_id(lock: bytes) -> str:
+    """The ID of a lock, "" for none."""
     try:
         return str(json.loads(lock).get("ID", ""))
     except ValueError:
@@ -169,8 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == self.server_of_states.refused:
             status = 403
         elif self.headers.get("Authorization") == _LOGIN:
-            lock_id = parse_qs(parts.query).get("ID", [""])[0]
-            status, answer = self.server_of_states.answer(self.command, parts.path, lock_id, body)
+            if self.headers.get("Content-Type", _JSON) != _JSON:
+                body = b""  # nobody looks for a lock's ID in it
+            ident = parse_qs(parts.query).get("ID", [""])[0]
+            status, answer = self.server_of_states.answer(self.command, parts.path, ident, body)
             self.server_of_states.hold(self.command, parts.path, body)
         self.send_response(status)
         self.send_header("Content-Length", str(len(answer)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from datetime import UTC, datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -78,12 +79,63 @@ def test_the_section_of_a_ce_comes_first(tmp_path: Path) -> None:
         ("nothing", "is no ini file"),
         (f"{PG}api_token = x\n", "would be written in clear"),
         (f"{PG}LD_PRELOAD = x\n", "is no variable of a backend"),
+        ("[pg]\nconn_str = mysql://u@db.example.org/x\n", r"\[pg\] conn_str does not begin with postgres://"),
+        ("[pg]\nconn_str = tfce\n", r"\[pg\] conn_str is no connection string"),
     ],
 )
 def test_a_fault_is_named_without_a_value(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem) as caught:
         backends.load(queue(tmp_path, text=text))
     assert "p%40ssw0rd-x" not in caught.value.message
+
+
+@pytest.mark.parametrize("mark", string.punctuation)
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("pg", "[pg]\nconn_str = postgres://tfce:{}@db.example.org/tfce\n"),
+        ("s3", f"{S3}endpoint = https://bot:{{}}@s3.example.org\n"),
+        ("http", "[http]\naddress = https://bot:{}@git.example.org/state\n"),
+    ],
+)
+def test_no_word_in_an_address_is_shown_however_it_is_spelt(
+    tmp_path: Path, name: str, address: str, mark: str
+) -> None:
+    wanted = queue(tmp_path, name, address.format(f"plant3d{mark}h1dden"))
+    try:
+        found = backends.load(wanted)
+    except ConfigError as error:
+        shown = error.message
+        assert "Terraform_BackendFile" in shown and all(fault.cure for fault in error.faults)
+    else:
+        assert name == "pg"
+        shown = f"{found.id} {found!r} {found.block()} {redacted(found.environment['PG_CONN_STR'], ())}"
+    assert "plant3d" not in shown and "h1dden" not in shown
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("git.example.org/state", "is no address"),
+        ("ftp://git.example.org/state", "is no address"),
+        ("https://git.example.org:port/state", "is no address"),
+        ("https://git.example.org/state?ref=main", "has a . or a # in it"),
+    ],
+)
+def test_an_address_that_states_cannot_be_beneath_is_refused(tmp_path: Path, address: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=rf"\[http\] address {problem}"):
+        backends.load(queue(tmp_path, "http", f"[http]\naddress = {address}\n"))
+
+
+@pytest.mark.parametrize("name", ["pg", "s3", "http"])
+def test_what_to_write_is_said_of_that_backend_and_not_hidden(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        backends.load(queue(tmp_path, name, "[other]\n"))
+    cure = redacted(caught.value.faults[0].cure, ())
+    lines = dict(line.split(" = ", 1) for line in cure.split(" with ")[1].split(", ") if " = " in line)
+    section = "".join(f"{key} = {value}\n" for key, value in lines.items())
+    assert f"[{name}]" in cure and "****" not in cure
+    backends.load(queue(tmp_path, name, f"[{name}]\n{section}"))
 
 
 def test_what_was_read_of_a_backend_is_not_read_again(tmp_path: Path) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
+from tests.rigs.gitlab import GitLab
 from tests.rigs.statehttp import PASSWORD, USER, StateServer
+from tfce.cloud import plain_http
 from tfce.config.backends import Backend
 from tfce.terraform import http_states
 
@@ -32,6 +36,34 @@ def test_the_lock_that_is_named_is_broken_and_no_other(server: StateServer, meth
     assert http_states.unlock(backend(server, method), "ce.long", "another") and PLACE in server.locks
     assert http_states.unlock(backend(server, method), "ce.long", "mine") and PLACE not in server.locks
     assert http_states.unlock(backend(server, method), "ce.long", "mine")  # it is gone already
+
+
+def test_gitlab_breaks_the_lock_that_is_named_and_no_other() -> None:
+    lock = dict.fromkeys(("Operation", "Info", "Who", "Version", "Created", "Path"), "") | {"ID": "mine"}
+    with GitLab() as server:
+        assert server.answer("POST", f"{PLACE}/lock", "", json.dumps(lock).encode())[0] == 200
+        assert http_states.unlock(backend(server, "DELETE"), "ce.long", "another") and PLACE in server.locks
+        assert http_states.unlock(backend(server, "DELETE"), "ce.long", "mine") and PLACE not in server.locks
+
+
+@pytest.mark.parametrize(("body", "said"), [("{}", "application/json"), ("", "")])
+def test_what_is_sent_is_said_to_be_json(body: str, said: str) -> None:
+    heard = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_DELETE(self) -> None:
+            heard.append(self.headers.get("Content-Type", ""))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        plain_http.ask("DELETE", f"http://127.0.0.1:{server.server_port}/lock", None, body)
+        server.shutdown()
+    assert heard == [said]
 
 
 def test_a_server_that_does_not_answer_so_leaves_it_to_terraform(server: StateServer) -> None:

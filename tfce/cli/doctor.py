@@ -9,18 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tfce import userdata
-from tfce.app import assemble, backend_time, probe
+from tfce.app import backend_time, probe
 from tfce.cli import reviewing
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.cloud import clock
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Cloud, Spec
 from tfce.cloud.factory import connect
 from tfce.config import backends, credentials
 from tfce.config.backends import LOCAL
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, Fault, TfceError, shorten
+from tfce.model.plurals import counted
 from tfce.pilots.recipes import recipe_for
 from tfce.store.workspace import Workspace
 from tfce.terraform.modules import module_for
@@ -89,7 +90,7 @@ def examine(queue: Queue) -> list[Check]:
         checks += _backend(queue)
     if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
-        checks.append(_guarded("cloud", lambda: _listing(queue)))
+        checks.append(_guarded("cloud", lambda: _listing(queue, cloud)))
         if checks[-1].ok:
             checks += cloud.preflight(Spec.of(queue))
     return checks
@@ -185,14 +186,13 @@ def _backend(queue: Queue) -> list[Check]:
     try:
         backend = backends.load(queue)
     except ConfigError as error:
-        return [_misread(error.faults[0], "backend")]
+        return [_misread(fault, "backend") for fault in error.faults]
     found = _guarded("backend", lambda: probe(queue, backend))
     if not found.ok:
         return [found]
     return [found, clock.check(backend_time(backend), name="backend's clock", whose="the backend")]
 
 
-def _listing(queue: Queue) -> str:
-    parts = assemble(queue)
-    nodes = parts.cloud.vms(parts.workspace.any_installation())
-    return f"answers; {len(nodes)} VMs have this queue's tags"
+def _listing(queue: Queue, cloud: Cloud) -> str:
+    vms = cloud.vms(Workspace(queue).any_installation())
+    return f"answers; {counted(len(vms), 'VM has', 'VMs have')} this queue's tags"

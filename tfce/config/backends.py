@@ -6,7 +6,6 @@ What is secret goes to Terraform by environment variables only: arguments of a b
 from __future__ import annotations
 
 import configparser
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tfce.config import inifile
+from tfce.config import backend_faults, inifile
 from tfce.config.credentials import NO_OTHER_AWS
 from tfce.config.options import Queue
 from tfce.model import redact
@@ -23,7 +22,6 @@ from tfce.model.lease import NOWHERE, BackendId
 
 LOCAL = "local"
 _NONE: Mapping[str, Any] = MappingProxyType({})
-_EXAMPLE = "[pg] and a line conn_str = postgres://USER:PASSWORD@HOST/DATABASE"
 # Names of a section that Terraform takes as environment variables.
 _VARIABLES = {
     "pg": {"conn_str": "PG_CONN_STR"},
@@ -35,7 +33,6 @@ _VARIABLES = {
     },
     "http": {"username": "TF_HTTP_USERNAME", "password": "TF_HTTP_PASSWORD"},
 }
-_REQUIRED = {"pg": ("conn_str",), "s3": ("bucket", "region"), "http": ("address",)}
 _ARGUMENTS: Mapping[str, Mapping[str, str | bool]] = {
     "s3": {"key": "tfce.tfstate", "use_lockfile": True},
     "http": {"lock_method": "LOCK", "unlock_method": "UNLOCK"},
@@ -52,11 +49,6 @@ _OTHER_S3 = dict.fromkeys(
     ),
     True,
 )
-_ENVIRONMENT = re.compile(
-    r"(ARM|AZURE|GOOGLE|CONSUL|KUBE|TENCENTCLOUD|ALICLOUD|AWS|TF_HTTP|PG)_[A-Z0-9_]+|PG[A-Z]+"
-)
-_SECRET = re.compile(r"secret|token|password|passwd|conn_str|cred|_key$|^key_")
-_UNLOCKED = ("use_lockfile", "lock_address", "unlock_address", "skip_locking", "lock")
 
 
 @dataclass(frozen=True)
@@ -115,41 +107,25 @@ def load(queue: Queue, name: str = "") -> Backend:
         return Backend(LOCAL, BackendId(LOCAL))
     path: Path = queue.terraform.backend_file
     values = _section(path, queue.ce, name)
-    faults = [_fault(path, problem, cure) for problem, cure in _problems(name, values)]
+    found = backend_faults.problems(name, values, _VARIABLES.get(name, {}))
+    faults = [_fault(path, problem, cure) for problem, cure in found]
     if faults:
         raise ConfigError.of(faults)
     return _backend(name, values)
 
 
 def _section(path: Path, ce: str, name: str) -> dict[str, str]:
+    example = backend_faults.example(name)
     try:
-        parser = inifile.parsed(path, _EXAMPLE, exact=True)
+        parser = inifile.parsed(path, example, exact=True)
     except inifile.UnreadError as error:
         raise ConfigError.of([_fault(path, error.problem, error.cure)]) from None
     except (configparser.Error, UnicodeDecodeError):
-        raise ConfigError.of([_fault(path, "is no ini file", f"write {_EXAMPLE}")]) from None
+        raise ConfigError.of([_fault(path, "is no ini file", f"write {example}")]) from None
     title = next((one for one in (f"{ce}:{name}", name) if parser.has_section(one)), "")
     if not title:
-        raise ConfigError.of([_fault(path, f"has no section [{name}]", f"write one, for example {_EXAMPLE}")])
+        raise ConfigError.of([_fault(path, f"has no section [{name}]", f"write {example}")])
     return {key: inifile.unquoted(value) for key, value in parser.items(title) if value.strip()}
-
-
-def _problems(name: str, values: Mapping[str, str]) -> list[tuple[str, str]]:
-    variables = _VARIABLES.get(name, {})
-    found = [
-        (f"[{name}] has no {key}", f"add a line {key} = ...")
-        for key in _REQUIRED.get(name, ())
-        if key not in values
-    ]
-    for key in values:
-        if key in _UNLOCKED:
-            found.append((f"[{name}] {key}: tfce always locks", "take the line out"))
-        elif key.isupper() and not _ENVIRONMENT.fullmatch(key):
-            found.append((f"[{name}] {key} is no variable of a backend", "take the line out"))
-        elif not key.isupper() and key not in variables and key != "address" and _SECRET.search(key):
-            cure = "write the environment variable that Terraform's manual gives for it, in capitals"
-            found.append((f"[{name}] {key} would be written in clear into .terraform/", cure))
-    return found
 
 
 def _backend(name: str, values: Mapping[str, str]) -> Backend:
@@ -176,7 +152,7 @@ def _value(text: str) -> str | bool:
 
 def _hide(name: str, environment: Mapping[str, str]) -> None:
     """No secret of a backend is ever shown."""
-    redact.learn(*(text for key, text in environment.items() if _SECRET.search(key.lower())))
+    redact.learn(*(text for key, text in environment.items() if backend_faults.SECRET.search(key.lower())))
     if name == "pg":
         redact.learn(urlsplit(environment["PG_CONN_STR"]).password or "", *_words(environment, "password"))
 

@@ -30,7 +30,7 @@ def parsed(path: Path, example: str, *, exact: bool = False) -> configparser.Raw
     except trust.DistrustError as error:
         raise UnreadError(error.of(path), error.cure) from None
     except OSError as error:
-        cure = f"write {example}; give it to the user who runs tfce, with rights 600"
+        cure = f"write {example}; the file is to be of the user who runs tfce, with rights 600"
         raise UnreadError(f"cannot be read ({error.strerror})", cure) from None
     return parser
 

@@ -19,6 +19,7 @@ from tfce.model.lease import MARGIN, BackendId, Sighting
 from tfce.store import files
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
 from tfce.terraform import http_states, process, torn
+from tfce.terraform.refusals import brief, refusal
 from tfce.terraform.runs import FLAG, Runs
 
 log = logging.getLogger("tfce")
@@ -26,7 +27,7 @@ log = logging.getLogger("tfce")
 BACKEND = "backend.tf.json"
 # Terraform's init wants a workspace that is there; every other command makes its own.
 DEFAULT = {"TF_WORKSPACE": "default"}
-_UNREACHABLE = "nothing is believed damaged; see that it is up, and that this host reaches it"
+_UNREACHABLE = "nothing is believed damaged; see that it is up, that this host reaches it, and what {where} says"
 _REFUSED = re.compile(r"cannot import state|cannot overwrite existing state")
 DAMAGED = re.compile(
     r"could not be (?:parsed as JSON|read:)|Unsupported state file format|unsupported state|state data in"
@@ -121,7 +122,8 @@ class Remote(Runs):
             said = self._said(ended) or ended.how
             damaged = bool(DAMAGED.search(said))
             looks -= damaged
-            again = looks > 0 if damaged else time.monotonic() < deadline and _MEANWHILE.search(said)
+            passing = _MEANWHILE.search(said) and not refusal(said)
+            again = looks > 0 if damaged else time.monotonic() < deadline and passing
             if not again:
                 raise self._error(said)
             if self._is_stale(lock_in(ended)):
@@ -148,7 +150,12 @@ class Remote(Runs):
             cure = f"restore {self._state_name} there from a copy, or remove it there and run `tfce repair"
             problem = f"{self.backend_id}: the state {self._state_name} is damaged ({said}); no pilot was touched"
             return DamagedError(problem, f"{cure} {self._queue.label}`")
-        return BackendError(f"{self.backend_id} does not answer: {said}", _UNREACHABLE)
+        known = refusal(said)
+        where = f"[{self._backend.name}] of Terraform_BackendFile = {self._queue.terraform.backend_file}"
+        cure = (known.cure if known else _UNREACHABLE).format(where=where)
+        return BackendError(
+            f"{self.backend_id} {known.problem if known else 'does not answer'}: {brief(said)}", cure
+        )
 
     def _is_stale(self, ident: str) -> bool:
         """Whether a lock's holder is gone: this host has seen that lock for longer than a push may take."""

@@ -145,8 +145,7 @@ class OnHttp:
 
     def backup(self, state: str, folder: Path) -> Callable[[], None]:
         assert isinstance(self.server, StateServer)
-        states, kept = self.server.states, dict(self.server.states)
-        return lambda: states.update(kept)
+        return self.server.backup()
 
 
 KINDS = ("pg", "s3", "http")

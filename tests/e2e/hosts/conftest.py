@@ -13,6 +13,7 @@ import pytest
 from tests.drawn import keep
 from tests.e2e.hosts.backends import Backend, OnHttp, OnPostgres, OnS3
 from tests.e2e.hosts.site import Hosts
+from tests.rigs.gitlab import GitLab
 from tests.rigs.localstack import Emulator, LocalStack, Moto, RigError
 from tests.rigs.postgres import Postgres
 from tests.rigs.statehttp import StateServer
@@ -73,13 +74,21 @@ def namespaces() -> None:
     island.__exit__()
 
 
-@pytest.fixture(params=["pg", "s3", "http"])
+@pytest.fixture
+def gitlab() -> Iterator[GitLab]:
+    with GitLab() as server:
+        yield server
+
+
+@pytest.fixture(params=["pg", "s3", "http", "gitlab"])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend."""
     if request.param == "pg":
         return OnPostgres(request.getfixturevalue("postgres"))
     if request.param == "s3":
         return OnS3(request.getfixturevalue("s3"))
+    if request.param == "gitlab":
+        return OnHttp(request.getfixturevalue("gitlab"), gitlab=True)
     return OnHttp(request.getfixturevalue("states"))
 
 

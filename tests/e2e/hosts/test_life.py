@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.e2e.hosts.backends import S3_SECRET, Backend, OnHttp
 from tests.e2e.hosts.site import Hosts, said
 from tests.rigs import postgres, statehttp
-from tests.rigs.statehttp import StateServer
+from tests.rigs.gitlab import GitLab
 from tests.site import SECRET
 
 SECRETS = (SECRET, S3_SECRET, postgres.PASSWORD, postgres.PASSWORD.replace("%40", "@"), statehttp.PASSWORD)
@@ -51,12 +51,12 @@ def nowhere_in_clear(hosts: Hosts) -> None:
             assert not found and not re.search(rb"postgres://[^:/]+:[^*@]", text), path
 
 
-def test_gitlabs_way_of_locking(made: Callable[..., Hosts], states: StateServer) -> None:
-    hosts = made(OnHttp(states, gitlab=True))
+def test_gitlabs_way_of_locking(made: Callable[..., Hosts], gitlab: GitLab) -> None:
+    hosts = made(OnHttp(gitlab, gitlab=True))
     a, b = hosts.all
     references = list(a.do("submit", 1)["stamps"])
     assert set(b.do("kill", *references)["removed"]) == set(references)
-    assert not {line.split()[0] for line in states.asked} & {"LOCK", "UNLOCK"} and not states.locks
+    assert not {line.split()[0] for line in gitlab.asked} & {"LOCK", "UNLOCK"} and not gitlab.locks
     hosts.agree(0)
 
 

@@ -115,13 +115,12 @@ def test_a_lost_disk_with_what_terraform_could_not_write_costs_no_vm(
         hosts.agree(4)
 
 
-@pytest.mark.parametrize("kind", ["s3", "http"])
+@pytest.mark.parametrize("backend", ["s3", "http", "gitlab"], indirect=True)
 def test_the_lock_of_a_dead_host_is_broken_once_its_lease_is_over(
-    made: Callable[..., Hosts], request: pytest.FixtureRequest, kind: str
+    made: Callable[..., Hosts], backend: Backend
 ) -> None:
     """PostgreSQL's lock ends with the connection; S3 and http keep theirs."""
-    held = OnS3(request.getfixturevalue("s3")) if kind == "s3" else OnHttp(request.getfixturevalue("states"))
-    hosts = made(held, MaxTotalJobs="3")
+    hosts = made(backend, MaxTotalJobs="3")
     a, b = hosts.all
     a.do("submit", 1)
     killed_while_it_asks(a, 0.5)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.e2e.hosts.backends import Backend, OnHttp
 from tests.e2e.hosts.site import Host, Hosts
-from tests.rigs.statehttp import StateServer
+from tests.rigs.gitlab import GitLab
 
 
 def moved(host: Host, backend: Backend | None) -> None:
@@ -20,10 +20,8 @@ def moved(host: Host, backend: Backend | None) -> None:
     host.configure(Terraform_Backend=name)
 
 
-def test_where_a_queue_moves_to_its_pilots_count(
-    made: Callable[..., Hosts], pg: Backend, states: StateServer
-) -> None:
-    http, life = OnHttp(states), {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600"}
+def test_where_a_queue_moves_to_its_pilots_count(made: Callable[..., Hosts], pg: Backend, gitlab: GitLab) -> None:
+    http, life = OnHttp(gitlab, gitlab=True), {"Context_MaxLifetime": "14400", "Terraform_CreateTimeout": "3600"}
     hosts = made(pg, "a", others=[http], Workspace_MaxHours="16/month ce", **life)  # 5 hours a pilot
     a, b = hosts[0], hosts.add("b", "short")
     assert len(a.do("submit", 2)["stamps"]) == 2
@@ -37,10 +35,8 @@ def test_where_a_queue_moves_to_its_pilots_count(
     assert b.do("submit", 1)["stamps"] == a.do("submit", 1)["stamps"] == {}
 
 
-def test_a_queue_moves_to_any_backend_and_back(
-    made: Callable[..., Hosts], pg: Backend, states: StateServer
-) -> None:
-    http = OnHttp(states)
+def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: Backend, gitlab: GitLab) -> None:
+    http = OnHttp(gitlab, gitlab=True)
     hosts = made(pg, others=[http], MaxTotalJobs="4")
     a, b = hosts.all
     references = list(a.do("submit", 3)["stamps"])
