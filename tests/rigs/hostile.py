@@ -48,12 +48,14 @@ class Reply:
 
 @dataclass
 class Attack:
-    """What is done to each request of ``action``; ``struck`` counts them. ``seed``: of what is done at random."""
+    """What is done to each request of ``action``; ``struck`` counts them. ``seed``: of what is done at random;
+    ``reply``: what is answered where the effect is "reply"."""
 
     action: str
     effect: str
     seed: str = ""
     struck: int = 0
+    reply: Reply | None = None
 
 
 @dataclass
@@ -144,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, action: str, effect: str, body: bytes) -> Reply:
         xml = " " not in action
+        attack = self.proxy.attack
+        if effect == "reply" and attack and attack.reply:
+            return attack.reply
         made_up = _made_up(effect, xml, self.proxy.away)
         if made_up:
             return made_up

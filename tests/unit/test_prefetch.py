@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from typing import Any
 
 import pytest
+from tf.iface import ReadDataContext
+from tf.utils import Diagnostics
 
 from tests.fakes import FakeCloud, Sky
 from tfce.cloud.api import Cloud
 from tfce.model.errors import CloudError
+from tfce.model.reasons import Kind
+from tfce.provider.data_sources import Flavor, Network, SecurityGroup
 from tfce.provider.prefetch import FRESH, Prefetch
+from tfce.provider.resources import TfceProvider
+from tfce.provider.run import Run
 
 
 class Asked:
@@ -71,3 +78,29 @@ def test_what_nobody_took_is_not_looked_up_again(cloud: FakeCloud) -> None:
     assert image.began.wait(20)
     prefetch.begin(cloud.clone)
     assert prefetch.answer("image", image, cloud) == "two" and image.answers == ["three"]
+
+
+class Busy(FakeCloud):
+    """Finds nothing for a reason of this kind."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__(Sky())
+        self.kind = kind
+
+    def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
+        raise CloudError("busy", self.kind)
+
+    def clone(self) -> FakeCloud:
+        return Busy(self.kind)
+
+
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.UNREACHABLE, Kind.AUTHENTICATION, Kind.UNCLASSIFIED])
+@pytest.mark.parametrize("source", [Flavor, Network, SecurityGroup])
+def test_a_look_up_that_fails_says_why_as_every_call_does(source: Any, kind: Kind) -> None:
+    """Else the option would be blamed for a cloud that is busy."""
+    run = Run(lambda block: lambda: Busy(kind))
+    provider = TfceProvider(run)
+    provider.configure_provider(Diagnostics(), {})
+    asked = ReadDataContext(Diagnostics(), source.get_name())
+    assert source(provider).read(asked, {"name": "debian", "owners": None}) is None
+    assert (run.cause and run.cause.kind) is (None if kind is Kind.UNCLASSIFIED else kind)

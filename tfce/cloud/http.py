@@ -176,7 +176,8 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
             self.bounds.budget.wait()
             self.response = self._followed(method, url, body, headers)
             if not self._again(attempt, self.bounds.safe(method, url)):
-                return
+                break
+        self.response.headers.pop("Retry-After", None)  # libcloud takes it for a number, whatever it is
 
     def _again(self, attempt: int, safe: bool) -> bool:
         """Whether the request is to be repeated: then the pause is over."""

@@ -31,7 +31,7 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
     except (CloudError, ConfigError):
         raise
     except InvalidCredsError as error:
-        said = f"the cloud refuses the credentials: {_clean(error.value or error, secrets)}"
+        said = f"the cloud refuses the login: {_clean(error.value or error, secrets)}"
         raise _error(asking, said, Kind.AUTHENTICATION) from None
     except requests.exceptions.RequestException as error:
         code = CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else ""

@@ -12,6 +12,7 @@ from tf.types import List, String
 
 from tfce.model.errors import CloudError, ConfigError
 from tfce.model.images import NAMED
+from tfce.model.reasons import Kind
 
 if TYPE_CHECKING:
     from tfce.cloud.api import Cloud
@@ -62,6 +63,8 @@ class _Named(DataSource):  # type: ignore[misc]
             with self._provider.cloud() as cloud:
                 ids = self._ids(ctx, cloud, name, tuple(config["owners"] or ()))
         except (CloudError, ConfigError) as error:
+            if isinstance(error, CloudError) and error.reason.kind is not Kind.UNCLASSIFIED:
+                self._provider.run.cause = error.reason
             ctx.diagnostics.add_error(f"The {words} {name} cannot be looked up", error.message)
             return None
         if len(ids) == 1:

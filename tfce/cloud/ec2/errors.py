@@ -37,8 +37,8 @@ _CODES: Mapping[Kind, str] = {
     Kind.THROTTLED: " ".join(THROTTLES),
     Kind.AUTHENTICATION: "AuthFailure UnauthorizedOperation InvalidClientTokenId SignatureDoesNotMatch "
     "IncompleteSignature MissingAuthenticationToken OptInRequired Blocked PendingVerification RequestExpired "
-    "ExpiredToken ExpiredTokenException AccessDenied AccessDeniedException UnrecognizedClientException "
-    "InvalidCreds",
+    "RequestTimeTooSkewed ExpiredToken ExpiredTokenException AccessDenied AccessDeniedException "
+    "UnrecognizedClientException InvalidCreds",
     Kind.IMAGE: "InvalidAMIID InvalidAMIName InvalidAMIAttributeItemValue InvalidSnapshot InvalidManifest",
     Kind.FLAVOR: "InvalidInstanceType InvalidInstanceAttributeValue",
     Kind.NETWORK: "InvalidSubnet InvalidSubnetID InvalidGroup InvalidGroupId InvalidSecurityGroupID "
@@ -71,6 +71,7 @@ _FINER = (
 )
 
 _SUBNET = "name a subnet with Instance_Networks: the account has no default VPC"
+_CLOCK = "synchronise the host's clock"
 _CURES: Mapping[str, str] = {
     "VPCIdNotSpecified": _SUBNET,
     "DefaultVpcDoesNotExist": _SUBNET,
@@ -80,7 +81,8 @@ _CURES: Mapping[str, str] = {
     "Blocked": "the account is blocked; ask AWS's support",
     "AuthFailure.ServiceLinkedRoleCreationNotPermitted": "make the role once: aws iam create-service-linked-role "
     "--aws-service-name spot.amazonaws.com",
-    "RequestExpired": "synchronise the host's clock",
+    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
     "SpotMaxPriceTooLow": "raise Terraform_SpotMaxPrice, or remove it: no more than the common price is ever paid",
 }
 
@@ -98,6 +100,8 @@ SWITCHED_OFF = "Client.InstanceInitiatedShutdown"  # by its own power-off
 _BY_SOMEBODY = ("Client.UserInitiated", "Client.InstanceInitiated", "Server.UserInitiated")
 
 _ODD = ("UnknownParameter", "InvalidParameter", "InvalidParameterValue", "InvalidParameterCombination")
+# "Signature expired: … is now earlier than …", "Signature not yet current: … is still later than …"
+_SKEWED = re.compile(r"\b[0-9]{8}T[0-9]{6}Z is (?:now earlier|still later) than [0-9]{8}T[0-9]{6}Z")
 _END = re.compile(r"(?:Server|Client)\.[A-Za-z][\w.]*")
 _API_ERROR = re.compile(r"api error ([A-Z][\w.]+)|<Code>([\w.]+)</Code>")
 _CODE = re.compile(r"(?<![\w.])([A-Z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*): ")
@@ -109,6 +113,8 @@ def reason_of(code: str, text: str) -> Reason:
     first = bare.partition(".")[0]
     kind = _KINDS.get(bare) or _KINDS.get(first) or Kind.UNCLASSIFIED
     kind = next((finer for name, named, finer in _FINER if name == first and named.search(text)), kind)
+    if _SKEWED.search(text):
+        return Reason(kind, text, code, _CLOCK)
     cure = _CURES.get(bare) or _CURES.get(first, "") if first != "MissingParameter" or kind is Kind.NETWORK else ""
     return Reason(kind, text, code, cure)
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from xml.etree.ElementTree import Element
 
+from libcloud.common.types import InvalidCredsError
 from libcloud.compute.drivers.ec2 import NAMESPACE, EC2Connection, EC2NodeDriver, EC2Response
+from libcloud.utils.py3 import ET
 
 from tfce.cloud.ec2.errors import reason_of_message
 from tfce.cloud.explain import explained
+from tfce.cloud.legible import bare
 from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.session import CountedSession
 from tfce.config import ec2_regions
@@ -20,24 +25,47 @@ from tfce.config.endpoint import Endpoint
 from tfce.model.errors import CloudError, ConfigError
 
 _KNOWN = "us-east-1"  # to libcloud, whose table of regions is old: it refuses all others, also with a host
-_ANY_NAMESPACE = re.compile(r'xmlns="http://ec2\.amazonaws\.com/doc/[^"]*"')
+# The codes of a login that is not taken. EC2 has more that are about rights: those name what is lacking.
+_LOGIN = ("AuthFailure", "InvalidClientTokenId", "SignatureDoesNotMatch", "OptInRequired")
 
 
 class _Response(EC2Response):  # type: ignore[misc]
     body: Any
 
     def parse_body(self) -> Any:
-        # Clouds that only speak EC2's API answer with other dates, or without the last slash. libcloud would
-        # then find nothing and report an empty list: pilots would look gone.
-        if isinstance(self.body, str):
-            self.body = _ANY_NAMESPACE.sub(f'xmlns="{NAMESPACE}"', self.body)
-        return super().parse_body()
+        # Clouds that only speak EC2's API answer with other dates, without the last slash, or with no namespace
+        # at all. libcloud would then find nothing and report an empty list: pilots would look gone.
+        root = super().parse_body()
+        if not _tag(root).startswith(f"{{{NAMESPACE}}}"):
+            for one in root.iter("*") if _tag(root) else ():
+                one.tag = f"{{{NAMESPACE}}}{_name(one)}"
+        return root
 
-    def parse_error(self) -> Any:
-        # In errors libcloud expects no namespace at all; with one, it reports an error without a word.
-        if isinstance(self.body, str):
-            self.body = _ANY_NAMESPACE.sub("", self.body)
-        return super().parse_error()
+    def parse_error(self) -> str:
+        # libcloud reads one shape of errors, and raises for others: what a gateway before the cloud says would
+        # be lost, and the status with it.
+        errors = list(_errors(self.body))
+        said = "\n".join(f"{code}: {message}" for code, message in errors) or bare(self)
+        if any(code in _LOGIN for code, _ in errors) or (not errors and self.status in (401, 403)):
+            raise InvalidCredsError(said)
+        return said
+
+
+def _tag(element: Any) -> str:
+    return str(getattr(element, "tag", ""))
+
+
+def _name(element: Any) -> str:
+    return _tag(element).rpartition("}")[2]
+
+
+def _errors(text: str) -> Iterator[tuple[str, str]]:
+    """The code and message of each error in an answer, whatever is around them."""
+    with suppress(SyntaxError, ValueError):
+        for error in ET.fromstring(text.encode("utf-8", "replace")).iter("*"):
+            parts = {_name(part): part.text or "" for part in error}
+            if _name(error) == "Error" and "Code" in parts:
+                yield parts["Code"], parts.get("Message", "")
 
 
 class _Connection(EC2Connection):  # type: ignore[misc]
@@ -79,19 +107,17 @@ class Session(CountedSession):
     def ask(self, asking: str, params: dict[str, str]) -> Element:
         """The answer to a request whose ``params`` name the ``Action``; ``asking``: what for, in words."""
         with explained(asking, reason_of_message), translated(asking, self.secrets):
-            answer: Element = self.driver.connection.request(self.driver.path, params=params).object
-        # A proxy's or portal's page would else be read as "no VMs".
-        if not str(getattr(answer, "tag", "")).endswith(f"{params['Action']}Response"):
-            raise CloudError(f"{asking}: the answer is not EC2's, which is not believed", "unreachable")
-        return answer
+            answer = self.driver.connection.request(self.driver.path, params=params).object
+        return _believed(asking, params["Action"], answer)
 
-    def post(self, asking: str, action: str, params: dict[str, str]) -> Any:
+    def post(self, asking: str, action: str, params: dict[str, str]) -> Element:
         """The answer to a request in the body: user data is too long for an address."""
         body = urllib.parse.urlencode({"Action": action, "Version": self.driver.connection.version, **params})
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         with explained(asking, reason_of_message), translated(asking, self.secrets):
             connection = self.driver.connection
-            return connection.request(self.driver.path, data=body, headers=headers, method="POST").object
+            answer = connection.request(self.driver.path, data=body, headers=headers, method="POST").object
+        return _believed(asking, action, answer)
 
     def time(self) -> datetime | None:
         """The cloud's own time now; None where it does not tell."""
@@ -101,6 +127,14 @@ class Session(CountedSession):
     def clone(self) -> Session:
         """Another connection with the same login."""
         return Session(self.endpoint, self._credentials)
+
+
+def _believed(asking: str, action: str, answer: Any) -> Element:
+    """The answer to ``action``; a proxy's or portal's page would else be read as "no VMs"."""
+    if _name(answer) != f"{action}Response":
+        raise CloudError(f"{asking}: the answer is not EC2's, which is not believed", "unreachable")
+    found: Element = answer
+    return found
 
 
 def filters(wanted: dict[str, str]) -> dict[str, str]:

@@ -11,11 +11,14 @@ from typing import Any
 from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.openstack import OpenStackBaseConnection
 from libcloud.common.openstack_identity import OpenStackIdentity_3_0_Connection
+from libcloud.common.types import LibcloudError
 from libcloud.compute.drivers.openstack import OpenStack_2_NodeDriver
 from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
 from tfce.cloud.explain import explained
+from tfce.cloud.http import Heard
+from tfce.cloud.legible import bare
 from tfce.cloud.libcloud_errors import CERTIFICATE, translated
 from tfce.cloud.openstack import endpoints
 from tfce.cloud.openstack.errors import reason_of_message
@@ -34,6 +37,9 @@ _CONNECTIONS = {"compute": "connection", "image": "image_connection", "network":
 _CLASSES = ("connectionCls", "image_connectionCls", "network_connectionCls")
 # Driver options that libcloud does not take, or (the last ones) takes for services that they are not about.
 _OURS = ("ca_cert", "cloud", "ex_tenant_id", "api_version", "ex_force_image_url", "ex_force_network_url")
+
+# What libcloud says of a service in keystone's catalog, and how many there are then.
+_ENDPOINTS = {"Could not find specified endpoint": "no", "Found more than 1 matching endpoint": "more than one"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,17 @@ class _Authority(LibcloudConnection):  # type: ignore[misc]
         super()._setup_ca_cert(**kwargs)
         if self.shared.authority:
             self.ca_cert = self.shared.authority
+
+
+class _Legible:
+    """Reads refusals that libcloud cannot: a gateway's before nova, or an empty one. It keeps not even their
+    status, which says most of what there is to know."""
+
+    def parse_error(self) -> str:
+        try:
+            return str(super().parse_error())  # type: ignore[misc]
+        except Exception:  # whatever comes of reading what is something else
+            return bare(self)
 
 
 class _Listening:
@@ -116,10 +133,12 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
         identity = self.get_auth_class()
         if not identity.is_token_valid():
             self.shared.login.lend(self)
-        fresh = not identity.is_token_valid()
-        super()._populate_hosts_and_request_paths()
-        if fresh:
-            self.shared.login.keep(self)
+        if identity.is_token_valid():
+            super()._populate_hosts_and_request_paths()
+            return
+        with _at_keystone(self.shared.transport.heard):
+            super()._populate_hosts_and_request_paths()
+        self.shared.login.keep(self)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -130,11 +149,31 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
             raise
 
 
+@contextmanager
+def _at_keystone(heard: Heard) -> Iterator[None]:
+    """Say what is wrong where who answers to a login is not keystone."""
+    heard.status = 0
+    try:
+        yield
+    except (BaseHTTPError, LibcloudError):
+        if heard.status not in (300, 404, 405):
+            raise
+        text = f"logging in: HTTP {heard.status}: what Driver_ex_force_auth_url names is not keystone's API"
+        cure = "set it to keystone's URL, for example https://keystone.example.org:5000"
+        reason = Reason(Kind.CONFIGURATION, text, str(heard.status), cure)
+        raise CloudError(text, reason=reason) from None
+
+
 def _classes(shared: _Shared) -> dict[str, type[Any]]:
     """libcloud's connection classes, made ours."""
     http = type("Http", (_Listening, shared.transport.connection, _Authority), {"shared": shared})
-    facts = {"shared": shared, "conn_class": http}
-    return {name: type(name, (_Connection, getattr(OpenStack_2_NodeDriver, name)), facts) for name in _CLASSES}
+    bases = {name: getattr(OpenStack_2_NodeDriver, name) for name in _CLASSES}
+    return {name: type(name, (_Connection, base), _facts(shared, http, base)) for name, base in bases.items()}
+
+
+def _facts(shared: _Shared, http: type[Any], base: type[Any]) -> dict[str, Any]:
+    response = type("Response", (_Legible, base.responseCls), {})
+    return {"shared": shared, "conn_class": http, "responseCls": response}
 
 
 class Session(CountedSession):
@@ -217,10 +256,13 @@ class Session(CountedSession):
         try:
             yield
         except CloudError as error:
-            if "Could not find specified endpoint" in error.message:
-                region = self.endpoint.region or "the cloud's default"
+            number = next((many for words, many in _ENDPOINTS.items() if words in error.message), "")
+            if number:
+                region = f"region {self.endpoint.region}" if self.endpoint.region else "any region"
+                option = f"Driver_{endpoints.OPTIONS[service]}"
                 cure = (
-                    f"keystone lists no {service} service in region {region}; set Driver_ex_force_service_region"
+                    f"keystone lists {number} public URL of {service} in {region}; "
+                    f"set Driver_ex_force_service_region, or {option}"
                 )
             elif error.reason.code == CERTIFICATE:
                 cure = "name the certificate authority with Driver_ca_cert or OS_CACERT"
