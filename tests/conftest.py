@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drawn import drawn
+from tests.drawn import drawn, everything
 from tfce.cloud import retries
 from tfce.model import redact
 
@@ -18,6 +18,15 @@ if drawn():
 
     settings.register_profile("drawn", max_examples=30)
     settings.load_profile("drawn")
+
+
+WHOLE = 4 * 3600.0  # seconds that a test may take where nothing is spared: it may walk a long matrix
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items if everything() else ():
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(WHOLE))
 
 
 @pytest.fixture(autouse=True)

@@ -122,6 +122,7 @@ def test_whatever_becomes_of_a_file(together: Site) -> None:
         except Exception as error:  # a traceback is the worst of all
             said = f"{type(error).__name__}: {error}"
         if said:
+            print(f"wrong: {name}, {what}, {verb}: {said}", flush=True)
             wrong.append(f"{name}, {what}, {verb}: {said}")
             ground = Ground(another(together, len(wrong)))
         if len(ground.running()) < 3:

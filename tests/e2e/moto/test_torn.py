@@ -142,6 +142,7 @@ def test_whatever_a_killed_terraform_left_half_written(make: Callable[[str], Gro
         except Exception as error:  # a traceback is the worst of all
             said = f"{type(error).__name__}: {error}"
         if said:
+            print(f"wrong: {name}, {what}, {verb}: {said}", flush=True)
             wrong.append(f"{name}, {what}, {verb}{', killed' if killed else ''}: {said}")
             ground = make(kind)
         if len(ground.running()) < 3:
