@@ -16,7 +16,7 @@ from tfce.cli.tables import show_json
 from tfce.cloud import clock
 from tfce.cloud.api import Check, Cloud, Spec
 from tfce.cloud.factory import connect
-from tfce.config import backends, credentials
+from tfce.config import backends, credentials, environment
 from tfce.config.backends import LOCAL
 from tfce.config.cfg import load_queues
 from tfce.config.options import Queue
@@ -74,8 +74,10 @@ def examine(queue: Queue) -> list[Check]:
     """Every finding about ``queue``. A check that cannot be made because an earlier one failed is left out."""
     checks = [_guarded("configuration", lambda: f"{queue.label} on {queue.endpoint.home}")]
     checks += [_misread(fault) for fault in queue.endpoint.ignored()]
+    surroundings = _environment(queue)
+    checks += surroundings
     checks.append(_guarded("credentials", lambda: _credentials(queue)))
-    reachable = checks[-1].ok
+    reachable = checks[-1].ok and not surroundings
     checks.append(_guarded("workspace", lambda: _workspace(queue)))
     checks += _drained(queue)
     checks += reviewing.checks(queue)
@@ -86,13 +88,24 @@ def examine(queue: Queue) -> list[Check]:
         checks.append(_guarded("job length", lambda: _job_length(queue, queue.limits.cpu_minutes or 0)))
     checks.append(_guarded("terraform", lambda: str(find_program(queue.terraform.binary))))
     checks.append(_guarded("provider", lambda: _provider(queue)))
-    if queue.terraform.backend != LOCAL and checks[-1].ok:
+    if queue.terraform.backend != LOCAL and checks[-1].ok and not surroundings:
         checks += _backend(queue)
     if reachable:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue, cloud)))
         if checks[-1].ok:
             checks += cloud.preflight(Spec.of(queue))
+    return checks
+
+
+def _environment(queue: Queue) -> list[Check]:
+    """The variables of this process that keep tfce from the cloud, or from its provider."""
+    checks: list[Check] = []
+    for look in (environment.check_cloud, *([environment.check_provider] if module_for(queue).bulk else [])):
+        try:
+            look()
+        except ConfigError as error:
+            checks += [_misread(fault, "environment") for fault in error.faults]
     return checks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tfce.cloud.api import Cloud
+from tfce.config import environment
 from tfce.config.clouds import ec2, openstack
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -14,7 +15,9 @@ from tfce.model.reasons import Reason
 def connect(endpoint: Endpoint, credentials: Credentials) -> Cloud:
     """The cloud at ``endpoint``. Nothing is asked of it yet.
 
-    Raises ``ConfigError`` for a cloud in which tfce cannot start pilots."""
+    Raises ``ConfigError`` for a cloud in which tfce cannot start pilots, and in an environment in which libcloud
+    cannot be loaded."""
+    environment.check_cloud()
     return _CLOUDS.get(endpoint.cloud, _generic)(endpoint, credentials)
 
 

@@ -13,27 +13,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from libcloud.http import LibcloudConnection
-from requests import Response
+from requests import Response, Session
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectTimeout, ProxyError
+from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from tfce.cloud import clean
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import PASSING, Budget, pause, retry_after, throttled
+from tfce.config import environment
+from tfce.model.errors import Fault
 from tfce.model.trace import span
 
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_REASONS = ("refused", "timed out", "resolve", "reset", "certificate", "unreachable", "407")
+SOCKS = find_spec("socks") is not None  # urllib3 speaks it with PySocks alone
 _FOLLOWED = 3  # redirects on the same host
 
 
 class BoundaryError(Exception):
-    """An answer that is not taken; nobody knows what the cloud did."""
+    """An answer that is not taken; nobody knows what the cloud did. ``cure``: what to do, where that is known."""
+
+    def __init__(self, problem: str, cure: str = "") -> None:
+        super().__init__(problem)
+        self.cure = cure
 
 
 @dataclass
@@ -212,20 +223,44 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
 
     def _once(self, method: str, url: str, body: Any, headers: Any) -> Response:
         self._deadline.start(self.bounds.limits.seconds)
-        answer: Response = self.session.request(
-            method=method.lower(),
-            url=url,
-            data=body,
-            headers=self._normalize_headers(headers=headers),
-            allow_redirects=False,
-            stream=True,
-            verify=self.verification,
-            timeout=self.bounds.limits.seconds,
-        )
+        try:
+            answer: Response = self.session.request(
+                method=method.lower(),
+                url=url,
+                data=body,
+                headers=self._normalize_headers(headers=headers),
+                allow_redirects=False,
+                stream=True,
+                verify=self.verification,
+                timeout=self.bounds.limits.seconds,
+            )
+        except (OSError, ValueError) as error:
+            fault = _blamed(self.session, url, self.verification, error)
+            if fault is None:
+                raise
+            raise BoundaryError(fault.text, fault.cure) from None
         heard = self.bounds.heard
         heard.date, heard.status = answer.headers.get("Date", heard.date), answer.status_code
         _read(answer, self.bounds.limits.size)
         return answer
+
+
+def _blamed(session: Session, url: str, authority: Any, error: Exception) -> Fault | None:
+    """What of the process's environment kept a request from its server."""
+    scheme = urlsplit(url).scheme
+    if scheme == "https" and isinstance(authority, str) and (fault := environment.tls(authority)):
+        return fault
+    proxies = session.merge_environment_settings(url, {}, None, authority, None)["proxies"]
+    chosen = select_proxy(url, proxies)
+    own = isinstance(error, ProxyError | ConnectTimeout)
+    return environment.proxy(scheme, chosen, reason(error) if own else "", SOCKS) if chosen else None
+
+
+def reason(error: Exception) -> str:
+    """What became of a connection, in a word; "" where that is not known. The whole text of such errors may hold a
+    login."""
+    text = clean.line(str(error))
+    return next((word for word in _REASONS if word in text), "")
 
 
 def bounded(bounds: Bounds) -> type[LibcloudConnection]:

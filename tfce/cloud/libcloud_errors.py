@@ -13,7 +13,7 @@ from libcloud.common.exceptions import BaseHTTPError
 from libcloud.common.types import InvalidCredsError, LibcloudError, MalformedResponseError
 
 from tfce.cloud import clean
-from tfce.cloud.http import BoundaryError
+from tfce.cloud.http import BoundaryError, reason
 from tfce.model.errors import CloudError, ConfigError, shorten
 from tfce.model.reasons import Kind, Reason
 from tfce.model.redact import redacted
@@ -38,7 +38,7 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
         said = f"the cloud does not answer: {_reason(error, secrets)}"
         raise _error(asking, said, Kind.UNREACHABLE, code) from None
     except BoundaryError as error:
-        raise _error(asking, _clean(error, secrets), Kind.UNREACHABLE) from None
+        raise _error(asking, _clean(error, secrets), Kind.UNREACHABLE, cure=error.cure) from None
     except (MalformedResponseError, *_UNREADABLE) as error:
         text = _clean(f"{type(error).__name__}: {error}", secrets)
         raise _error(asking, f"the cloud's answer is not understood: {text}", Kind.UNREACHABLE) from None
@@ -52,9 +52,9 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
         raise _error(asking, _clean(f"{type(error).__name__}: {error}", secrets)) from None
 
 
-def _error(asking: str, said: str, kind: Kind = Kind.UNCLASSIFIED, code: str = "") -> CloudError:
+def _error(asking: str, said: str, kind: Kind = Kind.UNCLASSIFIED, code: str = "", cure: str = "") -> CloudError:
     problem = f"{asking}: {said}"
-    return CloudError(problem, reason=Reason(kind, problem, code), said=said)
+    return CloudError(problem, reason=Reason(kind, problem, code, cure), said=said)
 
 
 def _clean(text: object, secrets: Iterable[str]) -> str:
@@ -63,11 +63,9 @@ def _clean(text: object, secrets: Iterable[str]) -> str:
 
 def _reason(error: requests.exceptions.RequestException, secrets: Iterable[str]) -> str:
     # The text of these errors holds the whole URL; its end says what happened.
-    text = clean.line(str(error))
-    for words in ("refused", "timed out", "resolve", "reset", "certificate", "unreachable"):
-        if words in text:
-            return f"{_asked(error)}{type(error).__name__} ({words})"
-    return shorten(redacted(text, secrets), 200)
+    if words := reason(error):
+        return f"{_asked(error)}{type(error).__name__} ({words})"
+    return shorten(redacted(clean.line(str(error)), secrets), 200)
 
 
 def _asked(error: requests.exceptions.RequestException) -> str:

@@ -25,7 +25,7 @@ def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str =
         connection.request(method, parts.path or "/", body=body or None, headers=_headers(login, body))
     except (BoundaryError, OSError, ValueError) as error:
         problem = f"{parts.scheme}://{parts.hostname} does not answer: {clean.line(shorten(str(error)))}"
-        raise BackendError(problem) from None
+        raise BackendError(problem, getattr(error, "cure", "")) from None
     return heard
 
 

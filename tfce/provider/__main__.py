@@ -17,6 +17,14 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    from tfce.config import environment
+    from tfce.model.errors import ConfigError
+
+    try:
+        environment.check_provider()
+    except ConfigError as error:
+        print(error.message, file=sys.stderr)
+        return 1
     gc.disable()  # nothing of what is imported is ever garbage
     from tfce.provider.program import serve
 

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from tfce.cloud.api import Cloud
+from tfce.config import environment
 from tfce.config.credentials import base_environment, public_driver_options, terraform_environment
 from tfce.model.errors import TerraformError, TfceError
 from tfce.model.reasons import Kind, Reason
@@ -85,10 +86,12 @@ class Bulk(Terraform):
 
     def _warm(self) -> None:
         with contextlib.suppress(TfceError, ImportError):  # whoever needs it says what is wrong
+            environment.check_provider()
             importlib.import_module("tfce.provider.serve")
             variables.render(self._queue)
 
     def prepare(self) -> None:
+        environment.check_provider()
         super().prepare()
         if self._is_shared and self._workspace.load().pending is not None:
             self._break_lock()
