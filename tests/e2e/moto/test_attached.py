@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from tests.checking import alive, children, until
 from tests.rigs import opentofu
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Fault, Proxy
+from tests.rigs.sockets import UNREACHABLE, Hinder, address, hindered, slow, trickling
 from tests.site import SECRET, Site
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reasons import Kind
@@ -59,11 +59,6 @@ def bulk(
     parts.workspace.save(record.including(Pilot(key, BORN, "b") for key in keys))
     parts.workspace.write_contexts(dict.fromkeys(keys, b"#!/bin/sh\n"))
     return made
-
-
-def address(environment: Mapping[str, str]) -> Path:
-    (place,) = {entry["Addr"]["String"] for entry in json.loads(environment[VARIABLE]).values()}
-    return Path(place)
 
 
 def pids(environment: Mapping[str, str]) -> set[int]:
@@ -112,77 +107,7 @@ def test_a_long_temporary_folder_does_not_matter(
 # -- what is no provider, or not yet -----------------------------------------------------------------------
 
 
-@contextmanager
-def hindered(run: Run, hinder: Callable[[Path, ExitStack], None]) -> Iterator[Mapping[str, str]]:
-    with attached(run) as environment, ExitStack() as stack:
-        hinder(address(environment), stack)
-        yield environment
-
-
-def missing(place: Path, stack: ExitStack) -> None:
-    place.unlink()
-
-
-def listener(place: Path, stack: ExitStack, backlog: int | None) -> socket.socket:
-    place.unlink()
-    taken = stack.enter_context(socket.socket(socket.AF_UNIX))
-    taken.bind(str(place))
-    if backlog is not None:
-        taken.listen(backlog)
-    return taken
-
-
-def refused(place: Path, stack: ExitStack) -> None:
-    listener(place, stack, None)
-
-
-def silent(place: Path, stack: ExitStack) -> None:
-    listener(place, stack, 50)
-
-
-def trickling(place: Path, stack: ExitStack) -> None:
-    """Frames of HTTP/2, byte by byte: never silent, never done."""
-    taken = listener(place, stack, 50)
-
-    def talk(one: socket.socket) -> None:
-        with suppress(OSError), one:
-            for byte in b"\0\0\0\4\0\0\0\0\0" * 200:
-                one.send(bytes([byte]))
-                time.sleep(0.2)
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=talk, args=taken.accept()[:1], daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    stack.callback(taken.shutdown, socket.SHUT_RDWR)
-
-
-def stolen(place: Path, stack: ExitStack) -> None:
-    taken = listener(place, stack, 50)
-
-    def talk() -> None:
-        while True:
-            try:
-                one, _ = taken.accept()
-                one.sendall(b"HTTP/1.1 200 OK\r\n\r\nwhat?\r\n")
-                one.close()
-            except OSError:
-                return
-
-    thread = threading.Thread(target=talk, daemon=True)
-    thread.start()
-    stack.callback(thread.join, 5)
-    stack.callback(taken.shutdown, socket.SHUT_RDWR)
-
-
-def folder(place: Path, stack: ExitStack) -> None:
-    place.unlink()
-    place.mkdir()
-
-
-def submitted(site: Site, hinder: Callable[[Path, ExitStack], None]) -> Submission:
+def submitted(site: Site, hinder: Hinder) -> Submission:
     """What a submission says whose provider was hindered."""
     parts = site.parts()
     assert isinstance(parts.terraform, Bulk)
@@ -190,9 +115,9 @@ def submitted(site: Site, hinder: Callable[[Path, ExitStack], None]) -> Submissi
     return parts.fleet.submit(b"#!/bin/sh\n", 1)
 
 
-@pytest.mark.parametrize("hinder", [missing, refused, silent, stolen, folder])
+@pytest.mark.parametrize("hinder", UNREACHABLE)
 def test_a_provider_that_cannot_be_reached_is_one_clear_error(
-    anyone: Site, hinder: Callable[[Path, ExitStack], None]
+    anyone: Site, hinder: Hinder
 ) -> None:
     refused = submitted(anyone, hinder)
     (reason,) = refused.failed.values()
@@ -215,42 +140,8 @@ def test_a_provider_that_never_gets_to_the_point_does_not_outlast_the_timeout(an
 
 
 def test_a_provider_that_answers_slowly_is_waited_for(anyone: Site) -> None:
-    # What it is asked arrives a second late, through a socket in its place.
-    def slow(place: Path, stack: ExitStack) -> None:
-        real = place.with_name("real.sock")
-        place.rename(real)
-        taken = stack.enter_context(socket.socket(socket.AF_UNIX))
-        taken.bind(str(place))
-        taken.listen(50)
-        stack.callback(taken.shutdown, socket.SHUT_RDWR)
-        threading.Thread(target=relay, args=(taken, real, 1.0), daemon=True).start()
-
     applied = bulk(anyone, A, attach=lambda run: hindered(run, slow)).apply([A])
     assert not applied.trouble and set(applied.ids) == {A}
-
-
-def relay(taken: socket.socket, real: Path, delay: float) -> None:
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):  # one of the two has gone
-            while data := source.recv(1 << 16):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-
-    def serve(near: socket.socket) -> None:
-        time.sleep(delay)
-        with near, socket.socket(socket.AF_UNIX) as far:
-            far.connect(str(real))
-            back = threading.Thread(target=pump, args=(far, near), daemon=True)
-            back.start()
-            pump(near, far)
-            back.join()
-
-    while True:
-        try:
-            near, _ = taken.accept()
-        except OSError:
-            return
-        threading.Thread(target=serve, args=(near,), daemon=True).start()
 
 
 # -- what comes back ---------------------------------------------------------------------------------------
