@@ -116,9 +116,7 @@ def submitted(site: Site, hinder: Hinder) -> Submission:
 
 
 @pytest.mark.parametrize("hinder", UNREACHABLE)
-def test_a_provider_that_cannot_be_reached_is_one_clear_error(
-    anyone: Site, hinder: Hinder
-) -> None:
+def test_a_provider_that_cannot_be_reached_is_one_clear_error(anyone: Site, hinder: Hinder) -> None:
     refused = submitted(anyone, hinder)
     (reason,) = refused.failed.values()
     assert reason.kind is Kind.PROVIDER and not refused.references
