@@ -125,6 +125,20 @@ def test_every_fault_is_found_before_any_is_reported(make_queue: MakeQueue, conf
     assert named == ["Terraform_Binary", "Context_Template", "Workspace_Root"]
 
 
+@as_root
+@pytest.mark.parametrize("leads_to", ["/dev/zero", "nowhere", "installation"])
+def test_a_file_that_cannot_be_one_hides_nobody_elses(make_queue: MakeQueue, tmp_path: Path, leads_to: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "installation").symlink_to(leads_to)
+    queue = make_queue(Workspace_Root=str(root))
+    assert admitted(queue, NOWHERE) == queue
+    (root / "queues").mkdir()
+    os.chown(root / "queues", STRANGER, STRANGER)
+    with pytest.raises(ConfigError, match=r"Workspace_Root.*queues belongs to"):
+        admitted(queue, NOWHERE)
+
+
 # -- whose workspace ---------------------------------------------------------------------------------------
 
 CFG = """

@@ -52,6 +52,13 @@ def test_a_file_that_everybody_can_write(place: Path, mode: int, cure: str) -> N
     assert caught.value.path == place / "file" and f"{cure} {place / 'file'}" in caught.value.message
 
 
+def test_no_right_of_a_device_is_to_be_changed(place: Path) -> None:
+    (place / "device").symlink_to("/dev/zero")
+    with pytest.raises(DistrustError, match="is a device") as caught:
+        trust.read(place / "device")
+    assert "chmod" not in caught.value.message
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 def test_a_folder_that_everybody_can_write(place: Path, mode: int) -> None:
     (place / "below").chmod(mode)

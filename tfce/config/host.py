@@ -111,7 +111,8 @@ def _own(queue: Queue) -> None:
     service user out, and another's are another's."""
     root = trust.own_folder(queue.workspace.root)
     for path in sorted(root.iterdir()) if root.is_dir() else ():
-        if path != queue.workspace.files:
+        # What is neither, a device or a link to nowhere, is believed by nobody, and replaced by its owner.
+        if path != queue.workspace.files and (path.is_file() or path.is_dir()):
             trust.own(path)
 
 

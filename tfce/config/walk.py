@@ -122,6 +122,8 @@ def judge(handle: int, path: Path, last: bool, private: bool = False) -> None:
     if private and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
         problem = f"is not private: others can read it (rights {status.st_mode & 0o777:o})"
         raise DistrustError(path, problem, f"run: chmod 600 {path}")
+    if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+        raise DistrustError(path, "is a device", "name a file or folder in its place")
     if status.st_mode & 0o002:
         raise DistrustError(path, "can be written by everybody", f"run: chmod o-w {path}")
     if status.st_mode & 0o020 and not _own_group(status.st_gid, handle):
