@@ -127,7 +127,7 @@ def test_every_fault_is_found_before_any_is_reported(make_queue: MakeQueue, conf
 
 @as_root
 @pytest.mark.parametrize("leads_to", ["/dev/zero", "nowhere", "installation"])
-def test_a_file_that_cannot_be_one_hides_nobody_elses(make_queue: MakeQueue, tmp_path: Path, leads_to: str) -> None:
+def test_what_cannot_be_a_file_hides_nobody_elses(make_queue: MakeQueue, tmp_path: Path, leads_to: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
     (root / "installation").symlink_to(leads_to)
