@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import json
@@ -9,6 +10,7 @@ import os
 import pty
 import random
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -16,16 +18,20 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from tests.claims import subset
 from tfce import __version__
-from tfce.cli import commands, main, show, tables
+from tfce.cli import commands, completion, main, show, tables
+from tfce.cli.parser import parser
+from tfce.config import trust
 from tfce.model.endings import Cause, Ending
 from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import VM, Owner, State
@@ -129,7 +135,15 @@ def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
         (["kill", NAME], "REFERENCE"),
         (["log", NAME], "REFERENCE|KEY"),
         (["log", NAME, "cloud://i-1", "--lines", "0"], "at least 1"),
-        (["status", NAME, "--jsn"], "--jsn"),
+        (["status", NAME, "--jsn"], "tfce status: error: unrecognized arguments: --jsn"),
+        (["history", NAME, "more"], "usage: tfce history"),
+        (["status", ""], "the first argument is empty"),
+        (["kill", NAME, ""], f"what follows {NAME} is empty"),
+        (["status", "--config", ""], "what follows --config is empty"),
+        (["status", "--config="], "what follows --config is empty"),
+        (["submit", NAME, "--wrapper", ""], "what follows --wrapper is empty"),
+        (["submit", NAME, "--wrapper", "/dev/null"], "--wrapper = /dev/null: is empty"),
+        (["status", "--config", "/tmp"], "/tmp: is a folder that"),
         (["submit", NAME, "--wrapper", "/none"], "--wrapper = /none"),
         (["render", NAME, "--wrapper", "/none"], "add --context"),
         (["render", NAME, "--context", "--wrapper", "/none"], "--wrapper = /none"),
@@ -149,6 +163,46 @@ def tfce(cfg: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
 def test_usage_errors_are_two(tfce: Shell, arguments: list[str], words: str) -> None:
     code, out, err = tfce(*arguments)
     assert (code, out) == (2, "") and words in err
+
+
+def test_no_option_takes_whatever_is_typed_nor_names_what_reads_it() -> None:
+    found = {
+        word: action.type
+        for action in completion.arguments(parser())
+        for word in action.option_strings
+        if callable(action.type) and action.type is not Path
+    }
+    assert len(found) > 8
+    for word, reads in found.items():
+        for text in ("x", "0", "-1", "1e3", "9" * 30, "\u0663"):
+            with pytest.raises(argparse.ArgumentTypeError) as caught:
+                reads(text)
+            assert len(str(caught.value)) > 10, word
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("command", ["queues", "status", f"status {NAME}", f"history {NAME}", "account", "doctor"])
+def test_a_closed_stream_is_nothing_unexpected(cfg: Path, command: str, closed: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m tfce.cli {command} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 5 and "unexpected" not in done.stderr, done
+
+
+def test_references_may_come_from_a_pipe(tfce: Shell, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=pipe.write_text, args=["cloud://i-1\n"])
+    writer.start()
+    code, _, err = tfce("audit", NAME, "--references", str(pipe))
+    writer.join()
+    assert code == 3 and "does not answer" in err  # the cloud, which is asked later
+
+
+def test_a_pipe_into_which_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="nobody wrote"):
+        trust.read_given(pipe, 100, regular=False, patience=0.01)
 
 
 def test_without_a_command_all_are_shown(tfce: Shell) -> None:
@@ -398,6 +452,56 @@ def test_a_shell_completes_commands_and_options(tfce: Shell, shell: str, tmp_pat
         assert subprocess.run([program, "-n", tmp_path / "script"], check=False).returncode == 0
 
 
+COMPLETED = [
+    ("tfce hist", "history"),
+    ("tfce status clou", NAME),
+    ("tfce doctor --js", "--json"),
+    ("tfce submit x --wrapper /etc/host.con", "/etc/host.conf"),
+]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")
+@pytest.mark.parametrize(("words", "completed"), COMPLETED)
+def test_fish_really_completes(tfce: Shell, tmp_path: Path, words: str, completed: str) -> None:
+    (tmp_path / "script").write_text(tfce("completion", "fish")[1])
+    code = (
+        f"function tfce; {shlex.quote(sys.executable)} -m tfce.cli $argv; end; source {tmp_path}/script; "
+        f"complete -C '{words}'"
+    )
+    done = subprocess.run(["fish", "--no-config", "-c", code], capture_output=True, text=True, check=False)
+    assert completed in [line.split("\t")[0] for line in done.stdout.splitlines()], done
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
+@pytest.mark.parametrize(("words", "completed"), COMPLETED)
+def test_zsh_really_completes(tfce: Shell, tmp_path: Path, words: str, completed: str) -> None:
+    (tmp_path / "script").write_text(tfce("completion", "zsh")[1])
+    (tmp_path / "tfce").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m tfce.cli "$@"\n')
+    (tmp_path / "tfce").chmod(0o700)
+    begin = f"PATH={tmp_path}:$PATH; PS1='> '; autoload -Uz compinit; compinit -u -D; "
+    begin += f"eval \"$(cat {tmp_path}/script)\"; echo RE''ADY\n"
+    shown = typed("zsh -f -i", (begin, "READY\r"), (f"{words}\t", completed))
+    assert completed in shown, shown
+
+
+def typed(program: str, *turns: tuple[str, str]) -> str:
+    """What a terminal shows of a program, once what each turn of typing awaits is there, or 20 s passed."""
+    child, terminal = pty.fork()
+    if not child:
+        os.execvpe(program.split()[0], program.split(), {**os.environ, "TERM": "dumb"})
+    shown = ""
+    for text, awaited in turns:
+        os.write(terminal, text.encode())
+        shown, deadline = "", time.monotonic() + 20
+        while awaited not in shown and time.monotonic() < deadline:
+            if select.select([terminal], [], [], 0.2)[0]:
+                shown += os.read(terminal, 65536).decode(errors="replace")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(terminal)
+    return shown
+
+
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
@@ -406,6 +510,7 @@ def test_a_shell_completes_commands_and_options(tfce: Shell, shell: str, tmp_pat
         ("log ", NAME),
         ("plan other", ""),
         ("doctor --js", "--json"),
+        ("submit x --wrapper /etc/host.con", "/etc/host.conf"),
     ],
 )
 def test_bash_really_completes(tfce: Shell, tmp_path: Path, words: str, completed: str) -> None:

@@ -29,6 +29,7 @@ from tfce.cli import (
     tables,
     terminal,
 )
+from tfce.config import trust
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError
@@ -38,6 +39,7 @@ from tfce.pilots.submission import failure_kind
 from tfce.store.workspace import Workspace
 
 DONE, PARTLY, UNREACHABLE = 0, 1, 3
+_MOST = 2**26  # bytes of references: those of a million pilots
 _UNREACHABLE_KINDS = (Kind.UNREACHABLE, Kind.AUTHENTICATION)
 
 
@@ -208,7 +210,7 @@ def audit(options: argparse.Namespace) -> int:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").split()
+        return trust.read_given(path, _MOST, regular=False).decode("utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         raise ConfigError("--references", str(path), reason, "name a file with one reference a line") from None

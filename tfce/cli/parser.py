@@ -28,7 +28,25 @@ _EPILOG = (
     "3 cloud or Terraform not reachable, 4 busy, 5 unexpected. `plan`: 0 nothing to do, 2 changes."
 )
 
+_DIGITS = 10  # of a number: more are a mistake
 _PILOT = "cloud://<instance id>, the stamp, or the VM's name"
+
+
+class _Command(argparse.ArgumentParser):
+    """One command's arguments: what it does not know is said with its own usage, not with that of all commands."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:  # type: ignore[override]
+        """Everything is known, or the process ends."""
+        words = list(args or ())
+        for number, word in enumerate(words):
+            if not word or (word.startswith("--") and word.endswith("=")):
+                after = word.rstrip("=") or (words[number - 1] if number else "")
+                where = f"what follows {after}" if after else "the first argument"
+                self.error(f"{where} is empty; is a variable of the shell not set?")
+        found, unknown = super().parse_known_args(words, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
 
 
 def parser() -> argparse.ArgumentParser:
@@ -39,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     root.add_argument("--version", action=Version)
-    groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    groups = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
     for of_subject in (_of_workspaces, _of_reviews, _of_pilots, _of_records, _of_hosts):
         of_subject(groups)
     return root
@@ -180,7 +198,7 @@ def _of_hosts(groups: Any) -> None:
     measured = _command(groups, commands.metrics, "show what was measured, for Prometheus", queue="none")
     monitoring.arguments(measured)
     shell = _bare(groups, commands.completion, "print what a shell needs to complete tfce's commands")
-    shell.add_argument("shell", choices=completion.SHELLS, help='eval "$(tfce completion bash)" in ~/.bashrc')
+    shell.add_argument("shell", choices=completion.SHELLS, help=completion.HELP)
     demo = _bare(groups, commands.demo, "run the main job on an emulated cloud, from nothing")
     demo.add_argument(
         "--port", type=_at_least_one, help="an EC2 emulator that listens on 127.0.0.1; default: moto"
@@ -188,7 +206,6 @@ def _of_hosts(groups: Any) -> None:
 
 
 def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not (text.isascii() and text.isdigit() and int(text[:_DIGITS]) >= 1 and len(text) < _DIGITS):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number of at least 1")
+    return int(text)

@@ -7,7 +7,11 @@ import difflib
 from tfce.app import assemble
 from tfce.cli import terminal
 from tfce.cli.tables import show_json
+from tfce.cloud.api import Spec
+from tfce.cloud.factory import connect
+from tfce.config import credentials
 from tfce.config.options import Queue
+from tfce.model.errors import ConfigError, Fault, TerraformError, TfceError
 from tfce.store import scratch
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
@@ -21,7 +25,10 @@ def plan(queue: Queue, refresh: bool, as_json: bool) -> int:
     nothing: ``queue`` may be a candidate."""
     before = Workspace(queue)
     with scratch.copied(queue) as copy:
-        found, after = _tried(copy, before, refresh)
+        try:
+            found, after = _tried(copy, before, refresh)
+        except TerraformError as error:
+            raise _explained(copy, error) from None
         wanted = _wanted(copy)
     diff = _difference(scratch.shape_of(before), after)
     if as_json:
@@ -30,6 +37,17 @@ def plan(queue: Queue, refresh: bool, as_json: bool) -> int:
         print(found.text)
         print("\n".join(_told(diff, wanted)), end="\n" if diff else "")
     return 0 if found.empty and not diff else _CHANGES
+
+
+def _explained(queue: Queue, error: TerraformError) -> TfceError:
+    """What of the options the cloud does not have, where it can say so: Terraform speaks of a line in a module."""
+    try:
+        cloud = connect(queue.endpoint, credentials.load(queue))
+        wrong = [check for check in cloud.preflight(Spec.of(queue)) if not check.ok]
+    except TfceError:
+        return error
+    faults = [Fault(check.check, "", check.detail, check.cure) for check in wrong]
+    return ConfigError.of(faults) if faults else error
 
 
 def _wanted(queue: Queue) -> int:

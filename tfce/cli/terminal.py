@@ -42,6 +42,10 @@ class Shown:
             with self._tried():
                 self._stream.flush()
 
+    def isatty(self) -> bool:
+        """Whether a person reads it; nobody reads one that is closed."""
+        return self._stream is not None and bool(self._stream.isatty())
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 

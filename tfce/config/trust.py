@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from tfce.config.walk import beneath, foreign, judge, opened, walked
 from tfce.model.errors import ConfigError
 
 _LARGEST = 16 * 2**20  # bytes of a file that is read
+_PATIENCE = 30.0  # seconds for the first byte from a pipe
 
 
 def checked(path: Path) -> Path:
@@ -64,11 +66,27 @@ def read(path: Path, private: bool = False, most: int = _LARGEST) -> str:
         return _whole(stream, most).decode("utf-8")
 
 
-def read_given(path: Path, most: int, regular: bool) -> bytes:
-    """What is in a file that somebody hands over, whoever owns it. Raises ``OSError``, also of one that is not
-    ``regular``, which might never end."""
-    with os.fdopen(opened(str(path.resolve()), None), "rb") if regular else path.open("rb") as stream:
+def read_given(path: Path, most: int, regular: bool, patience: float = _PATIENCE) -> bytes:
+    """What is in a file that somebody hands over, whoever owns it; not ``regular``: in a pipe, too, such as a
+    shell's ``<(...)``. Raises ``OSError``, also of a pipe into which nobody writes."""
+    handle = opened(str(path.resolve()), None) if regular else _written(path, patience)
+    with os.fdopen(handle, "rb") as stream:
         return _whole(stream, most)
+
+
+def _written(path: Path, patience: float) -> int:
+    """A descriptor of what has something to read, or has ended."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not select.select([handle], [], [], patience)[0]:
+            raise OSError(errno.ETIMEDOUT, f"nobody wrote into it for {patience:g} s")
+        os.set_blocking(handle, True)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
 
 
 def _whole(stream: BinaryIO, most: int) -> bytes:

@@ -125,6 +125,8 @@ def judge(handle: int, path: Path, last: bool, private: bool = False) -> None:
     if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
         raise DistrustError(path, "is a device", "name a file or folder in its place")
     if status.st_mode & 0o002:
+        if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
+            raise DistrustError(path, "is a folder that can be written by everybody", "name another place")
         raise DistrustError(path, "can be written by everybody", f"run: chmod o-w {path}")
     if status.st_mode & 0o020 and not _own_group(status.st_gid, handle):
         raise DistrustError(path, f"can be written by the group {_group(status.st_gid)}", f"run: chmod g-w {path}")

@@ -21,13 +21,15 @@ _LARGEST = 16 * 2**20  # bytes; no user data holds a wrapper of that size, howev
 
 def wrapper_of(path: Path, option: str, regular: bool = True) -> bytes:
     """The wrapper at ``path``, which ``option`` names; not ``regular``: a pipe, too. Raises ``ConfigError``."""
+    cure = "name the pilot wrapper's file"
     try:
-        return trust.read_given(path, _LARGEST, regular)
+        data = trust.read_given(path, _LARGEST, regular)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            option, str(path), f"cannot be read: {reason}", "name the pilot wrapper's file"
-        ) from None
+        raise ConfigError(option, str(path), f"cannot be read: {reason}", cure) from None
+    if not data:
+        raise ConfigError(option, str(path), "is empty: the VM would have nothing to run", cure)
+    return data
 
 
 def brings_proxy(wrapper: bytes) -> bool:

@@ -51,3 +51,13 @@ def test_a_candidate_shows_what_new_pilots_would_be_and_that_the_others_stay(
     assert shown["pilots"] == 2 and any("m5.large" in line for line in shown["shape"])
     assert "destroy" not in shown["plan"].lower().replace("0 to destroy", "")
     assert everything(site.folder) == before and set(site.everything()) == living
+
+
+def test_what_the_cloud_does_not_have_is_said_of_the_options_all_at_once(together: Site, tmp_path: Path) -> None:
+    site, candidate = together, tmp_path / "candidate.cfg"
+    text = re.sub(r"Instance_Image = .*", "Instance_Image = name:no-such-image", site.cfg.read_text())
+    candidate.write_text(re.sub(r"Instance_Flavor = .*", "Instance_Flavor = t9.none", text))
+    result = site.run("plan", site.name, "--config", str(candidate))
+    assert (result.code, result.out) == (2, "") and "main.tf" not in result.err, result.err
+    for option, value in (("Instance_Image", "no-such-image"), ("Instance_Flavor", "t9.none")):
+        assert any(option in line and value in line for line in result.err.splitlines()), result.err
