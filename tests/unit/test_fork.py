@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tfce.config.capabilities import Capabilities
 from tfce.model import fork
 from tfce.model.errors import BusyError
 from tfce.model.vm import Owner
+from tfce.store.journal import Journal
 from tfce.terraform.run_lock import run_lock
 
 OWNER = Owner("site", "ce", "long")
@@ -149,6 +151,27 @@ def test_what_a_run_started_keeps_its_lock_beyond_it(tmp_path: Path) -> None:
         pass
 
 
+def test_a_child_of_a_line_that_is_written_keeps_nobody_from_the_next_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, lambda: datetime.now(UTC))
+    ready, over = tmp_path / "ready", tmp_path / "over"
+    with journal._opened(datetime.now(UTC)):
+        pid = os.fork()
+        if pid == 0:
+            ready.touch()
+            while not over.exists():
+                time.sleep(0.02)
+            os._exit(0)
+    try:
+        until(ready.exists, "the child lives")
+        begun = time.monotonic()
+        journal.append("submit")
+        assert time.monotonic() - begun < 0.5
+    finally:
+        over.touch()
+        os.waitpid(pid, 0)
+    assert [entry["event"] for entry in journal.entries()] == ["submit"]
+
+
 def test_no_lock_of_a_process_is_held_in_a_forked_child() -> None:
     package = Path(fork.__file__).parent.parent
     plain = {
@@ -158,6 +181,14 @@ def test_no_lock_of_a_process_is_held_in_a_forked_child() -> None:
     }
     # The login's is tried, never waited for; a run's is of threads that serve its Terraform: no child has them.
     assert plain == {"model/fork.py", "cloud/openstack/login.py", "provider/run.py"}
+
+
+def test_no_lock_on_a_file_goes_along_with_a_forked_child() -> None:
+    package = Path(fork.__file__).parent.parent
+    locking = {path for path in package.rglob("*.py") if "fcntl.flock(" in path.read_text()}
+    plain = {str(path.relative_to(package)) for path in locking if "fork.Handle(" not in path.read_text()}
+    # A run removes its folder whoever holds it, and nobody waits for it.
+    assert len(locking) > len(plain) and plain == {"provider/attached.py"}
 
 
 @pytest.mark.parametrize("error", [None, KeyError])

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+from tfce.model import fork
 from tfce.model.pilot import moment, timestamp
 from tfce.model.redact import within
 from tfce.store import files
@@ -64,8 +65,8 @@ class Journal:
         """The journal to write to, for nobody else meanwhile: not every verb holds the queue's lock."""
         files.clear(self._path)
         for turn in range(_TURNS):
-            self._path.touch(files.PRIVATE_FILE)
-            with self._path.open("a+b") as stream:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            with fork.Handle(self._path, flags, files.PRIVATE_FILE) as handle, _stream(handle) as stream:
                 turns = turn < _TURNS - 1 and _alone(stream)
                 if turns and not self._current(stream):
                     continue
@@ -88,6 +89,10 @@ class Journal:
                 with suppress(ValueError, RecursionError):
                     found.append(json.loads(line))
         return [entry for entry in found if isinstance(entry, dict)]
+
+
+def _stream(handle: int) -> IO[bytes]:
+    return os.fdopen(handle, "a+b", closefd=False)
 
 
 def _alone(stream: IO[bytes]) -> bool:
