@@ -75,6 +75,11 @@ def test_a_snippet_from_any_level(cfg: Path, text: str) -> None:
     assert queue_names(cfg) == ["cloud.example.org/long", "cloud.example.org/short"]
 
 
+def test_the_mark_of_an_editor_hides_no_section(cfg: Path) -> None:
+    cfg.write_text(f"\ufeff{RESOURCES}", encoding="utf-8")
+    assert load_queue(cfg, "cloud.example.org/long").terraform.max_retries == 4
+
+
 def test_the_levels_above_fill_in_what_the_ce_does_not_say(cfg: Path) -> None:
     cfg.write_text(RESOURCES)
     queue = load_queue(cfg, "cloud.example.org/long")

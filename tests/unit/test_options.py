@@ -8,6 +8,7 @@ import pytest
 
 from tests.claims import every
 from tests.unit.conftest import MINIMAL, MakeQueue
+from tfce.config import misspelt
 from tfce.config.options import Queue, parse
 from tfce.config.settings import OPTIONS
 from tfce.model.errors import ConfigError
@@ -132,6 +133,50 @@ def test_a_slip_of_the_pen_is_recognised() -> None:
     )
 
 
+def slips(name: str) -> set[str]:
+    """What becomes of a name by one slip: of the case, of an underscore, of a letter."""
+    places = range(len(name))
+    found = {name.lower(), name.upper(), name.swapcase(), name.replace("_", ""), name.replace("_", "-")}
+    found |= {name[:n] + name[n + 1 :] for n in places}
+    found |= {f"{name[:n]}e{name[n:]}" for n in places} | {f"{name[:n]}z{name[n + 1 :]}" for n in places}
+    return (found | {name[:n] + name[n : n + 2][::-1] + name[n + 2 :] for n in places}) - {name}
+
+
+@pytest.mark.parametrize("name", sorted({option.name for option in OPTIONS} - misspelt.DIRACS | {"Driver_region"}))
+def test_a_name_that_is_nearly_an_options_is_said_with_the_right_one(name: str) -> None:
+    known = {option.name for option in OPTIONS}
+    some = {slip for slip in slips(name) if slip not in known}
+    if name.startswith("Driver_"):
+        some = {"driver_region", "DRIVER_region"}
+    found = {fault.option: str(fault) for fault in misspelt.faults(dict.fromkeys(some, "hush"))}
+    assert every("did you mean " in found.get(slip, "") for slip in some)
+    assert every(name != "Driver_region" or "hush" not in text for text in found.values())
+
+
+# What DIRAC 8.0 and 9.1 read of a CE or a queue, or put there, beside what is tfce's, too.
+DIRACS = """
+Account AlwaysIncludeProxy Architecture AsyncSubmission BatchSystem BundleProxy CE CEName CEQueueName CEType
+CPUNormalizationFactor CPUTime ContainerRoot DIRACVersion ErrorTemplate ExecutableArea ExtraPilotOptions
+GenericOptions GridCE GridEnv InfoArea InnerCESubmissionType JobListFile LocalCEType LocalSE MaxCPUTime MaxRAM
+MaxNumberOfProcessors MemoryLimitMB MinNumberOfProcessors ModuleName MultiProcessorStrategy NumberOfGPUs
+NumberOfNodes NumberOfProcessors OS OutputTemplate OutputURL Pilot PilotRunDirectory Platform Port Preamble
+Queue QueueName RequiredTag SI00 SSHHost SSHKey SSHUser Setup SharedArea Site SiteName SubmissionMode Tag
+Timeout UserEnvVariables VO VirtualOrganization WaitingToRunningRatio WholeNode WorkArea architecture maxCPUTime
+wnTmpDir MaxTotalJobs MaxWaitingJobs maxTotalJobs UseLocalSchedd XRSLExtraString RESTVersion
+"""
+
+
+def test_no_name_of_diracs_is_taken_for_a_slip() -> None:
+    assert list(misspelt.faults(dict.fromkeys(DIRACS.split(), "1"))) == []
+
+
+@pytest.mark.parametrize("option", sorted({option.name for option in OPTIONS} - misspelt.DIRACS))
+def test_quotes_around_a_value_are_said(option: str) -> None:
+    """In DIRAC's configuration they are part of the value: no VM would have such a flavor, package or folder."""
+    for mark in "\"'":
+        assert "take" in faults(**{option: f"{mark}x{mark}"})[option]
+
+
 @pytest.mark.parametrize(
     ("option", "given", "read"),
     [
@@ -222,6 +267,11 @@ def test_endpoints(make_queue: MakeQueue, driver: dict[str, str], endpoint: str 
 def test_driver_options_have_types(make_queue: MakeQueue) -> None:
     driver = make_queue(Driver_secure="False", Driver_port="80", Driver_anything="False").endpoint.driver
     assert driver == {"secure": False, "port": 80, "anything": "False"}
+
+
+@pytest.mark.parametrize(("words", "read"), [("yes Y true T on 1", True), ("no N False f OFF 0", False)])
+def test_flags_are_read_in_all_of_diracs_spellings(make_queue: MakeQueue, words: str, read: bool) -> None:
+    assert every(make_queue(Driver_secure=word).endpoint.driver["secure"] is read for word in words.split())
 
 
 def test_homes_differ_where_clouds_differ(make_queue: MakeQueue) -> None:

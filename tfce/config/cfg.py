@@ -102,7 +102,7 @@ def _names(tree: dict[str, Any]) -> list[str]:
 def _read(path: Path) -> dict[str, Any]:
     with trust.for_option("--config", path):
         try:
-            text = trust.read(path)
+            text = trust.read(path).removeprefix("\ufeff")  # what some editors write before UTF-8
         except UnicodeDecodeError:
             raise ConfigError("--config", str(path), "is not text", "name a DIRAC CFG file") from None
     try:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfce.config import allowance
+from tfce.config import allowance, misspelt
 from tfce.config.allowance import Allowance
 from tfce.config.declared import Option, declared
 from tfce.config.endpoint import Endpoint, endpoint
 from tfce.config.readers import Spot
 from tfce.config.settings import (
     GROUPS,
-    OPTIONS,
     Access,
     Limits,
     ReviewOptions,
@@ -26,9 +24,6 @@ from tfce.config.settings import (
 )
 from tfce.model.errors import ConfigError, Fault
 from tfce.model.images import means_newest
-
-OUR_PREFIXES = ("Terraform_", "Workspace_")
-_BY_NAME = {option.name: option for option in OPTIONS}
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def parse(ce: str, name: str, parameters: Mapping[str, Any], dirac_root: Path, s
     Raises ``ConfigError`` with every fault: unknown option of ours, wrong type, missing requirement.
     """
     text = {key: _plain(value) for key, value in parameters.items()}
-    faults = [_unknown(key, text[key]) for key in text if key.startswith(OUR_PREFIXES) and key not in _BY_NAME]
+    faults = list(misspelt.faults(text))
     groups: dict[str, Any] = {
         group: cls(**{field: _value(option, text.get(option.name, ""), faults) for field, option in declared(cls)})
         for group, cls in GROUPS.items()
@@ -172,10 +167,11 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else str(value).strip()
 
 
-def _unknown(name: str, value: str) -> Fault:
-    near = difflib.get_close_matches(name, _BY_NAME, 1)
-    hint = f"did you mean {near[0]}?" if near else "remove it; docs/reference/options.md lists tfce's options"
-    return Fault(name, value, "tfce has no such option", hint)
+def _unquoted(text: str) -> str:
+    """``text``, unless quotes are around it, which no option has."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError(f"DIRAC takes the quotes as part of the value: write {text[1:-1]}")
+    return text
 
 
 def _value(option: Option, text: str, faults: list[Fault]) -> Any:
@@ -186,7 +182,7 @@ def _value(option: Option, text: str, faults: list[Fault]) -> Any:
         return option.read("")
     default = "" if option.default.startswith("<") else option.default
     try:
-        return option.read(text or default)
+        return option.read((text if option.name in misspelt.DIRACS else _unquoted(text)) or default)
     except ValueError as error:
         faults.append(Fault(option.name, text, str(error), f"for example {option.name} = {option.example}"))
         return option.read(default)

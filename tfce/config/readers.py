@@ -175,9 +175,15 @@ def share(value: str) -> float:
 def flag(value: str) -> bool:
     """True or False."""
     try:
-        return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}[value.lower()]
+        return _WORDS[value.lower()]
     except KeyError:
         raise ValueError("must be True or False") from None
+
+
+_WORDS = {
+    **dict.fromkeys(("yes", "y", "true", "t", "on", "1"), True),
+    **dict.fromkeys(("no", "n", "false", "f", "off", "0"), False),
+}
 
 
 def path(value: str) -> Path | None:
