@@ -75,6 +75,16 @@ def test_a_snippet_from_any_level(cfg: Path, text: str) -> None:
     assert queue_names(cfg) == ["cloud.example.org/long", "cloud.example.org/short"]
 
 
+@pytest.mark.parametrize("line", ["Context_MaxLifetime", "Context_MaxLifetime : 5", "# x\nhush hush"])
+def test_a_line_that_is_neither_option_nor_section_is_said(cfg: Path, line: str) -> None:
+    cfg.write_text(section("cloud.example.org", OPTIONS + line + QUEUES))
+    number = cfg.read_text().splitlines().index(f"  {line.splitlines()[-1]}") + 1
+    for load in (load_queues, lambda path: load_queue(path, "cloud.example.org/long")):
+        with pytest.raises(ConfigError, match=f"line {number} is neither") as caught:
+            load(cfg)
+        assert "hush" not in caught.value.message
+
+
 def test_the_mark_of_an_editor_hides_no_section(cfg: Path) -> None:
     cfg.write_text(f"\ufeff{RESOURCES}", encoding="utf-8")
     assert load_queue(cfg, "cloud.example.org/long").terraform.max_retries == 4

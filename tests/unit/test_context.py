@@ -13,6 +13,7 @@ import re
 import subprocess
 import tempfile
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,14 @@ def test_cvmfs_proxies_come_from_the_recipe_and_cannot_hold_shell() -> None:
             check(Recipe(None, (), 60, EC2, cvmfs_proxies=bad))
 
 
+@pytest.mark.parametrize("name", ["packages", "runcmd", "bootcmd"])
+def test_an_empty_list_is_one(tmp_path: Path, name: str) -> None:
+    made = template(tmp_path, f"write_files:\n  - path: /p\n    content: EXECUTABLE_STR\n{name}:\n")
+    assert name not in document(render(made, key=KEY, wrapper=b"x").data)
+    more = replace(made, packages=("gcc",))
+    assert document(render(more, key=KEY, wrapper=b"x").data)["packages"] == ["gcc"]
+
+
 CLOUDCE = r"""
 #cloud-config
 
@@ -414,6 +423,8 @@ BROKEN = {
     "command": ("runcmd:\n  - ls\n  - {a: b}\n", "line 3: an entry of runcmd"),
     "nested": ("bootcmd:\n  - [ls, [a]]\n", "line 2: an entry of bootcmd"),
     "packages": ("packages: gcc\n", "line 1: packages is not a list"),
+    "twice": ("runcmd: [a]\ntimezone: UTC\nruncmd: [b]\n", "line 3: runcmd stands twice"),
+    "a control character": ("a: b\0\n", "control characters"),
     "from": ("runcmd:\n  - {from: nowhere.sh}\n", "nowhere.sh"),
 }
 
@@ -423,7 +434,7 @@ def test_a_broken_template_is_an_error_with_file_line_and_reason(tmp_path: Path,
     text, reason = BROKEN[name]
     with pytest.raises(ConfigError) as caught:
         check(template(tmp_path, text))
-    assert reason in caught.value.message
+    assert reason in caught.value.message and "\n" not in caught.value.message
     assert "own.yaml" in caught.value.message
     assert caught.value.faults[0].option == "Context_Template"
 

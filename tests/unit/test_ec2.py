@@ -446,6 +446,15 @@ def test_a_vm_that_takes_no_tags_goes(api: Api, cloud: Cloud) -> None:
     assert api.asked[-1]["Action"] == "TerminateInstances"
 
 
+def test_a_vm_that_is_not_known_everywhere_yet_is_tagged_a_moment_later(api: Api, make_queue: MakeQueue) -> None:
+    """It must not go for that: no pilot would ever start."""
+    driver = {"Driver_host": "127.0.0.1", "Driver_port": str(api.port), "Driver_secure": "no"}
+    patient = connect(make_queue(**driver, Terraform_MaxRetries="1").endpoint, Credentials("AKIA", SECRET))
+    api.say(made_by("i-1"), (400, fault("InvalidInstanceID.NotFound", "i-1 does not exist")), TAGGED)
+    assert patient.create(SHAPE, "0000000A", "#!/bin/sh") == "i-1"
+    assert [query["Action"] for query in api.asked] == ["RunInstances", "CreateTags", "CreateTags"]
+
+
 def test_a_vm_without_tags_that_does_not_go_is_known_by_its_id(api: Api, cloud: Cloud) -> None:
     no = (400, fault("OperationNotPermitted", "protected"))
     api.say(made_by("i-1"), (400, fault("Unsupported", "no tags here")), no)

@@ -48,7 +48,7 @@ def load_queues(path: Path) -> dict[str, Queue | ConfigError]:
     tree = _read(path)
     found = {name: _or_fault(tree, path, name) for name in _names(tree)}
     if not found:
-        raise ConfigError("--config", str(path), "holds no queue that tfce serves", _cure(tree))
+        raise _stray(path) or ConfigError("--config", str(path), "holds no queue that tfce serves", _cure(tree))
     return found
 
 
@@ -100,16 +100,20 @@ def _names(tree: dict[str, Any]) -> list[str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with trust.for_option("--config", path):
-        try:
-            text = trust.read(path).removeprefix("\ufeff")  # what some editors write before UTF-8
-        except UnicodeDecodeError:
-            raise ConfigError("--config", str(path), "is not text", "name a DIRAC CFG file") from None
+    text = _text(path)
     try:
         tree: dict[str, Any] = CFG().loadFromBuffer(text).getAsDict()
     except Exception as error:  # diraccfg raises bare Exception
         raise ConfigError("--config", str(path), f"is no DIRAC CFG ({error})", _CFG_CURE) from None
     return tree
+
+
+def _text(path: Path) -> str:
+    with trust.for_option("--config", path):
+        try:
+            return trust.read(path).removeprefix("\ufeff")  # what some editors write before UTF-8
+        except UnicodeDecodeError:
+            raise ConfigError("--config", str(path), "is not text", "name a DIRAC CFG file") from None
 
 
 def _elements(tree: dict[str, Any], path: str) -> Iterator[_Found]:
@@ -143,4 +147,18 @@ def _not_one(path: Path, name: str, tree: dict[str, Any], found: list[_Found]) -
         where = ", ".join(entry.path for entry in found)
         return ConfigError("CE/QUEUE", name, f"stands more than once in {path}: {where}", "leave one of them")
     names = ", ".join(_names(tree))
-    return ConfigError("CE/QUEUE", name, f"is not in {path}", f"use one of: {names or 'none is configured'}")
+    cure = f"use one of: {names or 'none is configured'}"
+    return _stray(path) or ConfigError("CE/QUEUE", name, f"is not in {path}", cure)
+
+
+def _stray(path: Path) -> ConfigError | None:
+    """The error of a line that is neither an option nor a section: diraccfg takes it for the start of the next
+    section's name, and nobody finds that one."""
+    text = _text(path)
+    numbered = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if "{" in text]
+    lines = [(number, line) for number, line in numbered if line and not line.startswith("#")]
+    for (number, line), (_, after) in zip(lines, [*lines[1:], (0, "")], strict=False):
+        if not set(line) & set("={}") and not after.startswith("{"):
+            problem = f"line {number} is neither `option = value` nor the name of a section"
+            return ConfigError("--config", str(path), problem, "correct that line")
+    return None

@@ -6,7 +6,7 @@ Not every name that nobody knows is wrong: a CE has options of DIRAC's, of its e
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from tfce.config.declared import declared
 from tfce.config.settings import GROUPS, OPTIONS
@@ -27,7 +27,7 @@ def faults(given: Mapping[str, str]) -> Iterator[Fault]:
         if name.lower().startswith(_DRIVER.lower()):  # its value may be a secret
             right = _DRIVER + name[len(_DRIVER) :]
             yield Fault(name, "", "tfce has no such option", f"did you mean {right}?")
-        elif near := _near(name, _NAMES - DIRACS):
+        elif near := _near(name):
             yield Fault(name, value, "tfce has no such option", f"did you mean {near}?")
         elif name.startswith(OUR_PREFIXES):
             close = difflib.get_close_matches(name, _NAMES, 1)
@@ -35,15 +35,18 @@ def faults(given: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(name, value, "tfce has no such option", f"did you mean {close[0]}?" if close else lost)
 
 
-def _near(name: str, known: Collection[str]) -> str:
-    """The one of the ``known`` names that is another only in case, underscores or one letter; "" for none."""
+def _near(name: str) -> str:
+    """The option whose name is another only in case, underscores or one letter; "" for none."""
     folded = _folded(name)
-    return next((one for one in sorted(known) if _one_apart(folded, _folded(one))), "")
+    some = (known for known in _FOLDED if abs(len(known) - len(folded)) <= 1)
+    return next((_FOLDED[known] for known in some if _one_apart(folded, known)), "")
 
 
 def _folded(name: str) -> str:
-    letters = (letter for letter in name.lower() if letter.isascii() and letter.isalnum())
-    return "".join(letters)
+    return "".join(letter for letter in name.lower() if letter.isascii() and letter.isalnum())
+
+
+_FOLDED = {_folded(name): name for name in sorted(_NAMES - DIRACS)}
 
 
 def _one_apart(first: str, second: str) -> bool:

@@ -22,6 +22,7 @@ STAMP = "STAMP_STR"
 STAMP_RULE = "STAMPRULE_STR"
 JINJA = "## template: jinja"
 
+_LISTS = ("write_files", "runcmd", "bootcmd", "packages")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -73,6 +74,11 @@ def _piece(file: Path, text: str) -> dict[str, Any]:
         raise fault(file, f"holds a date or number that is none: {error}", "correct it, or quote it") from error
     if not isinstance(piece, dict):
         raise fault(file, "line 1: is not a mapping of cloud-config keys", "start it with '#cloud-config'")
+    for again in _twice(node):
+        problem = f"{again.value} stands twice, and cloud-init takes the last alone"
+        raise fault(file, f"line {again.start_mark.line + 1}: {problem}", "put all of it under one")
+    # An empty list, as sites leave it: cloud-init stumbles over one that is nothing at all.
+    piece = {key: value for key, value in piece.items() if value is not None or key not in _LISTS}
     for place, problem in _problems(piece):
         raise fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
     resolved: dict[str, Any] = _resolve(piece, file)
@@ -82,7 +88,17 @@ def _piece(file: Path, text: str) -> dict[str, Any]:
 def _reason(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else problem
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else " ".join(problem.split())
+
+
+def _twice(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """The names of the document that stand there a second time."""
+    seen = set[str]()
+    for name, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if isinstance(name, yaml.ScalarNode) and name.value != "<<":
+            if name.value in seen:
+                yield name
+            seen.add(name.value)
 
 
 def _line(node: yaml.Node | None, place: tuple[str | int, ...]) -> int:
@@ -101,9 +117,9 @@ def _is_text(value: Any) -> bool:
 
 def _problems(piece: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Where cloud-init would stumble over the parts that tfce reads or writes itself."""
-    for key in ("write_files", "runcmd", "bootcmd", "packages"):
+    for key in _LISTS:
         if key in piece and not isinstance(piece[key], list):
-            yield (key,), f"{key} is not a list"
+            yield (key,), f"{key} is not a list: write each of it in a line of its own, after a dash"
             return
     for index, entry in enumerate(piece.get("write_files", ())):
         if not isinstance(entry, dict) or not isinstance(entry.get("path"), str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,6 +20,7 @@ from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing, collect, pages
 from tfce.cloud.pool import AT_ONCE, run_pool
+from tfce.cloud.retries import pause
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
@@ -125,11 +127,20 @@ def account(session: Session) -> str:
 
 
 def tag(session: Session, vm_ids: Collection[str], tags: Mapping[str, str]) -> None:
-    """Give VMs that exist their tags. Raises ``CloudError``."""
+    """Give VMs that exist their tags; the API may not know everywhere yet what it has just made. Raises
+    ``CloudError``."""
     params = {f"ResourceId.{n}": vm_id for n, vm_id in enumerate(vm_ids, 1)}
     for number, (name, value) in enumerate(sorted(tags.items()), 1):
         params |= {f"Tag.{number}.Key": name, f"Tag.{number}.Value": value}
-    session.ask("tagging VMs", {"Action": "CreateTags", **params})
+    limits = session.limits
+    for attempt in range(limits.repeats + 1):
+        try:
+            session.ask("tagging VMs", {"Action": "CreateTags", **params})
+            return
+        except CloudError as error:
+            if not _says_missing(error) or attempt == limits.repeats:
+                raise
+        time.sleep(pause(attempt, limits.pause, limits.longest))
 
 
 def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
