@@ -151,7 +151,7 @@ def test_what_a_sleeper_writes_over_others_costs_no_vm_and_repair_mends_it(hosts
             fleet.reap()
         except DamagedError as error:
             assert "tfce repair cloud.example.org/long" in error.message
-            fleet.repair()
+            assert "put what this host knows into" in fleet.repair()[0]
             repaired += name
     assert set(hosts.living()) == living and repaired == ("b" if order[0] == "b" else "")
     for name in "abc":

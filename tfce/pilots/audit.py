@@ -136,6 +136,8 @@ def repair(services: Services) -> list[str]:
     with workspace.locked(mending=True):
         ce_queues.join(workspace, mending=True)
         done = _mend_record(services)
+        if workspace.shared is not None and workspace.shared.mended:
+            done.insert(0, f"put what this host knows into {workspace.shared.backend_id}, where nothing good was")
         record, state = _mend_state(services, done)
         view = services.view(record, state)
         actions = [

@@ -63,7 +63,7 @@ class SharedRecord:
         self.record: Record | None = None  # what is, or will be, shared; None where nobody knows any yet
         self._lease: Lease | None = None
         self._written = 0.0
-        self._inside = self._lost = False
+        self._inside = self._lost = self.mended = False  # the last: nothing good was there, and this host's is
 
     # -- a writer's section --------------------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ class SharedRecord:
         self._leave()
 
     def _enter(self, mending: bool) -> None:
-        self.record, self._lease, self._lost = None, None, False
+        self.record, self._lease, self._lost, self.mended = None, None, False, False
         held, document = self._free(mending)
         self._serial, self._lineage, self._step = max(self._note.serial, held.serial), held.lineage, FAR
         self._copy(held, document, mending)
@@ -104,12 +104,9 @@ class SharedRecord:
             time.sleep(_AGAIN)
 
     def _document(self, held: Revision | None, mending: bool) -> Document | None:
-        try:
+        with suppress(*[DamagedError] * mending):
             return document_in(held, self._label, self.backend_id, self._note)
-        except DamagedError:
-            if mending:
-                return None
-            raise
+        return None
 
     def _busy(self, document: Document | None) -> BusyError | None:
         """Why nobody here may write now: another host's lease stands."""
@@ -153,6 +150,7 @@ class SharedRecord:
             cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
             problem = f"{self.backend_id} has lost the record of {self._label}; no pilot was touched"
             raise DamagedError(problem, cure)
+        self.mended = bool(note.mark)
         note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)
         self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
 
