@@ -1,4 +1,4 @@
-"""Locks: one writer, so many runs, bounded waits, and nothing left by the dead."""
+"""Locks: one writer, bounded waits, and nothing left by the dead."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tfce.model.errors import BusyError, WorkspaceError
 from tfce.store.holder import holder
-from tfce.store.locks import exclusive, slot
+from tfce.store.locks import exclusive
 
 HOLDER = """
 import sys, time
@@ -25,16 +24,6 @@ with exclusive(Path(sys.argv[1]), 0, "x"):
     print("held", flush=True)
     time.sleep(60)
 """
-
-
-def test_who_waits_long_for_runs_that_only_wait_themselves_gets_a_slot(tmp_path: Path) -> None:
-    with slot(tmp_path, 1, 0), pytest.raises(BusyError), slot(tmp_path, 1, 0.2, patience=5):
-        pass
-    with ExitStack() as held:
-        for _ in range(4):
-            held.enter_context(slot(tmp_path, 1, 5, patience=0.1))
-        with pytest.raises(BusyError), slot(tmp_path, 1, 1, patience=0.1):
-            pass
 
 
 def test_a_second_thread_is_told_that_it_is_busy_within_its_time(tmp_path: Path) -> None:
@@ -106,47 +95,6 @@ def test_a_lock_that_cannot_be_made_names_its_file(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"cannot be (opened|locked)") as caught, locked:
         pass
     assert str(tmp_path) in caught.value.message
-
-
-def test_so_many_runs_and_no_more(tmp_path: Path) -> None:
-    with slot(tmp_path, 2, 0), slot(tmp_path, 2, 0):
-        start = time.monotonic()
-        with pytest.raises(BusyError, match="Terraform_MaxProcesses"), slot(tmp_path, 2, 0.2):
-            pass
-        assert 0.2 <= time.monotonic() - start < 5
-    with slot(tmp_path, 2, 0), slot(tmp_path, 2, 0):
-        pass
-
-
-def test_a_slot_is_free_after_an_exception_and_a_busy_body_is_not_tried_again(tmp_path: Path) -> None:
-    entered = 0
-    with pytest.raises(BusyError, match="inner"), slot(tmp_path, 3, 1):
-        entered += 1
-        raise BusyError("inner")
-    assert entered == 1
-    with slot(tmp_path, 1, 0):
-        pass
-
-
-def test_many_threads_share_two_slots(tmp_path: Path) -> None:
-    inside, most, lock = 0, 0, threading.Lock()
-
-    def work() -> None:
-        nonlocal inside, most
-        with slot(tmp_path, 2, 20):
-            with lock:
-                inside += 1
-                most = max(most, inside)
-            time.sleep(0.02)
-            with lock:
-                inside -= 1
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert (inside, most) == (0, 2)
 
 
 def test_who_is_busy_is_named_and_a_killed_holder_is_nobody(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ class Endpoint:
         return clouds.kind_of(self.cloud).ignored(self.driver)
 
     @property
+    def api(self) -> str:
+        """Which API it is, whoever logs in: what hangs there hangs for all."""
+        return " ".join(filter(None, (self.cloud, self.region, self.url)))
+
+    @property
     def home(self) -> str:
         """Which cloud this is: VMs of one home cannot be seen from another."""
         project = self.driver.get("ex_tenant_id") or self.driver.get("ex_tenant_name")

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ class Run:
 
     Told: ``only``: keys of the pilots that it is about, None for all; ``make`` False: make no VM, take over those
     that exist; ``parallelism``: VMs at once; ``fresh``: nobody asked for these pilots before; ``trace``: the
-    caller's; ``folder``: Terraform's; ``prefetch``: look-ups that may be under way.
+    caller's; ``folder``: Terraform's; ``rest``: lasts while the run only waits for the cloud; ``prefetch``:
+    look-ups that may be under way.
 
     Came of it: ``ids`` of the pilots' VMs by key; ``refused``: the reasons of others by key; ``kept``: why pilots
     that shall not exist any more stay in the state; ``calls`` of the API by name; ``warnings``; ``met``: whether
@@ -53,6 +54,7 @@ class Run:
     cause: Reason | None = None
     trace: trace.Trace | None = field(default_factory=trace.current)
     folder: Path = Path()
+    rest: Callable[[], AbstractContextManager[None]] = nullcontext
     prefetch: Prefetch = field(default_factory=Prefetch)
     _at_work: int = 0
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -74,6 +76,10 @@ class Run:
         self.refused |= outcome.refused
         self.kept |= outcome.kept
 
+    def rests(self, rest: Callable[[], AbstractContextManager[None]]) -> None:
+        """Let ``rest`` last while the cloud is asked."""
+        self.rest = rest
+
     def spent(self, calls: Counter[str]) -> None:
         """Add to what the cloud was asked."""
         with self._changed:
@@ -82,14 +88,15 @@ class Run:
     @contextmanager
     def working(self) -> Iterator[None]:
         """The cloud is being asked for something: who ends the run waits for it."""
-        with self._changed:
-            self._at_work += 1
-        try:
-            yield
-        finally:
+        with self.rest():
             with self._changed:
-                self._at_work -= 1
-                self._changed.notify_all()
+                self._at_work += 1
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._at_work -= 1
+                    self._changed.notify_all()
 
     def end(self, patience: float) -> bool:
         """Begin nothing more, and wait for what is under way. False when that took longer than ``patience``

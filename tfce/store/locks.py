@@ -1,9 +1,8 @@
-"""File locks: one writer per workspace, and a bound on Terraform runs per host. The only user of filelock."""
+"""File locks: one writer per workspace. The only user of filelock."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from tfce.model.errors import BusyError, WorkspaceError
 from tfce.model.trace import span
 from tfce.store import files, holder
 
-SLOT_PATIENCE = 15.0  # seconds in which a Terraform run ends that waits for no cloud
-_MOST_SLOTS = 4  # times the number that is allowed
+Release = Callable[[], object]
 
 
 @contextmanager
@@ -45,38 +43,11 @@ def exclusive(path: Path, timeout: float, what: str, note: Path | None = None) -
         lock.release()
 
 
-@contextmanager
-def slot(folder: Path, count: int, timeout: float, patience: float = SLOT_PATIENCE) -> Iterator[None]:
-    """Hold one of ``count`` slots in ``folder``, so that at most so many Terraform runs share a host.
-
-    hazard: runs whose cloud hangs take no CPU, and would keep all other clouds' queues waiting. So who has waited
-    for ``patience`` seconds finds as many slots more, and so on, up to four times ``count``.
-    """
-    began = time.monotonic()
-    while True:
-        waited = time.monotonic() - began
-        lock = _free(folder, count * min(1 + int(waited // patience), _MOST_SLOTS))
-        if lock is not None:
-            break
-        if waited > timeout:
-            raise BusyError(
-                f"{count} Terraform runs were under way for {timeout:g} s",
-                "nothing was changed, try again later or raise Terraform_MaxProcesses",
-            )
-        with span("pause", "other queues' Terraforms are at work"):
-            time.sleep(0.1)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _free(folder: Path, count: int) -> FileLock | None:
-    """The first slot that nobody holds, held."""
-    for number in range(count):
-        files.clear(folder / f"slot-{number}.lock")
-        lock = FileLock(folder / f"slot-{number}.lock", timeout=0, mode=0o600)
-        with suppress(Timeout):
-            lock.acquire()
-            return lock
+def free(path: Path) -> Release | None:
+    """Hold the lock file ``path``; returns what gives it back, in any thread. None where somebody holds it."""
+    files.clear(path)
+    lock = FileLock(path, timeout=0, mode=0o600, thread_local=False)
+    with suppress(Timeout):
+        lock.acquire()
+        return lock.release
     return None

@@ -174,9 +174,13 @@ class Bulk(Terraform):
     def _serve(self, run: Run, on_line: Callable[[str], None] = lambda line: None) -> process.Ended:
         """An apply beside the provider of ``run``."""
         try:
-            return self._apply((), on_line=on_line, served=self._attach(run), grace=lambda: _grace(run))
+            return self._apply((), on_line=on_line, grace=lambda: _grace(run), **self._beside(run))
         finally:
             self._spent += run.calls + self._prefetch.spent()
+
+    def _beside(self, run: Run) -> dict[str, Any]:
+        """Serve ``run``'s provider; the slot is others' while it waits for the cloud."""
+        return {"served": self._attach(run), "on_slot": run.rests}
 
     def adopt(self, ids: Mapping[str, str]) -> None:
         if not ids:
@@ -207,16 +211,14 @@ class Bulk(Terraform):
             self._run("untaint", self.module.resource, lock_timeout="10s")
 
     def plan(self, refresh: bool = True) -> Plan:
-        return self._plan(refresh, served=self._attach(self._run_for(None)))
+        return self._plan(refresh, **self._beside(self._run_for(None)))
 
     def shown(self) -> str:
         """The plan of new pilots as ``terraform show -json`` prints it; existing VMs are not asked for."""
         path = self._folder / "shown.tfplan"
         try:
-            self._plan(False, served=self._attach(self._run_for(None)), out=str(path))
-            return self._masked(
-                self._run("show", str(path), json=FLAG, served=self._attach(self._run_for(None))).out
-            )
+            self._plan(False, out=str(path), **self._beside(self._run_for(None)))
+            return self._masked(self._run("show", str(path), json=FLAG, **self._beside(self._run_for(None))).out)
         finally:
             files.remove(path)
 

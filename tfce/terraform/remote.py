@@ -8,15 +8,15 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from tfce.cloud import clean
 from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, BackendId, Sighting
-from tfce.store import files
+from tfce.store import files, slots
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
 from tfce.terraform import http_states, process, torn
 from tfce.terraform.refusals import brief, refusal
@@ -68,10 +68,9 @@ class Remote(Runs):
         """The backend's login, and no cloud's."""
         return {**self._own_environment(), **self._backend.environment}
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
+    def _slot(self) -> AbstractContextManager[slots.Rest]:
         """Short, and wanted by polls and by whoever holds a lease: no apply of another queue is waited for."""
-        yield
+        return nullcontext(nullcontext)
 
     def text(self) -> str:
         """The state; "" where there is none. A backend that does not answer is not asked again for a while."""

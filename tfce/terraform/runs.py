@@ -10,7 +10,7 @@ import contextlib
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from python_terraform import IsFlagged
@@ -24,7 +24,7 @@ from tfce.model.errors import TerraformError, shorten
 from tfce.model.reasons import Kind, Reason, Stopped
 from tfce.model.redact import redacted
 from tfce.model.trace import span
-from tfce.store import locks
+from tfce.store import slots
 from tfce.store.workspace import Workspace
 from tfce.terraform import process, settings_guard, toolchain
 from tfce.terraform.modules import Module, module_for
@@ -103,11 +103,14 @@ class Runs:
         check: bool = True,
         count: bool = False,
         served: contextlib.AbstractContextManager[Mapping[str, str]] | None = None,
+        on_slot: Callable[[slots.Rest], None] = lambda rest: None,
         **options: Any,
     ) -> process.Ended:
-        """One run. ``served``: what goes on beside it, and what its environment gets of that."""
+        """One run. ``served``: what goes on beside it, and what its environment gets of that; ``on_slot`` hears
+        how the run's slot is given to others while it waits for the cloud."""
         self._may(command)
-        with self._alone() as handle, self._slot(), served or contextlib.nullcontext({}) as extra:
+        with self._alone() as handle, self._slot() as rest, served or contextlib.nullcontext({}) as extra:
+            on_slot(rest)
             self.started[command] += 1
             environment = {**self.environment(), **(_COUNTING if count else {}), **extra}
             line = self._command_line(command, *arguments, **options)
@@ -159,11 +162,10 @@ class Runs:
     def _alone(self) -> contextlib.AbstractContextManager[int]:
         return run_lock(self._folder, self._queue.label, self._queue.workspace.lock_timeout)
 
-    @contextlib.contextmanager
-    def _slot(self) -> Iterator[None]:
-        folder = self._queue.workspace.root / "terraform"
-        with locks.slot(folder, self._queue.terraform.max_processes, self._queue.terraform.timeout):
-            yield
+    def _slot(self) -> contextlib.AbstractContextManager[slots.Rest]:
+        queue = self._queue
+        folder, most = queue.workspace.root / "terraform", queue.terraform.max_processes
+        return slots.slot(folder, queue.endpoint.api, most, queue.terraform.timeout)
 
     # -- words ----
 

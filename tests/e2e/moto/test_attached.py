@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -180,6 +180,33 @@ def test_a_killed_terraform_does_not_take_the_ids_along(anyone: Site) -> None:
     assert "killed by signal 9" in applied.trouble  # type: ignore[attr-defined]
     assert set(applied.ids.values()) == set(anyone.instances())  # type: ignore[attr-defined]
     assert terraform.instances() == {}  # nobody wrote it down: the ids are all that there is
+
+
+def test_more_clouds_that_hang_than_there_ever_are_slots_stop_no_healthy_queue(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    with ExitStack() as proxies:
+        runs = []
+        for number in range(6):  # of one slot there are four at most, for who waits long
+            proxy = proxies.enter_context(Proxy(emulator.url, mend=False))
+            options = {"Terraform_Module": "bulk", "Terraform_Batch": "1", "Terraform_MaxProcesses": "1"}
+            options["Workspace_Root"] = str(tmp_path / "root")
+            ce = f"cloud-{uuid4().hex[:8]}.example.org"
+            site = Site(tmp_path / str(number), emulator, proxy, ce=ce, options=options)
+            runs.append((proxy, bulk(site, A)))
+        *hanging, (_, healthy) = runs
+        for proxy, _ in hanging:
+            proxy.latency = 15.0
+        threads = [threading.Thread(target=terraform.apply, args=([A],)) for _, terraform in hanging]
+        for thread in threads:
+            thread.start()
+        until(lambda: all(proxy.busy for proxy, _ in hanging), "all of them wait for their clouds", 25)
+        assert set(healthy.apply([A]).ids) == {A}
+        assert not [thread for thread in threads if not thread.is_alive()]
+        for proxy, _ in hanging:
+            proxy.latency = 0.0
+        for thread in threads:
+            thread.join(60)
 
 
 def test_queues_in_threads_do_not_mix(tmp_path: Path, emulator: Emulator) -> None:

@@ -144,8 +144,8 @@ Terraform_MaxRetries:
   (Optional) Repeats of an API call that failed in passing. Default: 5. Example: ``3``
 
 Terraform_MaxProcesses:
-  (Optional) Terraform runs at once on this host, all queues; more, up to four times, where they take over
-  15 s. Default: 4. Example: ``2``
+  (Optional) Terraform runs at work at once on this host, all queues, and runs of one cloud, waiting for it
+  included; more, up to four times, where they take over 15 s. Default: 4. Example: ``2``
 
 Terraform_Backend:
   (Optional) Where state and record are: local, in this host's Workspace_Root; or pg, s3, http, which

@@ -46,7 +46,8 @@ class TerraformOptions:
         "Terraform_MaxProcesses",
         read.count,
         "4",
-        "Terraform runs at once on this host, all queues; more, up to four times, where they take over 15 s",
+        "Terraform runs at work at once on this host, all queues, and runs of one cloud, waiting for it included; "
+        "more, up to four times, where they take over 15 s",
         "2",
     )
     backend: str = option(
