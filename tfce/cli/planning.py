@@ -47,7 +47,11 @@ def _explained(queue: Queue, error: TerraformError) -> TfceError:
     except TfceError:
         return error
     faults = [Fault(check.check, "", check.detail, check.cure) for check in wrong]
-    return ConfigError.of(faults) if faults else error
+    if not faults:
+        return error
+    told = ConfigError.of(faults)
+    told.exit_code = error.exit_code  # its own would say that there are changes
+    return told
 
 
 def _wanted(queue: Queue) -> int:

@@ -58,6 +58,6 @@ def test_what_the_cloud_does_not_have_is_said_of_the_options_all_at_once(togethe
     text = re.sub(r"Instance_Image = .*", "Instance_Image = name:no-such-image", site.cfg.read_text())
     candidate.write_text(re.sub(r"Instance_Flavor = .*", "Instance_Flavor = t9.none", text))
     result = site.run("plan", site.name, "--config", str(candidate))
-    assert (result.code, result.out) == (2, "") and "main.tf" not in result.err, result.err
+    assert (result.code, result.out) == (3, "") and "main.tf" not in result.err, result.err
     for option, value in (("Instance_Image", "no-such-image"), ("Instance_Flavor", "t9.none")):
         assert any(option in line and value in line for line in result.err.splitlines()), result.err
