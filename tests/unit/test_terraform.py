@@ -606,6 +606,17 @@ def test_a_device_is_no_state(rig: Rig) -> None:
         rig.terraform.instances()
 
 
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("/dev/zero"), os.mkfifo], ids=["endless", "pipe"])
+def test_no_terraform_begins_on_a_state_without_an_end(rig: Rig, make: Callable[[Path], None]) -> None:
+    rig.keep("")
+    (path,) = rig.workspace.private.glob("terraform.tfstate.d/*/terraform.tfstate")
+    path.unlink()
+    make(path)
+    with pytest.raises(TerraformError, match=r"damaged .*no file that could be read.*tfce repair"):
+        rig.terraform.prepare()
+    assert rig.commands() == []
+
+
 def test_before_anything_was_submitted_the_state_is_empty_and_nothing_runs(
     make_queue: MakeQueue, rig: Rig
 ) -> None:

@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -234,14 +234,7 @@ class Bulk(Terraform):
         """Change the map of pilots in the state, as ``terraform state rm`` and ``import`` would if it were many
         resources."""
         state = self._state() if self._seen is None else self._seen
-        for resource in state["resources"]:
-            if self._is_ours(resource):
-                for entry in resource["instances"]:
-                    values = entry["attributes"]
-                    for attribute in ("ids", "pilots"):
-                        kept = {k: v for k, v in (values[attribute] or {}).items() if k not in remove}
-                        values[attribute] = kept
-                    values["ids"] |= replace or {}
+        _change(filter(self._is_ours, state["resources"]), remove, replace or {})
         state["serial"] += 1
         path = self._folder / _EDITED
         files.write(path, json.dumps(state), durable=False)  # Terraform reads it at once
@@ -249,6 +242,14 @@ class Bulk(Terraform):
             self._run("state push", _EDITED, lock_timeout="10s")
         finally:
             files.remove(path)
+
+
+def _change(resources: Iterable[Any], remove: Collection[str], replace: Mapping[str, str]) -> None:
+    for entry in (entry for resource in resources for entry in resource["instances"]):
+        values = entry["attributes"]
+        for attribute in ("ids", "pilots"):
+            values[attribute] = {k: v for k, v in (values[attribute] or {}).items() if k not in remove}
+        values["ids"] |= replace
 
 
 def _grace(run: Run) -> float:

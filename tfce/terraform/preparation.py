@@ -9,7 +9,8 @@ import logging
 import os
 import re
 import shlex
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from tfce.model.errors import DamagedStateError, TerraformError
@@ -47,7 +48,7 @@ class Prepared(Runs):
         texts = {path.name: files.read(path) or "" for path in sorted(source.glob("*.tf"))}
         if not texts:
             raise TerraformError(f"{source}: the root module is missing", "reinstall tfce")
-        self._clear_backup()
+        self._ready_state_files()
         was_torn = torn.forget(self._folder)
         texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name, self._settings()["TF_WORKSPACE"])
         if self._is_shared:
@@ -67,11 +68,11 @@ class Prepared(Runs):
             files.renew(self._folder / name, text)
         variables.write(self._workspace)  # for this module's
         self._write_environment()
-        if was_torn or known != f"{digest} {self._lock_digest()}":
+        if was_torn or known != f"{digest} {_lock_digest(self._folder)}":
             files.private_folder(mark.parent)
             files.write(mark, "\n".join([_BEGUN, self.module.resource, *texts]))
             self._initialise(anew=was_torn)
-            files.write(mark, "\n".join([f"{digest} {self._lock_digest()}", self.module.resource, *texts]))
+            files.write(mark, "\n".join([f"{digest} {_lock_digest(self._folder)}", self.module.resource, *texts]))
 
     def _may(self, command: str) -> None:
         if command in _WRITING:
@@ -83,11 +84,6 @@ class Prepared(Runs):
         known, pilots, *written = [*(files.believed(path) or "").split("\n"), "", ""]
         written = [name for name in written if name.endswith((".tf", BACKEND)) and "/" not in name]
         return (known, pilots, written) if _DIGESTS.fullmatch(known) else ("", "", [])
-
-    def _lock_digest(self) -> str:
-        """Of Terraform's own file of what it has chosen: without it, or with another one, no run begins."""
-        text = files.believed(self._folder / ".terraform.lock.hcl")
-        return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
 
     def _initialise(self, anew: bool) -> None:
         # Providers are linked or downloaded into a cache that does not take two writers.
@@ -147,7 +143,7 @@ class Prepared(Runs):
         """The pilots in the Terraform state, by key."""
         if not self._folder.is_dir():
             return {}  # nothing was ever submitted from here
-        self._clear_backup()
+        self._ready_state_files()
         self._push_left_over()
         try:
             return self.module.instances(self._state())
@@ -158,13 +154,15 @@ class Prepared(Runs):
         """The state as it is; empty where there is none."""
         return self._state()
 
-    def _clear_backup(self) -> None:
-        """Terraform keeps the state before its last change, and who locks it, beside it; it writes no state where
-        it cannot."""
+    def _ready_state_files(self) -> None:
+        """What Terraform could not read to its end, or write: it keeps the state before its last change, and who
+        locks it, beside the state."""
         path = state.file(self._folder, self._workspace.name)
         if path is not None:
             torn.clear(path.with_name(f"{path.name}.backup"))
             torn.clear(path.with_name(f".{path.name}.lock.info"))
+            with _believed(self._queue.label):
+                state.check(path)
 
     @property
     def _left_over(self) -> Path:
@@ -211,7 +209,7 @@ class Prepared(Runs):
     def _state(self) -> state.State:
         """The state, while no Terraform is at work. Without a process where it is a file of the workspace."""
         path = None if self._is_shared else state.file(self._folder, self._workspace.name)
-        try:
+        with _believed(self._queue.label):
             if self._is_shared:
                 with self._alone():
                     self._seen = state.parse(self._remote.text())
@@ -220,8 +218,6 @@ class Prepared(Runs):
                 return state.parse(self._pulled())
             with self._alone():
                 return state.read(path)
-        except state.UnreadableStateError as error:
-            raise _damaged(self._queue.label, str(error)) from None
 
     def _pulled(self) -> str:
         """The state where the module itself says that it is. Whatever Terraform could not do has one cure."""
@@ -238,6 +234,21 @@ def _own_backend(label: str, said: str) -> TerraformError:
     cure = f"what is damaged there restore from a copy, or remove there and run `tfce repair {label}`"
     problem = f"{label}: the module's own backend of Terraform gives no state: {said}"
     return TerraformError(problem, f"see that this host reaches it; {cure}")
+
+
+def _lock_digest(folder: Path) -> str:
+    """Of Terraform's own file of what it has chosen: without it, or with another one, no run begins."""
+    text = files.believed(folder / ".terraform.lock.hcl")
+    return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
+
+
+@contextmanager
+def _believed(label: str) -> Iterator[None]:
+    """Say what cannot be read as a damaged state of the queue ``label``."""
+    try:
+        yield
+    except state.UnreadableStateError as error:
+        raise _damaged(label, str(error)) from None
 
 
 def _damaged(label: str, why: str) -> DamagedStateError:

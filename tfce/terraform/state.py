@@ -39,12 +39,21 @@ def _is_plain(chosen: Path) -> bool:
         return False
 
 
+def check(path: Path) -> None:
+    """Raises ``UnreadableStateError`` for what nobody could read to its end, such as a device or a pipe; Terraform
+    tries, and takes all memory there is."""
+    try:
+        status = path.stat()
+    except OSError:
+        return  # Terraform says what is wrong with it, and ends
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or status.st_size > files.LARGEST:
+        raise UnreadableStateError(f"{path}: is no file that could be read")
+
+
 def read(path: Path) -> State:
     """The state in a file; empty where there is none. Raises ``UnreadableStateError``."""
     try:
-        status = path.stat()
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)) or status.st_size > files.LARGEST:
-            raise UnreadableStateError(f"{path}: is no file that could be read")  # a device may have no end
+        check(path)
         return parse(path.read_bytes())
     except FileNotFoundError:
         return {}

@@ -27,7 +27,7 @@ from tfce.config.data import data_path
 ALL = bool(os.environ.get("ALL"))
 SECONDS = float(os.environ.get("SECONDS", "8"))  # that a sample may take
 KINDS = ("local", "own", "shared")
-TORN = {name: DAMAGES[name] for name in ("empty", "half", "random", "folder")}
+TORN = {name: DAMAGES[name] for name in ("empty", "half", "random", "folder", "endless")}
 STATES = {"local": "terraform.tfstate.d", "own": "states"}
 # What Terraform writes, whole or not: in the queue's folder, and where its states are.
 ITS_FILES = (
@@ -94,8 +94,8 @@ def make(tmp_path: Path, emulator: Emulator, proxy: Proxy) -> Iterator[Callable[
 
 
 def can_be(name: str, what: str) -> bool:
-    """A folder where a state of the module's own backend should be is nobody's of ours to move."""
-    return not (name.startswith(STATES["own"]) and what == "folder")
+    """What should be a state of the module's own backend, and is no file, is nobody's of ours to move or read."""
+    return not (name.startswith(STATES["own"]) and what in ("folder", "endless"))
 
 
 def cell(ground: Ground, name: str, damage: Callable[[Path], None], verb: str, killed: bool) -> str:
