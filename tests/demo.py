@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
-from tests.rigs.localstack import LocalStack, RigError
+from tests.rigs.errors import RigError
+from tests.rigs.localstack import LocalStack
 from tfce.cli.main import main
 
 

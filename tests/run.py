@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 from tests.drawn import seeded
 from tests.rigs import memory, mirror
-from tests.rigs.localstack import LocalStack, Moto, RigError, free_port
+from tests.rigs.errors import RigError
+from tests.rigs.localstack import LocalStack, Moto, free_port
 
 
 def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exception]) -> int:

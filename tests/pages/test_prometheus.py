@@ -21,6 +21,7 @@ import pytest
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
 from tests.rigs import prometheus
+from tests.rigs.errors import RigError
 from tfce.cli.monitoring import ALERTS, DASHBOARD
 from tfce.model.metrics import BY_NAME
 
@@ -56,7 +57,7 @@ CEs
 def programs() -> tuple[Path, Path]:
     try:
         return prometheus.programs()
-    except prometheus.RigError as error:
+    except RigError as error:
         if os.environ.get("TFCE_REQUIRE_RIGS"):
             raise
         pytest.skip(f"no Prometheus: {error}")

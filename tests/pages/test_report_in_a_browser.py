@@ -17,6 +17,7 @@ from tests.contract.test_report import FAULTS, HELD, queue_report, week
 from tests.rigs import chromium
 from tests.rigs.cache import cache
 from tests.rigs.chromium import Browser
+from tests.rigs.errors import RigError
 from tfce.cli.reporting import page
 
 DESK, PHONE = (1280, 900), (390, 844)
@@ -58,7 +59,7 @@ CONTRAST = """(() => {
 def browser() -> Iterator[Browser]:
     try:
         chromium.program()
-    except chromium.RigError as error:
+    except RigError as error:
         if os.environ.get("TFCE_REQUIRE_RIGS"):
             raise
         pytest.skip(f"no browser: {error}")

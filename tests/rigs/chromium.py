@@ -14,12 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.rigs import debian
+from tests.rigs.errors import RigError
+
 _NAMES = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome")
 _SECONDS = 60.0  # that an answer may take on a machine with other work
-
-
-class RigError(RuntimeError):
-    """It cannot be had here; the text says why."""
 
 
 def program() -> str:
@@ -27,9 +26,8 @@ def program() -> str:
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found:
         return found
-    if os.environ.get("TFCE_REQUIRE_RIGS") and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
-            subprocess.run(["apt-get", "-qq", *command], check=True, timeout=300)
+    if os.environ.get("TFCE_REQUIRE_RIGS"):
+        debian.install(lambda: () if shutil.which("chromium") else ("chromium", "fonts-dejavu-core"))
         found = shutil.which("chromium")
     if not found:
         raise RigError("no chromium on the PATH: apt-get install chromium")

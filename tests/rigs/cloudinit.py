@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rigs import debian
 from tests.rigs.cache import cache
 
 HERE = Path(__file__).resolve().parent
@@ -65,10 +66,8 @@ def available() -> str:
     """Why machines cannot be booted here; empty where they can."""
     if os.geteuid() != 0:
         return "needs root"
-    if os.environ.get("TFCE_REQUIRE_RIGS") and not shutil.which("debootstrap") and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "-qq", "update"], check=True, timeout=300)
-        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "debootstrap"]
-        subprocess.run(install, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    if os.environ.get("TFCE_REQUIRE_RIGS") and debian.has_apt():
+        debian.install(lambda: () if shutil.which("debootstrap") else ("debootstrap",))
     missing = [tool for tool in ("debootstrap", "unshare", "mount") if shutil.which(tool) is None]
     return f"needs {', '.join(missing)} (apt-get install debootstrap)" if missing else ""
 

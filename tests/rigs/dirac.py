@@ -32,8 +32,9 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.rigs import localstack, mirror
+from tests.rigs import debian, localstack, mirror
 from tests.rigs.cache import CLONE, cache, pins
+from tests.rigs.errors import RigError
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = ("8.0", "9.1")
@@ -48,10 +49,6 @@ _NEEDS = {
 # What builds the few packages without a wheel; the venv's own setuptools is too old for mysqlclient.
 _BUILD = HERE / "dirac-build-requirements.txt"
 _HASHED = ("--require-hashes", "-r")
-
-
-class RigError(RuntimeError):
-    """An environment cannot be made; the text says why and where the log is."""
 
 
 def ensure(version: str) -> Path:
@@ -111,31 +108,19 @@ def _pip(python: Path, log: Path, *arguments: str) -> None:
 
 def _system_packages(version: str) -> None:
     """Install what the version needs from Debian's packages, or say what is missing."""
-    with (cache("dirac", "apt.lock")).open("w") as lock:  # apt-get serves one at a time
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _install_packages(version)
-
-
-def _install_packages(version: str) -> None:
     needs = {**_NEEDS["8.0"], **(_NEEDS[version])}
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = [
-        package
-        for thing, package in needs.items()
-        if not (Path(thing).exists() if thing[0] == "/" else shutil.which(thing, path=path))
-    ]
-    if not missing:
-        return
-    names = " ".join(missing)
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise RigError(f"these Debian packages are missing: run `sudo apt-get install {names}`")
-    _say(f"installing with apt-get: {names}")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-    for attempt in (["apt-get", "update", "-q"], command):
-        done = subprocess.run(attempt, env=quiet, capture_output=True, text=True, check=False)
-        if done.returncode and attempt is command:
-            raise RigError(f"apt-get install {names} ended with {done.returncode}: {done.stderr[-600:]}")
+
+    def missing() -> list[str]:
+        return [
+            package
+            for thing, package in needs.items()
+            if not (Path(thing).exists() if thing[0] == "/" else shutil.which(thing, path=path))
+        ]
+
+    if missing():
+        _say(f"installing with apt-get: {' '.join(missing())}")
+        debian.install(missing)
 
 
 def environment(version: str) -> dict[str, str]:

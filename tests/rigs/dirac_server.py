@@ -33,6 +33,7 @@ if __package__ in (None, ""):
 
 from tests.rigs import dirac, dirac_cfg, dirac_x509
 from tests.rigs.cache import cache
+from tests.rigs.errors import RigError
 
 VO, PILOT_GROUP, USER_GROUP = "dteam", "dteam_pilot", "dteam_user"
 VOMS_ROLE = f"/{VO}/Role=pilot"
@@ -136,7 +137,7 @@ class Server:
         install = ["mariadb-install-db", *options, "--auth-root-authentication-method=normal", "--skip-test-db"]
         done = subprocess.run(install, env=paths, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise dirac.RigError(f"mariadb-install-db ended with {done.returncode}: {done.stderr[-600:]}")
+            raise RigError(f"mariadb-install-db ended with {done.returncode}: {done.stderr[-600:]}")
         socket_file = self.folder / "mysql" / "s"
         place = [f"--socket={socket_file}", "--bind-address=127.0.0.1", f"--port={self._ports[0]}"]
         process = self._spawn("mysql/server", ["mariadbd", *options, *place], paths)
@@ -167,7 +168,7 @@ class Server:
         ]
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise dirac.RigError(f"mariadb: {done.stderr}")
+            raise RigError(f"mariadb: {done.stderr}")
         lines = [line.split("\t") for line in done.stdout.splitlines()]
         return [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
 
@@ -264,7 +265,7 @@ class Server:
         while not ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-                raise dirac.RigError(f"{name} does not answer, see {log}\n{tail}")
+                raise RigError(f"{name} does not answer, see {log}\n{tail}")
             time.sleep(0.1)
 
     @staticmethod
@@ -309,14 +310,14 @@ class Server:
         """Run dirac_seed.py; its output. RigError if it fails."""
         done = self.run("python", str(_HELPER), *map(str, arguments), "--cfg", str(self.cfg))
         if done.returncode:
-            raise dirac.RigError(f"dirac_seed.py {arguments[0]}: {done.stdout[-1500:]}")
+            raise RigError(f"dirac_seed.py {arguments[0]}: {done.stdout[-1500:]}")
         return done.stdout
 
     def agent(self, name: str, cycles: int = 1, **environment: str) -> str:
         """Run an agent for some cycles; its log."""
         done = self.run("dirac-agent", name, "--cfg", str(self.cfg), "-o", f"MaxCycles={cycles}", **environment)
         if done.returncode:
-            raise dirac.RigError(f"{name} ended with {done.returncode}: {done.stdout[-1500:]}")
+            raise RigError(f"{name} ended with {done.returncode}: {done.stdout[-1500:]}")
         return done.stdout
 
     def start_agent(self, name: str, **environment: str) -> tuple[subprocess.Popen[bytes], Path]:
@@ -384,7 +385,7 @@ def main() -> int:
             print(f"ready: dirac-agent … --cfg {server.cfg}")
         else:
             server.stop()
-    except dirac.RigError as error:
+    except RigError as error:
         print(f"dirac-server: {error}", file=sys.stderr)
         return 1
     return 0

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree
 
+from tests.rigs.errors import RigError
 from tests.rigs.fate import Fate, Moment
-from tests.rigs.localstack import REGION, Moto, RigError, free_port
+from tests.rigs.localstack import REGION, Moto, free_port
 from tests.rigs.statehttp import address
 
 REPOSITORY = Path(__file__).resolve().parents[2]

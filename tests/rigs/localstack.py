@@ -37,16 +37,13 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.rigs.cache import cache, pins
+from tests.rigs.errors import RigError
 
 HERE = Path(__file__).resolve().parent
 REGION = "us-east-1"
 ACCESS_KEY, SECRET_KEY = "test", "test"  # the emulators accept anything
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # HTTP_PROXY is not for 127.0.0.1
 _NOT_INHERITED = ("AWS_", "MOTO_", "PYTHON", "LOCALSTACK")
-
-
-class RigError(RuntimeError):
-    """The emulator could not be installed, started or asked; the text says why and where the log is."""
 
 
 def free_port() -> int:

@@ -23,8 +23,10 @@ from typing import Self
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.rigs import debian
 from tests.rigs.cache import cache
-from tests.rigs.localstack import RigError, free_port
+from tests.rigs.errors import RigError
+from tests.rigs.localstack import free_port
 
 USER, PASSWORD = "tfce", "planted%40pg-$word"  # as a connection string spells it
 _SECONDS = 60.0
@@ -49,25 +51,19 @@ def programs() -> Path:
 
 def fetch(*named: str) -> Path:
     """Unpack Debian's packages into the cache: those ``named``, else all that a PostgreSQL needs here."""
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+    if not debian.has_apt():
         raise RigError("no PostgreSQL here, and no apt-get: install PostgreSQL's server")
-    if os.geteuid() == 0:
-        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False, timeout=300)
-    names = named or _missing()
     home = cache("postgres")
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as folder:
-        _run("apt-get", "download", "-q", *names, cwd=folder)
-        for package in Path(folder).glob("*.deb"):
-            _run("dpkg", "-x", str(package), str(Path(folder) / "root"))
+        debian.unpack(lambda: named or _missing(), Path(folder), Path(folder) / "root")
         shutil.rmtree(home / "root", ignore_errors=True)
         (Path(folder) / "root").rename(home / "root")
     return next((home / "root").glob("usr/lib/postgresql/*/bin"))
 
 
 def _missing() -> list[str]:
-    said = _run("apt-get", "-s", "-o", "Debug::NoLocking=1", "install", "--no-install-recommends", "postgresql")
-    return re.findall(r"^Inst (\S+)", said, re.MULTILINE)
+    return re.findall(r"^Inst (\S+)", debian.would_install("postgresql"), re.MULTILINE)
 
 
 def _run(*words: str, cwd: str | None = None) -> str:

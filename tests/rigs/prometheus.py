@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
+from tests.rigs import debian
 from tests.rigs.cache import cache
-
-
-class RigError(RuntimeError):
-    """They cannot be had here; the text says why."""
+from tests.rigs.errors import RigError
 
 
 def programs() -> tuple[Path, Path]:
@@ -26,16 +23,7 @@ def programs() -> tuple[Path, Path]:
 
 
 def _unpack(home: Path) -> None:
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+    if not debian.has_apt():
         raise RigError("no prometheus on the PATH, and apt-get and dpkg are not here")
     home.mkdir(parents=True, exist_ok=True)
-    _run(["apt-get", "update", "-q"], home, check=False)
-    _run(["apt-get", "download", "-q", "prometheus"], home)
-    package = max(home.glob("prometheus_*.deb"))
-    _run(["dpkg", "-x", str(package), str(home / "unpacked")], home)
-
-
-def _run(command: list[str], folder: Path, check: bool = True) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    if check and done.returncode:
-        raise RigError(f"{' '.join(command)}: {(done.stderr or done.stdout)[-300:]}")
+    debian.unpack(lambda: ("prometheus",), home, home / "unpacked")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.dirac.server.conftest import SHARED, Director
 from tests.dirac.server.hosts import Host, island
-from tests.rigs.localstack import RigError
+from tests.rigs.errors import RigError
 from tests.rigs.postgres import Postgres
 from tests.rigs.proxy import ALWAYS, Fault
 

@@ -13,8 +13,9 @@ import pytest
 from tests.drawn import keep
 from tests.e2e.hosts.backends import Backend, OnHttp, OnPostgres, OnS3
 from tests.e2e.hosts.site import Hosts
+from tests.rigs.errors import RigError
 from tests.rigs.gitlab import GitLab
-from tests.rigs.localstack import Emulator, LocalStack, Moto, RigError
+from tests.rigs.localstack import Emulator, LocalStack, Moto
 from tests.rigs.postgres import Postgres
 from tests.rigs.statehttp import StateServer
 from tests.rigs.wire import Island

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.rigs.localstack import RigError
+from tests.rigs.errors import RigError
 from tests.run import localstack, run_pytest
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rigs import debian
 from tests.rigs.cache import cache
 
 SCRIPT = Path(__file__).resolve().with_name("image.sh")
@@ -51,10 +52,8 @@ def missing() -> str:
     if os.geteuid() != 0:
         return "needs root"
     lacking = _lacking()
-    if lacking and os.environ.get("TFCE_REQUIRE_RIGS") and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "-qq", "update"], check=True, timeout=300)
-        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *lacking]
-        subprocess.run(install, check=True, timeout=300, stdout=subprocess.DEVNULL)
+    if lacking and os.environ.get("TFCE_REQUIRE_RIGS") and debian.has_apt():
+        debian.install(_lacking)
         lacking = _lacking()
     return f"needs {' '.join(lacking)} (apt-get install {' '.join(lacking)})" if lacking else ""
 

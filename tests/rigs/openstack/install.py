@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from layout import EXAMPLE_HOST, HERE, HOST, Layout
+
+from tests.rigs import debian
+from tests.rigs.errors import RigError
 
 EXTENSIONS = f"""subjectAltName = IP:{HOST}, DNS:localhost, DNS:{EXAMPLE_HOST}
 extendedKeyUsage = serverAuth
@@ -29,10 +31,10 @@ def run(argv: Sequence[str | Path], log: Path | None = None) -> None:
 
 def apt_install(*packages: str) -> None:
     """Last resort for a program that a bare Debian lacks."""
-    if os.geteuid() or not shutil.which("apt-get"):
-        raise SystemExit(f"openstack rig: please install {' '.join(packages)}")
-    run(["apt-get", "update", "-qq"])
-    run(["apt-get", "install", "-y", "--no-install-recommends", *packages])
+    try:
+        debian.install(lambda: packages)
+    except RigError as error:
+        raise SystemExit(f"openstack rig: {error}") from None
 
 
 def make_venv(layout: Layout) -> None:
