@@ -7,8 +7,8 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,28 @@ from tfce.store.journal import Journal
 from tfce.terraform.run_lock import run_lock
 
 OWNER = Owner("site", "ce", "long")
+
+
+def left_alive(folder: Path) -> int:
+    """Fork a child that lives until it is seen to be over; its pid."""
+    pid = os.fork()
+    if pid == 0:
+        (folder / "ready").touch()
+        while not (folder / "over").exists():
+            time.sleep(0.02)
+        os._exit(0)
+    return pid
+
+
+@contextmanager
+def while_alive(pid: int, folder: Path) -> Iterator[None]:
+    """The child of ``left_alive`` lives as long as this lasts."""
+    try:
+        until((folder / "ready").exists, "the child lives")
+        yield
+    finally:
+        (folder / "over").touch()
+        os.waitpid(pid, 0)
 
 
 def in_child(work: Callable[[], object], seconds: float = 10) -> bool:
@@ -119,23 +141,12 @@ def test_what_another_thread_was_writing_is_nothing_the_child_waits_for() -> Non
 def test_a_run_that_has_ended_leaves_the_queue_free_though_a_child_lives_on(
     tmp_path: Path, error: type[Exception] | None
 ) -> None:
-    ready, over = tmp_path / "ready", tmp_path / "over"
     with pytest.raises(error) if error else nullcontext(), run_lock(tmp_path, "queue", 0):
-        pid = os.fork()
-        if pid == 0:
-            ready.touch()
-            while not over.exists():
-                time.sleep(0.02)
-            os._exit(0)
+        pid = left_alive(tmp_path)
         if error:
             raise error
-    try:
-        until(ready.exists, "the child lives")
-        with run_lock(tmp_path, "queue", 0):
-            pass
-    finally:
-        over.touch()
-        os.waitpid(pid, 0)
+    with while_alive(pid, tmp_path), run_lock(tmp_path, "queue", 0):
+        pass
 
 
 def test_what_a_run_started_keeps_its_lock_beyond_it(tmp_path: Path) -> None:
@@ -153,22 +164,12 @@ def test_what_a_run_started_keeps_its_lock_beyond_it(tmp_path: Path) -> None:
 
 def test_a_child_of_a_line_that_is_written_keeps_nobody_from_the_next_one(tmp_path: Path) -> None:
     journal = Journal(tmp_path, lambda: datetime.now(UTC))
-    ready, over = tmp_path / "ready", tmp_path / "over"
     with journal._opened(datetime.now(UTC)):
-        pid = os.fork()
-        if pid == 0:
-            ready.touch()
-            while not over.exists():
-                time.sleep(0.02)
-            os._exit(0)
-    try:
-        until(ready.exists, "the child lives")
+        pid = left_alive(tmp_path)
+    with while_alive(pid, tmp_path):
         begun = time.monotonic()
         journal.append("submit")
         assert time.monotonic() - begun < 0.5
-    finally:
-        over.touch()
-        os.waitpid(pid, 0)
     assert [entry["event"] for entry in journal.entries()] == ["submit"]
 
 

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,31 @@ with slot(Path(sys.argv[1]), "cloud", 1, 0) as rest, rest():
     sys.stdin.read()
 """
 SOON = 10.0  # seconds on a machine that has much else to do
+
+
+class Crowd:
+    """How many are at work, and how many were at most."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+        self._lock = threading.Lock()
+
+    def work(self, seconds: float) -> None:
+        with self._lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        time.sleep(seconds)
+        with self._lock:
+            self.inside -= 1
+
+
+def at_once(works: Sequence[Callable[[], None]], seconds: float) -> None:
+    """Each in a thread of its own, waited for this long."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds)
 
 
 def test_so_many_runs_and_no_more(tmp_path: Path) -> None:
@@ -47,24 +73,14 @@ def test_a_slot_is_free_after_an_exception_and_a_busy_body_is_not_tried_again(tm
 
 
 def test_many_threads_share_two_slots(tmp_path: Path) -> None:
-    inside, most, lock = 0, 0, threading.Lock()
+    crowd = Crowd()
 
     def work() -> None:
-        nonlocal inside, most
         with slot(tmp_path, "cloud", 2, 20):
-            with lock:
-                inside += 1
-                most = max(most, inside)
-            time.sleep(0.02)
-            with lock:
-                inside -= 1
+            crowd.work(0.02)
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert (inside, most) == (0, 2)
+    at_once([work] * 6, 30)
+    assert (crowd.inside, crowd.most) == (0, 2)
 
 
 def test_who_waits_long_for_runs_that_only_wait_themselves_gets_a_slot(tmp_path: Path) -> None:
@@ -180,31 +196,18 @@ def test_threads_of_a_run_rest_together(tmp_path: Path) -> None:
 
 
 def test_no_more_work_than_slots_whoever_rests(tmp_path: Path) -> None:
-    working, most, guard = 0, 0, threading.Lock()
-
-    def work() -> None:
-        nonlocal working, most
-        with guard:
-            working += 1
-            most = max(most, working)
-        time.sleep(0.01)
-        with guard:
-            working -= 1
+    crowd = Crowd()
 
     def run(cloud: str) -> None:
         with slot(tmp_path, cloud, 2, 30) as rest:
             for _ in range(3):
-                work()
+                crowd.work(0.01)
                 with rest():
                     time.sleep(0.01)
-            work()
+            crowd.work(0.01)
 
-    threads = [threading.Thread(target=run, args=(f"cloud{n % 4}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert (working, most) == (0, 2)
+    at_once([partial(run, f"cloud{n % 4}") for n in range(8)], 60)
+    assert (crowd.inside, crowd.most) == (0, 2)
 
 
 def test_slots_that_cannot_be_had_back_stop_no_run(tmp_path: Path) -> None:
