@@ -10,7 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from tfce.model import lease
@@ -104,7 +104,7 @@ class SharedRecord:
             time.sleep(_AGAIN)
 
     def _document(self, held: Revision | None, mending: bool) -> Document | None:
-        with suppress(*[DamagedError] * mending):
+        with suppress(DamagedError) if mending else nullcontext():
             return document_in(held, self._label, self.backend_id, self._note)
         return None
 

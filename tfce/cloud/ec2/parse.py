@@ -30,7 +30,7 @@ STATES = {
     "terminated": State.DELETED,
 }
 # The same in numbers, of which only the low byte counts (EC2's API reference, InstanceState).
-_CODES = dict(zip((0, 16, 64, 80, 32, 48), STATES, strict=True))
+_CODES = {0: "pending", 16: "running", 32: "shutting-down", 48: "terminated", 64: "stopping", 80: "stopped"}
 _MADE = ("imageId", "instanceType", "placement/availabilityZone", "subnetId")
 _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
