@@ -8,12 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -25,6 +24,13 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _NOT_INHERITED = ("AWS_", "MOTO_")
 _SCOPE = "Credential=demo/20240101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0"
+# hazard: Ctrl-C between the start of a process and the variable that holds it leaves nobody who could stop it, and
+# a demo that is killed stops nothing. The server ends with its standard input, which closes however the demo ends.
+_BOUND = """
+import os, runpy, sys, threading
+threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(0)), daemon=True).start()
+runpy.run_module("moto.server", run_name="__main__", alter_sys=True)
+"""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # HTTP_PROXY is not for 127.0.0.1
 
 
@@ -60,27 +66,21 @@ def started(folder: Path) -> Iterator[Emulator]:
     if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask_cors") is None:
         problem, cure = "the emulated cloud is not installed", "run: pip install 'TfceDIRAC[demo]'"
         raise ConfigError("moto", "", problem, cure)
-    cloud, made = Emulator(_free_port()), list[subprocess.Popen[bytes]]()
-    # hazard: Ctrl-C reaches the main thread only; in the middle of a start it would leave behind what has started
-    starting = threading.Thread(target=lambda: made.append(_server(cloud.port, folder / _LOG)), name="tfce-demo")
+    cloud = Emulator(_free_port())
+    process = _server(cloud.port, folder / _LOG)
     try:
-        starting.start()
-        starting.join()
-        _wait(cloud, made, folder / _LOG)
+        _wait(cloud, process, folder / _LOG)
         yield cloud
     finally:
-        if starting.ident is not None:
-            starting.join()
-        for process in made:
-            _stop(process)
+        _stop(process)
 
 
 def _server(port: int, path: Path) -> subprocess.Popen[bytes]:
     with path.open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-c", _BOUND, "-H", "127.0.0.1", "-p", str(port)],
             env={name: text for name, text in os.environ.items() if not name.startswith(_NOT_INHERITED)},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the demo, which then stops it
@@ -93,9 +93,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait(cloud: Emulator, made: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
+def _wait(cloud: Emulator, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and any(process.poll() is None for process in made):
+    while time.monotonic() < end and process.poll() is None:
         with contextlib.suppress(TfceError):
             cloud.call("DescribeRegions")
             return

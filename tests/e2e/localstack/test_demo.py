@@ -29,6 +29,11 @@ def start(temporary: Path) -> subprocess.Popen[str]:
 
 def left(temporary: Path) -> list[str]:
     """The command lines of living processes that know the demo's folder, and what is in it."""
+    return processes(temporary) + [str(path) for path in temporary.iterdir()]
+
+
+def processes(temporary: Path) -> list[str]:
+    """The command lines of living processes that know the demo's folder."""
     lines = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -36,7 +41,7 @@ def left(temporary: Path) -> list[str]:
                 lines.append((path.parent / "cmdline").read_bytes().decode())
         except OSError:
             continue
-    return [line for line in lines if line] + [str(path) for path in temporary.iterdir()]
+    return [line for line in lines if line]
 
 
 def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:

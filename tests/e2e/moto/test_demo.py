@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.checking import until
 from tests.drawn import some
-from tests.e2e.localstack.test_demo import left
+from tests.e2e.localstack.test_demo import left, processes
 from tests.rigs.localstack import Moto
 from tfce.cli.emulator import started
 from tfce.model.errors import ConfigError
@@ -54,7 +55,16 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, moment: str) -> None:
         out, _ = process.communicate(timeout=120)
     assert process.returncode == 130, out
     assert "Traceback" not in out
-    assert left(tmp_path) == []
+    until(lambda: left(tmp_path) == [], "the emulated cloud ends with the demo", 60)
+
+
+def test_a_demo_that_is_killed_leaves_no_cloud(tmp_path: Path) -> None:
+    with start(tmp_path) as process:
+        assert process.stdout is not None
+        next(line for line in process.stdout if "an EC2 cloud answers" in line)
+        assert any("moto" in line for line in processes(tmp_path))
+        process.kill()
+    until(lambda: processes(tmp_path) == [], "the emulated cloud ends with the demo", 60)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("moto") is not None, reason="moto is installed here")
