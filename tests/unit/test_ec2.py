@@ -281,9 +281,8 @@ def test_silence_costs_one_wait_for_a_whole_removal(api: Api, make_queue: MakeQu
     ids = [f"i-{number}" for number in range(30)]
     api.say("")
     api.slow = dict.fromkeys(ids, 3.0)
-    begun = time.monotonic()
     refused = cloud.destroy(ids)
-    assert time.monotonic() - begun < 2.5 and set(refused) == set(ids)
+    assert len(api.asked) == cloud.calls["TerminateInstances"] == 1 and set(refused) == set(ids)
 
 
 def test_a_vm_that_two_lists_show_is_one(api: Api, cloud: Cloud) -> None:
@@ -322,15 +321,15 @@ def test_what_one_queue_is_asked_to_wait_the_others_of_the_login_wait(api: Api, 
     queues = [make_queue(name=name, **driver, Terraform_MaxRetries="0") for name in ("one", "two", "three")]
     one, two = (connect(queue.endpoint, Credentials("AKIASHARED", SECRET)) for queue in queues[:2])
     stranger = connect(queues[2].endpoint, Credentials("AKIAOTHER", SECRET))
-    api.after = "1"
+    api.after = "3"
     api.say((503, fault("RequestLimitExceeded", "slow down")), listing(instance("i-1")))
     with pytest.raises(CloudError):
         one.vms(OWNER)
     begun = time.monotonic()
     stranger.vms(OWNER)
-    assert time.monotonic() - begun < 0.7
+    assert time.monotonic() - begun < 2.5
     two.vms(OWNER)
-    assert time.monotonic() - begun > 0.8
+    assert time.monotonic() - begun > 2.7
 
 
 def test_what_the_cloud_does_not_confirm_is_a_refusal(api: Api, cloud: Cloud) -> None:

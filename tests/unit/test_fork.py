@@ -169,7 +169,7 @@ def test_a_child_of_a_line_that_is_written_keeps_nobody_from_the_next_one(tmp_pa
     with while_alive(pid, tmp_path):
         begun = time.monotonic()
         journal.append("submit")
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 0.9  # a lock of a journal is waited for a second
     assert [entry["event"] for entry in journal.entries()] == ["submit"]
 
 
