@@ -32,12 +32,13 @@ from tfce.model.errors import CloudError, DamagedStateError, TerraformError, Wor
 from tfce.model.images import Image
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind, Reason
+from tfce.model.reconcile import Instance
 from tfce.model.vm import VM, Owner, State, pilot_key, with_key
 from tfce.model.vm_spec import VMSpec
 from tfce.pilots.fleet import Fleet, Provisioner
 from tfce.store import files
 from tfce.store.workspace import Workspace
-from tfce.terraform.modules import AWS, Instance, Module
+from tfce.terraform.modules import AWS, Module
 from tfce.terraform.results import Applied, Plan
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -28,7 +28,7 @@ def run_pytest(cloud: AbstractContextManager[Mapping[str, str]], unfit: type[Exc
     try:
         with memory.temporary() as place, cloud as more:
             command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
-            return subprocess.run(command, env=os.environ | place | more).returncode
+            return subprocess.run(command, env={**os.environ, **place, **more}).returncode
     except unfit as error:
         print(f"no cloud to test on: {error}", file=sys.stderr)
         return 1

@@ -21,7 +21,7 @@ class FileDocumentStore:
     def __init__(self, path: Path) -> None:
         self.path, self.backend_id = path, BackendId("file", path.parent.name)
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
-        self.before_push: Callable[[], None] = lambda: None
+        self.before_push: Callable[[], object] = lambda: None
 
     def pull(self) -> Revision | None:
         """What is there now."""

@@ -222,7 +222,7 @@ class Site(AnySite):
 
 def vms_of(emulator: Emulator) -> dict[str, tuple[str, Mapping[str, str]]]:
     """Every VM in an emulator's account that is not gone: id -> (state, tags)."""
-    found = {}
+    found: dict[str, tuple[str, Mapping[str, str]]] = {}
     for item in _listed(emulator):
         state = item.findtext("instanceState/name", "")
         if state not in ("terminated", "shutting-down"):

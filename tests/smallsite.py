@@ -40,7 +40,7 @@ class SmallSite(AnySite):
         }
 
     def instances(self) -> dict[str, tuple[str, Mapping[str, str]]]:
-        found = {}
+        found: dict[str, tuple[str, Mapping[str, str]]] = {}
         for server_id, server in dict(self.cloud.servers).items():
             tags = {name.replace("tfce_", "tfce:"): value for name, value in server["metadata"].items()}
             number = server["name"].rpartition(f"{tags.get('tfce:batch', chr(0))}-")[2]

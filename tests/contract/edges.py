@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from tests.fakes import FakeCloud, FakeTerraform, Sky
 from tfce.app import assemble
 from tfce.cloud.api import Cloud
+from tfce.cloud.listing import Listing
 from tfce.config.cfg import load_queue
 from tfce.config.options import Queue, parse
 from tfce.model.vm import Owner, State
@@ -118,26 +119,28 @@ class FakeEdge:
         return self.sky.clock().replace(microsecond=0)
 
 
-class Later:
-    """A cloud some time later: its clock says so; nothing else of it is changed."""
-
+class _Later:
     def __init__(self, cloud: Cloud, ahead: Callable[[], timedelta]) -> None:
         self._cloud, self._ahead = cloud, ahead
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cloud, name)
 
-    def vms(self, owner: Owner) -> Any:
-        found = self._cloud.vms(owner)
-        told = getattr(found, "cloud_time", None)
-        if told is not None:
-            found.cloud_time = told + self._ahead()  # type: ignore[attr-defined]
+    def vms(self, *owners: Owner) -> Listing:
+        found = self._cloud.vms(*owners)
+        if found.cloud_time is not None:
+            found.cloud_time += self._ahead()
         return found
+
+
+def later(cloud: Cloud, ahead: Callable[[], timedelta]) -> Cloud:
+    """``cloud`` some time later: its clock says so; nothing else of it is changed."""
+    return cast(Cloud, _Later(cloud, ahead))
 
 
 def fleet_later(parts: Any, ahead: timedelta) -> Fleet:
     """The fleet of a site's parts as it will be: the host's clock and the cloud's are ahead by as much."""
-    cloud = Later(parts.cloud, lambda: ahead)
+    cloud = later(parts.cloud, lambda: ahead)
     return Fleet(parts.workspace, parts.terraform, cloud, lambda: datetime.now(UTC) + ahead)
 
 
@@ -156,7 +159,7 @@ class SiteEdge:
         self._site.configure(**options)
         self._site.parts()  # lets the site set the process's environment
         made = assemble(load_queue(self._site.cfg, self._site.name), clock=self._clock)
-        cloud = Later(made.cloud, lambda: self._ahead)
+        cloud = later(made.cloud, lambda: self._ahead)
         return Parts(
             made.workspace, made.terraform, cloud, Fleet(made.workspace, made.terraform, cloud, self._clock)
         )

@@ -11,12 +11,16 @@ from tests.contract.edges import FakeEdge, Parts
 from tests.fakes import FakeCloud, FakeTerraform
 from tests.shared import BootClock, FileDocumentStore
 from tfce.model.errors import BackendError
+from tfce.model.pilot import Batch
+from tfce.model.reasons import Reason
+from tfce.model.reconcile import Instance
 from tfce.pilots.fleet import Fleet
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import Revision
 from tfce.store.shared_record import SharedRecord
 from tfce.store.workspace import Workspace
 from tfce.terraform.document_store import lease_seconds
+from tfce.terraform.results import Applied
 
 CE = "the whole CE"  # where the backend has the CE's own record
 
@@ -30,16 +34,16 @@ class SharedTerraform(FakeTerraform):
     def state_file(self) -> Path:
         return self.documents.path.parent / "pilots.tfstate"
 
-    def instances(self):  # type: ignore[no-untyped-def]
+    def instances(self) -> dict[str, Instance]:
         if self.documents.down:
             raise BackendError("the backend is down")
         return super().instances()
 
-    def _create(self, key, applied):  # type: ignore[no-untyped-def]
+    def _create(self, key: str, applied: Applied) -> Reason | None:
         self._workspace.check_lease()
         return super()._create(key, applied)
 
-    def _create_batch(self, batch, applied):  # type: ignore[no-untyped-def]
+    def _create_batch(self, batch: Batch, applied: Applied) -> Reason | None:
         self._workspace.check_lease()
         return super()._create_batch(batch, applied)
 

@@ -57,5 +57,5 @@ def test_the_account_is_asked_for_only_where_a_pilot_is_missed(tmp_path: Path) -
     edge.sky.hidden = set()
     edge.sky.account = "111111111111"
     parts = edge.parts()
-    parts.cloud.account = lambda: pytest.fail("it was asked for")
+    parts.cloud.account = lambda: pytest.fail("it was asked for")  # type: ignore[method-assign]
     parts.fleet.reap()

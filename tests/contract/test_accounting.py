@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,7 @@ def validated(text: str) -> list[dict[str, str]]:
     records = []
     for part in body.strip().removesuffix("%%").split("\n%%\n"):
         pairs = [line.split(": ", 1) for line in part.strip().splitlines()]
-        record = dict(pairs)  # type: ignore[arg-type]
+        record = dict(pairs)
         assert len(record) == len(pairs) and not set(record) - set(FIELDS)
         assert subset({name for name, (_, needed) in FIELDS.items() if needed}, record.keys())
         for name, value in record.items():
@@ -213,7 +214,7 @@ def test_no_text_breaks_a_record() -> None:
 
 
 def test_lines_of_older_versions_are_read_and_noise_is_not() -> None:
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"event": "submit", "time": "2026-01-01T00:00:00Z", "keys": ["A"], "made": {"flavor": "m5"}},
         {
             "event": "removed",

@@ -14,7 +14,7 @@ from tests.fakes import ReplyLost
 from tfce.cloud.listing import Listing
 from tfce.model.errors import BusyError, CloudError, ConfigError
 from tfce.model.pilot import Pilot
-from tfce.model.vm import State
+from tfce.model.vm import Owner, State
 from tfce.pilots.fleet import Fleet
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -45,7 +45,8 @@ def test_a_young_vm_that_the_cloud_does_not_know_yet_keeps_its_state(edge: FakeE
         edge.parts().fleet.reap()
         assert edge.parts().fleet.poll(references) == {references[1]: "Running"}
         assert {seen.state for seen in edge.parts().fleet.status()} == {"Running", "not listed yet"}
-        assert sum(edge.parts().fleet.count().values()) == 2
+        count = edge.parts().fleet.count()
+        assert count["WaitingJobs"] + count["RunningJobs"] == 2
     appear()
     assert set(edge.parts().fleet.poll(references).values()) == {"Running"}
     assert_settled(edge.parts(), edge)
@@ -91,7 +92,7 @@ def test_a_list_that_never_is_complete_keeps_no_pilot_for_ever(edge: FakeEdge) -
     parts = edge.parts()
     listed = parts.cloud.vms
 
-    def odd(*owners: object) -> Listing:
+    def odd(*owners: Owner) -> Listing:
         found = listed(*owners)
         found.complete = False
         return found
@@ -246,7 +247,7 @@ def test_a_vm_that_is_listed_in_two_states_lives(edge: FakeEdge, other: State) -
     parts = edge.parts()
     honest = parts.cloud.vms
 
-    def doubled(*owners: object) -> Listing:
+    def doubled(*owners: Owner) -> Listing:
         found = honest(*owners)
         return found.of([*found, *(replace(vm, state=other) for vm in found)])
 

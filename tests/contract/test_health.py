@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -31,14 +32,14 @@ def cycle(edge: FakeEdge, number: int, lives: int, wanted: int = 10, **options: 
 
 
 @pytest.mark.parametrize("limits", [{}, {"MaxTotalJobs": "50", "MaxWaitingJobs": "10"}], ids=["free", "limited"])
-def test_three_hundred_pilots_of_a_broken_image_become_twenty(edge: FakeEdge, limits: dict[str, str]) -> None:
+def test_three_hundred_pilots_of_a_broken_image_become_twenty(edge: FakeEdge, limits: dict[str, Any]) -> None:
     started = [len(cycle(edge, number, lives=60, **limits)) for number in range(30)]
     assert started[0] == 10 and 11 <= sum(started) <= 20
     assert subset(set(started[1:]), {0, 1})
 
 
 def test_it_says_what_they_had_in_common_and_comes_back_by_itself(edge: FakeEdge) -> None:
-    zone = {"Terraform_AvailabilityZone": "us-east-1a"}
+    zone: dict[str, Any] = {"Terraform_AvailabilityZone": "us-east-1a"}
     cycle(edge, 1, lives=30, **zone)
     edge.parts(**zone).fleet.reap()
     hold = edge.parts(**zone).fleet.held()

@@ -32,8 +32,8 @@ def test_a_short_market_keeps_every_promise_and_the_judge_sees_what_goes_wrong()
     assert len(verdicts) == 6 and {verdict for _, verdict in verdicts.values()} == {"met"}, verdicts
     assert figures["interruptions"] > 20 and figures["fizzles"] > 9 and figures["vms"] > DEMAND
     wrong = {"share": 0.97, "creates": 10**6, "fizzles": 13, "used": {"hours": 300.01, "money": 36.01}}
-    verdicts = [verdict for _, _, verdict in goals.of_market({**figures, **wrong, "killed_in_spite": 1})]
-    assert verdicts == ["missed"] * 6
+    judged = [verdict for _, _, verdict in goals.of_market({**figures, **wrong, "killed_in_spite": 1})]
+    assert judged == ["missed"] * 6
 
 
 def test_the_same_seed_is_the_same_market_and_another_one_is_not() -> None:

@@ -247,15 +247,15 @@ def locked(edge: FakeEdge) -> None:
     edge.advance(4 * 3600)
 
 
-FAULTS: dict[str, tuple[Callable[[FakeEdge], None], dict[str, str], str]] = {
+FAULTS: dict[str, tuple[Callable[[FakeEdge], object], dict[str, str], str]] = {
     "no room": (no_room, {}, "none left"),
     "quota": (lambda edge: refused(edge, "VcpuLimitExceeded: 32 of 32 vCPU"), {}, "32 of 32 vCPU"),
     "a bad image": (lambda edge: refused(edge, "InvalidAMIID.NotFound: no such image"), {}, "no such image"),
     "login refused": (login, {}, "the key is not known"),
     "protected": (lambda edge: fizzle(edge, 10), {}, "protected: 10 pilots in a row"),
     "pilots that fizzle": (lambda edge: fizzle(edge, 2), {}, "2 pilots in a row fizzled"),
-    "drained": (lambda edge: edge.parts().fleet.drain(Drain(edge.now())) and None, {}, "--undo` starts pilots"),
-    "a limit": (lambda edge: edge.parts().fleet.submit(WRAPPER, 2) and None, {"MaxTotalJobs": "2"}, "2 are there"),
+    "drained": (lambda edge: edge.parts().fleet.drain(Drain(edge.now())), {}, "--undo` starts pilots"),
+    "a limit": (lambda edge: edge.parts().fleet.submit(WRAPPER, 2), {"MaxTotalJobs": "2"}, "2 are there"),
     "an allocation is used up": (used_up, {"Workspace_MaxHours": "100/month"}, "a pilot may take 336.17"),
     "the lock is held": (locked, {}, "holds the queue's lock"),
     "broken options": (lambda edge: None, {"MaxTotalJobs": "many"}, "MaxTotalJobs = many"),

@@ -54,8 +54,8 @@ class LyingCloud(FakeCloud):
         self.how, self._guard = "honest", guard
         self._before: list[VM] = []
 
-    def vms(self, owner: Owner) -> list[VM]:
-        true = super().vms(owner)
+    def vms(self, *owners: Owner) -> Listing:
+        true = super().vms(*owners)
         found = {
             "stale": self._before,
             "half": true[::2],

@@ -69,7 +69,7 @@ def test_the_record_says_what_the_files_said(old: FakeEdge) -> None:
     (stone,) = record.tombstones.values()
     assert (stone.id, stone.key, stone.state, stone.final) == ("i-00000004", "2C834539", State.STOPPED, True)
     assert record.pending is not None
-    assert (record.pending.operation, record.pending.keys) == (Operation.SUBMIT, {INTERRUPTED})
+    assert (record.pending.operation, record.pending.keys) == (Operation.SUBMIT, frozenset({INTERRUPTED}))
     since = moment("2026-01-01T00:12:00Z")
     reason = "InsufficientInstanceCapacity: no room for t3.micro"
     assert record.backoff == Backoff(2, Reason(Kind.UNCLASSIFIED, reason), since, 600)

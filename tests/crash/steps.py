@@ -131,7 +131,7 @@ class Watch:
         if not Watch._installed:
             Watch._installed = True
             sys.addaudithook(_heard)
-            os.fsync = _synced(os.fsync)  # Python tells nobody of it
+            os.fsync = _synced(os.fsync)  # type: ignore[assignment]  # Python tells nobody of it
         Watch.current = self
         return self
 

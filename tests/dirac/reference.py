@@ -10,6 +10,7 @@ import re
 import textwrap
 from pathlib import Path
 
+from tfce.config.declared import Option
 from tfce.config.settings import OPTIONS
 
 ELEMENT = Path(__file__).parents[2] / "tfce/Resources/Computing/TerraformComputingElement.py"
@@ -21,7 +22,7 @@ def options() -> str:
     return "\n\n".join(_entry(option) for option in OPTIONS)
 
 
-def _entry(option: object) -> str:
+def _entry(option: Option) -> str:
     need = "Required" if option.required else "Optional"
     default = f" Default: {option.default}." if option.default else ""
     text = f"({need}) {option.help[0].upper()}{option.help[1:]}.{default} Example: ``{option.example}``"

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests import userdata
 from tests.claims import every
-from tests.dirac import userdata
 from tests.dirac.conftest import CE, WRAPPER, Site
 from tests.fakes import Broken, Empty, Refused, ReplyLost, Tainted
 from tfce.app import Parts

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests import userdata
 from tests.claims import every
-from tests.dirac import userdata
 from tests.dirac.conftest import BARE, CE, Site
 from tests.rigs import dirac_x509
 from tfce.config.credentials import Credentials
@@ -64,11 +64,11 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
 
 @pytest.fixture
 def manager(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Issuer:
-    from tfce.Resources import proxies
+    from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
 
     issuer.asked.clear()
     issuer.lasts = 30 * DAY
-    monkeypatch.setattr(proxies.gProxyManager, "downloadProxy", issuer.downloadProxy)
+    monkeypatch.setattr(gProxyManager, "downloadProxy", issuer.downloadProxy)
     return issuer
 
 

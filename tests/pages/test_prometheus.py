@@ -86,7 +86,7 @@ def ask(address: str, seconds: float = 20) -> Any:
 def test_every_alert_fires_where_it_should_and_nowhere_else(programs: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (ALERTS, Path(__file__).with_name("alerts_test.yml")):
         shutil.copy(path, tmp_path)
-    command = [programs[1], "test", "rules", "alerts_test.yml"]
+    command = [str(programs[1]), "test", "rules", "alerts_test.yml"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     named = ALERTS.read_text().count("- alert: ")
@@ -111,7 +111,7 @@ def served(programs: tuple[Path, Path], tmp_path: Path) -> Iterator[str]:
     config.write_text(CONFIG.format(rules=ALERTS, port=ours))
     listen, where = f"127.0.0.1:{ours}", f"127.0.0.1:{theirs}"
     tfce = [sys.executable, "-m", "tfce.cli", "metrics", "--config", str(site), "--listen", listen]
-    server = [programs[0], f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/tsdb"]
+    server = [str(programs[0]), f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/tsdb"]
     with (
         subprocess.Popen(tfce, stderr=subprocess.DEVNULL) as one,
         subprocess.Popen([*server, f"--web.listen-address={where}"], stderr=subprocess.DEVNULL) as other,

@@ -83,7 +83,7 @@ def root() -> Path:
             partial = home / "partial"
             shutil.rmtree(partial, ignore_errors=True)
             include = ",".join(PACKAGES)
-            command = ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, partial, MIRROR]
+            command = ["debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(partial), MIRROR]
             subprocess.run(command, check=True, timeout=1200, stdout=subprocess.DEVNULL)
             shutil.rmtree(partial / "var/cache/apt/archives", ignore_errors=True)
             partial.rename(done)

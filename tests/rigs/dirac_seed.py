@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -107,4 +108,5 @@ def change(*changes: str) -> None:
 
 
 if __name__ == "__main__":
-    {"proxy": proxy, "active": active, "jobs": jobs, "set": change}[_ARGUMENTS[0]](*_ARGUMENTS[1:])
+    commands: dict[str, Callable[..., None]] = {"proxy": proxy, "active": active, "jobs": jobs, "set": change}
+    commands[_ARGUMENTS[0]](*_ARGUMENTS[1:])

@@ -313,7 +313,7 @@ class Server:
             raise RigError(f"dirac_seed.py {arguments[0]}: {done.stdout[-1500:]}")
         return done.stdout
 
-    def agent(self, name: str, cycles: int = 1, **environment: str) -> str:
+    def agent(self, name: str, cycles: int = 1, **environment: Any) -> str:
         """Run an agent for some cycles; its log."""
         done = self.run("dirac-agent", name, "--cfg", str(self.cfg), "-o", f"MaxCycles={cycles}", **environment)
         if done.returncode:

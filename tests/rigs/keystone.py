@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _client(self) -> str:
         """The common names of the certificate the client showed."""
-        subject = (self.connection.getpeercert() or {}).get("subject", ())  # type: ignore[attr-defined]
+        subject = (self.connection.getpeercert() or {}).get("subject", ())
         return "/".join(value for part in subject for name, value in part if name == "commonName")
 
     def _voms(self, auth: dict[str, Any]) -> None:

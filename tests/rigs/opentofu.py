@@ -48,7 +48,7 @@ def build() -> Path:
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         built = Path(folder) / "tofu"
-        line = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", built, "./cmd/tofu"]
+        line = ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", str(built), "./cmd/tofu"]
         subprocess.run(line, cwd=module["Dir"], env=env, check=True)
         built.replace(program)
     return program

@@ -82,7 +82,8 @@ class Postgres:
         self._bin = programs()
         self._server: subprocess.Popen[bytes] | None = None
         # It refuses to run as root.
-        self._as = {} if os.geteuid() else {"user": _nobody(), "group": pwd.getpwuid(_nobody()).pw_gid}
+        self._user = None if os.geteuid() else _nobody()
+        self._group = None if self._user is None else pwd.getpwuid(self._user).pw_gid
 
     def __enter__(self) -> Self:
         try:
@@ -114,7 +115,8 @@ class Postgres:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **self._as,  # type: ignore[arg-type]
+                user=self._user,
+                group=self._group,
             )
         self._wait()
 
@@ -160,9 +162,9 @@ class Postgres:
         self._data.mkdir()
         secret = self.folder / "password"
         secret.write_text(PASSWORD.replace("%40", "@"))
-        if self._as:
+        if self._user is not None and self._group is not None:
             for path in (self._data, secret):
-                os.chown(path, self._as["user"], self._as["group"])
+                os.chown(path, self._user, self._group)
         words = ["initdb", "-D", str(self._data), "-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--no-sync"]
         words[0] = str(self._bin / "initdb")
         done = subprocess.run(
@@ -173,7 +175,8 @@ class Postgres:
             text=True,
             check=False,
             timeout=_SECONDS,
-            **self._as,  # type: ignore[call-overload]
+            user=self._user,
+            group=self._group,
         )
         secret.unlink()
         if done.returncode:

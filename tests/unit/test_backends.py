@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tfce.config.backends import Backend
 from tfce.config.options import Queue, parse
 from tfce.model.errors import ConfigError
 from tfce.model.lease import BackendId
+from tfce.model.reasons import Stopped
 from tfce.model.redact import redacted
 from tfce.terraform.process import Ended
 from tfce.terraform.remote import lock_in
@@ -172,7 +174,7 @@ def test_local_needs_no_file(tmp_path: Path) -> None:
     ],
 )
 def test_who_holds_a_state_is_read_from_what_terraform_says(said: str, ident: str) -> None:
-    assert lock_in(Ended(1, "", said, "")) == ident and lock_in(Ended(0, "", said, "")) == ""
+    assert lock_in(Ended(1, "", said, Stopped.NO)) == ident and lock_in(Ended(0, "", said, Stopped.NO)) == ""
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_who_holds_a_state_is_read_from_what_terraform_says(said: str, ident: st
         ({"Terraform_Backend": "consul"}, "Terraform_Backend"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(tmp_path: Path, options: dict[str, str], fault: str) -> None:
+def test_what_cannot_be_shared_is_refused(tmp_path: Path, options: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError) as caught:
         queue(tmp_path, backend=options.pop("Terraform_Backend", "pg"), **options)
     assert [one.option for one in caught.value.faults] == [fault]

@@ -103,7 +103,7 @@ def drip(before: bytes) -> Say:
 
     def say(connection: socket.socket, _: bytes) -> None:
         connection.sendall(before)
-        for _ in range(600):
+        for _number in range(600):
             connection.sendall(b"a")
             time.sleep(0.1)
 
@@ -139,7 +139,7 @@ def test_a_request_has_an_end_however_slowly_the_answer_comes(before: bytes) -> 
 
 def test_a_connection_that_is_kept_gives_each_request_its_whole_time() -> None:
     def twice(connection: socket.socket, _: bytes) -> None:
-        for _ in range(3):
+        for _number in range(3):
             time.sleep(1.2)
             connection.sendall(OK.replace(b"Connection: close\r\n", b""))
             connection.recv(65536)

@@ -13,16 +13,16 @@ from tests.claims import every, subset
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def _is_call(node: ast.expr, *names: str) -> bool:
+def _is_call(node: ast.expr | None, *names: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
 def hollow(source: str) -> Iterator[int]:
     """The lines of asserts that hold where there is nothing: ``all(...)``, and a set that is part of another."""
     for node in ast.walk(ast.parse(source)):
-        claim = node.test if isinstance(node, ast.Assert) else None
-        if claim is None:
+        if not isinstance(node, ast.Assert):
             continue
+        claim = node.test
         part = isinstance(claim, ast.Compare) and isinstance(claim.ops[0], ast.LtE)
         left = claim.left if isinstance(claim, ast.Compare) else None
         if _is_call(claim, "all") or (part and (isinstance(left, ast.SetComp) or _is_call(left, "set"))):

@@ -28,12 +28,14 @@ from threading import Thread
 import pytest
 
 from tests.claims import subset
-from tfce import __version__
+from tests.fakes import FakeCloud, Sky
+from tfce import __version__, app
 from tfce.cli import commands, completion, main, show, tables
 from tfce.cli.parser import parser
+from tfce.cloud.listing import Listing
 from tfce.config import trust
 from tfce.model.endings import Cause, Ending
-from tfce.model.reasons import Kind, Reason
+from tfce.model.reasons import Kind, Reason, Stopped
 from tfce.model.vm import VM, Owner, State
 from tfce.pilots.audit import Row
 from tfce.pilots.execute import Removal
@@ -604,16 +606,18 @@ def test_a_submission_as_json_and_for_people() -> None:
 @pytest.mark.parametrize(
     ("stamps", "failed", "stopped", "code"),
     [
-        ({"r": "A"}, {}, "", 0),
-        ({"r": "A"}, {"B": Kind.UNREACHABLE}, "", 1),
-        ({}, {"B": Kind.UNREACHABLE}, "", 3),
-        ({}, {"B": Kind.AUTHENTICATION}, "", 3),
-        ({}, {"B": Kind.QUOTA}, "", 1),
-        ({}, {"B": Kind.UNREACHABLE}, "timed out", 1),
-        ({}, {"A": Kind.AUTHENTICATION, "B": Kind.AUTHENTICATION, "C": Kind.CAPACITY}, "", 3),
+        ({"r": "A"}, {}, Stopped.NO, 0),
+        ({"r": "A"}, {"B": Kind.UNREACHABLE}, Stopped.NO, 1),
+        ({}, {"B": Kind.UNREACHABLE}, Stopped.NO, 3),
+        ({}, {"B": Kind.AUTHENTICATION}, Stopped.NO, 3),
+        ({}, {"B": Kind.QUOTA}, Stopped.NO, 1),
+        ({}, {"B": Kind.UNREACHABLE}, Stopped.TIMED_OUT, 1),
+        ({}, {"A": Kind.AUTHENTICATION, "B": Kind.AUTHENTICATION, "C": Kind.CAPACITY}, Stopped.NO, 3),
     ],
 )
-def test_a_submissions_exit_code(stamps: dict[str, str], failed: dict[str, Kind], stopped: str, code: int) -> None:
+def test_a_submissions_exit_code(
+    stamps: dict[str, str], failed: dict[str, Kind], stopped: Stopped, code: int
+) -> None:
     reasons = {key: Reason(kind, "x") for key, kind in failed.items()}
     assert commands.submission_code(Submission(stamps, reasons, stopped=stopped)) == code
 
@@ -671,14 +675,16 @@ def test_an_audit_shows_each_cure() -> None:
     assert f"tfce reap {NAME}" in text and "yes" in text
 
 
-class Listing:
-    """A cloud that lists these VMs."""
+class Lists(FakeCloud):
+    """A cloud that lists these VMs, whoever asks."""
 
     def __init__(self, *nodes: VM) -> None:
-        self._nodes, self.calls = nodes, {"DescribeInstances": 1}
+        super().__init__(Sky())
+        self._nodes = nodes
+        self.calls["DescribeInstances"] = 1
 
-    def vms(self, owner: Owner) -> list[VM]:
-        return list(self._nodes)
+    def vms(self, *owners: Owner) -> Listing:
+        return Listing(self._nodes)
 
 
 def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
@@ -687,15 +693,17 @@ def test_a_migration_lists_the_vms_of_the_prefix_and_prints_the_sql(
     more(cfg, "Workspace_AdoptPrefix = VMDIRAC3_")
     born = datetime.now(UTC) - timedelta(hours=1)
     ours = {"tfce:key": "0000000A"}
-    cloud = Listing(
+    cloud = Lists(
         VM("i-1", "VMDIRAC3_A", State.RUNNING, "running", born),
         VM("i-2", "VMDIRAC3_B", State.STOPPED, "stopped", None),
         VM("i-3", "VMDIRAC3_C", State.DELETED, "terminated", born),
         VM("i-4", "database", State.RUNNING, "running", born),
         VM("i-5", "VMDIRAC3_D", State.RUNNING, "running", born, ours),
     )
-    real = commands.assemble
-    monkeypatch.setattr(commands, "assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud))
+    real = app.assemble
+    monkeypatch.setattr(
+        "tfce.cli.commands.assemble", lambda queue, **more: replace(real(queue, **more), cloud=cloud)
+    )
     code, out, _ = tfce("migrate", NAME, "--json")
     shown = json.loads(out)
     assert code == 0 and shown["calls"] == {"DescribeInstances": 1}

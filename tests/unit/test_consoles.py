@@ -45,7 +45,7 @@ def going(
     """The end of a VM. ``since``: seconds since it ended, if the cloud tells."""
     created = None if age is None else NOW - timedelta(seconds=age)
     ended = None if since is None else NOW - timedelta(seconds=since)
-    vm = VM("i-0", "n", state, "raw", created, {}, "", ended)
+    vm = VM("i-0", "n", state, "raw", created, {}, None, ended)
     return Action(
         Verb.DESTROY, Case("00000000", "i-0", condition or CONDITIONS.get(state, Condition.HEALTHY), vm=vm), cause
     )
@@ -82,8 +82,8 @@ def test_how_long_a_vm_lived() -> None:
     assert lived(VM("i-1", "n", State.RUNNING, "r", None), asked, NOW) == 50
     assert lived(VM("i-1", "n", State.RUNNING, "r", None), None, NOW) is None
     ended = NOW - timedelta(seconds=10)
-    assert lived(VM("i-1", "n", State.STOPPED, "s", vm.created, {}, "", ended), asked, NOW) == 30
-    assert lived(VM("i-1", "n", State.DELETED, "t", vm.created, {}, "", ended), asked, NOW) == 30
+    assert lived(VM("i-1", "n", State.STOPPED, "s", vm.created, {}, None, ended), asked, NOW) == 30
+    assert lived(VM("i-1", "n", State.DELETED, "t", vm.created, {}, None, ended), asked, NOW) == 30
     assert lived(VM("i-1", "n", State.DELETED, "t", vm.created), asked, NOW) is None  # since when is not known
     assert lived(None, asked, NOW) is None
     assert lived(vm, None, NOW - timedelta(hours=1)) == 0  # a clock is wrong

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import bz2
-import email
-import gzip
 import hashlib
 import os
 import random
@@ -20,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import userdata
 from tfce.config.capabilities import NOVA as OPENSTACK
 from tfce.config.clouds.ec2 import USER_DATA as EC2
 from tfce.config.data import data_path
@@ -65,23 +64,7 @@ AWKWARD = {
 
 def document(data: bytes) -> dict[str, Any]:
     """What cloud-init would make of the user data."""
-    arrives = wire.as_bytes(data.decode("ascii"))
-    text = (gzip.decompress(arrives) if wire.is_packed(data.decode()) else arrives).decode("ascii")
-    if text.startswith("MIME-Version"):
-        (part,) = email.message_from_string(text).get_payload()
-        assert part.get_content_type() == "application/gzip"
-        text = gzip.decompress(part.get_payload(decode=True)).decode("ascii")
-    assert text.startswith("#cloud-config\n")
-    return yaml.safe_load(text)
-
-
-def content(entry: dict[str, Any]) -> bytes:
-    forms = {
-        None: str.encode,
-        "b64": base64.b64decode,
-        "gz+b64": lambda text: gzip.decompress(base64.b64decode(text)),
-    }
-    return forms[entry.get("encoding")](entry["content"])
+    return userdata.document(data.decode("ascii"))
 
 
 def files(data: bytes) -> dict[str, dict[str, Any]]:
@@ -111,7 +94,7 @@ def template(folder: Path, text: str) -> Recipe:
 @pytest.mark.parametrize("name", AWKWARD)
 def test_the_bytes_of_the_wrapper_survive(recipe: Recipe, name: str) -> None:
     data = render(recipe, key=KEY, wrapper=AWKWARD[name]).data
-    assert content(files(data)["/root/run_pilot.sh"]) == AWKWARD[name]
+    assert userdata.content(files(data)["/root/run_pilot.sh"]) == AWKWARD[name]
 
 
 def test_any_bytes_survive() -> None:
@@ -120,8 +103,8 @@ def test_any_bytes_survive() -> None:
     for _ in range(150):
         value = b"".join(noise.choices(alphabet, k=noise.randint(1, 60)))
         data = render(PREPARED, key=KEY, wrapper=value, proxy=value).data
-        assert content(files(data)["/root/run_pilot.sh"]) == value
-        assert content(files(data)["/root/proxy.pem"]) == value
+        assert userdata.content(files(data)["/root/run_pilot.sh"]) == value
+        assert userdata.content(files(data)["/root/proxy.pem"]) == value
 
 
 def test_the_same_input_gives_the_same_bytes() -> None:
@@ -137,7 +120,7 @@ def test_a_usual_wrapper_with_a_bundled_proxy_fits_ec2() -> None:
     data = render(DEFAULT, key=KEY, wrapper=usual).data
     assert len(data) <= EC2.size
     assert data.startswith(b"MIME-Version: 1.0\n")
-    assert content(files(data)["/root/run_pilot.sh"]) == usual
+    assert userdata.content(files(data)["/root/run_pilot.sh"]) == usual
 
 
 def test_where_a_cloud_takes_bytes_a_third_more_fits() -> None:
@@ -146,7 +129,7 @@ def test_where_a_cloud_takes_bytes_a_third_more_fits() -> None:
     assert data.decode("ascii").startswith("H4sI")
     assert roomy.limit.measure(data) == len(wire.as_bytes(data.decode()))
     assert roomy.limit.measure(data) < 0.77 * len(render(DEFAULT, key=KEY, wrapper=usual).data)
-    assert content(files(data)["/root/run_pilot.sh"]) == usual
+    assert userdata.content(files(data)["/root/run_pilot.sh"]) == usual
     assert base64.b64decode(wire.as_base64(data.decode())) == wire.as_bytes(data.decode())
 
 
@@ -154,7 +137,7 @@ def test_what_is_plain_and_what_is_mime_travels_as_it_is() -> None:
     for text in ("#cloud-config\na: b\n", "MIME-Version: 1.0\n"):
         assert wire.as_bytes(text) == base64.b64decode(wire.as_base64(text)) == text.encode()
     data = render(Recipe(None, (), 60, EC2.in_bytes), key=KEY, wrapper=b"Mime-Version: 1.0\n").data
-    assert content(files(data)["/root/run_pilot.sh"]) == b"Mime-Version: 1.0\n"
+    assert userdata.content(files(data)["/root/run_pilot.sh"]) == b"Mime-Version: 1.0\n"
 
 
 def test_a_wrapper_without_a_proxy_stays_plain_on_openstack_and_fits() -> None:
@@ -213,14 +196,14 @@ def test_compressed_only_where_it_is_needed() -> None:
     tight = Recipe(PREPARED.template, (), 60, Limit(12000, False, "here"))
     data = render(tight, key=KEY, wrapper=noise).data
     assert data.startswith(b"MIME-Version: 1.0\n")
-    assert content(files(data)["/root/run_pilot.sh"]) == noise
+    assert userdata.content(files(data)["/root/run_pilot.sh"]) == noise
 
 
 def test_plain_text_that_cloud_init_would_take_for_mime_is_sent_as_mime(tmp_path: Path) -> None:
     recipe = template(tmp_path, "write_files: [{path: /p, content: EXECUTABLE_STR}]\n")
     data = render(recipe, key=KEY, wrapper=b"Mime-Version: 1.0\n\nhello\n").data
     assert data.startswith(b"MIME-Version: 1.0\n")
-    assert content(files(data)["/p"]) == b"Mime-Version: 1.0\n\nhello\n"
+    assert userdata.content(files(data)["/p"]) == b"Mime-Version: 1.0\n\nhello\n"
 
 
 def stamp_of(script: str, facts: dict[str, str]) -> str:
@@ -277,7 +260,7 @@ def test_the_proxy_is_there_only_when_given_and_only_for_its_owner(recipe: Recip
     assert "/root/proxy.pem" not in without
     assert "PROXY_STR" not in str(without)
     entry = files(render(recipe, key=KEY, wrapper=b"x", proxy=b"a proxy\n").data)["/root/proxy.pem"]
-    assert (entry["permissions"], content(entry)) == ("0600", b"a proxy\n")
+    assert (entry["permissions"], userdata.content(entry)) == ("0600", b"a proxy\n")
     assert files(render(recipe, key=KEY, wrapper=b"x").data)["/root/run_pilot.sh"]["permissions"] == "0700"
 
 
@@ -379,7 +362,7 @@ def test_a_jinja_template_stays_one_and_the_wrapper_is_kept_from_jinja(tmp_path:
     assert text.startswith("## template: jinja\n#cloud-config\n")
     parsed = yaml.safe_load(text)
     assert parsed["hostname"] == "{{ v1.instance_id }}"
-    assert content(parsed["write_files"][0]) == b"{{ v1.instance_id }}\n"
+    assert userdata.content(parsed["write_files"][0]) == b"{{ v1.instance_id }}\n"
     assert text.count("{{") == 1
 
 

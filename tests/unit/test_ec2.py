@@ -425,7 +425,7 @@ def test_tags_that_a_cloud_dropped_are_given_again(api: Api, cloud: Cloud) -> No
     batch = Batch("0000000A", 2)
     api.say(made_by("i-1", "i-2"), TAGGED)
     made = cloud.create_batch(SHAPE, batch, "#!/bin/sh")
-    assert {vm.id: vm.key for vm in made} == dict(zip(("i-1", "i-2"), batch.keys, strict=True))
+    assert made and {vm.id: vm.key for vm in made} == dict(zip(("i-1", "i-2"), batch.keys, strict=True))
     asked = api.asked[-1]
     assert (asked["Action"], asked["ResourceId.2"]) == ("CreateTags", "i-2")
     given = {asked[f"Tag.{n}.Key"]: asked[f"Tag.{n}.Value"] for n in range(1, 6)}

@@ -148,7 +148,7 @@ def constants() -> Iterator[str]:
     for path in Path(tfce.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
-                yield "".join(one.value if isinstance(one, ast.Constant) else "..." for one in node.values)
+                yield "".join(str(one.value) if isinstance(one, ast.Constant) else "..." for one in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

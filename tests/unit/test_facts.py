@@ -29,7 +29,7 @@ def apart(tree: ast.AST) -> Iterator[int]:
         elif isinstance(node, ast.Compare) and any(isinstance(one, ast.In | ast.NotIn) for one in node.ops):
             texts = node.comparators
             yield from [node.lineno] * is_field(node.left)
-        yield from (node.lineno for one in texts if is_sentence(one))
+        yield from (one.lineno for one in texts if is_sentence(one))
 
 
 def is_field(node: ast.expr) -> bool:

@@ -13,6 +13,7 @@ from tests.rigs.gitlab import GitLab
 from tests.rigs.statehttp import PASSWORD, USER, StateServer
 from tfce.cloud import plain_http
 from tfce.config.backends import Backend
+from tfce.model.lease import NOWHERE
 from tfce.terraform import http_states
 
 LOGIN = {"TF_HTTP_USERNAME": USER, "TF_HTTP_PASSWORD": PASSWORD}
@@ -28,7 +29,7 @@ def server() -> Iterator[StateServer]:
 
 
 def backend(server: StateServer, method: str = "UNLOCK", login: dict[str, str] | None = None) -> Backend:
-    return Backend("http", "", {"unlock_method": method}, LOGIN if login is None else login, server.address)
+    return Backend("http", NOWHERE, {"unlock_method": method}, LOGIN if login is None else login, server.address)
 
 
 @pytest.mark.parametrize("method", ["UNLOCK", "DELETE"])

@@ -59,7 +59,7 @@ PURE = tuple(
     )
 )
 # What may be imported where; the rest of the world nowhere.
-OUTSIDERS = {
+OUTSIDERS: dict[str, str | tuple[str, ...]] = {
     "DIRAC": ("Resources/", "_extension/"),
     "DIRACCommon": "Resources/",
     "libcloud": "cloud/",
@@ -133,13 +133,15 @@ OUTSIDE = [path for folder in ("tests", "benchmarks") for path in sorted((ROOT.p
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: path.relative_to(ROOT.parent).as_posix())
 def test_no_test_and_no_benchmark_reaches_into_private_names_of_a_module(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    froms = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module]
-    ours = [
-        (one.module or "", alias) for one in froms if one.module.split(".")[0] == "tfce" for alias in one.names
-    ]
+    froms = [(one.module or "", one.names) for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)]
+    ours = [(module, alias) for module, names in froms if module.split(".")[0] == "tfce" for alias in names]
     modules = {alias.asname or alias.name for module, alias in ours if is_module(f"{module}.{alias.name}")}
-    used = [one for one in ast.walk(tree) if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)]
-    reached = [f"{one.value.id}.{one.attr}" for one in used if one.value.id in modules and is_private(one.attr)]
+    used = [
+        (one.value.id, one.attr)
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+    ]
+    reached = [f"{module}.{name}" for module, name in used if module in modules and is_private(name)]
     assert [alias.name for _, alias in ours if is_private(alias.name)] + reached == []
 
 

@@ -27,9 +27,9 @@ DAY = 86400
 RULES = Rules(max_lifetime=DAY, create_timeout=2 * DAY)
 
 
-def vm(state: State, age: int | None = 0, id: str = "i-1", key: str = KEY, fault: str = "") -> VM:
+def vm(state: State, age: int | None = 0, id: str = "i-1", key: str = KEY) -> VM:
     created = None if age is None else NOW - timedelta(seconds=age)
-    return VM(id, "n", state, state.name.lower(), created, {**OWNER.tags(), "tfce:key": key}, fault or None)
+    return VM(id, "n", state, state.name.lower(), created, {**OWNER.tags(), "tfce:key": key})
 
 
 def pilot(age: int, key: str = KEY, id: str = "i-1") -> Pilot:

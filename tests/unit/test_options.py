@@ -9,6 +9,7 @@ import pytest
 from tests.claims import every
 from tests.unit.conftest import MINIMAL, MakeQueue
 from tfce.config import misspelt
+from tfce.config.declared import Option
 from tfce.config.options import Queue, parse
 from tfce.config.settings import OPTIONS
 from tfce.model.errors import ConfigError
@@ -39,13 +40,13 @@ def test_defaults_are_enough(make_queue: MakeQueue, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_every_default_and_every_documented_example_works(option: object) -> None:
-    assert option in OPTIONS and option.help and option.example  # type: ignore[attr-defined]
-    assert option.name not in faults(**{option.name: option.example})  # type: ignore[attr-defined]
-    if not option.required and not option.default.startswith("<"):  # type: ignore[attr-defined]
-        given = parse("c", "q", {**MINIMAL, option.name: option.default}, Path("/d"), Path("/s"))  # type: ignore[attr-defined]
+def test_every_default_and_every_documented_example_works(option: Option) -> None:
+    assert option in OPTIONS and option.help and option.example
+    assert option.name not in faults(**{option.name: option.example})
+    if not option.required and not option.default.startswith("<"):
+        given = parse("c", "q", {**MINIMAL, option.name: option.default}, Path("/d"), Path("/s"))
         absent = parse("c", "q", MINIMAL, Path("/d"), Path("/s"))
-        assert given.values()[option.name] == absent.values()[option.name]  # type: ignore[attr-defined]
+        assert given.values()[option.name] == absent.values()[option.name]
 
 
 def test_all_faults_are_told_at_once() -> None:

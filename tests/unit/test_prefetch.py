@@ -90,7 +90,7 @@ class Busy(FakeCloud):
     def find(self, kind: str, name: str, owners: tuple[str, ...] = ()) -> list[str]:
         raise CloudError("busy", self.kind)
 
-    def clone(self) -> FakeCloud:
+    def clone(self) -> Busy:
         return Busy(self.kind)
 
 

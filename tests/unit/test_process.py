@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.checking import alive
+from tfce.model.reasons import Stopped
 from tfce.terraform import process
 from tfce.terraform.process import Ended, run
 
@@ -41,7 +42,7 @@ def wait_for(true: object, seconds: float = 20) -> None:
 def test_what_it_did_is_what_is_told(tmp_path: Path) -> None:
     code = "import os, sys; print(os.getcwd()); print('ü', file=sys.stderr); sys.exit(7)"
     ended = python(code, tmp_path)
-    assert ended == Ended(7, f"{tmp_path}\n", "ü\n", "")
+    assert ended == Ended(7, f"{tmp_path}\n", "ü\n", Stopped.NO)
 
 
 def test_only_the_given_environment_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
 def test_after_its_time_it_is_asked_once_and_what_it_records_counts(tmp_path: Path) -> None:
     start = time.monotonic()
     ended = shell(POLITE, tmp_path, timeout=0.5)
-    assert ended == Ended(1, "begun\nrecorded\n", "", "timed out")
+    assert ended == Ended(1, "begun\nrecorded\n", "", Stopped.TIMED_OUT)
     assert 0.5 <= time.monotonic() - start < 10
 
 

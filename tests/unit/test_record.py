@@ -224,8 +224,8 @@ def test_what_a_newer_tfce_remembers_beside_is_no_damage() -> None:
 
 
 def test_words_that_only_a_newer_tfce_knows_are_read_for_what_they_are() -> None:
-    text = replace(Record("i"), health=Health((End("i-1", Verdict.FIZZLED, NOW),)))
-    text = text.begin(Operation.SWITCH, ["0000000A"], NOW).dump()
+    record = replace(Record("i"), health=Health((End("i-1", Verdict.FIZZLED, NOW),)))
+    text = record.begin(Operation.SWITCH, ["0000000A"], NOW).dump()
     found = Record.load(text.replace('"fizzled"', '"strayed"').replace('"switch"', '"paint"'))
     assert found.pending is not None and found.pending.operation is Operation.REPAIR
     assert found.pending.keys == {"0000000A"} and found.health == Health()
@@ -323,10 +323,8 @@ def stone(node_id: str = "i-1", when: datetime = NOW, reason: Ending = OVERDUE, 
 def test_a_tombstone_keeps_when_and_why_and_forgets_nothing(marks: list[tuple[bool, bool, bool]]) -> None:
     record = Record("here")
     for number, (accepted, gone, dismissed) in enumerate(marks):
-        flags = {"accepted": accepted, "gone": gone, "dismissed": dismissed}
-        record = record.with_tombstones(
-            [stone(when=NOW + number * DAY, reason=Ending(Cause.OVERDUE, seconds=number), **flags)]
-        )
+        made = stone(when=NOW + number * DAY, reason=Ending(Cause.OVERDUE, seconds=number))
+        record = record.with_tombstones([replace(made, accepted=accepted, gone=gone, dismissed=dismissed)])
     kept = record.tombstones["i-1"]
     assert (kept.when, kept.reason) == (NOW, Ending(Cause.OVERDUE, seconds=0))
     assert (kept.accepted, kept.gone, kept.dismissed) == tuple(any(column) for column in zip(*marks, strict=True))

@@ -12,6 +12,7 @@ from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.backends import Backend
 from tfce.config.credentials import Credentials
 from tfce.model.errors import BackendError
+from tfce.model.lease import BackendId
 from tfce.store.shared_document import DamagedError, Revision
 from tfce.store.workspace import Workspace
 from tfce.terraform.document_store import StateDocumentStore
@@ -53,7 +54,7 @@ class Asleep(BootClock):
         return self.seconds
 
 
-WHERE = Backend("s3", "s3 states", {"bucket": "states"})
+WHERE = Backend("s3", BackendId("s3", "states"), {"bucket": "states"})
 
 
 def workspace(make_queue: MakeQueue, make_program: MakeProgram, folder: Path) -> Workspace:

@@ -118,7 +118,8 @@ def rig(make_queue: MakeQueue, make_program: MakeProgram, tmp_path: Path, monkey
         Terraform_Parallelism="7",
         Workspace_LockTimeout="0",
     )
-    workspace, said = Workspace(queue), []
+    workspace = Workspace(queue)
+    said: list[str] = []
     record = workspace.prepare()
     variables.write(workspace)
     workspace.save(record.including([Pilot(A, BORN, "b"), Pilot(B, BORN, "b")]))

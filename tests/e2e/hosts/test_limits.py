@@ -47,6 +47,7 @@ def kept(backend: Backend) -> list[str]:
     if isinstance(backend, OnPostgres):
         return backend.server.sql(f"select name from {backend.schema}.states")
     if isinstance(backend, OnHttp):
+        assert isinstance(backend.server, StateServer)
         return list(backend.server.states)
     assert isinstance(backend, OnS3)
     with urllib.request.urlopen(f"{backend.emulator.url}/{backend.bucket}?list-type=2", timeout=60) as answer:

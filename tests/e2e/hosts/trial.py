@@ -234,7 +234,7 @@ def main() -> int:
         cloud = stack.enter_context(KeptMoto())
         place, server = mortal(kind, stack)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfce-trial-")))
-        wanted = {"MaxTotalJobs": str(LIMIT), "Workspace_LockTimeout": "2"}
+        wanted: dict[str, Any] = {"MaxTotalJobs": str(LIMIT), "Workspace_LockTimeout": "2"}
         whom, why = users.some(3)
         print(f"all hosts are one user: {why}" if why else "each host is a user of its own", flush=True)
         hosts = stack.enter_context(Hosts(folder, cloud, place, "abc", users=whom, **wanted))

@@ -60,7 +60,11 @@ FAULTY: list[tuple[dict[str, str], str, tuple[str, ...]]] = [
 HARMLESS: list[dict[str, str | None]] = [
     {},
     {"SSL_CERT_DIR": NOWHERE},
-    *({name: NOWHERE} for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "OS_CACERT", "NETRC", "OPENSSL_CONF")),
+    {"REQUESTS_CA_BUNDLE": NOWHERE},
+    {"CURL_CA_BUNDLE": NOWHERE},
+    {"OS_CACERT": NOWHERE},
+    {"NETRC": NOWHERE},
+    {"OPENSSL_CONF": NOWHERE},
     {"HTTPS_PROXY": "nonsense"},
     {"HTTP_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1"},
     {"http_proxy": "http://127.0.0.1:1", "no_proxy": "127.0.0.1"},
@@ -103,7 +107,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallSite,
 
 
 def ran(site: SmallSite, changes: Mapping[str, str | None], *arguments: str) -> subprocess.CompletedProcess[str]:
-    environ = {name: text for name, text in (site.environment() | changes).items() if text is not None}
+    environ = {name: text for name, text in {**site.environment(), **changes}.items() if text is not None}
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, env=environ, capture_output=True, text=True, timeout=120, check=False, cwd=site.folder

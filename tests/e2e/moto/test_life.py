@@ -9,6 +9,7 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_the_cost_is_flat_and_the_plan_short_at_1000_pilots(site: Site) -> None:
     assert all(f'+ "{key}"' in text for key in wanted) and text.count(f'- "{dismissed}"') == 2
 
 
-def cpu(site: Site) -> tuple[dict[str, object], float]:
+def cpu(site: Site) -> tuple[dict[str, Any], float]:
     """A submission of three, and the seconds of CPU that it and all it started took."""
     before = os.times()
     result = site.submit(3).json

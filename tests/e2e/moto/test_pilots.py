@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.claims import every
-from tests.fakes import Broken, Crash, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
+from tests.fakes import Broken, Crash, Effect, Empty, FakeCloud, Refused, ReplyLost, Sky, heard
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
 from tfce.model.batches import halves
@@ -187,7 +187,8 @@ def test_whatever_kills_a_run_the_next_ends_with_exactly_the_wanted(
     chance = random.Random(seed)
     for _ in range(3):
         step = chance.choice(["create", "created", "list"])
-        cloud.sky.at(step, chance.choice([Crash(), ReplyLost(), Refused("quota")]), nth=chance.randint(1, 5))
+        faults: list[Effect] = [Crash(), ReplyLost(), Refused("quota")]
+        cloud.sky.at(step, chance.choice(faults), nth=chance.randint(1, 5))
         with contextlib.suppress(Crash, CloudError):
             run(cloud, contexts, options=ApplyOptions(1, retries=0))
         cloud.sky._planned.clear()
@@ -348,7 +349,7 @@ def test_a_dismissed_pilot_that_no_list_shows_is_not_forgotten(
 
 
 def test_an_apply_by_hand_makes_nothing_beside_a_list_with_gaps(cloud: FakeCloud, contexts: Path) -> None:
-    cloud.vms = lambda *owners: Listing(complete=False)
+    cloud.vms = lambda *owners: Listing(complete=False)  # type: ignore[method-assign]
     assert "not complete" in str(run(cloud, contexts, KEYS[:1]).refused[KEYS[0]])
     outcome = run(cloud, contexts, KEYS[:1], options=ApplyOptions(1, only=frozenset(KEYS[:1])))
     assert set(outcome.ids) == set(KEYS[:1])  # it is new: no VM can have it yet

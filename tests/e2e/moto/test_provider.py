@@ -48,7 +48,7 @@ def test_a_pipeline_says_how_to_go_about_it() -> None:
     options = settings.run({settings.PARALLELISM: "7"}).options(3)
     assert (options.parallelism, options.retries, options.only, options.make) == (7, 3, None, True)
     options = settings.run({settings.KEYS: "0000000A,0000000B", settings.ADOPT_ONLY: "1"}).options(3)
-    assert (options.parallelism, options.only, options.make) == (10, {"0000000A", "0000000B"}, False)
+    assert (options.parallelism, options.only, options.make) == (10, frozenset({"0000000A", "0000000B"}), False)
     assert settings.only({settings.KEYS: ""}) == frozenset()
 
 

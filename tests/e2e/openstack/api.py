@@ -86,7 +86,7 @@ class Api:
         try:
             self.ask("GET", "compute", f"/servers/{server}")
         except requests.HTTPError as error:
-            if error.response.status_code == 404:
+            if error.response is not None and error.response.status_code == 404:
                 return False
             raise
         return True
@@ -100,7 +100,7 @@ class Api:
         try:
             self.ask("DELETE", "compute", f"/servers/{server}")
         except requests.HTTPError as error:
-            if error.response.status_code != 404:
+            if error.response is None or error.response.status_code != 404:
                 raise
 
     def boot(self, name: str, metadata: Mapping[str, str]) -> str:

@@ -74,7 +74,7 @@ class OpenStackSite(AnySite):
 
     def everything(self) -> dict[str, tuple[str, Mapping[str, str]]]:
         """Every VM of this CE that is not gone, and the strangers that a test made: state and tags by id."""
-        found = {}
+        found: dict[str, tuple[str, Mapping[str, str]]] = {}
         for server in self.api.servers():
             mine = server["metadata"].get("tfce_ce") == self.ce or server["id"] in self.strangers
             if mine and server["status"] != "DELETED" and server["OS-EXT-STS:task_state"] != "deleting":
