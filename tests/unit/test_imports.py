@@ -64,7 +64,7 @@ OUTSIDERS: dict[str, str | tuple[str, ...]] = {
     "DIRACCommon": "Resources/",
     "libcloud": "cloud/",
     "requests": "cloud/",
-    "urllib3": "cloud/http.py",
+    "urllib3": "cloud/deadline.py",
     "jinja2": ("terraform/variables.py", "cli/reporting.py"),
     "hcl": "terraform/variables.py",
     "filelock": "store/locks.py",

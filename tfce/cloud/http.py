@@ -6,9 +6,6 @@ wherever a redirect leads. Here a request has an end, a reply a size, and redire
 
 from __future__ import annotations
 
-import io
-import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,13 +16,11 @@ from urllib.parse import urljoin, urlsplit
 
 from libcloud.http import LibcloudConnection
 from requests import Response, Session
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, ProxyError
 from requests.utils import select_proxy
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from tfce.cloud import clean
+from tfce.cloud.deadline import Deadline, TimedAdapter
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import PASSING, Budget, pause, retry_after, throttled
 from tfce.config import environment
@@ -64,90 +59,6 @@ class Heard:
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-class _Deadline:
-    """When the request that is under way has to be over."""
-
-    def __init__(self) -> None:
-        self._end = 0.0
-
-    def start(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-
-    def left(self) -> float:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        return left
-
-
-class _Reader(io.RawIOBase):
-    """A socket's bytes; each read may take what is left of the request's time."""
-
-    def __init__(self, sock: Any, deadline: _Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._deadline.left())
-        got: int | None = self._raw.readinto(buffer)
-        return got
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Timed:
-    """A connected socket that keeps the deadline."""
-
-    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
-        self._sock, self._deadline = sock, deadline
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def sendall(self, data: Any) -> None:
-        self._sock.settimeout(self._deadline.left())
-        self._sock.sendall(data)
-
-    def makefile(self, mode: str = "rb", *args: Any, **kwargs: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock, self._deadline))
-
-
-def _timed(connection: type[Any], deadline: _Deadline) -> type[Any]:
-    def connect(self: Any) -> None:
-        connection.connect(self)
-        self.sock = _Timed(self.sock, deadline)
-
-    return type(f"Timed{connection.__name__}", (connection,), {"connect": connect})
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter with sockets that keep the deadline; ``files``: a client's certificate and key."""
-
-    def __init__(self, deadline: _Deadline, **files: Any) -> None:
-        self._deadline, self._files = deadline, files
-        super().__init__()
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        super().init_poolmanager(connections, maxsize, block, **kwargs, **self._files)
-        self._use(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        return self._use(super().proxy_manager_for(proxy, **kwargs))
-
-    def _use(self, manager: Any) -> Any:
-        kinds = ((HTTPConnectionPool, HTTPConnection), (HTTPSConnectionPool, HTTPSConnection))
-        manager.pool_classes_by_scheme = {
-            pool.scheme: type(pool.__name__, (pool,), {"ConnectionCls": _timed(connection, self._deadline)})
-            for pool, connection in kinds
-        }
-        return manager
-
-
 @dataclass(frozen=True)
 class Bounds:
     """What a connection keeps. ``note(method, url, body)`` is called for each request that is sent, and names it;
@@ -166,12 +77,12 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
     bounds: Bounds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._deadline = _Deadline()
+        self._deadline = Deadline()
         super().__init__(*args, **kwargs)
         self.session.auth = lambda request: request  # else .netrc replaces the cloud's own
         files = {name: kwargs[name] for name in ("cert_file", "key_file") if name in kwargs}
-        self.session.mount("http://", _Adapter(self._deadline))
-        self.session.mount("https://", _Adapter(self._deadline, **files))
+        self.session.mount("http://", TimedAdapter(self._deadline))
+        self.session.mount("https://", TimedAdapter(self._deadline, **files))
 
     def request(
         self,
