@@ -206,6 +206,21 @@ def test_a_redirect_on_the_same_host_is_followed_for_a_question_only_and_not_for
     assert len(asked) == 4
 
 
+# -- proxies -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_proxy_that_is_given_goes_before_the_environments(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with server(OK) as (theirs, not_asked), server(OK) as (given, asked):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{theirs}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        bounds = Bounds(LIMITS, Budget(), Heard(), lambda *_: "", lambda *_: False)
+        connection = bounded(bounds)("cloud.example.org", 80, proxy_url=f"http://127.0.0.1:{given}")
+        connection.request("GET", "/x")
+    assert not not_asked and asked[0].startswith(b"GET http://cloud.example.org/x ")
+
+
 # -- repeats -------------------------------------------------------------------------------------------------
 
 

@@ -10,8 +10,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler
+from io import StringIO
 from typing import Any
 
+import libcloud
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
@@ -128,6 +130,25 @@ def test_pages_without_an_end_and_slow_answers_end(api: Api, cloud: Cloud) -> No
     with pytest.raises(CloudError, match="does not answer"):
         cloud.vms(OWNER)
     assert time.monotonic() - begun < 15
+
+
+@pytest.fixture
+def libcloud_log() -> Iterator[StringIO]:
+    """What libcloud notes of requests where ``LIBCLOUD_DEBUG`` is set."""
+    written = StringIO()
+    libcloud.enable_debug(written)
+    yield written
+    libcloud.reset_debug()
+
+
+def test_libclouds_debugging_takes_no_request_out_of_the_bounds(
+    libcloud_log: StringIO, api: Api, cloud: Cloud
+) -> None:
+    assert len(cloud.vms(OWNER)) == 0 and cloud.create(SHAPE, "0000000A", "text") == "1"
+    assert cloud.calls.total() >= 2 and libcloud_log.getvalue() == ""
+    api.drip = True
+    with pytest.raises(CloudError, match="does not answer"):
+        cloud.vms(OWNER)
 
 
 def test_lists_are_asked_for_again_and_what_makes_vms_is_not(api: Api, cloud: Cloud) -> None:

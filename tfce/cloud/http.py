@@ -6,7 +6,7 @@ wherever a redirect leads. Here a request has an end, a reply a size, and redire
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -78,6 +78,8 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._deadline = Deadline()
+        given = kwargs.get("proxy_url")  # with each request, else requests lets the environment's go before it
+        self._proxies = {"http": given, "https": given} if given else {}
         super().__init__(*args, **kwargs)
         self.session.auth = lambda request: request  # else .netrc replaces the cloud's own
         files = {name: kwargs[name] for name in ("cert_file", "key_file") if name in kwargs}
@@ -144,9 +146,10 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
                 stream=True,
                 verify=self.verification,
                 timeout=self.bounds.limits.seconds,
+                proxies=dict(self._proxies),
             )
         except (OSError, ValueError) as error:
-            fault = _blamed(self.session, url, self.verification, error)
+            fault = _blamed(self.session, self._proxies, url, self.verification, error)
             if fault is None:
                 raise
             raise BoundaryError(fault.text, fault.cure) from None
@@ -156,12 +159,14 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
         return answer
 
 
-def _blamed(session: Session, url: str, authority: Any, error: Exception) -> Fault | None:
+def _blamed(
+    session: Session, given: Mapping[str, str], url: str, authority: Any, error: Exception
+) -> Fault | None:
     """What of the process's environment kept a request from its server."""
     scheme = urlsplit(url).scheme
     if scheme == "https" and isinstance(authority, str) and (fault := environment.tls(authority)):
         return fault
-    proxies = session.merge_environment_settings(url, {}, None, authority, None)["proxies"]
+    proxies = session.merge_environment_settings(url, dict(given), None, authority, None)["proxies"]
     chosen = select_proxy(url, proxies)
     own = isinstance(error, ProxyError | ConnectTimeout)
     return environment.proxy(scheme, chosen, reason(error) if own else "", SOCKS) if chosen else None

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from libcloud.common.base import Connection
-from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
 from tfce.cloud.explain import explained
@@ -133,6 +132,6 @@ class DriverSession:
 
 def _bind(connection: Any, transport: Transport) -> None:
     """Let a driver that speaks HTTP through libcloud do so within our bounds."""
-    if isinstance(connection, Connection) and connection.conn_class is LibcloudConnection:
+    if isinstance(connection, Connection):
         connection.conn_class = transport.connection
         connection.connect()  # opens nothing yet
