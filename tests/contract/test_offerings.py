@@ -47,7 +47,10 @@ def test_offerings_that_have_room_cost_the_record_no_further_write(edge: FakeEdg
 
 def test_one_without_room_is_left_alone_for_a_while_that_doubles(edge: FakeEdge) -> None:
     edge.sky.offers = {("large", "a", ""): 100}
-    applies = lambda: sum(1 for step, _ in edge.sky.steps if step == "apply")  # noqa: E731
+
+    def applies() -> int:
+        return sum(1 for step, _ in edge.sky.steps if step == "apply")
+
     seen = []
     for _ in range(6):
         before = applies()

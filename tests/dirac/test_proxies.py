@@ -47,7 +47,7 @@ class Issuer:
         assert proxy.loadProxyFromFile(str(path))["OK"]
         return proxy
 
-    def downloadProxy(self, dn: str, group: str, **asked: Any) -> dict[str, Any]:  # noqa: N802  DIRAC's name
+    def downloadProxy(self, dn: str, group: str, **asked: Any) -> Any:  # noqa: N802  DIRAC's name
         """What the ProxyManager's client does, within what the user has uploaded."""
         from DIRAC import S_ERROR, S_OK
 

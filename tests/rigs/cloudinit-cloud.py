@@ -16,12 +16,12 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Files; those of EC2's metadata only for who has asked for a token."""
 
-    def do_PUT(self):
+    def do_PUT(self) -> None:
         self.send_response(200 if self.path == "/latest/api/token" else 404)
         self.end_headers()
         self.wfile.write(b"the-token")
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         if self.path.startswith("/latest/") and self.headers["X-aws-ec2-metadata-token"] != "the-token":
             self.send_error(401)
         else:

@@ -46,9 +46,10 @@ class Kept:
             environ["wsgi.input"] = io.BytesIO(body)
         with self._lock:
             if not _changes(environ, body):
-                return self._app(environ, start_response)
+                unchanged: Iterable[bytes] = self._app(environ, start_response)
+                return unchanged
             self._fate.at(UNDONE)
-            answer = self._app(environ, start_response)
+            answer: Iterable[bytes] = self._app(environ, start_response)
             clouds = [(one.service_name, *had) for one in BackendDict._instances for had in one.iter_backends()]
             self._fate.keep(clouds)
             self._fate.at(UNANSWERED)

@@ -341,7 +341,8 @@ def _ended(content: bytes, fault: Fault) -> bytes:
         code = item.find("{*}stateReason/{*}code")
         if code is not None and item.findtext("{*}instanceId") == fault.body:
             code.text = fault.code
-    return ElementTree.tostring(root, "utf-8", default_namespace=root.tag[1:].partition("}")[0])
+    changed: bytes = ElementTree.tostring(root, "utf-8", default_namespace=root.tag[1:].partition("}")[0])
+    return changed
 
 
 def _mended(content: bytes) -> bytes:

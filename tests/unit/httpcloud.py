@@ -9,11 +9,11 @@ from libcloud.compute.base import Node, NodeDriver
 from libcloud.compute.types import NodeState
 
 
-class _Connection(ConnectionKey):
+class _Connection(ConnectionKey):  # type: ignore[misc]
     responseCls = JsonResponse  # noqa: N815  libcloud's name
 
 
-class HttpNodeDriver(NodeDriver):
+class HttpNodeDriver(NodeDriver):  # type: ignore[misc]
     """Nodes as ``/nodes?page=N`` has them: ``{"nodes": [...], "more": true}``."""
 
     connectionCls = _Connection  # noqa: N815

@@ -247,7 +247,8 @@ def test_the_stamp_and_the_reference_are_exported() -> None:
 
 def test_the_watchdog_knows_the_lifetime_and_the_start_limit() -> None:
     def watchdog(recipe: Recipe) -> list[str]:
-        return document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0][4:6]
+        first: list[str] = document(render(recipe, key=KEY, wrapper=b"x").data)["bootcmd"][0]
+        return first[4:6]
 
     assert watchdog(Recipe(None, (), 86400, EC2)) == ["86400", "3600"]
     assert watchdog(Recipe(None, (), 600, EC2)) == ["600", "600"]

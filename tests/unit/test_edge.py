@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -131,7 +131,8 @@ def test_a_file_that_somebody_laid_there_first_is_not_written(
             return crash.report(error)
 
     name = Path(line().rpartition(" ")[2])
-    for lay in (lambda: name.symlink_to("/dev/null"), lambda: os.mkfifo(name), name.touch):
+    layers: list[Callable[[], None]] = [lambda: name.symlink_to("/dev/null"), lambda: os.mkfifo(name), name.touch]
+    for lay in layers:
         name.unlink()
         lay()
         other = Path(line().rpartition(" ")[2])

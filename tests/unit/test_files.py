@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,8 @@ def test_a_link_is_replaced_and_what_it_points_to_is_left(tmp_path: Path) -> Non
 
 def test_a_folder_in_the_way_is_put_aside(tmp_path: Path) -> None:
     target = tmp_path / "f"
-    for change in (lambda: files.write(target, "x"), lambda: files.remove(target)):
+    changes: list[Callable[[], object]] = [lambda: files.write(target, "x"), lambda: files.remove(target)]
+    for change in changes:
         target.mkdir()
         (target / "keep").touch()
         change()

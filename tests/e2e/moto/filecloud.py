@@ -11,7 +11,7 @@ from libcloud.compute.base import Node, NodeDriver, NodeImage, NodeSize
 from libcloud.compute.types import NodeState
 
 
-class FileNodeDriver(NodeDriver):
+class FileNodeDriver(NodeDriver):  # type: ignore[misc]
     """Key: the folder. Each VM is a JSON file; ``refuse`` in the folder holds the words of a refusal."""
 
     name = "files"

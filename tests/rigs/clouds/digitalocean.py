@@ -29,7 +29,7 @@ _SIZE = {
 }
 
 
-class Here(DigitalOcean_v2_NodeDriver):
+class Here(DigitalOcean_v2_NodeDriver):  # type: ignore[misc]
     """libcloud's driver, at ``Driver_host`` and ``Driver_port``."""
 
     def __new__(cls, key: str, **options: Any) -> Here:
