@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.checking import history
-from tests.claims import every
+from tests.claims import every, some
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Crash, Refused, ReplyLost
 from tfce.cli.main import main
@@ -255,7 +255,7 @@ def test_no_reader_falls_over_whatever_a_line_says(edge: FakeEdge) -> None:
     path = edge.parts().workspace.private / "journal.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     cases = [(n, place, odd) for n, line in enumerate(lines) for place in places(line) for odd in ODD]
-    for number, place, odd in random.Random(11).sample(cases, 150):
+    for number, place, odd in some(random.Random(11).sample(cases, 150)):
         told = [changed(line, place, odd) if n == number else line for n, line in enumerate(lines)]
         path.write_text("".join(f"{json.dumps(line)}\n" for line in told))
         fleet = edge.parts().fleet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.claims import subset
+from tests.claims import some, subset
 from tests.contract.edges import WRAPPER, Edge, assert_settled
 from tfce.model.drain import Drain
 from tfce.model.vm import State
@@ -21,7 +21,7 @@ def test_from_submission_to_the_last_kill(edge: Edge) -> None:
     assert submission.calls[edge.words.creating] == (3 if edge.batch == 1 else 1)
     parts = edge.parts()
     assert_settled(parts, edge)
-    for node_id, key in zip(ids(submission.references), submission.stamps.values(), strict=True):
+    for node_id, key in some(zip(ids(submission.references), submission.stamps.values(), strict=True)):
         assert edge.living()[node_id]["tfce:key"] == key
     assert subset(set(parts.fleet.poll(submission.references).values()), {"Waiting", "Running"})
     assert set(edge.parts().fleet.poll(submission.references).values()) == {"Running"}

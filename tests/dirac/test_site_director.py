@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.claims import some
 from tests.dirac.conftest import Site
 from tests.dirac.director import OLD, Director, load
 from tests.dirac.test_proxies import Issuer
@@ -49,7 +50,7 @@ def test_a_whole_life(site: Site, name: str, director: Director, tmp_path: Path)
     director.matcher.jobs = 3
     states = director.cycle()
     assert len(states) == 3 and set(states.values()) == {"Waiting"}
-    for reference, row in director.pilots.rows.items():
+    for reference, row in some(director.pilots.rows.items()):
         assert row["PilotStamp"] == site.sky.vms[reference.removeprefix("cloud://")].tags["tfce:key"]
         assert row["GridType"] == "Terraform" and row["Queue"] == "long"
     site.sky.clock.advance(100)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.contract.edges import FakeEdge
 from tests.contract.test_report import FAULTS, HELD, queue_report, week
 from tests.rigs import chromium
@@ -147,7 +148,7 @@ def test_without_colour_each_series_still_looks_otherwise(browser: Browser, page
         "[...document.querySelectorAll('.key')].map("
         "key => [...key.querySelectorAll('rect')].map(one => one.getAttribute('fill')))"
     )
-    assert fills and all(
+    assert fills and every(
         len(set(key)) == len(key) and all(one.startswith("url(#p") for one in key) for key in fills
     )
     weights = browser.ask(
@@ -182,9 +183,9 @@ def test_a_screen_reader_is_told_all_of_it(browser: Browser, pages: dict[str, Pa
     headings = [name for role, name in told if role == "heading"]
     assert headings[:3] == ["tfce report", "What is wrong", "What happened"]
     images = [name for role, name in told if role in ("image", "img")]
-    assert len(images) == 8 and all(images) and len(set(images)) == 8
+    assert len(images) == 8 and every(images) and len(set(images)) == 8
     tables = [name for role, name in told if role == "table"]
-    assert len(tables) == 9 and all(tables)
+    assert len(tables) == 9 and every(tables)
     aloud = " ".join(name for _, name in told)
     aloud = " ".join(aloud.split())
     assert [fault for fault, (_, _, words) in FAULTS.items() if words not in aloud] == []

@@ -257,8 +257,9 @@ def test_never_beyond_whatever_is_started_when_and_however_long_it_lives(data: s
         every += over
         usage = usage.ended(over, now)
         alive = [whole for whole, part in zip(alive, lived, strict=True) if part.end > now]
-    for start, end in {period.around(each.start) for each in every} | {period.around(each.end) for each in every}:
-        assert sum(each.seconds(start, end) for each in every) <= allocation.most
+    periods = {period.around(moment) for each in every for moment in (each.start, each.end)}
+    spent = [sum(each.seconds(start, end) for each in every) for start, end in periods]
+    assert not [seconds for seconds in spent if seconds > allocation.most]
 
 
 def test_a_balance_never_says_less_than_nothing_is_left() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every
 from tfce.app import backend_time
 from tfce.config import backends
 from tfce.config.backends import Backend
@@ -108,7 +109,7 @@ def test_no_word_in_an_address_is_shown_however_it_is_spelt(
         found = backends.load(wanted)
     except ConfigError as error:
         shown = error.message
-        assert "Terraform_BackendFile" in shown and all(fault.cure for fault in error.faults)
+        assert "Terraform_BackendFile" in shown and every(fault.cure for fault in error.faults)
     else:
         assert name == "pg"
         shown = f"{found.id} {found!r} {found.block()} {redacted(found.environment['PG_CONN_STR'], ())}"

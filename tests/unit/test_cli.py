@@ -27,7 +27,7 @@ from threading import Thread
 
 import pytest
 
-from tests.claims import subset
+from tests.claims import every, subset
 from tests.fakes import FakeCloud, Sky
 from tfce import __version__, app
 from tfce.cli import commands, completion, main, show, tables
@@ -370,7 +370,7 @@ def test_version_and_help(tfce: Shell) -> None:
     )
     assert "provider hashicorp/aws " in out and "provider terraform-provider-openstack/openstack " in out
     code, out, _ = tfce("--help")
-    assert code == 0 and "Exit codes" in out and all(command in out for command in COMMANDS)
+    assert code == 0 and "Exit codes" in out and every(command in out for command in COMMANDS)
 
 
 def test_the_version_names_the_native_providers_that_are_here(

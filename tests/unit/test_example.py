@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from tests.claims import some
 from tfce.config import options
 from tfce.model.pilot import Pilot, moment, scale_text
 from tfce.review import shape
@@ -29,7 +30,7 @@ def bare(text: str) -> str:
 def test_the_example_is_up_to_date() -> None:
     queue = options.parse("cloudprov.mysite.example", "long", OPTIONS, Path("/opt/dirac"), Path("/var/lib/tfce"))
     copies = ReviewCopies(FOLDER, queue.ce, queue.name)
-    for name, wanted in shape.texts(queue).items():
+    for name, wanted in some(shape.texts(queue).items()):
         assert bare(copies.path(name).read_text()) == bare(wanted)
     text = copies.scale.read_text()
     pilots = {

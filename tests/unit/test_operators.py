@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import every
 from tests.unit.test_cli import NAME, cfg
 from tfce.cli.main import main
 from tfce.config.cfg import load_queue
@@ -95,7 +96,7 @@ def test_broken_queues_are_lines_and_not_the_end(cfg: Path, capsys: pytest.Captu
     assert set(shown) == {f"cloud.example.org/{name}" for name in ("long", "torn", "odd")}
     words = {name.partition("/")[2]: one["troubles"][0]["text"] for name, one in shown.items()}
     assert "MaxTotalJobs = many" in words["odd"] and "is not a record" in words["torn"]
-    assert "does not answer" in words["long"] and all(one["need"] == "needs you" for one in shown.values())
+    assert "does not answer" in words["long"] and every(one["need"] == "needs you" for one in shown.values())
 
 
 def test_all_queues_are_a_table_for_people(cfg: Path, capsys: pytest.CaptureFixture[str]) -> None:

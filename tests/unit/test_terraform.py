@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.checking import alive
+from tests.claims import some
 from tests.unit.conftest import MakeProgram, MakeQueue
 from tfce.config.credentials import Credentials
 from tfce.config.data import data_path
@@ -163,7 +164,7 @@ def test_a_workspace_is_initialised_once(rig: Rig) -> None:
     rig.terraform.prepare()
     assert rig.commands() == ["init"] and len(rig.said) == 2
     folder = rig.workspace.private
-    for source in (data_path("terraform") / "aws").glob("*.tf"):
+    for source in some((data_path("terraform") / "aws").glob("*.tf")):
         assert (folder / source.name).read_text() == source.read_text()
     rig.terraform.prepare()
     Terraform(rig.workspace, Credentials("k", "s"), rig.said.append).prepare()
@@ -250,7 +251,7 @@ def test_nothing_on_disk_holds_a_secret_after_all_verbs(rig: Rig) -> None:
     rig.terraform.apply([A])
     with pytest.raises(TerraformError):
         rig.terraform.adopt({A: "i-1"})
-    for path in rig.workspace.root.rglob("*"):
+    for path in some(rig.workspace.root.rglob("*")):
         if path.is_file() and not path.is_symlink():
             assert SECRET.encode() not in path.read_bytes() and TOKEN.encode() not in path.read_bytes(), path
 

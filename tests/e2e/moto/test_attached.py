@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from tests.checking import alive, children, until
+from tests.claims import some
 from tests.rigs import opentofu
 from tests.rigs.localstack import Emulator
 from tests.rigs.proxy import Fault, Proxy
@@ -228,7 +229,7 @@ def test_queues_in_threads_do_not_mix(tmp_path: Path, emulator: Emulator) -> Non
             thread.start()
         for thread in threads:
             thread.join()
-        for ce, (site, terraform) in edges.items():
+        for ce, (site, terraform) in some(edges.items()):
             found = {tags["tfce:key"]: node_id for node_id, (_, tags) in site.instances().items()}
             assert ids[ce] == found and set(found) == {A, B}
             assert {key: entry.id for key, entry in terraform.instances().items()} == found

@@ -9,6 +9,7 @@ import pytest
 from libcloud.compute.providers import DRIVERS
 
 from tests import drivers
+from tests.claims import every
 from tests.e2e.moto.filecloud import FileNodeDriver
 from tests.rigs.clouds.base import Answer, Ask, RestCloud
 from tests.site import WRAPPER, AnySite, Result
@@ -198,7 +199,7 @@ def test_the_main_job_on_a_driver_class_of_ones_own(files: FileSite) -> None:
     assert submitted.code == 0, submitted.out + submitted.err
     facts = files.facts()
     assert len(facts) == 3 and {fact["image"] for fact in facts} == {"img-2"}
-    assert all(fact["data"] for fact in facts) and WRAPPER not in submitted.out
+    assert every(fact["data"] for fact in facts) and WRAPPER not in submitted.out
     assert submitted.json["calls"]["create_node"] == 3
     assert {pilot["state"] for pilot in files.status()} == {"Running"}
     assert files.run("plan", files.name).code == 0

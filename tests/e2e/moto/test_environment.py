@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests import drawn
+from tests.claims import some
 from tests.rigs.smallstack import SmallStack
 from tests.smallsite import SmallSite
 
@@ -141,7 +142,7 @@ def assert_well(place: tuple[SmallSite, str], verb: str, answer: Mapping[str, An
 def test_a_variable_that_cannot_be_is_named_with_its_cure(
     place: tuple[SmallSite, str], changes: dict[str, str], named: str, concerned: tuple[str, ...]
 ) -> None:
-    for verb, answer in answers(place, changes).items():
+    for verb, answer in some(answers(place, changes).items()):
         if verb not in concerned:
             assert_well(place, verb, answer)
             continue

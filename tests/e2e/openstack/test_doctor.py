@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.claims import every
 from tests.e2e.openstack.cloud import OpenStackSite
 from tests.e2e.openstack.rig import Rig
 
@@ -36,7 +37,7 @@ def test_a_sound_queue_is_well_and_nothing_is_created(site: OpenStackSite, rig: 
     before = set(site.folder.rglob("*"))
     with rig.counted() as asked:
         code, checks = examined(site)
-    assert code == 0 and all(check["ok"] for check in checks), checks
+    assert code == 0 and every(check["ok"] for check in checks), checks
     assert {
         "credentials",
         "user data",
@@ -56,7 +57,7 @@ def test_a_sound_queue_is_well_and_nothing_is_created(site: OpenStackSite, rig: 
 def test_the_queue_of_the_other_tests_is_well(site: OpenStackSite) -> None:
     site.configure(MaxTotalJobs="2")
     code, checks = examined(site)
-    assert code == 0 and all(check["ok"] for check in checks), checks
+    assert code == 0 and every(check["ok"] for check in checks), checks
 
 
 @pytest.mark.rig("it looks for the rig's names")
@@ -93,7 +94,7 @@ def test_two_images_of_one_name_are_told_apart_by_id(site: OpenStackSite, rig: R
     ]
     try:
         found = fault(site, Instance_Image=f"name:{site.ce}")
-        assert found["check"] == "image" and all(one in found["detail"] for one in made)
+        assert found["check"] == "image" and every(one in found["detail"] for one in made)
         found = fault(site, Instance_Image=made[0])
         assert "queued" in found["detail"]  # it has no data
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.claims import some
 from tests.rigs import cloudinit
 from tests.unit.test_context import AWKWARD, CLOUDCE, wrapper
 from tfce.config.capabilities import NOVA as OPENSTACK
@@ -81,11 +82,11 @@ def test_the_documents_are_valid_by_cloud_init_s_schema(tmp_path: Path) -> None:
 @pytest.mark.parametrize("limit", [OPENSTACK, Limit(7000, False, "tight")], ids=["plain", "compressed"])
 def test_cloud_init_takes_out_the_bytes_that_went_in(tmp_path: Path, limit: Limit) -> None:
     names = {base64.b16encode(name.encode()).decode(): value for name, value in AWKWARD.items()}
-    for name, value in names.items():
+    for name, value in some(names.items()):
         recipe = Recipe(PREPARED, (), 60, limit)
         data = render(recipe, key=KEY, wrapper=value, proxy=value).data
         assert data.startswith(b"MIME" if limit.size == 7000 else (b"#cloud-config", b"MIME"))
         (tmp_path / name).write_bytes(data)
     found = json.loads(cloudinit.python(tmp_path, DECODE))
-    for name, value in names.items():
+    for name, value in some(names.items()):
         assert found[name] == [hashlib.sha256(value).hexdigest()] * 4, bytes.fromhex(name)
