@@ -65,7 +65,7 @@ def commanded() -> list[str]:
 
 _EXITS = {
     0: "done, and all is well",
-    1: "done in part, or something was found: a pilot that failed, a mismatch, a failed check; or interrupted",
+    1: "done in part, or something was found: a pilot that failed, a mismatch, a failed check",
     2: "options, login, template, command line or workspace are wrong: nothing was begun; of `plan`: changes",
     3: "the cloud or Terraform refused or is not reachable; the message has the cure",
     4: "the queue is busy: another process works on it; try again",
@@ -75,10 +75,12 @@ _EXITS = {
 
 def exit_codes() -> str:
     """The exit codes, with the kinds of error (``kind`` in JSON) that end in each."""
-    kinds: dict[int, set[str]] = {code: set() for code in (0, terminal.INTERRUPTED, terminal.UNEXPECTED)}
+    kinds: dict[int, set[str]] = {code: set() for code in (0, terminal.UNHEARD, terminal.UNEXPECTED)}
     for error in _errors(TfceError):
         kinds.setdefault(error.exit_code, set()).add(error.kind)
     rows = [f"| {code} | {_EXITS[code]} | {', '.join(sorted(kinds[code]))} |" for code in sorted(kinds)]
+    ended = "Ctrl-C or SIGTERM, as a shell sees it; the next command finds out what was begun"
+    rows.append(f"| 130, 143 | {ended} | |")
     return f"## Exit codes\n\n{_lines(['| code | meaning | kinds of error |', '|---|---|---|', *rows])}"
 
 

@@ -570,7 +570,46 @@ def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
         with pipe.open("w"):  # opens only once the child reads it
             child.send_signal(number)
             _, err = child.communicate(timeout=20)
-        assert child.returncode == 1 and err.startswith("tfce: interrupted") and err.count("\n") == 1
+        assert child.returncode == -number and err.startswith("tfce: interrupted") and err.count("\n") == 1
+
+
+# A signal at the import of a module, as if it came by chance just then.
+AT_IMPORT = """
+import os, sys
+class At:
+    def find_spec(self, name, *more):
+        if name == "{module}":
+            os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, At())
+sys.argv = ["tfce", "queues"]
+from TfceDIRAC.engine import run_tfce
+run_tfce()
+"""
+
+
+@pytest.mark.parametrize("module", ["tfce.cli.main", "tfce.app", "diraccfg"])
+def test_ctrl_c_while_a_command_starts_is_no_traceback(cfg: Path, module: str) -> None:
+    code = AT_IMPORT.format(module=module, number=int(signal.SIGINT))
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert child.returncode == -signal.SIGINT
+    assert not child.stderr or child.stderr == "tfce: interrupted; the next command finds out what was begun\n"
+
+
+def test_what_a_shell_s_background_ignores_stays_ignored(cfg: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tfce.cli", "submit", NAME, "--wrapper", str(pipe)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    with pipe.open("w"):
+        child.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        assert child.poll() is None
+        child.send_signal(signal.SIGTERM)
+        assert "interrupted" in child.communicate(timeout=20)[1]
 
 
 def test_a_reader_that_has_gone_is_no_traceback(cfg: Path) -> None:

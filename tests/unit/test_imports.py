@@ -65,7 +65,7 @@ OUTSIDERS: dict[str, str | tuple[str, ...]] = {
     "libcloud": "cloud/",
     "requests": "cloud/",
     "urllib3": "cloud/deadline.py",
-    "jinja2": ("terraform/variables.py", "cli/reporting.py"),
+    "jinja2": ("terraform/variables.py", "cli/reporting.py", "userdata/jinja.py"),
     "hcl": "terraform/variables.py",
     "filelock": "store/locks.py",
     "prometheus_client": "pilots/exposition.py",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -28,8 +27,6 @@ def _command(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, format="tfce: %(message)s", stream=sys.stderr)
     guard_logs()
-    # A service manager's SIGTERM ends a command like Ctrl-C: what was begun is recorded first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     doing.set(options.command)
     with traces.to_file(getattr(options, "trace", None)), span("verb", f"tfce {options.command}"):
         code: int = options.run(options)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from tfce.cli.program import heard
 from tfce.model.errors import TfceError
 from tfce.model.redact import redacted
 from tfce.store import crash
 
-INTERRUPTED, UNEXPECTED = 1, 5
+UNHEARD, UNEXPECTED = 1, 5
 
 
 class OutputError(TfceError):
@@ -71,20 +72,21 @@ class Shown:
 def run(command: Callable[[], int]) -> int:
     """The exit code of ``command``. Nothing but its own ``SystemExit`` leaves this."""
     _fill()
-    with _streams():
+    with _streams(), heard() as signals:
         try:
             try:
-                return command()
+                return signals.after(command())
             finally:
                 sys.stdout.flush()
         except TfceError as error:
             say(error.message)
-            return error.exit_code
+            return signals.after(error.exit_code)
         except KeyboardInterrupt:
+            code = signals.ended()
             say("interrupted; the next command finds out what was begun")
-            return INTERRUPTED
+            return code
         except BrokenPipeError:
-            return INTERRUPTED
+            return UNHEARD
         except Exception as error:
             say(crash.report(error))
             return UNEXPECTED

@@ -12,18 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from tfce.config.capabilities import Limit
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.trace import phase
 from tfce.userdata.advice import changes, too_large
+from tfce.userdata.dump import whole
 from tfce.userdata.pack import compress, pack
 from tfce.userdata.recipe import Recipe
 from tfce.userdata.sources import OPTION, script
 from tfce.userdata.template import (
     EXECUTABLE,
-    JINJA,
     PROXY,
     STAMP,
     STAMP_RULE,
@@ -45,7 +43,6 @@ __all__ = [
 
 SQUIDS_OPTION = "Context_CVMFSProxies"
 
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e]*")
 
 
@@ -128,8 +125,7 @@ def _dump(recipe: Recipe, key: str, secrets: Mapping[str, bytes | None]) -> str:
     document["write_files"] = [entry for entry in files if entry is not None]
     if recipe.packages:
         document["packages"] = [*document.get("packages", ()), *recipe.packages]
-    text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=2**20, allow_unicode=False)
-    return f"{JINJA}\n#cloud-config\n{text}" if template.jinja else f"#cloud-config\n{text}"
+    return whole(document, template.jinja)
 
 
 def _words(recipe: Recipe, key: str) -> dict[str, str]:
@@ -191,21 +187,6 @@ def _content(value: bytes, *, as_text: bool) -> dict[str, str]:
     forms = {"b64": value, "gz+b64": compress(value)}
     encoding = min(forms, key=lambda form: len(forms[form]))
     return {"encoding": encoding, "content": base64.b64encode(forms[encoding]).decode("ascii")}
-
-
-class _Dumper(_DUMPER):  # type: ignore[misc]
-    """Scripts as readable blocks, and no aliases."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _block(dumper: Any, text: str) -> Any:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _block)
 
 
 def _too_large(recipe: Recipe, key: str, wrapper: bytes, proxy: bytes | None) -> ConfigError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import yaml
-
-from tfce.userdata.template import JINJA, load
+from tfce.userdata import dump
+from tfce.userdata.template import load
 
 
 def digest(path: Path | None) -> str:
@@ -19,5 +18,4 @@ def digest(path: Path | None) -> str:
 def whole(path: Path | None) -> str:
     """The template at ``path`` as one file, which says the same."""
     template = load(path)
-    head = f"{JINJA}\n" if template.jinja else ""
-    return f"{head}#cloud-config\n{yaml.safe_dump(template.document, allow_unicode=True, sort_keys=False)}"
+    return dump.whole(template.document, template.jinja)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tfce.userdata.document import ContextError, Recipe, preview
-from tfce.userdata.template import JINJA
+from tfce.userdata.jinja import HEAD
 
 TIMEOUT = 60
 
@@ -25,7 +25,7 @@ def schema_fault(recipe: Recipe, command: str) -> str:
     when cloud-init does not answer.
     """
     text = preview(recipe, key="0" * 8, wrapper=b"#!/bin/sh\n")
-    text = text.removeprefix(f"{JINJA}\n")  # as cloud-init renders such a document on the VM first
+    text = text.removeprefix(f"{HEAD}\n")  # as cloud-init renders such a document on the VM first
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "user-data"
         file.write_text(text, encoding="ascii")

@@ -14,13 +14,14 @@ from typing import Any
 import yaml
 
 from tfce.config.data import data_path
-from tfce.userdata.sources import fault, pieces, taken, text_of
+from tfce.userdata import jinja
+from tfce.userdata.dump import dumped
+from tfce.userdata.sources import fault, named, pieces, taken, text_of
 
 EXECUTABLE = "EXECUTABLE_STR"
 PROXY = "PROXY_STR"
 STAMP = "STAMP_STR"
 STAMP_RULE = "STAMPRULE_STR"
-JINJA = "## template: jinja"
 
 _LISTS = ("write_files", "runcmd", "bootcmd", "packages")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -39,10 +40,11 @@ def load(path: Path | None) -> Template:
     """The template at ``path`` (None: tfce's own). Raises ConfigError with file, line and reason."""
     top = path or data_path("templates") / "default"
     texts = {file: text_of(file) for file in pieces(top)}
+    rendered = any(jinja.heads(text) for text in texts.values())
     merged: dict[str, Any] = {}
     for file, text in texts.items():
         try:
-            merged = _merge(merged, _piece(file, text))
+            merged = _merge(merged, _piece(file, text, rendered))
         except RecursionError:
             cure = "let no anchor (&name) hold its own alias (*name)"
             raise fault(file, "holds itself, or is too deep", cure) from None
@@ -52,7 +54,7 @@ def load(path: Path | None) -> Template:
             f"no entry of write_files has the content {EXECUTABLE}, so no pilot would run",
             f"add an entry with a path and 'content: {EXECUTABLE}'",
         )
-    return Template(merged, any(text.startswith(JINJA) for text in texts.values()))
+    return Template(merged, rendered)
 
 
 def _is(entry: Any, placeholder: str) -> bool:
@@ -64,12 +66,23 @@ def holds_proxy(document: dict[str, Any]) -> bool:
     return any(_is(entry, PROXY) for entry in document["write_files"])
 
 
-def _piece(file: Path, text: str) -> dict[str, Any]:
+def _piece(file: Path, text: str, rendered: bool) -> dict[str, Any]:
+    piece = _read(file, text, rendered)
+    resolved: dict[str, Any] = _resolve(piece, file)
+    if rendered:
+        others = ((named(file, name), taken(file, name)) for name in _taken(piece))
+        jinja.check(file, text, dumped(resolved, jinja=True), others)
+    return resolved
+
+
+def _read(file: Path, text: str, rendered: bool) -> dict[str, Any]:
+    """The piece as it is written. ``rendered``: on the VM, once more."""
     try:
         node = yaml.compose(text, Loader=_LOADER)
         piece = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both loaders are the safe ones
     except yaml.YAMLError as error:
-        raise fault(file, f"is not valid YAML: {_reason(error)}", "correct that line") from error
+        cure = jinja.YAML_FIRST if rendered else "correct that line"
+        raise fault(file, f"is not valid YAML: {_reason(error)}", cure) from error
     except ValueError as error:  # of what Python has no value for
         raise fault(file, f"holds a date or number that is none: {error}", "correct it, or quote it") from error
     if not isinstance(piece, dict):
@@ -81,8 +94,7 @@ def _piece(file: Path, text: str) -> dict[str, Any]:
     piece = {key: value for key, value in piece.items() if value is not None or key not in _LISTS}
     for place, problem in _problems(piece):
         raise fault(file, f"line {_line(node, place)}: {problem}", "see cloud-init's modules reference")
-    resolved: dict[str, Any] = _resolve(piece, file)
-    return resolved
+    return piece
 
 
 def _reason(error: yaml.YAMLError) -> str:
@@ -141,6 +153,15 @@ def _resolve(value: Any, file: Path) -> Any:
     if set(value) == {"from"} and isinstance(value["from"], str):
         return taken(file, value["from"])
     return {key: _resolve(item, file) for key, item in value.items()}
+
+
+def _taken(value: Any) -> Iterator[str]:
+    """The names of the files that a piece takes in."""
+    if isinstance(value, dict) and set(value) == {"from"} and isinstance(value["from"], str):
+        yield value["from"]
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _taken(item)
 
 
 def _merge(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,9 @@ def run_tfce() -> int:
     """The command ``tfce``."""
     if reason := clash():
         return _refuse(reason)
-    from tfce.cli.main import main
+    from tfce.cli.program import run
 
-    return main()
+    return run()
 
 
 def run_provider() -> int:
