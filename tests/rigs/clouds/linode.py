@@ -6,15 +6,8 @@ from tests.rigs.clouds.base import Answer, Ask, Machine, RestCloud, decoded
 
 _IMAGE = dict.fromkeys(("type", "description", "created_by", "vendor", "eol", "is_public", "size"), "")
 _TYPE = dict.fromkeys(("transfer", "vcpus", "gpus", "memory", "disk", "network_out", "successor", "class"), 1)
-_EMPTY: dict[str, Any] = {
-    "specs": {},
-    "alerts": {},
-    "backups": {},
-    "tags": [],
-    "ipv4": [],
-    "ipv6": None,
-    "hypervisor": "kvm",
-}
+_BLANK = {"specs": {}, "alerts": {}, "backups": {}, "tags": [], "ipv4": []}
+_EMPTY: dict[str, Any] = {**_BLANK, "ipv6": None, "hypervisor": "kvm"}
 _NEW, _PRICE = {"created": "2026-01-31T12:00:00"}, {"price": {"monthly": 5, "hourly": 0.01}, "addons": {}}
 _LISTS: dict[str, list[dict[str, Any]]] = {
     "images": [_IMAGE | {"id": f"private/{n}", "label": f"image {n}", **_NEW} for n in (1, 2, 3)],

@@ -46,11 +46,5 @@ class Vultr(RestCloud):
     def _instance(self, one: Machine) -> dict[str, Any]:
         own = {"id": one.id, "label": one.name, "plan": one.size, "os_id": int(one.image), "region": one.place}
         state = {"status": "active", "power_status": "running" if one.running else "stopped"}
-        return {
-            **_EMPTY,
-            **own,
-            **state,
-            "features": [],
-            "main_ip": "0.0.0.0",
-            "date_created": one.created.isoformat(),
-        }
+        more = {"features": [], "main_ip": "0.0.0.0", "date_created": one.created.isoformat()}
+        return {**_EMPTY, **own, **state, **more}
