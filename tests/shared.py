@@ -19,7 +19,7 @@ class FileDocumentStore:
     to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.backend_id = path, BackendId("file", path.parent.name)
+        self.path, self.backend_id = path, BackendId("file", f"{path.parent.parent.name}/{path.parent.name}")
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
         self.before_push: Callable[[], object] = lambda: None
 

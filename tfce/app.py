@@ -27,6 +27,7 @@ from tfce.pilots.move import move
 from tfce.pilots.services import Services
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_record import SharedRecord, probed
+from tfce.store.whose import Whose
 from tfce.store.workspace import Workspace, slug
 from tfce.terraform.bulk import Bulk
 from tfce.terraform.document_store import StateDocumentStore, lease_seconds
@@ -133,16 +134,26 @@ def move_state(queue: Queue, backend: str) -> tuple[str, int]:
 def _location(parts: Parts, backend: Backend) -> Location:
     if backend.name == LOCAL:
         return LocalLocation(parts.workspace)
-    remote = Remote(parts.workspace, parts.credentials, backend=backend)
-    documents = StateDocumentStore(parts.workspace, parts.credentials, backend=backend)
-    return BackendLocation(remote, documents, _shared_ce(parts.workspace, documents))
+    workspace, secrets = parts.workspace, parts.credentials
+    remote = Remote(workspace, secrets, backend=backend)
+    documents = StateDocumentStore(workspace, secrets, backend=backend)
+    return BackendLocation(remote, documents, _shared_ce(workspace, documents), Whose.of(workspace.queue))
+
+
+def examine(workspace: Workspace) -> None:
+    """Raise what keeps this host from using what hosts share. Writes nothing there."""
+    for one in (workspace.shared, workspace.shared_ce):
+        if one is not None:
+            one.examine()
 
 
 def probe(queue: Queue, backend: Backend) -> str:
     """Whether the ``backend`` of ``queue`` can be reached, read, locked and written, and refuses what is older:
-    what was found. Writes a state that nothing else uses, and removes it. Raises ``BackendError``."""
-    workspace = Workspace(queue)
+    what was found. Writes a state that nothing else uses, and removes it, unless what is there is another's.
+    Raises ``BackendError``, ``NotOursError``, ``WorkspaceError``."""
+    workspace = open_workspace(queue)
     workspace.make_folders()
+    examine(workspace)
     documents = StateDocumentStore(workspace, Credentials("", ""), log.debug, backend=backend, suffix=".check")
     found, stays = probed(documents), documents.remove()
     return f"{found}; the check's own state stays there: {stays}" if stays else found
@@ -169,8 +180,8 @@ def _workspace(
     workspace = Workspace(queue, clock)
     if backend.name != LOCAL:
         documents = StateDocumentStore(workspace, secrets, announce, backend=backend)
-        patience = queue.workspace.lock_timeout
-        workspace.shared = SharedRecord(workspace.file, queue.label, documents, lease_seconds(queue), patience)
+        seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
+        workspace.shared = SharedRecord(workspace.file, Whose.of(queue), documents, seconds, patience)
         workspace.shared_ce = _shared_ce(workspace, documents)
     return workspace
 

@@ -18,6 +18,7 @@ from tfce.pilots.fleet import Fleet
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import Revision
 from tfce.store.shared_record import SharedRecord
+from tfce.store.whose import Whose
 from tfce.store.workspace import Workspace
 from tfce.terraform.document_store import lease_seconds
 from tfce.terraform.results import Applied
@@ -74,6 +75,7 @@ class Hosts(FakeEdge):
         self.ticks = {name: BootClock() for name in "abc"}
         self.documents: dict[tuple[str, str], FileDocumentStore] = {}
         self.down: set[str] = set()
+        self.backend = folder / "backend"
 
     def parts(self, queue: str = "long", host: str = "", **options: str) -> Parts:
         host = host or next(self._turns)
@@ -89,7 +91,7 @@ class Hosts(FakeEdge):
         )
         workspace.shared = SharedRecord(
             workspace.file,
-            wanted.label,
+            Whose.of(wanted),
             documents,
             lease_seconds(wanted),
             0,
@@ -102,7 +104,7 @@ class Hosts(FakeEdge):
     def _documents(self, host: str, name: str) -> Heard:
         """What ``host`` reads and writes of the state ``name``."""
         queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
-        found = Heard(self.folder / "backend" / (queue or CE) / "record.json", self.sky.steps)
+        found = Heard(self.backend / (queue or CE) / "record.json", self.sky.steps)
         found.down = host in self.down
         return found
 

@@ -19,6 +19,7 @@ from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
 from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision
 from tfce.store.shared_record import SharedRecord, probed
+from tfce.store.whose import NotOursError, Whose
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SECONDS = 300
@@ -39,7 +40,7 @@ class Host:
         self.folder.mkdir(exist_ok=True)
         self.documents = FileDocumentStore(folder / "backend" / "record.json")
         self.file = RecordFile(self.folder, "ce/long")
-        self.shared = SharedRecord(self.file, "ce/long", self.documents, SECONDS, 0, self.ticks)  # type: ignore[arg-type]
+        self.shared = SharedRecord(self.file, Whose("ce/long", "tests"), self.documents, SECONDS, 0, self.ticks)  # type: ignore[arg-type]
 
     def save(self, record: Record) -> None:
         self.shared.before_saving()
@@ -262,9 +263,10 @@ def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:
 def test_another_queues_record_is_refused(hosts: tuple[Host, Host], tmp_path: Path) -> None:
     a, _ = hosts
     a.writes(EMPTY)
-    other = SharedRecord(RecordFile(tmp_path, "ce/short"), "ce/short", a.documents, SECONDS, 0)
-    with pytest.raises(WorkspaceError, match="holds the record of ce/long"), other.section():
+    other = SharedRecord(RecordFile(tmp_path, "ce/short"), Whose("ce/short", "tests"), a.documents, SECONDS, 0)
+    with pytest.raises(NotOursError, match=r"has the record of ce/long .* serves ce/short"), other.section():
         pass
+    assert not other.refresh() and a.document.queue == "ce/long" and not other.record
 
 
 def test_a_probe_finds_a_backend_that_compares_nothing(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ _EXAMPLES = {
     "s3": "bucket = tfce-prod, region = eu-west-1, access_key and secret_key",
     "http": "address = https://gitlab.example.org/api/v4/projects/42/terraform/state, username and password",
 }
+_OWN_PLACE = {"pg": "schema_name", "s3": "bucket, or workspace_key_prefix", "http": "address"}
 _ENVIRONMENT = re.compile(
     r"(ARM|AZURE|GOOGLE|CONSUL|KUBE|TENCENTCLOUD|ALICLOUD|AWS|TF_HTTP|PG)_[A-Z0-9_]+|PG[A-Z]+"
 )
@@ -28,6 +29,11 @@ def example(name: str) -> str:
     """What a section may look like."""
     lines = _EXAMPLES.get(name)
     return f"a section [{name}] with {lines}" if lines else f"a section [{name}]"
+
+
+def own_place(name: str) -> str:
+    """Which lines of a section tell one place in a backend from another."""
+    return _OWN_PLACE.get(name, "see Terraform's manual")
 
 
 def problems(name: str, values: Mapping[str, str], variables: Mapping[str, str]) -> list[Problem]:

@@ -19,6 +19,7 @@ from tfce.pilots.execute import execute
 from tfce.pilots.services import Services
 from tfce.store import ce_queues, files, installation, takeover
 from tfce.store.record_file import NewerRecordError
+from tfce.store.whose import NotOursError
 
 log = logging.getLogger("tfce")
 
@@ -168,7 +169,7 @@ def _mend_record(services: Services) -> list[str]:
     workspace = services.workspace
     try:
         record: Record | None = workspace.load() if workspace.exists else None
-    except NewerRecordError:
+    except (NewerRecordError, NotOursError):
         raise
     except Exception as error:  # whatever else is wrong with it
         log.info("the record cannot be used: %s", error)

@@ -5,5 +5,5 @@
 - Records and journals of several hosts: shared_document, shared_record, shared_ce, other_hosts.
 - The other queues of a CE: ce_queues.
 - For people: review_copies, meters, traces, crash.
-- Who writes: installation, actor.
+- Who writes, and whose a record is: installation, whose, actor.
 """

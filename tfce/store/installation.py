@@ -8,9 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, WorkspaceError
-from tfce.model.record import Record
 from tfce.store import files, locks
 from tfce.store.record_file import RecordFile
 
@@ -96,19 +94,3 @@ def lost(name: str, problem: str, label: str) -> ConfigError:
         "name of its own to start others beside them"
     )
     return ConfigError("Workspace_Installation", name, problem, cure)
-
-
-def same(record: Record, queue: Queue) -> Record:
-    """``record`` as one of the installation that the options name. Raises ``ConfigError`` where its pilots are
-    another's."""
-    named = queue.workspace.installation
-    if not named or named == record.installation:
-        return record
-    if record.pilots:
-        raise ConfigError(
-            "Workspace_Installation",
-            named,
-            f"{len(record.pilots)} pilots of {queue.label} have {record.installation}",
-            f"set it to {record.installation} until they have ended",
-        )
-    return Record(named, tombstones=record.tombstones, generation=record.generation, usage=record.usage)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tfce.config.options import Queue
@@ -21,6 +22,7 @@ from tfce.store import files, locks
 from tfce.store.record_file import RecordFile
 from tfce.store.shared_document import BootClock, DamagedError, DocumentStore, note_of
 from tfce.store.shared_record import SharedRecord
+from tfce.store.whose import Whose
 
 _RECORD = ".record"
 _KNOWN = "known.json"
@@ -41,10 +43,13 @@ class SharedCE:
         seconds: int,
         ticks: BootClock | None = None,
     ) -> None:
+        self._of_ours = partial(Whose.of, queue)
         self._folder, self._ce, self._mine, self._name, self._at = folder, queue.ce, queue.label, name, at
         self._file, self._known = RecordFile(folder, queue.ce), folder / _KNOWN
         self._patience: float = queue.workspace.lock_timeout
-        self._document = SharedRecord(self._file, queue.ce, at(f"{own}{_RECORD}"), seconds, self._patience, ticks)
+        self._document = SharedRecord(
+            self._file, Whose.of(queue, queue.ce), at(f"{own}{_RECORD}"), seconds, self._patience, ticks
+        )
         self._read: list[Record] | TfceError | None = None
 
     # -- the turn ------------------------------------------------------------------------------------------
@@ -64,6 +69,10 @@ class SharedCE:
     def check(self) -> None:
         """Raise ``BusyError`` where the turn may be over."""
         self._document.check()
+
+    def examine(self) -> None:
+        """Raise what keeps this host from using the CE's own document."""
+        self._document.examine()
 
     # -- the queues ----------------------------------------------------------------------------------------
 
@@ -129,11 +138,12 @@ class SharedCE:
             return None
         try:
             document = Document.load(held.text)
-            Record.load(document.record)
+            record = Record.load(document.record)
         except ValueError as error:
             cure = "repair that queue, or upgrade tfce here where a newer one wrote it"
             problem = f"a record of {self._ce} in {documents.backend_id} cannot be believed ({error})"
             raise WorkspaceError(problem, cure) from None
+        self._of_ours(document.queue).check(document.queue, record, documents.backend_id)
         if document.moved:
             state = f"{document.queue.replace('/', '.')}{_RECORD}"
             cure = f"move it back, or all queues of {self._ce} there; given up, remove the state {state} here"

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Protocol
 
 from tfce.model import fields, journals, lease
-from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
+from tfce.model.errors import BackendError, BusyError, WorkspaceError
 from tfce.model.lease import NOWHERE, BackendId, Document, Lease, Sighting
 from tfce.model.record import NewerError, Record
 from tfce.store import files
 from tfce.store.journal import last_told
+from tfce.store.whose import NotOursError, Whose
 
 NOTE = "shared.json"
 
@@ -147,15 +148,16 @@ def busy(label: str, one: Lease, left: int) -> BusyError:
     return BusyError(problem, f"nothing was changed, try again later; without a word of it, in {left} s")
 
 
-def document_in(held: Revision | None, label: str, backend_id: BackendId, note: Note) -> Document | None:
-    """The document of the queue ``label`` in a backend; None where nobody wrote one yet. ``note``: what this host
-    knows of it. Raises ``DamagedError`` for one that cannot be believed, ``WorkspaceError`` for another
-    queue's, ``ConfigError`` where it is elsewhere now."""
+def document_in(held: Revision | None, whose: Whose, backend_id: BackendId, note: Note) -> Document | None:
+    """The document in a backend; None where nobody wrote one yet. ``whose`` it must be; ``note``: what this host
+    knows of it. Raises ``DamagedError`` for one that cannot be believed, ``NotOursError`` for another queue's or
+    installation's, or where it is elsewhere now."""
     if held is None or not held.text:
         return None
+    label = whose.label
     try:
         document = Document.load(held.text)
-        Record.load(document.record)
+        record = Record.load(document.record)
     except NewerError as error:
         cure = "upgrade the tfce of this host to the version that wrote it"
         raise WorkspaceError(f"the record in {backend_id}: {error}; no pilot was touched", cure) from error
@@ -163,12 +165,10 @@ def document_in(held: Revision | None, label: str, backend_id: BackendId, note: 
         cure = f"run `tfce repair {label}` to rebuild it from this host's copy and the cloud"
         problem = f"the record in {backend_id} cannot be believed ({error}); no pilot was touched"
         raise DamagedError(problem, cure) from error
-    if document.queue != label:
-        cure = "give each queue a place of its own in the backend"
-        raise WorkspaceError(f"{backend_id} holds the record of {document.queue}, not of {label}", cure)
+    whose.check(document.queue, record, backend_id)
     if document.moved:
         cure = f"set Terraform_Backend to {document.moved.name} on every host"
-        raise ConfigError("Terraform_Backend", str(backend_id), f"the record was moved to {document.moved}", cure)
+        raise NotOursError("Terraform_Backend", str(backend_id), f"the record was moved to {document.moved}", cure)
     if held.serial < note.serial and note.backend_id == backend_id:  # hazard: a backup knows nothing of later VMs
         problem = f"the record in {backend_id} is older than what this host has seen of it; no pilot was touched"
         cure = f"run `tfce repair {label}` on the host that wrote last"
@@ -187,7 +187,7 @@ def watched(note: Note, document: Document, one: Lease, ticks: BootClock) -> tup
     return replace(note, sighting=sighting), left
 
 
-def moved(before: BackendId, now: BackendId, label: str) -> ConfigError:
+def moved(before: BackendId, now: BackendId, label: str) -> NotOursError:
     """The error of a queue whose record is in another backend than the one that the options name."""
     cure = f"set it to {before.name}; `tfce move-state {label} BACKEND` moves it"
-    return ConfigError("Terraform_Backend", str(now), f"the record of {label} is in {before}", cure)
+    return NotOursError("Terraform_Backend", str(now), f"the record of {label} is in {before}", cure)

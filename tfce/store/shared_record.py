@@ -34,6 +34,7 @@ from tfce.store.shared_document import (
     watched,
     wrote,
 )
+from tfce.store.whose import Whose
 
 log = logging.getLogger("tfce")
 
@@ -44,19 +45,20 @@ _AGAIN = 0.5  # seconds between looks at a queue on which another host is at wor
 
 
 class SharedRecord:
-    """The shared document of one queue, as this host reads and writes it. ``seconds``: how long a lease lasts;
-    ``patience``: how long to wait for another host's. Whoever writes holds the queue's lock."""
+    """The shared document of one queue, as this host reads and writes it. ``whose``: what it must be; ``seconds``:
+    of a lease; ``patience``: how long to wait for another host's. Whoever writes holds the queue's lock."""
 
     def __init__(
         self,
         file: RecordFile,
-        label: str,
+        whose: Whose,
         documents: DocumentStore,
         seconds: int,
         patience: float,
         ticks: BootClock | None = None,
     ) -> None:
-        self._file, self._label, self._documents, self.backend_id = file, label, documents, documents.backend_id
+        self._file, self._whose, self._label = file, whose, whose.label
+        self._documents, self.backend_id = documents, documents.backend_id
         self._folder, self._note = file.path.parent, Note("")
         self._seconds, self._patience, self._ticks = seconds, patience, ticks or BootClock()
         self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
@@ -105,7 +107,7 @@ class SharedRecord:
 
     def _document(self, held: Revision | None, mending: bool) -> Document | None:
         with suppress(DamagedError) if mending else nullcontext():
-            return document_in(held, self._label, self.backend_id, self._note)
+            return document_in(held, self._whose, self.backend_id, self._note)
         return None
 
     def _busy(self, document: Document | None) -> BusyError | None:
@@ -119,7 +121,7 @@ class SharedRecord:
 
     def _copy(self, held: Revision | None, document: Document | None, mending: bool) -> None:
         """Let this host's file say what the document says, and what it alone knows."""
-        note, known = self._note, self._here()
+        note, known = self._note, _here(self._file, self._whose)
         if document is None or held is None:
             self._begin_anew(known, mending)
             return
@@ -134,12 +136,6 @@ class SharedRecord:
         note = replace(note, ahead=ahead, serial=held.serial, backend_id=self.backend_id)
         self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
         self.record = record
-
-    def _here(self) -> Record | None:
-        """What this host's file says; None where there is none that can be believed."""
-        with suppress(WorkspaceError):
-            return self._file.load()
-        return None
 
     def _begin_anew(self, known: Record | None, mending: bool) -> None:
         """Nobody wrote a document yet: what this host knows of the queue is the first one."""
@@ -225,6 +221,10 @@ class SharedRecord:
     def _may_begin(self) -> bool:
         return self._lease is not None and lease.may_begin(self._lease, self._written, self._ticks.now())
 
+    def examine(self) -> None:
+        """Raise what keeps this host from using the document. Writes nothing there."""
+        document_in(self._documents.pull(), self._whose, self.backend_id, Note.read(self._folder))
+
     # -- reading -------------------------------------------------------------------------------------------
 
     def refresh(self, make_folders: Callable[[], None] = lambda: None) -> bool:
@@ -238,9 +238,17 @@ class SharedRecord:
                 if document is not None and document.mark not in (self._note.mark, self._note.trying):
                     self._copy(held, document, mending=False)
         except (BackendError, BusyError, WorkspaceError, ConfigError) as error:
-            log.info("%s: this host's copy of the record may be old: %s", self._label, error.message)
+            level = logging.INFO if isinstance(error, BackendError | BusyError) else logging.WARNING
+            log.log(level, "%s: this host's copy of the record may be old: %s", self._label, error.message)
             return False
         return True
+
+
+def _here(file: RecordFile, whose: Whose) -> Record | None:
+    """What this host's file says; None where there is none that can be believed."""
+    with suppress(WorkspaceError):
+        return whose.kept(file.load())
+    return None
 
 
 def _refusal(label: str, early: bool = False) -> RefusedError:

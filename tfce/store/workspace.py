@@ -33,6 +33,7 @@ from tfce.store.review_copies import REST, SCALE, VARIABLES, ReviewCopies
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import mark_of, moved, note_of
 from tfce.store.shared_record import SharedRecord
+from tfce.store.whose import Whose
 
 
 def slug(name: str) -> str:
@@ -123,7 +124,7 @@ class Workspace:
         if self.queue.terraform.backend == LOCAL and (note := note_of(self.private)) and note.mark:
             raise moved(note.backend_id, BackendId(LOCAL), self.queue.label)
         if self.file.exists:
-            return installation.same(self.file.load(), self.queue)
+            return Whose.of(self.queue).kept(self.file.load())
         if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
             return takeover.read(self.private, self._installation(), self.queue.label, self.clock())
         if self.shared is not None:

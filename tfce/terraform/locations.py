@@ -10,10 +10,12 @@ from typing import Protocol
 from tfce.config.backends import LOCAL
 from tfce.model.errors import ConfigError
 from tfce.model.lease import BackendId, Document
+from tfce.model.record import Record
 from tfce.store import files
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import NOTE, Note, Revision, seeded
 from tfce.store.shared_record import FAR
+from tfce.store.whose import Whose
 from tfce.store.workspace import Workspace
 from tfce.terraform import state
 from tfce.terraform.document_store import StateDocumentStore
@@ -45,8 +47,8 @@ class Location(Protocol):
 class BackendLocation:
     """A backend that several hosts reach."""
 
-    def __init__(self, remote: Remote, documents: StateDocumentStore, shared_ce: SharedCE) -> None:
-        self._remote, self._documents, self._shared_ce = remote, documents, shared_ce
+    def __init__(self, remote: Remote, documents: StateDocumentStore, shared_ce: SharedCE, whose: Whose) -> None:
+        self._remote, self._documents, self._shared_ce, self._whose = remote, documents, shared_ce, whose
 
     @property
     def backend_id(self) -> BackendId:
@@ -54,7 +56,10 @@ class BackendLocation:
 
     def _document(self) -> Document | None:
         held = self._documents.pull()
-        return Document.load(held.text) if held and held.text else None
+        document = Document.load(held.text) if held and held.text else None
+        if document is not None:
+            self._whose.check(document.queue, Record.load(document.record), self.backend_id)
+        return document
 
     def gone_to(self) -> BackendId | None:
         document = self._document()

@@ -23,6 +23,7 @@ from tfce.model.errors import TfceError
 from tfce.pilots.fleet import Fleet, Sweep
 from tfce.store.shared_document import BootClock
 from tfce.store.shared_record import SharedRecord
+from tfce.store.whose import Whose
 from tfce.terraform.document_store import StateDocumentStore, lease_seconds
 
 
@@ -53,7 +54,7 @@ def parts(cfg: Path, name: str, clock: Clock) -> Parts:
         ticks = BootClock(now=clock.seconds)
         documents = StateDocumentStore(workspace, made.credentials, backend=backends.load(queue), ticks=ticks)
         seconds, patience = lease_seconds(queue), queue.workspace.lock_timeout
-        workspace.shared = SharedRecord(workspace.file, queue.label, documents, seconds, patience, ticks)
+        workspace.shared = SharedRecord(workspace.file, Whose.of(queue), documents, seconds, patience, ticks)
         made.terraform.ticks = ticks
     return made
 
