@@ -6,7 +6,7 @@ from tests.rigs.clouds.base import Answer, Ask, Machine, RestCloud, decoded
 
 _IMAGE = dict.fromkeys(("type", "description", "created_by", "vendor", "eol", "is_public", "size"), "")
 _TYPE = dict.fromkeys(("transfer", "vcpus", "gpus", "memory", "disk", "network_out", "successor", "class"), 1)
-_BLANK = {"specs": {}, "alerts": {}, "backups": {}, "tags": [], "ipv4": []}
+_BLANK: dict[str, Any] = {"specs": {}, "alerts": {}, "backups": {}, "tags": [], "ipv4": []}
 _EMPTY: dict[str, Any] = {**_BLANK, "ipv6": None, "hypervisor": "kvm"}
 _NEW, _PRICE = {"created": "2026-01-31T12:00:00"}, {"price": {"monthly": 5, "hourly": 0.01}, "addons": {}}
 _LISTS: dict[str, list[dict[str, Any]]] = {
