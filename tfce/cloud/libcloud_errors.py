@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
@@ -21,6 +22,11 @@ from tfce.model.redact import redacted
 CERTIFICATE = "TLS"  # the code of a reason: the server could not show who it is
 # What code raises that reads an answer which is not what it should be.
 _UNREADABLE = (LookupError, AttributeError, TypeError, ParseError, JSONDecodeError, UnicodeError, RecursionError)
+# A server's alert speaks of our certificate, a failed verification of the server's.
+_OURS = re.compile(r"\balert ((?:[a-z]+ )*(?:unknown ca|certificate(?: [a-z]+)*))")
+_SHOW = (
+    "show one that it knows: for secret = PROXY, a proxy of a VO that it serves, by an authority that it trusts"
+)
 
 
 @contextmanager
@@ -34,6 +40,9 @@ def translated(asking: str, secrets: Iterable[str]) -> Iterator[None]:
         said = f"the cloud refuses the login: {_clean(error.value or error, secrets)}"
         raise _error(asking, said, Kind.AUTHENTICATION) from None
     except requests.exceptions.RequestException as error:
+        if refused := _OURS.search(str(error)):
+            said = f"the cloud refuses the certificate that it is shown ({refused[1]})"
+            raise _error(asking, said, Kind.AUTHENTICATION, cure=_SHOW) from None
         code = CERTIFICATE if isinstance(error, requests.exceptions.SSLError) else ""
         said = f"the cloud does not answer: {_reason(error, secrets)}"
         raise _error(asking, said, Kind.UNREACHABLE, code) from None

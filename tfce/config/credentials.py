@@ -7,9 +7,10 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tfce.config import clouds_yaml, inifile, openstack_logins, trust
+from tfce.config import clouds_yaml, grid_proxy, inifile, openstack_logins, trust
 from tfce.config.endpoint import SECRET_DRIVER_OPTIONS, Endpoint
 from tfce.config.options import Queue
 from tfce.model import redact
@@ -108,13 +109,15 @@ def _proxy(queue: Queue, path: Path, proxy: Callable[[], str] | None) -> str:
     if not queue.endpoint.capabilities.grid_proxy:
         problem = f"secret = PROXY names a grid proxy, which {queue.endpoint.cloud} does not take"
         raise _fault(path, problem, "write the secret access key")
-    if proxy is None:
-        named = os.environ.get("X509_USER_PROXY")
-        if not named:
-            cure = "set X509_USER_PROXY to the path of yours, or write a secret"
-            raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", cure)
-        return named
-    return proxy()
+    named = proxy() if proxy else os.environ.get("X509_USER_PROXY")
+    if not named:
+        cure = "set X509_USER_PROXY to the path of yours, or write a secret"
+        raise _fault(path, "secret = PROXY, but only DIRAC's agents have the pilot proxy", cure)
+    try:
+        grid_proxy.check(Path(named), datetime.now(UTC))
+    except inifile.UnreadError as error:
+        raise _fault(path, f"secret = PROXY means {named}, which {error.problem}", error.cure) from None
+    return named
 
 
 def _fault(path: Path, problem: str, cure: str) -> ConfigError:
