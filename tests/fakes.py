@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tfce.cloud.api import Check, Cloud, Spec
+from tfce.cloud.api import Check, Cloud, Requirements
 from tfce.cloud.ec2 import errors as ec2_errors
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import errors as openstack_errors
@@ -376,9 +376,9 @@ class FakeCloud(Cloud):
         self.calls["DescribeSubnets"] += 1
         return {one: self.sky.network_zones.get(one, "") for one in networks}
 
-    def preflight(self, spec: Spec) -> list[Check]:
+    def preflight(self, required: Requirements) -> list[Check]:
         self.sky.step("preflight")
-        return [Check("image", True, spec.shape.image)]
+        return [Check("image", True, required.shape.image)]
 
     def token(self) -> str:
         return ""

@@ -19,7 +19,7 @@ from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Verb, plan, sweep, tombstone
 from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Operation, Record, Tombstone
-from tfce.model.vm import VM, Listing, Owner, State
+from tfce.model.vm import VM, Inventory, Owner, State
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)  # the true time
 RULES = Rules(max_lifetime=14 * 86400, create_timeout=600, grace=600)
@@ -149,7 +149,7 @@ def snapshot(world: World) -> Snapshot:
     if world.company.startswith("sibling"):
         state[OTHER] = Instance(SIBLING.id)
     cloud = None if world.clocks == "unknown" else NOW
-    listing = Listing(tuple(vms), world.complete, cloud)
+    listing = Inventory(tuple(vms), world.complete, cloud)
     clocks, by_id = Clocks(world.host, cloud), world.answer != "lists"
     return Snapshot(record(world), listing, clocks, OWNER, RULES, state, looked_up, by_id)
 
@@ -275,7 +275,7 @@ class Toy:
         mine = [one for one in self.vms.values() if OWNER.owns(one) and one.state is not State.DELETED]
         since = None if mine else self.record.unseen_since or self.now
         self.record = replace(self.record, unseen_since=since)
-        listing = Listing(tuple(self.vms.values()), True, self.now)
+        listing = Inventory(tuple(self.vms.values()), True, self.now)
         return Snapshot(self.record, listing, Clocks(self.now, self.now), OWNER, RULES, dict(self.state))
 
     def apply(self, actions: list[Action], now: datetime) -> None:

@@ -49,7 +49,7 @@ class SharedTerraform(FakeTerraform):
         return super()._create_batch(batch, applied)
 
 
-class Heard(FileDocumentStore):
+class ObservedStore(FileDocumentStore):
     """Whose pulls and pushes (those of a lease by that name) are among the ``steps``, with the folder's name."""
 
     def __init__(self, path: Path, steps: list[tuple[str, str]]) -> None:
@@ -101,10 +101,10 @@ class Hosts(FakeEdge):
         terraform.documents = documents
         return Parts(workspace, terraform, cloud, Fleet(workspace, terraform, cloud, self.sky.clock))
 
-    def _documents(self, host: str, name: str) -> Heard:
+    def _documents(self, host: str, name: str) -> ObservedStore:
         """What ``host`` reads and writes of the state ``name``."""
         queue = name.removeprefix("cloud.example.org.").removesuffix(".record")
-        found = Heard(self.backend / (queue or CE) / "record.json", self.sky.steps)
+        found = ObservedStore(self.backend / (queue or CE) / "record.json", self.sky.steps)
         found.down = host in self.down
         return found
 

@@ -16,7 +16,7 @@ import requests
 
 from tfce.cloud import clock
 from tfce.cloud.ec2.errors import reason_of
-from tfce.cloud.http import BoundaryError, Bounds, Heard, bounded
+from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import THROTTLES, Budget, retry_after, throttled
 from tfce.model.reasons import Kind
@@ -81,7 +81,7 @@ def ask(port: int, limits: Limits = LIMITS, method: str = "GET", **more: Any) ->
     """One request through the boundary; the connection."""
     parts: dict[str, Any] = {
         "budget": Budget(),
-        "heard": Heard(),
+        "last": LastAnswer(),
         "note": lambda *_: None,
         "safe": lambda method, _: method == "GET",
     }
@@ -215,7 +215,7 @@ def test_a_proxy_that_is_given_goes_before_the_environments(monkeypatch: pytest.
         monkeypatch.setenv(name, f"http://127.0.0.1:{theirs}")
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
-        bounds = Bounds(LIMITS, Budget(), Heard(), lambda *_: "", lambda *_: False)
+        bounds = Bounds(LIMITS, Budget(), LastAnswer(), lambda *_: "", lambda *_: False)
         connection = bounded(bounds)("cloud.example.org", 80, proxy_url=f"http://127.0.0.1:{given}")
         connection.request("GET", "/x")
     assert not not_asked and asked[0].startswith(b"GET http://cloud.example.org/x ")
@@ -335,7 +335,7 @@ def test_a_full_quota_is_no_throttling() -> None:
     [(b"Wed, 21 Oct 2015 07:28:00 GMT", "2015-10-21T07:28:00+00:00"), (b"tomorrow", None), (b"", None)],
 )
 def test_the_clouds_time(date: bytes, time: str | None) -> None:
-    heard = Heard()
+    last = LastAnswer()
     with server(status(200, b"", b"Date: " + date)) as (port, _):
-        ask(port, heard=heard)
-    assert (heard.time.isoformat() if heard.time else None) == time
+        ask(port, last=last)
+    assert (last.time.isoformat() if last.time else None) == time

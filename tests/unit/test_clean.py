@@ -19,7 +19,7 @@ from tfce.cloud.ec2.parse import instance
 from tfce.cloud.limits import Limits
 from tfce.cloud.listing import Listing, collect, pages
 from tfce.cloud.openstack.parse import server
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.vm import VM, State
 
@@ -129,7 +129,7 @@ def test_a_state_that_lost_its_word_is_told_by_its_number(said: str, state: Stat
 
 @pytest.mark.parametrize("said", ["<code>7</code>", "<code>x</code><name/>", "<code>9999999</code>", ""])
 def test_an_instance_without_a_state_is_odd(said: str) -> None:
-    with pytest.raises(OddError):
+    with pytest.raises(InvalidRecordError):
         ec2_instance(EC2.replace("<code>16</code><name>running</name>", said))
 
 
@@ -169,13 +169,13 @@ MISSING = ...
 )
 def test_a_record_of_which_a_field_is_odd_is_left_out(change: dict[str, Any]) -> None:
     record = {name: value for name, value in {**NOVA, **change}.items() if value is not MISSING}
-    with pytest.raises(OddError):
+    with pytest.raises(InvalidRecordError):
         server(record)
 
 
 @pytest.mark.parametrize("record", [None, [], "server", 5, {}])
 def test_what_is_no_record_is_odd(record: Any) -> None:
-    with pytest.raises(OddError):
+    with pytest.raises(InvalidRecordError):
         server(record)
 
 
@@ -196,7 +196,7 @@ def mutated(value: Any) -> st.SearchStrategy[Any]:
 def test_any_record_of_nova_is_a_vm_or_odd(record: Any) -> None:
     try:
         vm = server(record)
-    except OddError as error:
+    except InvalidRecordError as error:
         assert str(error).isprintable() or "\ufffd" in str(error)
         return
     harmless(vm)
@@ -211,7 +211,7 @@ def test_any_record_of_ec2_is_a_vm_or_odd(cuts: list[tuple[int, int, str]]) -> N
         item = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, UnicodeEncodeError):
         return  # no XML at all: the boundary says so before
-    with suppress(OddError):
+    with suppress(InvalidRecordError):
         harmless(instance(item))
 
 

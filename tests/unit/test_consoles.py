@@ -26,7 +26,7 @@ from tfce.model.reconcile import Case, Condition
 from tfce.model.redact import suspected
 from tfce.model.vm import VM, State
 from tfce.pilots import consoles
-from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, Leaving, shown, suspicious
+from tfce.pilots.consoles import BRIEF, CONSOLES, ConsoleStore, RemovalOrder, shown, suspicious
 from tfce.store.workspace import Workspace
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -119,7 +119,7 @@ def ends(made: Sky, state: State = State.FAILED) -> list[Action]:
 
 def kept(cloud: FakeCloud, workspace: Workspace, actions: Sequence[Action]) -> set[str]:
     """Whose consoles are kept when these VMs leave."""
-    leaving = Leaving(cloud, workspace, actions, START)
+    leaving = RemovalOrder(cloud, workspace, actions, START)
     assert sorted(leaving) == sorted(one.case.id for one in actions) and len(leaving) == len(actions)
     return leaving.kept
 
@@ -129,7 +129,7 @@ def test_a_vm_leaves_when_its_console_is_kept_and_others_do_not_wait(workspace: 
     first, second, *others = ends(made)
     others = [replace(one, case=replace(one.case, condition=Condition.DISMISSED)) for one in others]
     made.at("console", turn.acquire, times=2)
-    leaving = Leaving(FakeCloud(made), workspace, [first, second, *others], START)
+    leaving = RemovalOrder(FakeCloud(made), workspace, [first, second, *others], START)
     ids = iter(leaving)
     assert [next(ids), next(ids)] == [one.case.id for one in others] and not leaving.kept
     for number in (1, 2):
@@ -143,7 +143,7 @@ def test_consoles_are_under_way_when_the_first_vm_leaves(workspace: Workspace) -
     first, second, other = ends(made)
     made.at("console", lambda: (begun.release(), turn.wait(10)), times=2)
     other = replace(other, case=replace(other.case, condition=Condition.DISMISSED))
-    ids = iter(Leaving(FakeCloud(made), workspace, [first, second, other], START))
+    ids = iter(RemovalOrder(FakeCloud(made), workspace, [first, second, other], START))
     assert next(ids) == other.case.id
     assert begun.acquire(timeout=10) and begun.acquire(timeout=10)
     turn.set()
@@ -154,7 +154,7 @@ def test_what_was_to_be_removed_before_is_not_asked_again(workspace: Workspace) 
     made = sky(3)
     cloud = FakeCloud(made)
     one, *others = made.vms
-    leaving = Leaving(cloud, workspace, ends(made), START, known=others)
+    leaving = RemovalOrder(cloud, workspace, ends(made), START, known=others)
     assert len(list(leaving)) == 3 and leaving.kept == {one} and cloud.calls["GetConsoleOutput"] == 1
 
 

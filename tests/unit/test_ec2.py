@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud.api import Cloud, Spec
+from tfce.cloud.api import Cloud, Requirements
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
 from tfce.cloud.pool import AT_ONCE
@@ -539,7 +539,7 @@ def test_an_image_by_name_is_found_also_where_it_is_deprecated(api: Api, cloud: 
 
 def test_the_preflight_names_an_image_that_is_about_to_go(api: Api, cloud: Cloud, make_queue: MakeQueue) -> None:
     api.say(described(("ami-1", "d", "2020-01-01T00:00:00.000Z", "2022-01-01T00:00:00.000Z")))
-    checks = cloud.preflight(Spec.of(make_queue(Instance_Image="ami-1")))
+    checks = cloud.preflight(Requirements.of(make_queue(Instance_Image="ami-1")))
     (image,) = [one for one in checks if one.check == "image"]
     assert image.ok and image.detail == "ami-1; image ami-1 (d) has been deprecated since 2022-01-01"
     assert image.cure == "set Instance_Image to a newer one, or to newest:PATTERN"
@@ -588,7 +588,7 @@ def test_the_preflight_looks_at_every_offering(api: Api, cloud: Cloud, make_queu
     }[query["Action"]]
     options = {"Instance_Flavor": "small, large", "Instance_Networks": "s-1, s-2"}
     queue = make_queue(**options, Terraform_AvailabilityZone="a, b, x", Instance_Image="ami-1")
-    found = [(one.check, one.ok, one.detail) for one in cloud.preflight(Spec.of(queue))]
+    found = [(one.check, one.ok, one.detail) for one in cloud.preflight(Requirements.of(queue))]
     assert [one for one in found if one[0] == "flavor"] == [("flavor", True, "small"), ("flavor", True, "large")]
     zone = "availability zone"
     assert [(ok, detail) for what, ok, detail in found if what == zone] == [

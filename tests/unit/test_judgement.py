@@ -16,7 +16,7 @@ from tfce.model.pilot import Pilot
 from tfce.model.policy import Action, Verb, within_budget
 from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Record, Tombstone
-from tfce.model.vm import VM, Listing, Owner, State
+from tfce.model.vm import VM, Inventory, Owner, State
 from tfce.pilots import audit
 from tfce.pilots.audit import Row
 
@@ -44,7 +44,7 @@ def judged(one: VM | None, listed: Pilot | None, dismissed: bool = False, in_sta
     record = Record("site").including([listed] if listed else []).with_tombstones([stone()] if dismissed else [])
     snapshot = Snapshot(
         record,
-        Listing((one,) if one else ()),
+        Inventory((one,) if one else ()),
         Clocks(NOW, NOW),
         OWNER,
         RULES,
@@ -97,7 +97,7 @@ def test_one_clock_alone_ends_nothing_that_runs() -> None:
         record = Record("site").including([pilot(3 * DAY)])
         return [
             case.condition
-            for case in reconcile(Snapshot(record, Listing((vm(state, 3 * DAY),)), clocks, OWNER, RULES))
+            for case in reconcile(Snapshot(record, Inventory((vm(state, 3 * DAY),)), clocks, OWNER, RULES))
         ]
 
     alone, both = Clocks(NOW), Clocks(NOW, NOW)
@@ -121,7 +121,7 @@ def test_another_installations_vm_that_is_gone_is_no_sign_of_it() -> None:
     def conditions(state: State) -> list[Condition]:
         one = replace(vm(state), tags={**theirs.tags(), "tfce:key": KEY})
         return [
-            case.condition for case in reconcile(Snapshot(Record("site"), Listing((one,)), Clocks(NOW), OWNER))
+            case.condition for case in reconcile(Snapshot(Record("site"), Inventory((one,)), Clocks(NOW), OWNER))
         ]
 
     assert (
@@ -133,7 +133,7 @@ def test_another_installations_vm_that_is_gone_is_no_sign_of_it() -> None:
 def test_a_vm_that_boots_for_too_long_has_failed() -> None:
     snapshot = Snapshot(
         Record("site").including([pilot(DAY)]),
-        Listing((vm(State.BOOTING, DAY),)),
+        Inventory((vm(State.BOOTING, DAY),)),
         Clocks(NOW),
         OWNER,
         Rules(create_timeout=600),
@@ -215,7 +215,7 @@ def test_an_audits_verdict(
     listed = [pilot(DAY // 2, id=state_id or (one.id if one else ""))] if recorded else []
     snapshot = Snapshot(
         Record("site").including(listed),
-        Listing((one,) if one else ()),
+        Inventory((one,) if one else ()),
         Clocks(NOW),
         OWNER,
         RULES,

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tfce.cloud.http import BoundaryError, Bounds, Heard, bounded
+from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import Budget
 
@@ -61,14 +61,14 @@ def cloud(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 
 def ask(port: int, authority: str) -> int:
     """The status of an answer."""
-    heard = Heard()
+    last = LastAnswer()
     limits = Limits(seconds=10, size=2**20, repeats=0)
-    connection = bounded(Bounds(limits, Budget(), heard, lambda *_: "GET", lambda *_: False))(
+    connection = bounded(Bounds(limits, Budget(), last, lambda *_: "GET", lambda *_: False))(
         "127.0.0.1", port, True
     )
     connection.ca_cert = authority
     connection.request("GET", "/")
-    return heard.status
+    return last.status
 
 
 def test_who_trusts_the_server_reaches_it_whatever_else_is_set(

@@ -62,7 +62,7 @@ def older(seen: Seen, node_id: str, seconds: int) -> bool:
     view = seen.snapshot
     pilot = view.record.pilots.get(KEY)
     times = [(view.clocks.host, pilot.requested_at)] if pilot else []
-    created = next((one.created for one in view.listing.vms if one.id == node_id), None)
+    created = next((one.created for one in view.inventory.vms if one.id == node_id), None)
     found = view.looked_up.get(node_id)
     created = created or (found.created if found else None)
     times += [(view.clocks.cloud or view.clocks.host, created)] if created else []
@@ -168,9 +168,9 @@ def law_d_a_vm_with_anothers_tags_is_not_touched(seen: Seen) -> Iterator[str]:
 
 
 def law_e_listed_twice_is_listed_once(seen: Seen) -> Iterator[str]:
-    listing = seen.snapshot.listing
-    twice = replace(seen.snapshot, listing=replace(listing, vms=(*listing.vms, *listing.vms[::-1])))
-    if listing.vms and reconcile(twice) != seen.cases:
+    inventory = seen.snapshot.inventory
+    twice = replace(seen.snapshot, inventory=replace(inventory, vms=(*inventory.vms, *inventory.vms[::-1])))
+    if inventory.vms and reconcile(twice) != seen.cases:
         yield "a list that shows each VM twice changes the cases"
 
 
@@ -288,7 +288,7 @@ def test_a_vm_that_is_listed_in_two_states_is_in_the_livelier(one: State, other:
 
     def judge(*states: State) -> list[Case]:
         vms = tuple(vm("i-1", state, "grown") for state in states)
-        return reconcile(replace(view, listing=replace(view.listing, vms=vms)))
+        return reconcile(replace(view, inventory=replace(view.inventory, vms=vms)))
 
     assert judge(one, other) == judge(other, one)
     (case,) = judge(one, other)

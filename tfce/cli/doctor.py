@@ -14,7 +14,7 @@ from tfce.cli import reviewing
 from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.cloud import clock
-from tfce.cloud.api import Check, Cloud, Spec
+from tfce.cloud.api import Check, Cloud, Requirements
 from tfce.cloud.factory import connect
 from tfce.config import backends, credentials, environment
 from tfce.config.backends import LOCAL
@@ -94,7 +94,7 @@ def examine(queue: Queue) -> list[Check]:
         cloud = connect(queue.endpoint, credentials.load(queue))
         checks.append(_guarded("cloud", lambda: _listing(queue, cloud)))
         if checks[-1].ok:
-            checks += cloud.preflight(Spec.of(queue))
+            checks += cloud.preflight(Requirements.of(queue))
     return checks
 
 

@@ -7,7 +7,7 @@ import difflib
 from tfce.app import assemble
 from tfce.cli import terminal
 from tfce.cli.tables import show_json
-from tfce.cloud.api import Spec
+from tfce.cloud.api import Requirements
 from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.options import Queue
@@ -43,7 +43,7 @@ def _explained(queue: Queue, error: TerraformError) -> TfceError:
     """What of the options the cloud does not have, where it can say so: Terraform speaks of a line in a module."""
     try:
         cloud = connect(queue.endpoint, credentials.load(queue))
-        wrong = [check for check in cloud.preflight(Spec.of(queue)) if not check.ok]
+        wrong = [check for check in cloud.preflight(Requirements.of(queue)) if not check.ok]
     except TfceError:
         return error
     faults = [Fault(check.check, "", check.detail, check.cure) for check in wrong]

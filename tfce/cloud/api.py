@@ -41,7 +41,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Spec:
+class Requirements:
     """What a preflight looks for: what VMs are made of, how many (None: nobody says), and for how many seconds a
     token that is handed over has to last."""
 
@@ -50,7 +50,7 @@ class Spec:
     patience: int = 900
 
     @classmethod
-    def of(cls, queue: Queue) -> Spec:
+    def of(cls, queue: Queue) -> Requirements:
         """What the options of ``queue`` ask for."""
         return cls(queue.shape, queue.limits.total, queue.terraform.timeout)
 
@@ -125,8 +125,8 @@ class Cloud(Protocol):
     def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         """The zone of each of the networks (ids or name:NAME), "" where a network is in none, or nobody tells."""
 
-    def preflight(self, spec: Spec) -> list[Check]:
-        """Look, without creating anything, whether the image, flavor, networks … of ``spec`` are there."""
+    def preflight(self, required: Requirements) -> list[Check]:
+        """Look, without creating anything, whether the image, flavor, networks … of ``required`` are there."""
 
     def account(self) -> str:
         """The cloud's own id of the account or project that is asked, "" where it does not tell. One request at

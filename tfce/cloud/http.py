@@ -43,8 +43,8 @@ class BoundaryError(Exception):
 
 
 @dataclass
-class Heard:
-    """What a cloud said besides its answers: the time, and HTTP's ``status`` of its last one (0: none came)."""
+class LastAnswer:
+    """What is kept of a cloud's last answer: its ``Date``, and HTTP's ``status`` (0: none came)."""
 
     date: str | None = None
     status: int = 0
@@ -66,7 +66,7 @@ class Bounds:
 
     limits: Limits
     budget: Budget
-    heard: Heard
+    last: LastAnswer
     note: Callable[[str, str, Any], str]
     safe: Callable[[str, str], bool]
 
@@ -153,8 +153,8 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
             if fault is None:
                 raise
             raise BoundaryError(fault.text, fault.cure) from None
-        heard = self.bounds.heard
-        heard.date, heard.status = answer.headers.get("Date", heard.date), answer.status_code
+        last = self.bounds.last
+        last.date, last.status = answer.headers.get("Date", last.date), answer.status_code
         _read(answer, self.bounds.limits.size)
         return answer
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from tfce.cloud.limits import Limits
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.vm import LIVELINESS, VM, Owner
 
@@ -45,8 +45,8 @@ class Listing(list[VM]):
 
 
 def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Listing:
-    """The VMs that ``raws`` describe. A record for which ``parse`` raises ``OddError`` is left out; all of them
-    together cost one warning. The same id is the same VM."""
+    """The VMs that ``raws`` describe. A record for which ``parse`` raises ``InvalidRecordError`` is left out; all
+    of these together cost one warning. The same id is the same VM."""
     found: dict[str, VM] = {}
     odd: list[str] = []
     duplicates = 0
@@ -59,13 +59,13 @@ def collect(asking: str, raws: Iterable[Raw], parse: Callable[[Raw], VM]) -> Lis
 def sound(
     asking: str, raws: Iterable[Raw], parse: Callable[[Raw], Parsed], odd: list[str] | None = None
 ) -> Iterator[Parsed]:
-    """What ``parse`` makes of ``raws``, without those for which it raises ``OddError``: what is wrong with them is
-    added to ``odd``, and said in one warning at the end."""
+    """What ``parse`` makes of ``raws``, without those for which it raises ``InvalidRecordError``: what is wrong
+    with them is added to ``odd``, and said in one warning at the end."""
     odd = [] if odd is None else odd
     for raw in raws:
         try:
             yield parse(raw)
-        except OddError as error:
+        except InvalidRecordError as error:
             odd.append(str(error))
     if odd:
         log.warning("%s: %d odd record(s) left out; of the first, %s", asking, len(odd), odd[0])

@@ -6,16 +6,18 @@ import logging
 from collections.abc import Collection, Sequence
 
 from tfce.cloud.api import LOOK_UPS, Cloud
+from tfce.cloud.listing import Listing
 from tfce.model.errors import CloudError
-from tfce.model.vm import VM, Listing
+from tfce.model.vm import VM, Inventory
 
 log = logging.getLogger("tfce")
 
 
-def listing(found: Sequence[VM]) -> Listing:
-    """What a cloud listed, with what it says of its list."""
-    complete, account = getattr(found, "complete", True), getattr(found, "account", "")
-    return Listing(tuple(found), complete, getattr(found, "cloud_time", None), account)
+def inventory(found: Sequence[VM]) -> Inventory:
+    """VMs in the model's terms: a list of the cloud's with what it says of itself, any others as they are."""
+    if isinstance(found, Listing):
+        return Inventory(tuple(found), found.complete, found.cloud_time, found.account)
+    return Inventory(tuple(found))
 
 
 def look_up(cloud: Cloud, ids: Collection[str]) -> dict[str, VM | None]:

@@ -6,7 +6,7 @@ import base64
 from urllib.parse import urlsplit
 
 from tfce.cloud import clean
-from tfce.cloud.http import BoundaryError, Bounds, Heard, bounded
+from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
 from tfce.cloud.limits import Limits
 from tfce.cloud.retries import Budget
 from tfce.model.errors import BackendError, shorten
@@ -14,11 +14,11 @@ from tfce.model.errors import BackendError, shorten
 _LIMITS = Limits(seconds=10, size=2**20, repeats=0)
 
 
-def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str = "") -> Heard:
+def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str = "") -> LastAnswer:
     """What the server said to one request, whose answer's text nobody reads; ``body``: JSON. Raises
     ``BackendError`` where none came."""
-    heard, parts = Heard(), urlsplit(url)
-    kind = bounded(Bounds(_LIMITS, Budget(), heard, lambda *_: method, lambda *_: False))
+    last, parts = LastAnswer(), urlsplit(url)
+    kind = bounded(Bounds(_LIMITS, Budget(), last, lambda *_: method, lambda *_: False))
     try:
         is_secure = parts.scheme == "https"
         connection = kind(parts.hostname, parts.port or (443 if is_secure else 80), secure=is_secure)
@@ -26,7 +26,7 @@ def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str =
     except (BoundaryError, OSError, ValueError) as error:
         problem = f"{parts.scheme}://{parts.hostname} does not answer: {clean.line(shorten(str(error)))}"
         raise BackendError(problem, getattr(error, "cure", "")) from None
-    return heard
+    return last
 
 
 def _headers(login: tuple[str, str] | None, body: str) -> dict[str, str]:

@@ -16,31 +16,31 @@ _FAULT = 2000
 _TAGS = 1024
 
 
-class OddError(Exception):
-    """A record is not what it should be, and is left out."""
+class InvalidRecordError(Exception):
+    """A record of the cloud's answer is not what it should be, and is left out."""
 
 
 def identity(value: Any) -> str:
-    """An id. Raises ``OddError``."""
+    """An id. Raises ``InvalidRecordError``."""
     found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(found, str) or not clean.is_identity(found):
-        raise OddError(f"its id is {_shown(value)}")
+        raise InvalidRecordError(f"its id is {_shown(value)}")
     return found
 
 
 def name(value: Any, what: str = "name", most: int = _NAME) -> str:
-    """A text of one line. Raises ``OddError``."""
+    """A text of one line. Raises ``InvalidRecordError``."""
     if not isinstance(value, str) or len(value) > most:
-        raise OddError(f"its {what} is {_shown(value)}")
+        raise InvalidRecordError(f"its {what} is {_shown(value)}")
     return clean.line(value)
 
 
 def number(value: Any, what: str, most: int = 10**15) -> int:
-    """A number that is not negative; 0 for none. Raises ``OddError``."""
+    """A number that is not negative; 0 for none. Raises ``InvalidRecordError``."""
     if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
-        raise OddError(f"its {what} is {_shown(value)}")
+        raise InvalidRecordError(f"its {what} is {_shown(value)}")
     return value
 
 
@@ -63,21 +63,21 @@ def product(*factors: Any) -> str:
 
 
 def tags(value: Any) -> dict[str, str]:
-    """Tags, or metadata. Raises ``OddError``."""
+    """Tags, or metadata. Raises ``InvalidRecordError``."""
     if not isinstance(value, Mapping) or len(value) > _TAGS:
-        raise OddError(f"its tags are {_shown(value)}")
+        raise InvalidRecordError(f"its tags are {_shown(value)}")
     return {name(key, "tag", _VALUE): name(text, "tag's value", _VALUE) for key, text in value.items()}
 
 
 def moment(value: Any) -> datetime | None:
-    """A time; None for none. One without a zone is UTC. Raises ``OddError``."""
+    """A time; None for none. One without a zone is UTC. Raises ``InvalidRecordError``."""
     if value is None or value == "":
         return None
     try:
         when = datetime.fromisoformat(value)
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        raise OddError(f"its time is {_shown(value)}") from None
+        raise InvalidRecordError(f"its time is {_shown(value)}") from None
 
 
 def _shown(value: Any) -> str:

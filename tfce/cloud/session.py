@@ -38,7 +38,7 @@ class CountedSession:
     @property
     def cloud_time(self) -> datetime | None:
         """The cloud's clock when it last answered."""
-        return self._transport.heard.time
+        return self._transport.last.time
 
     def _note(self, method: str, url: str, body: Any) -> str:
         name = self._named(method, url, body)

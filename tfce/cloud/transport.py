@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tfce.cloud.http import Bounds, Heard, bounded
+from tfce.cloud.http import Bounds, LastAnswer, bounded
 from tfce.cloud.limits import limits_of
 from tfce.cloud.retries import budget
 from tfce.config.credentials import Credentials
@@ -23,6 +23,6 @@ class Transport:
         note: Callable[[str, str, Any], str],
         safe: Callable[[str, str], bool],
     ) -> None:
-        self.limits, self.heard = limits_of(endpoint), Heard()
+        self.limits, self.last = limits_of(endpoint), LastAnswer()
         login = budget(endpoint.home, credentials.key)
-        self.connection = bounded(Bounds(self.limits, login, self.heard, note, safe))
+        self.connection = bounded(Bounds(self.limits, login, self.last, note, safe))

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from tfce.model.case import ALIVE, LIVING, Case, Clocks, Condition, Instance, Rules
 from tfce.model.pilot import Pilot
 from tfce.model.record import Record, Tombstone
-from tfce.model.vm import LIVELINESS, VM, Listing, Owner, State, precedence
+from tfce.model.vm import LIVELINESS, VM, Inventory, Owner, State, precedence
 
 __all__ = [
     "DELETING_LIMIT",
@@ -39,7 +39,7 @@ class Snapshot:
     its list was only read once more."""
 
     record: Record
-    listing: Listing
+    inventory: Inventory
     clocks: Clocks
     owner: Owner
     rules: Rules = field(default_factory=Rules)
@@ -70,7 +70,7 @@ class _Join:
         """Each VM once, however often it is listed; the liveliest of what is said of it counts."""
         best: dict[str, VM] = {}
         asked = [vm for vm in self._snapshot.looked_up.values() if vm is not None]
-        for vm in (*self._snapshot.listing.vms, *asked):
+        for vm in (*self._snapshot.inventory.vms, *asked):
             if vm.id not in best or LIVELINESS[vm.state] < LIVELINESS[best[vm.id].state]:
                 best[vm.id] = vm
         return best.values()
@@ -187,7 +187,7 @@ class _Join:
         if not node_id:
             # Nobody has a reference of it: should its VM appear after all, it is taken back in. A list that never
             # is complete must not keep it for ever.
-            sure = snapshot.listing.complete or not self._young(pilot)
+            sure = snapshot.inventory.complete or not self._young(pilot)
             return Condition.NEVER_CREATED if sure else Condition.NOT_LISTED
         young = self._young(pilot)
         if node_id not in snapshot.looked_up:

@@ -88,10 +88,10 @@ class VM:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What a cloud listed. ``complete``: nothing that it has was left out, as far as anybody can tell;
-    ``cloud_time``: the cloud's clock when it answered; ``account``: its own id of the account or project that was
-    asked. The last two are None and "" where the cloud does not tell."""
+class Inventory:
+    """The VMs that a cloud listed, as a snapshot has them. ``complete``: nothing that it has was left out, as far
+    as anybody can tell; ``cloud_time``: the cloud's clock when it answered; ``account``: its own id of the account
+    or project that was asked. The last two are None and "" where the cloud does not tell."""
 
     vms: tuple[VM, ...] = ()
     complete: bool = True

@@ -43,7 +43,7 @@ def suspicious(action: Action, now: datetime) -> bool:
     return case.condition is Condition.ENDED and age is not None and age < brief
 
 
-class Leaving:
+class RemovalOrder:
     """The ids of VMs that are to be removed, each as soon as it may be: of a suspicious one the console is kept
     before, or given up. ``kept``: ids of those whose console was had.
 

@@ -17,7 +17,7 @@ from tfce.model.record import Operation, Record
 from tfce.model.usage import Stay
 from tfce.model.vm import State
 from tfce.model.vm_spec import VMSpec
-from tfce.pilots.consoles import Leaving
+from tfce.pilots.consoles import RemovalOrder
 from tfce.pilots.services import Services, View
 
 RECOVERED = "recovered"  # the submission id of a pilot that was found by its VM
@@ -98,9 +98,9 @@ def _pilots(services: Services, actions: Iterable[Action]) -> Iterable[Pilot]:
 def _destroy(services: Services, view: View, ending: Sequence[Action], outcome: Outcome) -> None:
     standing = [one for one in ending if one.case.vm is not None]
     known = view.snapshot.record.tombstones
-    leaving = Leaving(services.cloud, services.workspace, standing, services.clock(), known)
-    outcome.refused = services.cloud.destroy(leaving)
-    outcome.consoles = leaving.kept
+    order = RemovalOrder(services.cloud, services.workspace, standing, services.clock(), known)
+    outcome.refused = services.cloud.destroy(order)
+    outcome.consoles = order.kept
     done = [one for one in ending if one.case.id not in outcome.refused]
     stones = [outcome.record.tombstones[one.case.id] for one in done if one.case.id in outcome.record.tombstones]
     outcome.record = outcome.record.with_tombstones(replace(stone, accepted=True) for stone in stones)

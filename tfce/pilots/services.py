@@ -16,7 +16,7 @@ from tfce.model.errors import ConfigError, TfceError
 from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
 from tfce.model.record import Home, Record
 from tfce.model.trace import phase
-from tfce.model.vm import OVER, VM, Listing, State
+from tfce.model.vm import OVER, VM, Inventory, State
 from tfce.pilots import meter
 from tfce.store import installation
 from tfce.store.workspace import Workspace
@@ -128,15 +128,15 @@ class Services:
         """The queue as it is now: one list call, and a look-up for each pilot that should be listed and is not (at
         most ``LOOK_UPS``). Raises ``CloudError`` when the list cannot be had."""
         owner = self.workspace.owner_of(record.installation)
-        listing = lookups.listing(self.cloud.vms(owner))
+        inventory = lookups.inventory(self.cloud.vms(owner))
         record = _placed(record, state or {})
-        record = self.check_home(record, listing.account or self._account(record, listing))
-        clocks = Clocks(self.clock(), listing.cloud_time)
+        record = self.check_home(record, inventory.account or self._account(record, inventory))
+        clocks = Clocks(self.clock(), inventory.cloud_time)
         record = record.not_after(clocks.host) if clocks.trusted else record
         by_id = self.cloud.capabilities.by_id
-        snapshot = Snapshot(record, listing, clocks, owner, self.rules, state, by_id=by_id)
+        snapshot = Snapshot(record, inventory, clocks, owner, self.rules, state, by_id=by_id)
         cases = reconcile(snapshot)
-        self._warn(clocks, listing, cases)
+        self._warn(clocks, inventory, cases)
         absent = [case.id for case in cases if case.condition is Condition.ABSENT] if look_up else []
         if absent:
             snapshot = replace(snapshot, looked_up=self.look_up(absent))
@@ -145,22 +145,22 @@ class Services:
         meter.seen(view)
         return view
 
-    def _account(self, record: Record, listing: Listing) -> str:
+    def _account(self, record: Record, inventory: Inventory) -> str:
         """Whose the credentials are, where no VM says so: asked for only if a pilot should be listed."""
         known = record.home is not None and record.home.account and record.ever_lived
-        return self.cloud.account() if known and not listing.vms else ""
+        return self.cloud.account() if known and not inventory.vms else ""
 
     def look_up(self, ids: Collection[str]) -> dict[str, VM | None]:
         """Each VM by its id, None where the cloud says that there is none. One that it says nothing of is left
         out."""
         return lookups.look_up(self.cloud, ids)
 
-    def _warn(self, clocks: Clocks, listing: Listing, cases: Collection[Case]) -> None:
+    def _warn(self, clocks: Clocks, inventory: Inventory, cases: Collection[Case]) -> None:
         if clocks.worth_saying:
             ahead = int(clocks.skew.total_seconds())
             stop = "" if clocks.trusted else "; nothing is removed for its age until that is right"
             log.warning("the host's clock is %d s ahead of the cloud's%s: synchronise it", ahead, stop)
-        if not listing.complete:
+        if not inventory.complete:
             log.warning("the cloud's list of VMs is not complete; what it does not show keeps its state")
         foreign = sorted(
             {case.vm.installation for case in cases if case.condition is Condition.FOREIGN and case.vm}

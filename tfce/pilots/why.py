@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tfce.cloud.api import Spec
+from tfce.cloud.api import Requirements
 from tfce.model.console import Markers, read
 from tfce.model.entries import Entry
 from tfce.model.errors import CloudError, TfceError
@@ -86,7 +86,7 @@ def _markers(services: Services, cases: Sequence[Case]) -> dict[str, Markers]:
 
 def _preflight(services: Services) -> list[tuple[str, str]]:
     try:
-        checks = services.cloud.preflight(Spec.of(services.queue))
+        checks = services.cloud.preflight(Requirements.of(services.queue))
     except TfceError as error:
         return [(error.problem, error.cure)]
     return [(f"{check.check}: {check.detail}", check.cure) for check in checks if not check.ok]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from tfce.cloud.api import Cloud
-from tfce.cloud.lookups import listing, look_up
+from tfce.cloud.lookups import inventory, look_up
 from tfce.model.case import Case, Clocks, Condition, Instance
 from tfce.model.pilot import Pilot, moment
 from tfce.model.reconcile import Snapshot, reconcile
@@ -30,7 +30,7 @@ def judged(
     key; ``found``: the cloud's list. A VM that the list does not show is asked for by its id. Raises
     ``CloudError``."""
     now = datetime.now(UTC)
-    seen = listing(found)
+    seen = inventory(found)
     pilots = (Pilot(key, _time(text, now), "", known.get(key, "")) for key, text in wanted.items())
     state = {key: Instance(node_id) for key, node_id in known.items()}
     record = Record(owner.installation).including(pilots)

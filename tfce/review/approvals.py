@@ -17,7 +17,7 @@ from tfce.model.errors import TfceError
 from tfce.model.hold import Hold, HoldKind
 from tfce.model.review import Approval, Difference, ReviewStatus
 from tfce.review import boundary, shape
-from tfce.review.boundary import Wanted
+from tfce.review.boundary import CheckedShape
 from tfce.review.shape import Pinned
 from tfce.review.source import Merged, merged
 from tfce.store import files
@@ -169,7 +169,7 @@ def _held(label: str, lost: tuple[Difference, ...]) -> Hold | None:
     )
 
 
-def _pinned(workspace: Workspace, wanted: Wanted) -> tuple[Queue, Path | None, tuple[Difference, ...]]:
+def _pinned(workspace: Workspace, wanted: CheckedShape) -> tuple[Queue, Path | None, tuple[Difference, ...]]:
     """The queue with the template that was approved, the folder of the module that was (None: the options'), and
     what of them is not to be had here."""
     queue, asked = wanted.queue, workspace.asked
@@ -195,7 +195,7 @@ def _module_copy(workspace: Workspace, module: Pinned) -> Path:
     return workspace.private / "approved" / module.digest[:16]
 
 
-def _module(workspace: Workspace, wanted: Wanted) -> Path | None:
+def _module(workspace: Workspace, wanted: CheckedShape) -> Path | None:
     """The folder of the copy of a module that was approved and changed since; None: what the options name serves,
     or no such copy is here."""
     copy = _module_copy(workspace, wanted.module)

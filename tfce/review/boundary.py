@@ -41,9 +41,9 @@ class ShapeError(TfceError):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """An approved shape: ``queue``, whose options are the approved ones; ``elsewhere``: what it says of another
-    queue or cloud; ``template`` and ``module``, by digest; the ``digest`` of all of it."""
+class CheckedShape:
+    """A shape without faults: ``queue``, whose options are those that it names; ``elsewhere``: what it says of
+    another queue or cloud; ``template`` and ``module``, by digest; the ``digest`` of all of it."""
 
     queue: Queue
     elsewhere: tuple[Difference, ...]
@@ -57,7 +57,7 @@ def digest(texts: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps([texts[name] for name in SHAPE]).encode()).hexdigest()
 
 
-def checked(texts: Mapping[str, str], queue: Queue) -> Wanted:
+def checked(texts: Mapping[str, str], queue: Queue) -> CheckedShape:
     """The shape in ``texts`` (by name) for ``queue``. Raises ``ShapeError`` with all that is wrong."""
     faults: list[str] = []
     for name in SHAPE:
@@ -227,7 +227,7 @@ def _checked(file: str, said: Mapping[str, Any], kinds: Mapping[str, Kind], faul
 # -- the queue ---------------------------------------------------------------------------------------------
 
 
-def _wanted(said: Mapping[str, Any], more: Mapping[str, Any], queue: Queue, sum_of_all: str) -> Wanted:
+def _wanted(said: Mapping[str, Any], more: Mapping[str, Any], queue: Queue, sum_of_all: str) -> CheckedShape:
     here = {name: value for section in variables.variables(queue).values() for name, value in section.items()}
     elsewhere = tuple(
         Difference(name, str(said[name] or ""), str(here[name] or ""))
@@ -241,7 +241,7 @@ def _wanted(said: Mapping[str, Any], more: Mapping[str, Any], queue: Queue, sum_
     faults = [*options.conflicts(shape, userdata, queue.endpoint.capabilities.networks)]
     if faults:
         raise ShapeError("; ".join(map(str, faults)), "correct it there")
-    return Wanted(
+    return CheckedShape(
         replace(queue, shape=shape, userdata=userdata, terraform=terraform),
         elsewhere,
         Pinned(**more["template"]),

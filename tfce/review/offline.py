@@ -28,8 +28,8 @@ from tfce.terraform.modules import module_for
 _KEY = "00000000"
 
 
-class Names:
-    """A cloud in which everything is called what it is called."""
+class OfflineCloud:
+    """A cloud that asks nothing: each name that is looked up stands for itself."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def plan(queue: Queue, announce: Callable[[str], None]) -> str:
 
 
 def _connection() -> Cloud:
-    return cast("Cloud", Names())  # a plan looks names up, and asks nothing else
+    return cast("Cloud", OfflineCloud())  # a plan looks names up, and asks nothing else
 
 
 def _elsewhere(queue: Queue, folder: Path) -> Queue:

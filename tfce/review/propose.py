@@ -25,8 +25,8 @@ class Change:
     label: str
     before: Mapping[str, str]
     after: Mapping[str, str]
-    old: boundary.Wanted | None
-    new: boundary.Wanted | None
+    old: boundary.CheckedShape | None
+    new: boundary.CheckedShape | None
     trouble: str = ""
 
     @property
@@ -65,7 +65,7 @@ def change(queue: Queue, before: Mapping[str, str], after: Mapping[str, str]) ->
     return Change(queue.label, before, after, old, new, trouble)
 
 
-def _meant(texts: Mapping[str, str], queue: Queue) -> tuple[boundary.Wanted | None, str]:
+def _meant(texts: Mapping[str, str], queue: Queue) -> tuple[boundary.CheckedShape | None, str]:
     if set(texts) != set(SHAPE):
         return None, "there is no shape"
     try:

@@ -14,7 +14,7 @@ from tfce.store.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Moved:
+class PilotChange:
     """How a queue's pilots changed since the last commit."""
 
     label: str
@@ -28,20 +28,22 @@ class Moved:
         return f"{self.label}: {len(self.before)} -> {len(self.after)} (+{came}, -{went})"
 
 
-def publish(clone: Clone, workspaces: Collection[Workspace], branch: str = "", below: str = "") -> list[Moved]:
+def publish(
+    clone: Clone, workspaces: Collection[Workspace], branch: str = "", below: str = ""
+) -> list[PilotChange]:
     """Commit what pilots ``workspaces`` have, on ``branch`` (default: the one that is checked out), in one commit.
     What changed; nothing: there is no commit."""
     name = branch or clone.branch
     if not name:
         raise git.GitError("no branch is checked out there", "add --branch NAME")
     base = clone.commit_of(f"refs/heads/{name}") or clone.base()
-    found = [one for workspace in workspaces if (one := _moved(clone, base, workspace, below)) is not None]
+    found = [one for workspace in workspaces if (one := _change(clone, base, workspace, below)) is not None]
     if found:
         clone.commit(base, {one.path: one.text for one in found}, message(found), name)
     return found
 
 
-def _moved(clone: Clone, base: str, workspace: Workspace, below: str) -> Moved | None:
+def _change(clone: Clone, base: str, workspace: Workspace, below: str) -> PilotChange | None:
     if not workspace.exists:
         return None
     record = workspace.load()
@@ -50,7 +52,7 @@ def _moved(clone: Clone, base: str, workspace: Workspace, below: str) -> Moved |
     old = _committed(clone, base, path)
     if old == text:
         return None
-    return Moved(workspace.queue.label, path, text, _keys(old), frozenset(record.pilots))
+    return PilotChange(workspace.queue.label, path, text, _keys(old), frozenset(record.pilots))
 
 
 def _committed(clone: Clone, base: str, path: str) -> str:
@@ -68,7 +70,7 @@ def _keys(text: str) -> frozenset[str]:
     return frozenset(pilots) if isinstance(pilots, Mapping) else frozenset()
 
 
-def message(found: Collection[Moved]) -> str:
+def message(found: Collection[PilotChange]) -> str:
     """What the commit says."""
     now = sum(len(one.after) for one in found)
     came = sum(len(one.after - one.before) for one in found)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.e2e.hostile.grounds import Ground
 from tests.e2e.hostile.test_hostile import GONE, clear, filled
 from tests.rigs.hostile import Attack, scrambled
-from tfce.cloud.api import Cloud, Spec
+from tfce.cloud.api import Cloud, Requirements
 from tfce.model.errors import TfceError
 from tfce.pilots.fleet import Fleet
 
@@ -24,7 +24,7 @@ QUESTIONS: list[Callable[[Fleet, Cloud], Any]] = [
     lambda fleet, cloud: fleet.audit(),
     lambda fleet, cloud: fleet.reap(dry_run=True),
     lambda fleet, cloud: cloud.vms(fleet.workspace.owner()),
-    lambda fleet, cloud: cloud.preflight(Spec.of(fleet.queue)),
+    lambda fleet, cloud: cloud.preflight(Requirements.of(fleet.queue)),
 ]
 
 
@@ -33,7 +33,7 @@ def test_any_answer_is_a_result_or_one_clear_line(ground: Ground) -> None:
     filled(ground)
     parts = ground.site.parts()
     parts.fleet.status()  # good answers are recorded
-    parts.cloud.preflight(Spec.of(parts.fleet.queue))
+    parts.cloud.preflight(Requirements.of(parts.fleet.queue))
     known = [f"cloud://{vm_id}" for vm_id in ground.living()]
     tried = []
 

@@ -13,7 +13,7 @@ from tfce.cloud.api import Cloud
 from tfce.config.credentials import Credentials, base_environment
 from tfce.config.options import parse
 from tfce.model.pilot import Pilot, moment
-from tfce.review.offline import Names
+from tfce.review.offline import OfflineCloud
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
 from tfce.terraform.bulk import Bulk
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = {**OPTIONS, "Workspace_Installation": "tests"}
     workspace = Workspace(parse("cloud.example.org", "long", options, place / "dirac", place / "root"))
     login = Credentials("", "")
-    terraform = Bulk(workspace, login, lambda text: None, clone=lambda: cast("Cloud", Names()))
+    terraform = Bulk(workspace, login, lambda text: None, clone=lambda: cast("Cloud", OfflineCloud()))
     with workspace.locked():
         record = workspace.prepare()
         terraform.prepare()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Requirements
 from tfce.cloud.ec2 import images, preflight, vms, zones
 from tfce.cloud.ec2.create import Launcher
 from tfce.cloud.ec2.session import Session
@@ -76,8 +76,8 @@ class Ec2:
     def cores(self, flavor: str) -> int | None:
         return preflight.cores(self._session, flavor)
 
-    def preflight(self, spec: Spec) -> list[Check]:
-        return preflight.preflight(self._session, spec)
+    def preflight(self, required: Requirements) -> list[Check]:
+        return preflight.preflight(self._session, required)
 
     def account(self) -> str:
         return vms.account(self._session)

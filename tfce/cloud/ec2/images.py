@@ -15,7 +15,7 @@ from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.errors import knows_no
 from tfce.cloud.ec2.session import Session, literal
 from tfce.cloud.listing import sound
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.images import NAMED, NEWEST, Image
 
@@ -57,6 +57,6 @@ def _image(item: Any) -> Image:
 
 
 def _moment(text: Any) -> datetime | None:
-    with suppress(OddError):
+    with suppress(InvalidRecordError):
         return records.moment(text)
     return None

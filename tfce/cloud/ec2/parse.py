@@ -15,7 +15,7 @@ from libcloud.utils.xml import findall
 from tfce.cloud import records
 from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.errors import SWITCHED_OFF, reason_of_end
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
 from tfce.model.vm_spec import VMSpec
@@ -37,7 +37,7 @@ _WHEN = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?:GMT|UTC)\)")
 
 def instance(item: Any, given: Mapping[str, str] = MappingProxyType({})) -> VM:
     """The VM that an ``item`` of an instancesSet describes; ``given``: tags that it got since. Raises
-    ``OddError``."""
+    ``InvalidRecordError``."""
     identity = records.identity(text_of(item, "instanceId"))
     raw = _state(item)
     tags = {**records.tags(dict(_tags(item))), **given}
@@ -92,7 +92,7 @@ def _number(item: Any) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,6}", text):
-        raise OddError("its amiLaunchIndex is no number")
+        raise InvalidRecordError("its amiLaunchIndex is no number")
     return int(text)
 
 

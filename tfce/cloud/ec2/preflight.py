@@ -9,7 +9,7 @@ from libcloud.compute.drivers.ec2 import NAMESPACE
 from libcloud.utils.xml import findall
 
 from tfce.cloud import clock, images, records
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Requirements
 from tfce.cloud.ec2 import zones
 from tfce.cloud.ec2.answers import text_of
 from tfce.cloud.ec2.images import matching
@@ -60,9 +60,9 @@ def cores(session: Session, flavor: str) -> int | None:
     return int(found) if found else None
 
 
-def preflight(session: Session, spec: Spec) -> list[Check]:
+def preflight(session: Session, required: Requirements) -> list[Check]:
     """Every check of what VMs are made of, and of the clock."""
-    shape = spec.shape
+    shape = required.shape
     named = [
         *(("flavor", flavor) for flavor in shape.flavors),
         *(("network", network) for network in shape.networks),

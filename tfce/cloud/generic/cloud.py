@@ -12,7 +12,7 @@ from typing import Any
 from libcloud.compute.base import NodeImage, NodeSize
 
 from tfce.cloud import records
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Requirements
 from tfce.cloud.generic import lookup
 from tfce.cloud.generic.driver import DriverSession
 from tfce.cloud.generic.nodes import name_of
@@ -20,7 +20,7 @@ from tfce.cloud.generic.signature import signature_of, user_data_argument
 from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing
 from tfce.cloud.pool import AT_ONCE, run_pool
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -88,16 +88,16 @@ class Generic(DriverSession):
     def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
-    def preflight(self, spec: Spec) -> list[Check]:
+    def preflight(self, required: Requirements) -> list[Check]:
         named = [
-            *(("flavor", "Instance_Flavor", flavor) for flavor in spec.shape.flavors),
-            *(("network", "Instance_Networks", network) for network in spec.shape.networks),
+            *(("flavor", "Instance_Flavor", flavor) for flavor in required.shape.flavors),
+            *(("network", "Instance_Networks", network) for network in required.shape.networks),
         ]
         checks = [
-            lookup.image_check(self._items, spec.shape.image),
+            lookup.image_check(self._items, required.shape.image),
             *(lookup.check(self._items, *one) for one in named),
         ]
-        return [*checks, *map(self._place_check, spec.shape.zones or self._unplaced())]
+        return [*checks, *map(self._place_check, required.shape.zones or self._unplaced())]
 
     def _unplaced(self) -> tuple[str, ...]:
         return ("",) if "location" in signature_of(type(self._driver)).needs else ()
@@ -117,7 +117,7 @@ class Generic(DriverSession):
         node = self._do(f"starting pilot {key}", "create_node", **arguments)
         try:
             return records.identity(getattr(node, "id", None))
-        except OddError:
+        except InvalidRecordError:
             raise CloudError(f"starting pilot {key}: the cloud's answer names no VM", "unreachable") from None
 
     def _arguments(self, shape: Shape, key: str, user_data: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class DriverSession:
     def _do(self, asking: str, method: str, *args: Any, **kwargs: Any) -> Any:
         self.calls[method] += 1
         self._asked, self._reading = 0, method.startswith("list_") or "get_node" in method
-        self._transport.heard.status = 0
+        self._transport.last.status = 0
         with explained(asking, reason_of_message), translated(asking, self._secrets):
             return getattr(self._driver, method)(*args, **kwargs)
 
@@ -88,7 +88,7 @@ class DriverSession:
         nodes = self._do(asking, "list_nodes")
         with translated(asking, self._secrets):
             found = collect(asking, nodes, partial(vm_of, owners=owners))
-        found.cloud_time = self._transport.heard.time
+        found.cloud_time = self._transport.last.time
         return found
 
     def vm(self, vm_id: str) -> VM | None:
@@ -115,7 +115,7 @@ class DriverSession:
         try:
             return self._do(f"looking for {vm_id}", self._look_up, vm_id)
         except CloudError as error:
-            if says_no_such(self._transport.heard.status, error.problem):
+            if says_no_such(self._transport.last.status, error.problem):
                 return None
             raise
 

@@ -10,7 +10,7 @@ from typing import Any
 from tfce.cloud import images, records
 from tfce.cloud.api import Check
 from tfce.cloud.generic.nodes import created_of
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.images import NAMED, NEWEST, Image, means_newest
 from tfce.model.reasons import Kind, Reason
@@ -59,6 +59,6 @@ def matching(items: Iterable[Any], wanted: str) -> list[Image]:
 
 def _image(item: Any) -> Image:
     created = None
-    with suppress(OddError):
+    with suppress(InvalidRecordError):
         created = created_of(item)
     return Image(records.fact(str(item.id)), records.fact(str(item.name)), created)

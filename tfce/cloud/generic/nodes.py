@@ -47,7 +47,7 @@ def name_of(owner: Owner, prefix: str, key: str) -> str:
 
 
 def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
-    """A node of libcloud's as a VM of one of these owners, or nobody's. Raises ``OddError``."""
+    """A node of libcloud's as a VM of one of these owners, or nobody's. Raises ``InvalidRecordError``."""
     name = records.name(getattr(node, "name", None))
     state = getattr(node, "state", None)
     return VM(
@@ -61,7 +61,7 @@ def vm_of(node: Any, owners: Iterable[Owner]) -> VM:
 
 
 def created_of(node: Any) -> datetime | None:
-    """When a node or image was made, where its driver says so in whatever way. Raises ``OddError``."""
+    """When a node or image was made, where its driver says so in whatever way. Raises ``InvalidRecordError``."""
     extra = getattr(node, "extra", None) or {}
     found = (extra.get(name) for name in _CREATED) if isinstance(extra, Mapping) else ()
     told = getattr(node, "created_at", None) or next(filter(None, found), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Requirements
 from tfce.cloud.listing import Listing
 from tfce.cloud.openstack import create, vms
 from tfce.cloud.openstack.lookup import find, images, matching
@@ -75,8 +75,8 @@ class OpenStack:
     def network_zones(self, networks: Collection[str]) -> dict[str, str]:
         return dict.fromkeys(networks, "")  # a VM has all of them, wherever it is
 
-    def preflight(self, spec: Spec) -> list[Check]:
-        return Preflight(spec, self._session).all()
+    def preflight(self, required: Requirements) -> list[Check]:
+        return Preflight(required, self._session).all()
 
     def account(self) -> str:
         self._session.token()

@@ -9,7 +9,7 @@ from typing import Any
 from tfce.cloud.openstack.parse import COLON, with_tags
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.openstack.vms import bare, destroy, existing, one
-from tfce.cloud.records import OddError, identity
+from tfce.cloud.records import InvalidRecordError, identity
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
@@ -91,7 +91,7 @@ def _post(session: Session, asking: str, shape: Shape, server: dict[str, Any]) -
     made = answer.get("server")
     try:
         return identity(made.get("id") if isinstance(made, dict) else None)
-    except OddError:
+    except InvalidRecordError:
         raise CloudError(f"{asking}: the cloud's answer names no VM", "unreachable") from None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from tfce.cloud import records
 from tfce.cloud.listing import listed, pages, sound
 from tfce.cloud.openstack.session import Session
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.images import NAMED, NEWEST, Image
 
@@ -78,7 +78,7 @@ def images(session: Session, wanted: str, visible: Collection[str]) -> list[Imag
 def image_of(record: Record) -> Image:
     """An image as glance has it."""
     created = None
-    with suppress(OddError):
+    with suppress(InvalidRecordError):
         created = records.moment(record.get("created_at"))
     return Image(str(record["id"]), str(record.get("name") or ""), created, hidden=record.get("os_hidden") is True)
 
@@ -105,14 +105,14 @@ def _by_id(session: Session, kind: str, identity: str) -> list[Record]:
         return []
     try:
         return [_checked(where, record)]
-    except OddError as error:
+    except InvalidRecordError as error:
         raise CloudError(f"looking for the {kind} {identity}: {error}", "unreachable") from None
 
 
 def _checked(where: _Kind, record: Any) -> Record:
-    """A record whose fields that are looked at are what they should be. Raises ``OddError``."""
+    """A record whose fields that are looked at are what they should be. Raises ``InvalidRecordError``."""
     if not isinstance(record, dict):
-        raise OddError("it is no record")
+        raise InvalidRecordError("it is no record")
     texts = {item: records.name(record[item], item) for item in ("name", "status") if record.get(item) is not None}
     numbers = {item: records.number(record.get(item), item) for item in where.numbers}
     return {**record, **texts, **numbers, "id": records.identity(record.get("id"))}

@@ -10,7 +10,7 @@ from typing import Any
 
 from tfce.cloud import records
 from tfce.cloud.openstack.errors import reason_of_fault
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.config.clouds.openstack import OpenStack
 from tfce.model.reasons import Reason
 from tfce.model.vm import VM, State, with_key
@@ -35,9 +35,9 @@ STATES = {
 
 
 def server(answer: Any) -> VM:
-    """The VM that nova's ``server`` describes. Raises ``OddError``."""
+    """The VM that nova's ``server`` describes. Raises ``InvalidRecordError``."""
     if not isinstance(answer, dict):
-        raise OddError(f"it is of type {type(answer).__name__}")
+        raise InvalidRecordError(f"it is of type {type(answer).__name__}")
     identity, name = records.identity(answer.get("id")), records.name(answer.get("name"))
     raw = records.name(answer.get("status"), "status", 64)
     state = STATES.get(raw, State.UNKNOWN)

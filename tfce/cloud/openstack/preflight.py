@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from tfce.cloud import clock, images
-from tfce.cloud.api import Check, Spec
+from tfce.cloud.api import Check, Requirements
 from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.openstack import lookup
 from tfce.cloud.openstack.lookup import Record
@@ -27,15 +27,15 @@ _SHOWN = 8  # candidates that are named
 class Preflight:
     """The questions, each answered with one ``Check``."""
 
-    def __init__(self, spec: Spec, session: Session) -> None:
-        self._spec, self._endpoint, self._session = spec, session.endpoint, session
+    def __init__(self, required: Requirements, session: Session) -> None:
+        self._required, self._endpoint, self._session = required, session.endpoint, session
         self._driver, self._secrets = session.driver, session.secrets
         self._image: dict[str, Any] | None = None
         self._flavors: list[dict[str, Any]] = []
 
     def all(self) -> list[Check]:
         """Every check. One that cannot be answered says so and does not stop the others."""
-        shape = self._spec.shape
+        shape = self._required.shape
         checks = [
             self._guarded("login", self._login),
             self._guarded("image", self._image_check),
@@ -71,7 +71,7 @@ class Preflight:
         left = (expires - datetime.now(UTC)).total_seconds()
         handed_over = openstack_logins.METHODS[openstack_logins.version(self._endpoint.driver)].handed_over
         # Terraform cannot renew a token that is handed over; with other logins each client renews its own.
-        enough = left > (self._spec.patience if handed_over else _BRIEF)
+        enough = left > (self._required.patience if handed_over else _BRIEF)
         cure = "" if enough else "let keystone's tokens last longer than Terraform_Timeout"
         return Check("login", enough, f"accepted, the token lasts {left / 3600:.1f} h", cure)
 
@@ -98,7 +98,7 @@ class Preflight:
         return Check(_words(kind), False, f"{wanted}: there is none", f"set {option} to one of: {near}"), []
 
     def _image_check(self) -> Check:
-        wanted = self._spec.shape.image
+        wanted = self._required.shape.image
         if means_newest(wanted):
             return self._newest_check(wanted)
         check, found = self._wanted("image", "Instance_Image", wanted)
@@ -117,7 +117,7 @@ class Preflight:
         return check
 
     def _newest_check(self, wanted: str) -> Check:
-        found = lookup.images(self._session, wanted, self._spec.shape.image_visibility)
+        found = lookup.images(self._session, wanted, self._required.shape.image_visibility)
         best = newest(found, datetime.now(UTC))
         self._image = _only(lookup.matching(self._session, "image", best.id)) if best else None
         return images.check(wanted, found)
@@ -165,7 +165,7 @@ class Preflight:
         )
 
     def _key_pair(self) -> Check:
-        wanted = self._spec.shape.ssh_key.removeprefix(NAMED)
+        wanted = self._required.shape.ssh_key.removeprefix(NAMED)
         pairs = [item["keypair"] for item in self._get("/os-keypairs")["keypairs"]]
         if any(pair["name"] == wanted for pair in pairs):
             return Check("key pair", True, wanted)
@@ -174,7 +174,7 @@ class Preflight:
         )
 
     def _fits(self, image: dict[str, Any], flavor: dict[str, Any]) -> Check:
-        disk = self._spec.shape.root_volume or flavor["disk"]
+        disk = self._required.shape.root_volume or flavor["disk"]
         needs = max(int(image.get("min_disk") or 0), -(-int(image.get("size") or 0) // 2**30))
         if not disk:
             detail = f"{flavor.get('name')} has no disk, and nova wants a root volume for such a flavor"
@@ -193,7 +193,7 @@ class Preflight:
 
     def _quota(self) -> Check:
         limits = self._get("/limits")["limits"]["absolute"]
-        wanted = self._spec.total or 1
+        wanted = self._required.total or 1
         flavor = next(iter(self._flavors), {"vcpus": 1, "ram": 1})
         room = {
             "instances": _left(limits, "maxTotalInstances", "totalInstancesUsed", 1),

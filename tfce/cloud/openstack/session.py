@@ -17,7 +17,7 @@ from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
 from tfce.cloud.explain import explained
-from tfce.cloud.http import Heard
+from tfce.cloud.http import LastAnswer
 from tfce.cloud.legible import bare
 from tfce.cloud.libcloud_errors import CERTIFICATE, translated
 from tfce.cloud.openstack import endpoints
@@ -136,7 +136,7 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
         if identity.is_token_valid():
             super()._populate_hosts_and_request_paths()
             return
-        with _at_keystone(self.shared.transport.heard):
+        with _at_keystone(self.shared.transport.last):
             super()._populate_hosts_and_request_paths()
         self.shared.login.keep(self)
 
@@ -150,17 +150,17 @@ class _Connection(OpenStackBaseConnection):  # type: ignore[misc]
 
 
 @contextmanager
-def _at_keystone(heard: Heard) -> Iterator[None]:
+def _at_keystone(last: LastAnswer) -> Iterator[None]:
     """Say what is wrong where who answers to a login is not keystone."""
-    heard.status = 0
+    last.status = 0
     try:
         yield
     except (BaseHTTPError, LibcloudError):
-        if heard.status not in (300, 404, 405):
+        if last.status not in (300, 404, 405):
             raise
-        text = f"logging in: HTTP {heard.status}: what Driver_ex_force_auth_url names is not keystone's API"
+        text = f"logging in: HTTP {last.status}: what Driver_ex_force_auth_url names is not keystone's API"
         cure = "set it to keystone's URL, for example https://keystone.example.org:5000"
-        reason = Reason(Kind.CONFIGURATION, text, str(heard.status), cure)
+        reason = Reason(Kind.CONFIGURATION, text, str(last.status), cure)
         raise CloudError(text, reason=reason) from None
 
 

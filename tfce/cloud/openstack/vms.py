@@ -13,7 +13,7 @@ from tfce.cloud.openstack.lookup import next_marker
 from tfce.cloud.openstack.parse import server
 from tfce.cloud.openstack.session import Session
 from tfce.cloud.pool import AT_ONCE, run_pool
-from tfce.cloud.records import OddError
+from tfce.cloud.records import InvalidRecordError
 from tfce.cloud.shape import Shape
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
@@ -85,7 +85,7 @@ def one(session: Session, vm_id: str) -> VM | None:
         return None
     try:
         return server(answer.get("server"))
-    except OddError as error:
+    except InvalidRecordError as error:
         problem = f"looking for {vm_id}: the cloud's answer is not understood: {error}"
         raise CloudError(problem, "unreachable") from None
 
