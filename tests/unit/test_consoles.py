@@ -19,6 +19,7 @@ from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import START, Crash, FakeCloud, Sky
 from tests.unit.conftest import MakeQueue
+from tfce.cloud.pool import AT_ONCE
 from tfce.model.endings import Cause
 from tfce.model.errors import CloudError
 from tfce.model.policy import Action, Verb, lived
@@ -156,6 +157,27 @@ def test_what_was_to_be_removed_before_is_not_asked_again(workspace: Workspace) 
     one, *others = made.vms
     leaving = RemovalOrder(cloud, workspace, ends(made), START, known=others)
     assert len(list(leaving)) == 3 and leaving.kept == {one} and cloud.calls["GetConsoleOutput"] == 1
+
+
+def test_vms_whose_removal_fails_again_and_again_hold_up_none_behind_them(workspace: Workspace) -> None:
+    """A cloud that fails on some is not asked for all: whoever is always behind them would never go."""
+    made = sky(2 * AT_ONCE)
+    ids, actions = list(made.vms), ends(made)
+    left = set(ids)
+    failing = set(ids[:AT_ONCE])
+    for _ in range(1000):
+        leaving = [one for one in actions if one.case.id in left]
+        order = list(RemovalOrder(FakeCloud(made), workspace, leaving, START, known=ids[:-1]))
+        assert ids[-1] not in left or order[0] == ids[-1]  # what is new goes first
+        failed = 0
+        for node_id in order:
+            failed += node_id in failing
+            if failed == AT_ONCE:
+                break
+            left -= {node_id} - failing
+        if left == failing:
+            return
+    raise AssertionError(f"still there: {sorted(left - failing)}")
 
 
 def test_a_sweep_asks_for_a_few_whatever_the_number(workspace: Workspace) -> None:
