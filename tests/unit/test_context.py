@@ -182,12 +182,21 @@ def test_too_large_says_by_how_much_and_what_each_option_would_change(tmp_path: 
     (fault,) = caught.value.faults
     size, over = map(int, re.findall(r"takes (\d+) bytes.*: (\d+) too many", fault.problem)[0])
     assert size - over == EC2.size and f"own proxy {len(PEM)}" in fault.problem
-    changed = {words: int(after) for words, after in re.findall(r"(\w+_\w+)[^(]*\(then (\d+) bytes\)", fault.cure)}
+    changed = {words: int(after) for words, after in re.findall(r"(\w+_\w+)[^(]*\(then (\d+) bytes", fault.cure)}
     assert set(changed) == {"Terraform_Module", "Context_ProxyLifetime", "Context_Template", "Context_ExtPackages"}
     assert changed["Context_Template"] < size < 10**5
     assert changed["Context_ProxyLifetime"] < size - 200
     assert changed["Terraform_Module"] < 0.77 * size
     assert fault.cure.index("Terraform_Module") < fault.cure.index("Context_ExtPackages")
+
+
+@pytest.mark.parametrize("proxy", [None, PEM])
+def test_too_large_says_what_is_not_enough_and_blames_no_proxy_that_is_not_there(proxy: bytes | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        render(DEFAULT, key=KEY, wrapper=random.Random(9).randbytes(30000), proxy=proxy)
+    cure = caught.value.faults[0].cure
+    assert re.search(r"Context_Template = .*\(then \d+ bytes, still too many\); or ", cure)
+    assert ("fewer attributes" in cure) is bool(proxy) and ("pilot wrapper smaller" in cure) is (proxy is None)
 
 
 def test_compressed_only_where_it_is_needed() -> None:

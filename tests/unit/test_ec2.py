@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.unit.conftest import MakeQueue, serving
-from tfce.cloud.api import Cloud, Requirements
+from tfce.cloud.api import Check, Cloud, Requirements
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.factory import connect
 from tfce.cloud.pool import AT_ONCE
@@ -21,7 +21,7 @@ from tfce.cloud.shape import Shape
 from tfce.config.credentials import Credentials
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
-from tfce.model.reasons import Kind
+from tfce.model.reasons import Kind, Reason
 from tfce.model.vm import Owner, State
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -615,3 +615,30 @@ def test_an_account_without_vms_is_asked_for(api: Api, cloud: Cloud) -> None:
     assert cloud.account() == "123456789012"
     api.say((403, fault("UnauthorizedOperation", "no")))
     assert cloud.account() == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "blamed"),
+    [("InvalidAMIID.NotFound", "correct Instance_Image"), ("UnauthorizedOperation", "the right to ask")],
+)
+def test_the_preflight_blames_an_option_only_where_ec2_speaks_of_it(
+    api: Api, cloud: Cloud, make_queue: MakeQueue, code: str, blamed: str
+) -> None:
+    refusal = f"<Response><Errors><Error><Code>{code}</Code><Message>no</Message></Error></Errors></Response>"
+    api.rule = lambda query: (400, refusal)
+    checks = cloud.preflight(Requirements.of(make_queue(Instance_Image="ami-1", Terraform_AvailabilityZone="a")))
+    cures = {one.check: one.cure for one in checks}
+    assert {"image", "flavor", "availability zone", "clock"} <= set(cures)
+    assert blamed in cures["image"] and ("Instance_Image" in cures["image"]) == (code == "InvalidAMIID.NotFound")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_was_not_answered_has_one_cure_and_says_it_once(kind: Kind) -> None:
+    error = CloudError("looking for it: no", reason=Reason(kind, "no", cure="do this"))
+    assert Check.unanswered("image", error, "Instance_Image") == Check(
+        "image", False, "looking for it: no", "do this"
+    )
+    bare = Check.unanswered("image", CloudError("no", kind), "Instance_Image")
+    silent = kind in (Kind.UNREACHABLE, Kind.AUTHENTICATION, Kind.THROTTLED)
+    assert bare.cure and ("Instance_Image" in bare.cure) is not silent
+    assert Check.unanswered("clock", CloudError("no", kind)).cure

@@ -11,7 +11,7 @@ from tfce.cloud.api import Requirements
 from tfce.cloud.factory import connect
 from tfce.config import credentials
 from tfce.config.options import Queue
-from tfce.model.errors import ConfigError, Fault, TerraformError, TfceError
+from tfce.model.errors import CloudError, ConfigError, Fault, TerraformError, TfceError
 from tfce.store import scratch
 from tfce.store.workspace import Workspace
 from tfce.terraform import variables
@@ -43,7 +43,10 @@ def _explained(queue: Queue, error: TerraformError) -> TfceError:
     """What of the options the cloud does not have, where it can say so: Terraform speaks of a line in a module."""
     try:
         cloud = connect(queue.endpoint, credentials.load(queue))
+        cloud.vms(Workspace(queue).any_installation())
         wrong = [check for check in cloud.preflight(Requirements.of(queue)) if not check.ok]
+    except CloudError as silent:
+        return silent
     except TfceError:
         return error
     faults = [Fault(check.check, "", check.detail, check.cure) for check in wrong]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tfce.cloud import clean
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
+from tfce.model.errors import CloudError
 from tfce.model.images import Image
 from tfce.model.pilot import Batch
+from tfce.model.reasons import Kind
 from tfce.model.vm import VM, Owner
 
 if TYPE_CHECKING:  # a provider's start is paid at each run of a bare Terraform
@@ -24,6 +26,12 @@ if TYPE_CHECKING:  # a provider's start is paid at each run of a bare Terraform
 
 # VMs that a list does not show are asked for one by one; more than this many wait for the next time.
 LOOK_UPS = 20
+# What helps against a cloud that does not speak of what it was asked.
+_CURES = {
+    Kind.UNREACHABLE: "make the cloud's API reachable from this host",
+    Kind.AUTHENTICATION: "give the login the right to ask",
+    Kind.THROTTLED: "try again later",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,14 @@ class Check:
     def __post_init__(self) -> None:
         for name in ("detail", "cure"):  # they show what the cloud calls its things
             object.__setattr__(self, name, clean.line(getattr(self, name)))
+
+    @classmethod
+    def unanswered(cls, check: str, error: CloudError, option: str = "") -> Self:
+        """What could not be looked at. ``option``: what named it; it is to blame only where the cloud has
+        spoken of it."""
+        named = f"correct {option}, or give the login the right to ask" if option else ""
+        cure = error.reason.cure or _CURES.get(error.reason.kind) or named or "give the login the right to ask"
+        return cls(check, False, error.problem, cure)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from tfce.userdata.recipe import Recipe
 from tfce.userdata.sources import OPTION
 from tfce.userdata.wrapper import brings_proxy
 
+_SMALLER_PROXY = "give the pilot a proxy with fewer attributes in it"
+_SMALLER_WRAPPER = "make the pilot wrapper smaller: let it fetch what it brings along"
+
 
 def changes(recipe: Recipe, wrapper: bytes, proxy: bytes | None) -> Iterator[tuple[str, Recipe, bytes | None]]:
     """What may be changed: in words, and the recipe and the VM's own proxy that come of it."""
@@ -36,11 +39,14 @@ def too_large(
     unit = " of base64" if limit.base64 else ""
     own = f", the VM's own proxy {len(proxy)}" if proxy else ""
     best = sorted(sizes, key=lambda one: one[1] > limit.size)  # what is enough by itself comes first
-    cures = [f"{words} (then {after} bytes)" for words, after in best]
+    enough = {True: "", False: ", still too many"}
+    cures = [f"{words} (then {after} bytes{enough[after <= limit.size]})" for words, after in best]
+    held = proxy or brings_proxy(wrapper)
+    cures.append(_SMALLER_PROXY if held else _SMALLER_WRAPPER)
     return ConfigError(
         OPTION,
         str(recipe.template or ""),
         f"the user data takes {size} bytes{unit}, compressed; {limit.name} takes {limit.size} at most: "
         f"{size - limit.size} too many (the pilot wrapper alone has {len(wrapper)} bytes{own})",
-        "; or ".join([*cures, "give the pilot a proxy with fewer attributes in it"]),
+        "; or ".join(cures),
     )

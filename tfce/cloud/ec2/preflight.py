@@ -77,7 +77,7 @@ def _image(session: Session, shape: VmShape) -> Check:
     try:
         return images.check(shape.image, matching(session, shape.image, shape.image_owners))
     except CloudError as error:
-        return Check("image", False, error.message, "correct Instance_Image, or the credentials' rights")
+        return Check.unanswered("image", error, "Instance_Image")
 
 
 def _items(session: Session, kind: str, wanted: str) -> list[Any]:
@@ -101,7 +101,7 @@ def _exists(session: Session, kind: str, wanted: str) -> Check:
     try:
         ids = _ids(_KINDS[kind], _items(session, kind, wanted))
     except CloudError as error:
-        return Check(what, False, error.message, f"correct {option}, or the credentials' rights")
+        return Check.unanswered(what, error, option)
     if len(ids) == 1:
         return Check(what, True, wanted)
     if not ids:
@@ -113,4 +113,4 @@ def _clock(session: Session) -> Check:
     try:
         return clock.check(session.time())
     except CloudError as error:
-        return Check("clock", False, error.message, "make the cloud reachable")
+        return Check.unanswered("clock", error)

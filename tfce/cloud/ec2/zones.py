@@ -54,7 +54,7 @@ def checks(session: Session, shape: VmShape) -> list[Check]:
     try:
         there = _zones(session)
     except CloudError as error:
-        return [Check("availability zone", False, error.message, "give the user the right to ask")]
+        return [Check.unanswered("availability zone", error)]
     found = [_zone(zone, there) for zone in shape.zones]
     return found + _networks(session, shape) + _flavors(session, shape)
 

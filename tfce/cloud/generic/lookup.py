@@ -25,7 +25,7 @@ def check(items: Items, kind: str, option: str, wanted: str) -> Check:
         field = "name" if wanted.startswith(NAMED) else "id"
         ids = [str(item.id) for item in items(kind) if str(getattr(item, field)) == name]
     except CloudError as error:
-        return Check(kind, False, error.message, "make the cloud answer, or give the user the right to ask")
+        return Check.unanswered(kind, error)
     if len(ids) == 1:
         return Check(kind, True, wanted)
     return Check(kind, False, f"{wanted} matches {len(ids)}", f"set {option} to the id of one that exists")
@@ -38,7 +38,7 @@ def image_check(items: Items, wanted: str) -> Check:
     try:
         return images.check(wanted, matching(items("image"), wanted))
     except CloudError as error:
-        return Check("image", False, error.problem, error.reason.cure)
+        return Check.unanswered("image", error)
 
 
 def matching(items: Iterable[Any], wanted: str) -> list[Image]:

@@ -61,7 +61,7 @@ class Preflight:
             with translated(f"looking for the {name}", self._secrets):
                 return look()
         except CloudError as error:
-            return Check(name, False, error.message, "make the cloud answer, or give the user the right to ask")
+            return Check.unanswered(name, error)
 
     def _login(self) -> Check:
         self._driver.connection.morph_action_hook("/")
