@@ -53,11 +53,7 @@ def _marks(file: Path, text: str, what: str = "") -> Mapping[str, int]:
         _environment().compile(text, raw=True)
     except TemplateError as error:
         line = f"line {error.lineno}{what}: " if isinstance(error, TemplateSyntaxError) else ""
-        cure = (
-            _KEPT
-            if what
-            else f"correct it, put it between {{% raw %}} and {{% endraw %}}, or take the line `{HEAD}` out"
-        )
+        cure = _KEPT if what else _CURE
         raise fault(file, f"{line}is not valid jinja: {error.message}", cure) from None
     marks: dict[str, int] = {}
     words: list[str] = []
