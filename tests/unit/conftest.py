@@ -55,6 +55,16 @@ def make_program(tmp_path: Path) -> MakeProgram:
     return make
 
 
+# What gateways, balancers and portals say with 404 of what they do not find.
+PAGES = (
+    "<html><body><h1>404 Not Found</h1></body></html>",
+    '\n<!DOCTYPE html><html lang="en"><title>Error 404</title>',
+    "404 page not found",
+    "default backend - 404",
+    "<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0'><html xmlns='http://www.w3.org/1999/xhtml'>",
+)
+
+
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """A server on 127.0.0.1 that logs nothing, as long as the context lasts; its port."""

@@ -16,7 +16,7 @@ from typing import Any
 import libcloud
 import pytest
 
-from tests.unit.conftest import MakeQueue, serving
+from tests.unit.conftest import PAGES, MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
 from tfce.cloud.generic.lookup import image_check, matching
@@ -52,7 +52,7 @@ def cloud(api: Api, make_queue: MakeQueue, request: pytest.FixtureRequest) -> It
         def do_any(self) -> None:
             api.asked[self.command] += 1
             status, answer = api.say.get(f"{self.command} {self.path[:7]}", api.say[self.command])
-            text = json.dumps(answer).encode()
+            text = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
@@ -102,6 +102,14 @@ def test_a_driver_that_can_be_asked_for_one_vm_is_asked(api: Api, cloud: Cloud) 
         api.say["GET"] = (status, answer)
         with pytest.raises(CloudError):
             cloud.vm("1")
+
+
+@pytest.mark.parametrize("cloud", ["AskedNodeDriver"], indirect=True)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_gateways_404_says_nothing_of_a_vm(api: Api, cloud: Cloud, page: str) -> None:
+    api.say["GET"] = (404, page)
+    with pytest.raises(CloudError):
+        cloud.vm("1")
 
 
 @pytest.mark.parametrize("cloud", ["AskedNodeDriver"], indirect=True)

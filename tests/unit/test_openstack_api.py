@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -14,11 +15,12 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from tests.claims import every
-from tests.unit.conftest import MakeQueue, serving
+from tests.unit.conftest import PAGES, MakeQueue, serving
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
 from tfce.cloud.pool import AT_ONCE
 from tfce.config.credentials import Credentials
+from tfce.model.errors import CloudError
 from tfce.model.vm import Owner
 
 OWNER = Owner("site-1", "cloud.example.org", "long")
@@ -34,6 +36,7 @@ class Nova:
     pause: float = 0.0
     expires: str = "2099-01-01T00:00:00.000000Z"
     ended: set[str] = field(default_factory=set)
+    page: str | None = None  # what a gateway says of every server, with 404
     asked: Counter[str] = field(default_factory=Counter)
     now: int = 0
     most: int = 0
@@ -88,11 +91,24 @@ def nova() -> Iterator[Nova]:
             token = f"t0ken-{made.asked['login']}"
             self.answer(201, {"token": made.catalog()}, **{"X-Subject-Token": token})
 
+        def paged(self) -> bool:
+            if made.page is None or "/servers/" not in self.path or "/detail" in self.path:
+                return False
+            self.send_response(404)
+            self.send_header("Content-Length", str(len(made.page)))
+            self.end_headers()
+            self.wfile.write(made.page.encode())
+            return True
+
         def do_GET(self) -> None:
+            if self.paged():
+                return
             good = self.headers["X-Auth-Token"] not in made.ended
             self.answer(200 if good else 401, {"servers": []})
 
         def do_DELETE(self) -> None:
+            if self.paged():
+                return
             status = made.delete(self.path.rpartition("/")[2])
             if status:
                 self.answer(status, {"conflictingRequest": {"message": "it is locked"}} if status > 299 else None)
@@ -165,6 +181,15 @@ def test_nova_without_answers_costs_one_wait(nova: Nova, cloud: Cloud) -> None:
     assert time.monotonic() - begun < 12  # one time-out of three seconds, or two, not twelve
     assert set(refused) == set(IDS) and len(nova.asked) == 1 + AT_ONCE
     assert every("does not answer" in reason or "did not answer" in reason for reason in refused.values())
+
+
+@pytest.mark.parametrize(("page", "gone"), [*((page, False) for page in PAGES), ('{"itemNotFound": {}}', True)])
+def test_a_gateways_404_says_nothing_of_a_vm(nova: Nova, cloud: Cloud, page: str, gone: bool) -> None:
+    nova.page = page
+    with nullcontext() if gone else pytest.raises(CloudError, match="not nova's"):
+        assert cloud.vm(IDS[0]) is None
+    refused = cloud.destroy(IDS[:1])
+    assert set(refused) == (set() if gone else set(IDS[:1]))
 
 
 def test_nothing_to_remove_asks_nothing(nova: Nova, cloud: Cloud) -> None:

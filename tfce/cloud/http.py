@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -31,6 +32,7 @@ _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _REASONS = ("refused", "timed out", "resolve", "reset", "certificate", "unreachable", "407")
 SOCKS = find_spec("socks") is not None  # urllib3 speaks it with PySocks alone
+_HEAD, _PAGE = 1024, (b"<html", b"<!doctype html")
 _FOLLOWED = 3  # redirects on the same host
 
 
@@ -42,12 +44,21 @@ class BoundaryError(Exception):
         self.cure = cure
 
 
+class Body(Enum):
+    """What an answer's body is. APIs write data; gateways, balancers and portals write pages, or nothing."""
+
+    NOTHING = "nothing"
+    DATA = "JSON or XML"
+    PAGE = "a page, or a text for people"
+
+
 @dataclass
 class LastAnswer:
-    """What is kept of a cloud's last answer: its ``Date``, and HTTP's ``status`` (0: none came)."""
+    """What is kept of a cloud's last answer: its ``Date``, HTTP's ``status`` (0: none came), what its body is."""
 
     date: str | None = None
     status: int = 0
+    body: Body = Body.NOTHING
 
     @property
     def time(self) -> datetime | None:
@@ -156,6 +167,7 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
         last = self.bounds.last
         last.date, last.status = answer.headers.get("Date", last.date), answer.status_code
         _read(answer, self.bounds.limits.size)
+        last.body = _body_of(answer.content)
         return answer
 
 
@@ -198,6 +210,14 @@ def _read(answer: Response, most: int) -> None:
     answer._content, answer._content_consumed = bytes(body), True
     if "charset" not in answer.headers.get("Content-Type", ""):
         answer.encoding = "utf-8"  # else it is guessed, for seconds where a list is long
+
+
+def _body_of(content: bytes) -> Body:
+    head = content[:_HEAD].strip().lower()
+    if not head:
+        return Body.NOTHING
+    is_data = head.startswith((b"{", b"[", b"<")) and not any(word in head for word in _PAGE)
+    return Body.DATA if is_data else Body.PAGE
 
 
 def _same_host(here: str, location: str) -> str:

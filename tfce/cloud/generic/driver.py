@@ -115,7 +115,7 @@ class DriverSession:
         try:
             return self._do(f"looking for {vm_id}", self._look_up, vm_id)
         except CloudError as error:
-            if says_no_such(self._transport.last.status, error.problem):
+            if says_no_such(self._transport.last, error.problem):
                 return None
             raise
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from tfce.cloud.explain import silent
+from tfce.cloud.http import Body, LastAnswer
 from tfce.model.reasons import Kind, Reason
 
 _STATUS: Mapping[str, Kind] = {
@@ -19,10 +20,12 @@ _CODE = re.compile(r"^(\d{3})\b")
 _RATE = re.compile(r"RateLimitReachedError|Rate limit")
 
 
-def says_no_such(status: int, text: str) -> bool:
+def says_no_such(last: LastAnswer, text: str) -> bool:
     """Whether the answer to the question for one VM says that there is none. CloudStack has a status of its own
-    for a parameter that it does not like."""
-    return status in (404, 410) or (status == 431 and "entity does not exist" in text)
+    for a parameter that it does not like. A page is a gateway's."""
+    if last.body is Body.PAGE:
+        return False
+    return last.status in (404, 410) or (last.status == 431 and "entity does not exist" in text)
 
 
 def reason_of_message(text: str) -> Reason:

@@ -17,7 +17,7 @@ from libcloud.http import LibcloudConnection
 
 from tfce.cloud.calls import plain_call
 from tfce.cloud.explain import explained
-from tfce.cloud.http import LastAnswer
+from tfce.cloud.http import Body, LastAnswer
 from tfce.cloud.legible import bare
 from tfce.cloud.libcloud_errors import CERTIFICATE, translated
 from tfce.cloud.openstack import endpoints
@@ -241,14 +241,20 @@ class Session(CountedSession):
                     request = getattr(self.driver, _CONNECTIONS[service]).request
                     return _json(asking, request(path, params=params or {}, method=method, data=data or "").object)
                 except BaseHTTPError as error:
-                    if error.code in none:
+                    if error.code in none and not self._is_strange(error.code, service):
                         return None
+                    if error.code in none:
+                        raise CloudError(f"{asking}: HTTP 404 that is not nova's", "unreachable") from None
                     if error.code == 300 or (error.code == 404 and method == "GET"):
                         raise _astray(asking, service, error.code) from None
                     # A token can end before its time; libcloud has dropped it, the next request gets another.
                     if error.code != 401 or last:
                         raise
         raise AssertionError("unreachable")
+
+    def _is_strange(self, code: int, service: str) -> bool:
+        """Whether a 404 says nothing of what was asked for. Nova's are JSON, and VMs hang on them."""
+        return code == 404 and service == "compute" and self._transport.last.body is not Body.DATA
 
     @contextmanager
     def _cured(self, service: str) -> Iterator[None]:
