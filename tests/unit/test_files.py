@@ -189,3 +189,9 @@ def test_what_a_system_says_has_its_own_cure_and_a_whole_path(number: int, cure:
     with pytest.raises(WorkspaceError, match=cure) as caught, files.explained(Path("/w/q"), "made"):
         raise OSError(number, os.strerror(number), "q")
     assert caught.value.message.startswith("/w/q: cannot be made")
+
+
+def test_a_write_that_fails_names_what_somebody_named(tmp_path: Path) -> None:
+    with pytest.raises(WorkspaceError) as caught:
+        files.write(tmp_path / "nowhere" / "report.html", "x")
+    assert caught.value.problem.startswith(f"{tmp_path}/nowhere/report.html: cannot be written (No such file")

@@ -43,7 +43,7 @@ class Difference:
     asked: str
 
     def __str__(self) -> str:
-        return f"{self.option}: {self.asked or 'nothing'} is asked for, {self.approved or 'nothing'} is approved"
+        return f"{self.option}: {self.asked or 'no value'} is asked for, {self.approved or 'no value'} is approved"
 
 
 @dataclass(frozen=True)

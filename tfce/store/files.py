@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,11 @@ def write(path: Path, data: bytes | str, mode: int = PRIVATE_FILE, durable: bool
             if path.is_dir() and not path.is_symlink():
                 put_aside(path)
             temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
+        except BaseException as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            if getattr(error, "filename", None) == str(temporary):
+                error.filename = str(path)  # type: ignore[attr-defined]  # nobody has heard of the other name
             raise
         if durable:
             sync_folder(path.parent)
