@@ -178,6 +178,10 @@ def changed(**auth: Any) -> dict[str, Any]:
         (changed(project_domain_name="Far"), "clouds.mine.auth.project_domain_name cannot be handed"),
         ({**PASSWORD, "auth_type": "v3kerberos"}, "clouds.mine.auth_type is none that tfce knows"),
         ({**PASSWORD, "verify": False}, "clouds.mine.verify switches certificate checks off"),
+        ({**PASSWORD, "verify": "no"}, "clouds.mine.verify switches certificate checks off"),
+        ({**PASSWORD, "insecure": True}, "clouds.mine.verify switches certificate checks off"),
+        ({**PASSWORD, "interface": "internal"}, "clouds.mine.interface asks for other URLs"),
+        ({**PASSWORD, "endpoint_type": "adminURL"}, "clouds.mine.endpoint_type asks for other URLs"),
         (None, "Driver_cloud = mine: is not in"),
     ],
 )
@@ -196,6 +200,43 @@ def test_a_broken_file(place: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"line \d+: is no YAML") as caught:
         queue()
     assert "planted-password" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["0123", "2024_01", "12:30", "yes", "0x1f", "1e3", "2020-01-01", "2020-13-45", "+1", "9" * 5000, ".5", "="],
+)
+def test_a_value_is_what_is_written(place: Path, written: str) -> None:
+    """YAML has numbers, dates and booleans for these; keystone does not."""
+    text = yaml.safe_dump({"clouds": {"mine": changed(password="WORD", project_name="WORD")}})
+    place.touch(0o600)
+    place.write_text(text.replace("WORD", written))
+    made = queue()
+    assert (credentials.load(made).secret, made.endpoint.driver["ex_tenant_name"]) == (written, written)
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null"])
+def test_nothing_is_nothing(place: Path, nothing: str) -> None:
+    text = yaml.safe_dump(
+        {"clouds": {"mine": {**PASSWORD, "region_name": "WORD", "verify": True, "interface": "public"}}}
+    )
+    place.write_text(text.replace("WORD", nothing))
+    assert queue().endpoint.region is None
+
+
+def test_merges_are_read_and_what_is_too_deep_is_no_file(place: Path) -> None:
+    place.touch(0o600)
+    auth = "{auth_url: https://k.example.org:5000, username: u, password: p, project_name: t}"
+    place.write_text(f"base: &base\n  auth: {auth}\nclouds:\n  mine:\n    <<: *base\n    region_name: R\n")
+    assert (queue().endpoint.region, credentials.load(queue()).secret) == ("R", "p")
+    place.write_text("clouds: " + "[" * 5000 + "]" * 5000)
+    with pytest.raises(ConfigError, match="too deep"):
+        queue()
+
+
+def test_other_urls_may_be_named_where_the_entry_has_another_interface(place: Path) -> None:
+    write(place, {**PASSWORD, "interface": "internal"})
+    assert queue(Driver_ex_force_base_url="https://nova.example.org").endpoint.region == "RegionOne"
 
 
 def test_no_file_at_all(place: Path) -> None:

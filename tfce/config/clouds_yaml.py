@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ _TYPES: Mapping[str, tuple[str, Mapping[str, str], str, str]] = {
     "v3oidcaccesstoken": ("3.x_oidc_access_token", _FEDERATED, "auth.identity_provider", "auth.access_token"),
 }
 
+_FORCED = ("ex_force_base_url", "ex_force_image_url", "ex_force_network_url")
+_NO = ("false", "no", "off", "n", "0")
+_KINDS = ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")  # of YAML's own, which are no texts
+
 
 def expanded(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """CE ``parameters`` and the options of the entry that Driver_cloud names, which they override.
@@ -62,6 +67,8 @@ def expanded(parameters: Mapping[str, Any]) -> dict[str, Any]:
             found[option] = str(Path(value).expanduser()) if option == "ca_cert" else value
     if scope is _SCOPE:
         _refuse_other_words(entry)
+    if not any(str(parameters.get(f"Driver_{option}") or "").strip() for option in _FORCED):
+        _refuse_other_urls(entry)
     return {**{f"Driver_{option}": value for option, value in found.items()}, **parameters}
 
 
@@ -83,6 +90,14 @@ def _refuse_other_words(entry: _Entry) -> None:
             raise entry.fault(key, "cannot be handed to libcloud", f"write {instead}")
 
 
+def _refuse_other_urls(entry: _Entry) -> None:
+    for key in ("interface", "endpoint_type"):
+        if entry.text(key).lower().removesuffix("url") not in ("", "public"):
+            options = ", ".join(f"Driver_{option}" for option in _FORCED)
+            problem = "asks for other URLs than keystone's public ones, which alone are looked up"
+            raise entry.fault(key, problem, f"name those URLs with {options}; or write public")
+
+
 class _Entry:
     """One cloud of the file, with its secrets from ``secure.yaml``, which override the file's."""
 
@@ -96,7 +111,7 @@ class _Entry:
         if not self._shown:
             clouds = ", ".join(sorted(_clouds(_read(self.path)))) or "none"
             raise ConfigError(OPTION, name, f"is not in {self.path}", f"use one of: {clouds}")
-        if self._shown.get("verify") is False or self._shown.get("insecure"):
+        if self.text("verify").lower() in _NO or self.text("insecure").lower() not in ("", *_NO):
             raise self.fault("verify", "switches certificate checks off", "name the authority: cacert")
 
     def kind(self) -> tuple[str, Mapping[str, str], str, str]:
@@ -115,7 +130,7 @@ class _Entry:
             return ""
         if isinstance(value, (Mapping, list)):
             raise self.fault(key, "is not a text", "write one value")
-        return str(value)
+        return str(value)  # a text already: YAML's numbers, dates and booleans are what was written
 
     def has_project_id(self) -> bool:
         return bool(self.text("auth.project_id") or self.text("auth.tenant_id"))
@@ -158,7 +173,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         with _said(""):
-            read = yaml.safe_load(trust.read(path))
+            read = yaml.load(trust.read(path), Loader=_literal_loader())  # noqa: S506 - a safe one
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         raise ConfigError(OPTION, "", f"{path} cannot be read ({reason})", "correct its rights") from None
@@ -166,7 +181,24 @@ def _read(path: Path) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)  # the error's own text quotes the line
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(OPTION, "", f"{path}{where}: is no YAML", "correct it") from None
+    except RecursionError:
+        raise ConfigError(OPTION, "", f"{path}: is too deep, or holds itself", "correct it") from None
     return read if isinstance(read, dict) else {}
+
+
+@cache
+def _literal_loader() -> type[Any]:
+    """Reads values as they are written: YAML makes another text of 0123, 2024_01, 12:30 and yes."""
+    import yaml
+
+    class Literal(yaml.SafeLoader):
+        """Knows of values only whether there is one."""
+
+    Literal.yaml_implicit_resolvers = {
+        first: [one for one in rules if one[0] in _KINDS]
+        for first, rules in Literal.yaml_implicit_resolvers.items()
+    }
+    return Literal
 
 
 def _clouds(read: Mapping[str, Any]) -> Mapping[str, Any]:
