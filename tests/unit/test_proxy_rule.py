@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import bz2
 import gzip
+import lzma
 import random
+import re
 
 import pytest
 
@@ -13,11 +15,18 @@ from tfce.config.readers import proxy_rule
 from tfce.userdata import brings_proxy
 
 PROXY = b"-----BEGIN CERTIFICATE-----\nA\n-----BEGIN RSA PRIVATE KEY-----\n" + random.Random(1).randbytes(600)
+WHOLE = base64.b64encode(gzip.compress(PROXY))
 PACKED = {
     "8.0": b'fd.write(bz2.decompress(base64.b64decode("""%s""")))' % base64.b64encode(bz2.compress(PROXY)),
     "9.1": b"fd.write(bz2.decompress(base64.b64decode(b'%s')))" % base64.b64encode(bz2.compress(PROXY * 9)),
     "gzip": b"echo %s | base64 -d | gunzip" % base64.b64encode(gzip.compress(bytes(range(256)) + PROXY)),
     "base64": base64.b64encode(PROXY),
+    "base64 in lines": b"base64 -d <<EOF | bunzip2 > proxy\n%sEOF" % base64.encodebytes(bz2.compress(PROXY)),
+    "base64 in lines of 64": b"<<EOF\n%sEOF" % b"".join(b"%s\r\n" % one for one in re.findall(b".{1,64}", WHOLE)),
+    "xz": b"echo %s | base64 -d | xz -d" % base64.b64encode(lzma.compress(PROXY)),
+    "bytes of gzip": b"tail -n +3 $0 | gunzip; exit\n" + gzip.compress(PROXY),
+    "bytes of bzip2": b"tail -n +3 $0 | bunzip2; exit\n" + bz2.compress(PROXY),
+    "bytes of xz": b"tail -n +3 $0 | xz -d; exit\n" + lzma.compress(PROXY),
     "text": PROXY,
 }
 NONE = {

@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import bz2
+import lzma
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from tfce.config import trust
 from tfce.model.errors import ConfigError
 
 _BLOB = re.compile(rb"[A-Za-z0-9+/]{200,}={0,2}")
+_LINES = re.compile(rb"^(?:[A-Za-z0-9+/]{60,76}\r?\n)+[A-Za-z0-9+/]*={0,2}", re.MULTILINE)  # as base64(1) has it
+_ARCHIVE = re.compile(rb"BZh[1-9]1AY&SY|\x1f\x8b\x08|\xfd7zXZ\x00")  # bytes behind a script, as makeself has them
+_ARCHIVES = 8  # of one wrapper that are looked into
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")
 _MOST = 2**20  # bytes of one file looked at
 _LARGEST = 16 * 2**20  # bytes; no user data holds a wrapper of that size, however well it packs
@@ -39,12 +45,17 @@ def brings_proxy(wrapper: bytes) -> bool:
 
 def _texts(wrapper: bytes) -> Iterator[bytes]:
     yield wrapper
-    for blob in _BLOB.findall(wrapper):
-        try:
-            data = base64.b64decode(blob)
-        except binascii.Error:
-            continue
-        yield _unpacked(data)
+    for found in islice(_ARCHIVE.finditer(wrapper), _ARCHIVES):
+        yield _unpacked(wrapper[found.start() :])
+    for blob in (*_BLOB.findall(wrapper), *_LINES.findall(wrapper)):
+        yield _unpacked(_decoded(b"".join(blob.split())))
+
+
+def _decoded(blob: bytes) -> bytes:
+    for text in (blob, blob[: len(blob) // 4 * 4]):  # a word behind the last line, such as EOF, may be with it
+        with suppress(binascii.Error):
+            return base64.b64decode(text)
+    return b""
 
 
 def _unpacked(data: bytes) -> bytes:
@@ -53,6 +64,8 @@ def _unpacked(data: bytes) -> bytes:
             return bz2.BZ2Decompressor().decompress(data, _MOST)
         if data.startswith(b"\x1f\x8b"):
             return zlib.decompressobj(31).decompress(data, _MOST)
-    except (OSError, EOFError, zlib.error):
+        if data.startswith(b"\xfd7zXZ"):
+            return lzma.LZMADecompressor(memlimit=2**26).decompress(data, _MOST)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return b""
     return data
