@@ -246,9 +246,26 @@ def test_a_backend_that_was_set_back_or_lost_is_no_news(hosts: tuple[Host, Host]
         pass
     with b.shared.section():
         assert b.file.load().drain == DRAINED.drain
-    a.documents.path.unlink()
+
+
+def test_where_nothing_is_who_saw_a_record_begins_no_other(hosts: tuple[Host, Host]) -> None:
+    """A gateway's 404 reads as *no state yet*; what a host wrote then could replace the state behind it."""
+    a, b = hosts
+    a.writes(DRAINED)
+    b.writes(EMPTY)
+    hidden = a.documents.path.rename(a.documents.path.with_suffix(".hidden"))
+    pushes = b.documents.pushes
     with pytest.raises(DamagedError, match="has lost"), b.shared.section():
         pass
+    assert not a.documents.path.exists() and b.documents.pushes == pushes
+    hidden.rename(a.documents.path)
+    with b.shared.section():
+        assert b.file.load().drain == EMPTY.drain
+    a.documents.path.unlink()
+    with b.shared.section(mending=True):
+        pass
+    with a.shared.section():
+        assert a.file.load().drain == EMPTY.drain
 
 
 def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:

@@ -142,6 +142,17 @@ def seeded(documents: DocumentStore) -> Revision:
     raise BackendError(f"{documents.backend_id}: what is written there does not stay", "see what the backend does")
 
 
+def found(documents: DocumentStore, note: Note, label: str, mending: bool) -> Revision:
+    """What is there, for a host that knows ``note``. Only who never saw anything begins, or mends: a gateway's 404
+    reads as *nothing yet*, too. Raises ``DamagedError``, or ``NotOursError`` where the record is elsewhere."""
+    if mending or not note.mark:
+        return seeded(documents)
+    held = documents.pull()
+    if held is None or not held.lineage:
+        raise missing(note, documents.backend_id, label)
+    return held
+
+
 def busy(label: str, one: Lease, left: int) -> BusyError:
     """The error of who must wait ``left`` seconds for another host's lease."""
     problem = f"{label} is busy: {one.host} is at work on it ({one.doing})"
@@ -191,3 +202,11 @@ def moved(before: BackendId, now: BackendId, label: str) -> NotOursError:
     """The error of a queue whose record is in another backend than the one that the options name."""
     cure = f"set it to {before.name}; `tfce move-state {label} BACKEND` moves it"
     return NotOursError("Terraform_Backend", str(now), f"the record of {label} is in {before}", cure)
+
+
+def missing(note: Note, backend_id: BackendId, label: str) -> DamagedError | NotOursError:
+    """The error of a backend that has nothing of what this host saw, as its ``note`` says."""
+    if note.backend_id != backend_id:
+        return moved(note.backend_id, backend_id, label)
+    cure = f"restore it from a copy, or run `tfce repair {label}` to write this host's copy there"
+    return DamagedError(f"{backend_id} has lost the record of {label}; no pilot was touched", cure)

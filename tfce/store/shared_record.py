@@ -29,7 +29,8 @@ from tfce.store.shared_document import (
     Revision,
     busy,
     document_in,
-    moved,
+    found,
+    missing,
     seeded,
     watched,
     wrote,
@@ -95,8 +96,8 @@ class SharedRecord:
         """What is there once no other host is at work."""
         deadline = time.monotonic() + self._patience
         while True:
-            held = seeded(self._documents)
             self._note = Note.read(self._folder)
+            held = found(self._documents, self._note, self._label, mending)
             document = self._document(held, mending)
             other = self._busy(document)
             if other is None:
@@ -141,11 +142,7 @@ class SharedRecord:
         """Nobody wrote a document yet: what this host knows of the queue is the first one."""
         note = self._note
         if note.mark and not mending:
-            if note.backend_id != self.backend_id:
-                raise moved(note.backend_id, self.backend_id, self._label)
-            cure = f"restore it from a copy, or run `tfce repair {self._label}` to write this host's copy there"
-            problem = f"{self.backend_id} has lost the record of {self._label}; no pilot was touched"
-            raise DamagedError(problem, cure)
+            raise missing(self._note, self.backend_id, self._label)
         self.mended = bool(note.mark)
         note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)
         self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
