@@ -32,6 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def a_process_begins() -> Iterator[None]:
     redact.forget()
-    retries.forget()
+    retries.BUDGETS.clear()
     yield
     redact.forget()

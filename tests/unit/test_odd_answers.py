@@ -85,7 +85,7 @@ def test_a_refusal_keeps_its_status_whatever_it_is_written_in(
     for action, cloud in clouds.items():
         for name, body in BODIES.items():
             for kind in TYPES[action]:
-                retries.forget()
+                retries.BUDGETS.clear()
                 proxy.attack = Attack(action, "reply", reply=Reply(status, body.encode(), kind))
                 with pytest.raises(CloudError) as raised:
                     cloud.vms(OWNER)
@@ -104,7 +104,7 @@ def test_a_refusal_keeps_its_status_whatever_it_is_written_in(
 def test_an_odd_retry_after_hides_no_refusal(proxy: Hostile, clouds: dict[str, Cloud], after: str) -> None:
     for status in (413, 429, 503):
         for action, cloud in some(clouds.items()):
-            retries.forget()
+            retries.BUDGETS.clear()
             reply = Reply(status, b"", "application/json", {"Retry-After": after})
             proxy.attack = Attack(action, "reply", reply=reply)
             with pytest.raises(CloudError) as raised:

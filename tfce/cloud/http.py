@@ -23,7 +23,7 @@ from requests.utils import select_proxy
 from tfce.cloud import clean
 from tfce.cloud.deadline import Deadline, TimedAdapter
 from tfce.cloud.limits import Limits
-from tfce.cloud.retries import PASSING, Budget, pause, retry_after, throttled
+from tfce.cloud.retries import PASSING, Budget, retry_after, throttled
 from tfce.config import environment
 from tfce.model.errors import Fault
 from tfce.model.trace import span
@@ -123,11 +123,7 @@ class _Bounded(LibcloudConnection):  # type: ignore[misc]
         passing = response.status_code in PASSING or throttled(response.status_code, response.content)
         if not (safe and passing) or (asked or 0) > self.bounds.limits.longest:
             return False
-        if attempt == self.bounds.limits.repeats or not self.bounds.budget.take():
-            self.bounds.budget.spend()
-            return False
-        self.bounds.budget.wait(pause(attempt, self.bounds.limits.pause, self.bounds.limits.longest))
-        return True
+        return self.bounds.budget.again(attempt, self.bounds.limits)
 
     def prepared_request(self, *args: Any, **kwargs: Any) -> None:
         self.request(*args, **kwargs)

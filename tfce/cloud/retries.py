@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from tfce.cloud.limits import Limits
 from tfce.model import fork
 from tfce.model.trace import span
 
@@ -82,6 +83,15 @@ class Budget:
             self._left -= 1
             return True
 
+    def again(self, attempt: int, limits: Limits) -> bool:
+        """Whether a request that failed may be repeated, for the ``attempt``-th time (from 0): then the pause is
+        over."""
+        if attempt == limits.repeats or not self.take():
+            self.spend()
+            return False
+        self.wait(_pause(attempt, limits.pause, limits.longest))
+        return True
+
     def spend(self) -> None:
         """A request had all its repeats and failed: the cloud is not well, and the others fail sooner."""
         with self._lock:
@@ -102,22 +112,16 @@ class Budget:
 
 
 _lock = fork.Lock()
-_budgets: dict[str, Budget] = {}
+BUDGETS: dict[str, Budget] = {}  # by login, for this process
 
 
 def budget(endpoint: str, login: str) -> Budget:
     """The budget of a login at an endpoint, one for this process."""
     key = hashlib.sha256(f"{endpoint}\0{login}".encode("utf-8", "replace")).hexdigest()
     with _lock:
-        return _budgets.setdefault(key, Budget())
+        return BUDGETS.setdefault(key, Budget())
 
 
-def forget() -> None:
-    """Let each login have all its repeats again, as in a process that has just begun."""
-    with _lock:
-        _budgets.clear()
-
-
-def pause(attempt: int, first: float, longest: float) -> float:
+def _pause(attempt: int, first: float, longest: float) -> float:
     """Seconds before repeat number ``attempt`` (from 0): doubled each time, spread, bounded."""
     return float(min(first * 2**attempt, longest)) * random.uniform(0.5, 1.0)  # noqa: S311  no secret

@@ -35,6 +35,11 @@ class CountedSession:
         """What an answer may cost."""
         return self._transport.limits
 
+    def again(self, attempt: int) -> bool:
+        """Whether to repeat what the cloud refused in passing, for the ``attempt``-th time (from 0): then the
+        pause is over. The repeats are those of the login, as for what fails on the way."""
+        return self._transport.budget.again(attempt, self.limits)
+
     @property
     def cloud_time(self) -> datetime | None:
         """The cloud's clock when it last answered."""

@@ -24,5 +24,5 @@ class Transport:
         safe: Callable[[str, str], bool],
     ) -> None:
         self.limits, self.last = limits_of(endpoint), LastAnswer()
-        login = budget(endpoint.home, credentials.key)
-        self.connection = bounded(Bounds(self.limits, login, self.last, note, safe))
+        self.budget = budget(endpoint.home, credentials.key)
+        self.connection = bounded(Bounds(self.limits, self.budget, self.last, note, safe))

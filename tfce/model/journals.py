@@ -17,6 +17,25 @@ Line = Mapping[str, Any]
 _MOST = 16  # hosts that are remembered of a queue
 
 
+@dataclass(frozen=True, order=True)
+class Writer:
+    """Who writes into a queue's record and journal. Hosts may have one name; each has a ``folder`` with a mark, ""
+    for what one wrote before others shared the record."""
+
+    host: str
+    folder: str = ""
+
+    @property
+    def key(self) -> str:
+        """As records have it, where the writers are the keys of an object."""
+        return f"{self.host} {self.folder}".strip()
+
+    @classmethod
+    def of_key(cls, key: str) -> Writer:
+        """The reverse. No host's name has a blank."""
+        return cls(*key.split(" ", 1))
+
+
 @dataclass(frozen=True)
 class MissingJournal:
     """A host whose journal is not here, or not whole. ``wrote``: the time of a line of it that must exist;
@@ -68,39 +87,28 @@ def _timed(lines: Iterable[Line]) -> Iterator[tuple[str, Line]]:
 def missing_journals(
     known: Mapping[str, str], lines: Iterable[Line], since: datetime | None = None
 ) -> tuple[MissingJournal, ...]:
-    """The hosts of which more must exist than ``lines`` tell; ``known``: a time by writer at which it wrote. What
-    is older than ``since`` is not missed."""
+    """The hosts of which more must exist than ``lines`` tell; ``known``: a time at which it wrote, by writer, as
+    records have it. What is older than ``since`` is not missed."""
     read = _read(lines)
-    wanted = {one: wrote for one, wrote in known.items() if not since or _since(wrote, since)}
-    namesakes = Counter(_apart(one)[0] for one in known)
+    writers = {Writer.of_key(key): wrote for key, wrote in known.items()}
+    wanted = {one: wrote for one, wrote in writers.items() if not since or _since(wrote, since)}
+    namesakes = Counter(one.host for one in writers)
     found = list[MissingJournal]()
     for one, wrote in sorted(wanted.items()):
-        host, folder = _apart(one)
         # What a host wrote before others shared the record has no mark.
-        last = max(read.get(one, ""), read.get(host, ""))
+        last = max(read.get(one, ""), read.get(Writer(one.host), ""))
         if not last or last < wrote:
-            found.append(MissingJournal(host, wrote, last, folder if namesakes[host] > 1 else ""))
+            found.append(MissingJournal(one.host, wrote, last, one.folder if namesakes[one.host] > 1 else ""))
     return tuple(found)
 
 
-def writer(host: str, folder: str) -> str:
-    """What tells one who writes from all others: hosts may have one name, each has a ``folder`` with a mark."""
-    return f"{host} {folder}".strip()
-
-
-def _apart(writer: str) -> tuple[str, str]:
-    """The host and the mark of its folder, as ``writer`` put them together."""
-    host, _, folder = writer.partition(" ")
-    return host, folder
-
-
-def _read(lines: Iterable[Line]) -> dict[str, str]:
+def _read(lines: Iterable[Line]) -> dict[Writer, str]:
     """The latest time of each writer."""
-    read = dict[str, str]()
+    read = dict[Writer, str]()
     for line in lines:
         by, time = line.get("by"), line.get("time")
         if isinstance(by, dict) and isinstance(by.get("host"), str) and isinstance(time, str):
-            one = writer(by["host"], str(by.get("folder", "")))
+            one = Writer(by["host"], str(by.get("folder", "")))
             read[one] = max(read.get(one, ""), time)
     return read
 
@@ -112,8 +120,8 @@ def _since(wrote: str, since: datetime) -> bool:
         return True
 
 
-def wrote(known: Mapping[str, str], who: str, time: str) -> dict[str, str]:
+def wrote(known: Mapping[str, str], who: Writer, time: str) -> dict[str, str]:
     """``known``, and that ``who`` wrote at ``time``; those that wrote last where there are many."""
-    latest = {**known, who: max(time, known.get(who, ""))}
-    kept = sorted(latest, key=lambda one: (one == who, latest[one]))[-_MOST:]
+    latest = {**known, who.key: max(time, known.get(who.key, ""))}
+    kept = sorted(latest, key=lambda one: (one == who.key, latest[one]))[-_MOST:]
     return {one: latest[one] for one in sorted(kept)}

@@ -21,7 +21,7 @@ import functools
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,8 @@ REPEATS = "TFCE_CLOUD_REPEATS"
 PARALLELISM, KEYS = "TFCE_PROVIDER_PARALLELISM", "TFCE_PROVIDER_KEYS"
 ADOPT_ONLY = "TFCE_PROVIDER_ADOPT_ONLY"
 WORKSPACE = "TF_WORKSPACE"
-SOURCED, SOURCED_BY = "sourced.tf", "TF_VAR_tfce_sourced"  # a queue's folder's guard, and what env.sh sets for it
+FOLDER_OF = "queue.json"  # in a queue's folder for Terraform: whose it is
+SOURCED_BY = "TF_VAR_tfce_sourced"  # what a queue's env.sh sets, beside the workspace
 
 
 def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Endpoint, Credentials]:
@@ -95,14 +96,35 @@ def run(environ: Mapping[str, str] = os.environ) -> Run:
 def _check_sourced(environ: Mapping[str, str]) -> None:
     """Terraform starts the program in its own folder. In a queue's folder without its settings there is another
     state, and each pilot that runs would be planned as a new one."""
-    guard, told = Path(SOURCED), environ.get(SOURCED_BY)
-    text = guard.read_text(encoding="utf-8", errors="replace") if guard.is_file() else None
-    if text is None:
-        return
     chosen = _chosen(environ)
-    others = "terraform.workspace ==" in text and f"terraform.workspace == {json.dumps(chosen)}\n" not in text
-    if others or not (told and f"tfce_sourced == {json.dumps(told)}\n" in text):
+    wanted, told = folder_of(Path()), FolderOf(environ.get(SOURCED_BY, ""), chosen)
+    if wanted not in (None, told):
         raise ConfigError(WORKSPACE, chosen, "is not that of this folder's queue", "run `. ./env.sh` here first")
+
+
+@dataclass(frozen=True)
+class FolderOf:
+    """Whose a folder of Terraform's is: the ``name`` of the queue's workspace, and the ``workspace`` of
+    Terraform's that its state is in."""
+
+    name: str
+    workspace: str
+
+    def to_json(self) -> str:
+        """As it stands in the folder, in ``FOLDER_OF``."""
+        return json.dumps(vars(self)) + "\n"
+
+
+def folder_of(folder: Path) -> FolderOf | None:
+    """Whose ``folder`` is, None where it is no queue's; where the file cannot be believed, nobody's that anybody
+    asks for."""
+    path = folder / FOLDER_OF
+    if not path.is_file():
+        return None
+    try:
+        return FolderOf(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return FolderOf("", "")
 
 
 def _chosen(environ: Mapping[str, str]) -> str:

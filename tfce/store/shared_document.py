@@ -126,9 +126,8 @@ def hosts_of(folder: Path) -> Mapping[str, str]:
 
 def wrote(note: Note, folder: Path) -> dict[str, str]:
     """The same, once this host has written."""
-    return journals.wrote(
-        note.hosts, journals.writer(socket.gethostname(), note.mark_of_folder), last_told(folder)
-    )
+    who = journals.Writer(socket.gethostname(), note.mark_of_folder)
+    return journals.wrote(note.hosts, who, last_told(folder))
 
 
 def seeded(documents: DocumentStore) -> Revision:

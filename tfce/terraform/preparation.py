@@ -17,6 +17,7 @@ from tfce.model.errors import DamagedStateError, TerraformError
 from tfce.model.reconcile import Instance
 from tfce.model.record import Operation
 from tfce.model.trace import phase
+from tfce.provider.settings import FOLDER_OF, FolderOf
 from tfce.store import files, locks
 from tfce.store.shared_document import BootClock
 from tfce.terraform import pins, settings_guard, state, torn, variables
@@ -130,6 +131,8 @@ class Prepared(Runs):
         ]
         lines += [f"export {name}={shlex.quote(value)}\n" for name, value in self._settings().items()]
         files.renew(self._folder / "env.sh", "".join(lines))
+        whose = FolderOf(self._workspace.name, self._settings()["TF_WORKSPACE"])
+        files.renew(self._folder / FOLDER_OF, whose.to_json())
 
     # -- the state ----
 

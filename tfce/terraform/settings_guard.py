@@ -8,11 +8,12 @@ without a value may, and stands in no state. tfce's own provider refuses, too, b
 
 from __future__ import annotations
 
-from tfce.provider.settings import SOURCED as FILE
 from tfce.provider.settings import SOURCED_BY as SETTING
 from tfce.terraform.variables import to_hcl
 
 __all__ = ["FILE", "SETTING", "guard"]
+
+FILE = "sourced.tf"
 
 _TEXT = """\
 # Made by tfce.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,7 +20,6 @@ from tfce.cloud.ec2.session import Session, filters, literal
 from tfce.cloud.libcloud_errors import translated
 from tfce.cloud.listing import Listing, collect, pages
 from tfce.cloud.pool import AT_ONCE, run_pool
-from tfce.cloud.retries import pause
 from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch
 from tfce.model.reasons import Kind
@@ -132,15 +131,13 @@ def tag(session: Session, vm_ids: Collection[str], tags: Mapping[str, str]) -> N
     params = {f"ResourceId.{n}": vm_id for n, vm_id in enumerate(vm_ids, 1)}
     for number, (name, value) in enumerate(sorted(tags.items()), 1):
         params |= {f"Tag.{number}.Key": name, f"Tag.{number}.Value": value}
-    limits = session.limits
-    for attempt in range(limits.repeats + 1):
+    for attempt in itertools.count():
         try:
             session.ask("tagging VMs", {"Action": "CreateTags", **params})
             return
         except CloudError as error:
-            if not _says_missing(error) or attempt == limits.repeats:
+            if not _says_missing(error) or not session.again(attempt):
                 raise
-        time.sleep(pause(attempt, limits.pause, limits.longest))
 
 
 def destroy(session: Session, vm_ids: Iterable[str]) -> dict[str, str]:
