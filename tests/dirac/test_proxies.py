@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import random
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -248,6 +249,47 @@ def test_the_cloud_proxy_is_nowhere_on_disk_afterwards(site: Site, manager: Issu
     secret = text.split(b"PRIVATE KEY-----")[1][10:60]
     kept = [path for path in (site.folder / "root").rglob("*") if path.is_file() and secret in path.read_bytes()]
     assert kept == []
+
+
+def odd(issuer: Issuer, name: str) -> Any:
+    """A chain that is no proxy to work with."""
+    from DIRAC.Core.Security.X509Chain import X509Chain
+
+    chain = X509Chain()
+    if name == "a certificate":
+        assert chain.loadChainFromFile(str(issuer.authority.certificate("user")))["OK"]
+    elif name == "no key":
+        certificates = issuer.proxy(DAY).dumpChainToString()["Value"]
+        text = certificates if isinstance(certificates, str) else certificates.decode()
+        assert chain.loadChainFromString(text)["OK"]
+    elif name == "ended":
+        chain = issuer.proxy(1)
+        time.sleep(1.1)
+    return chain
+
+
+ODD = ["empty", "a certificate", "no key", "ended"]
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("whose", ["pilot", "cloud"])
+def test_an_odd_proxy_is_one_answer_with_its_cure(
+    site: Site, manager: Issuer, monkeypatch: pytest.MonkeyPatch, whose: str, name: str
+) -> None:
+    from DIRAC import S_OK
+    from DIRAC.FrameworkSystem.Client.ProxyManagerClient import gProxyManager
+
+    chain = odd(manager, name)
+    if whose == "cloud":
+        monkeypatch.setattr(gProxyManager, "downloadProxy", lambda *_, **__: S_OK(chain))
+    element = site.element()
+    element.setProxy(chain if whose == "pilot" else manager.proxy(DAY))
+    result = element.submitJob(bare(site), "", 1)
+    if whose == "pilot" and name in ("no key", "ended"):
+        assert result["OK"]  # it says for whom; the VM gets another
+        return
+    assert not result["OK"] and not site.sky.vms
+    assert "unexpected" not in result["Message"] and "; " in result["Message"], result["Message"]
 
 
 # -- the secret PROXY --------------------------------------------------------------------------------------

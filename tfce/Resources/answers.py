@@ -51,8 +51,9 @@ def bad(message: str) -> Bad:
     return cast("Bad", S_ERROR(message))
 
 
-def value(answer: Answer[Value], failure: str) -> Value:
-    """What a call of DIRAC's returned. Raises ``TfceError``, ``failure`` with DIRAC's message, if it failed."""
+def value(answer: Answer[Value], failure: str, cure: str = "") -> Value:
+    """What a call of DIRAC's returned. Raises ``TfceError`` if it failed: ``failure`` with DIRAC's message, and
+    the ``cure``."""
     if answer["OK"] is False:
-        raise TfceError(f"{failure}: {answer['Message']}")
+        raise TfceError(f"{failure}: {answer['Message']}", cure)
     return answer["Value"]

@@ -16,6 +16,9 @@ from tfce.Resources.answers import value
 _GRACE = 86400  # seconds that a downloaded proxy shall last beyond Context_ProxyLifetime
 _SHORTEST = 600  # seconds below which a proxy is not worth showing to a cloud
 
+_RENEW = "see that DIRAC's ProxyManager has a proxy of the pilot's user and group that lasts"
+_UPLOAD = "upload a longer proxy of that user (dirac-proxy-init -U, dirac-admin-proxy-upload)"
+
 
 class Proxies:
     """The proxies of one element. ``pilot`` gives the pilot's, as DIRAC gave it last; None: it has given none."""
@@ -30,9 +33,9 @@ class Proxies:
         proxy = self._pilot()
         if not proxy:
             raise ConfigError("CloudAuth", "secret = PROXY", "DIRAC has given no proxy", "see its ProxyManager")
-        left = value(proxy.getRemainingSecs(), "the proxy cannot be read")
+        left = value(proxy.getRemainingSecs(), "the pilot proxy cannot be read", _RENEW)
         if left < _SHORTEST:
-            raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used; renew it")
+            raise TfceError(f"the pilot proxy lasts only {left} s more: it is not used", _RENEW)
         chain, path = self._dumped
         if chain is not proxy or not Path(path).is_file():
             path = _dump(proxy)
@@ -44,8 +47,13 @@ class Proxies:
         ``TfceError``."""
         if lifetime is None:
             return None
-        text = value(self._lasting(lifetime).dumpAllToString(), "the cloud proxy cannot be written")
-        return text if isinstance(text, bytes) else str(text).encode()
+        from tfce.userdata import brings_proxy
+
+        dumped = value(self._lasting(lifetime).dumpAllToString(), "the cloud proxy cannot be written", _UPLOAD)
+        text = dumped if isinstance(dumped, bytes) else str(dumped).encode()
+        if not brings_proxy(text):
+            raise TfceError("the cloud proxy that DIRAC gave has no private key", _UPLOAD)
+        return text
 
     def _lasting(self, lifetime: int) -> X509Chain:
         """The proxy at hand if it lasts, else one from the ProxyManager."""
@@ -53,11 +61,14 @@ class Proxies:
             dn, group = self._identity()
             what = f"the cloud proxy of {dn}, {group} for {lifetime} s is not to be had"
             answer = gProxyManager.downloadProxy(dn, group, limited=True, requiredTimeLeft=lifetime + _GRACE)
-            chain = value(answer, what)
+            chain = value(
+                answer, what, f"{_UPLOAD}, or set Context_ProxyLifetime = none where the wrapper brings one"
+            )
             if _left(chain) < lifetime:
                 raise TfceError(
                     f"the cloud proxy of {dn}, {group} lasts only {_left(chain)} s, "
-                    f"Context_ProxyLifetime = {lifetime} wants more; upload a longer proxy, or lower the option"
+                    f"Context_ProxyLifetime = {lifetime} wants more",
+                    f"{_UPLOAD}, or lower the option",
                 )
             self._long = chain
         return self._long
@@ -70,9 +81,13 @@ class Proxies:
                 "the VM is to have a proxy of its own, but DIRAC has given none to tell DN and group from; "
                 "see its ProxyManager, or set Context_ProxyLifetime = none"
             )
-        info = value(getProxyInfo(proxy, disableVOMS=True), "the proxy cannot be read")
-        if not info.get("group"):
-            raise TfceError(f"the proxy of {info['identity']} has no group that the Registry knows")
+        info = value(getProxyInfo(proxy, disableVOMS=True), "the pilot proxy cannot be read", _RENEW)
+        if not info.get("group") or "identity" not in info:
+            whose = info.get("identity", info.get("subject", "nobody"))
+            raise TfceError(
+                f"the proxy of {whose} has no group that the Registry knows",
+                "name the user in a group of the Registry, or set Context_ProxyLifetime = none",
+            )
         group = str(info["group"])
         return str(Operations(group=group).getValue("Pilot/GenericCloudDN", info["identity"])), group
 
@@ -86,4 +101,4 @@ def _dump(proxy: X509Chain) -> str:
 
 
 def _left(chain: X509Chain) -> int:
-    return int(value(chain.getRemainingSecs(), "the cloud proxy cannot be read"))
+    return int(value(chain.getRemainingSecs(), "the cloud proxy cannot be read", _UPLOAD))
