@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
+import resource
 import string
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -231,11 +232,27 @@ def test_what_kills_a_worker_is_heard_of(workspace: Workspace) -> None:
         kept(FakeCloud(made), workspace, ends(made))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_takes_nothing_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file takes another byte."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_disk_that_takes_nothing_keeps_no_console_and_stops_nothing(workspace: Workspace) -> None:
+    made = sky(1)
+    with full_disk():
+        assert kept(FakeCloud(made), workspace, ends(made)) == set()
+
+
+def test_a_folder_without_the_right_to_write_gets_it(workspace: Workspace) -> None:
     (workspace.private / "consoles").mkdir(0o500)
     made = sky(1)
-    assert kept(FakeCloud(made), workspace, ends(made)) == set()
+    assert len(kept(FakeCloud(made), workspace, ends(made))) == 1
 
 
 def test_a_file_in_the_folders_place_is_put_aside(workspace: Workspace) -> None:
