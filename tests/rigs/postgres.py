@@ -74,10 +74,11 @@ def _run(*words: str, cwd: str | None = None) -> str:
 
 
 class Postgres:
-    """One server; a context manager that starts it and removes its data."""
+    """One server; a context manager that starts it and removes its data. ``language``: what it speaks, where the
+    package has that ("de"); else English."""
 
-    def __init__(self) -> None:
-        self.port = 0
+    def __init__(self, language: str = "") -> None:
+        self.port, self._language = 0, language
         self.folder = Path(tempfile.mkdtemp(prefix="tfce-postgres-"))
         self._bin = programs()
         self._server: subprocess.Popen[bytes] | None = None
@@ -105,7 +106,8 @@ class Postgres:
     def start(self) -> None:
         """Start the server on the data that is there, and wait until it answers."""
         self.port = self.port or free_port()
-        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+        spoken = ("lc_messages=C.utf8",) if self._language else ()
+        settings = [word for setting in (*_SETTINGS, *spoken) for word in ("-c", setting)]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *settings],
@@ -154,7 +156,8 @@ class Postgres:
     def _environment(self) -> dict[str, str]:
         root = cache("postgres", "root")
         libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
-        kept = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
+        words = {"LC_ALL": "C.utf8", "LANGUAGE": self._language} if self._language else {"LC_ALL": "C"}
+        kept = {"PATH": os.environ.get("PATH", ""), **words}
         return kept | ({"LD_LIBRARY_PATH": libraries} if self._bin.is_relative_to(root) else {})
 
     def _create(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfce.terraform.refusals import brief, refusal
+from tfce.terraform.refusals import brief, is_foreign, refusal, trouble
 
 LOCKED = (
     "Error acquiring the state lock Error message: {} Terraform acquires a state lock to protect the state from "
@@ -44,17 +44,45 @@ REFUSED = {
     "Error uploading state: HTTP error: 413": "of this size",
     LOCKED.format("Unexpected HTTP response code 422"): "under this name now",
 }
-UNKNOWN = (
+SILENT = (
     "dial tcp 127.0.0.1:9: connect: connection refused",
     "dial tcp: lookup db.nowhere.invalid: no such host",
-    LOCKED.format("HTTP remote state already locked: ID=0a1b"),
-    "pq: the database system is shutting down",
-    "pq: sorry, too many clients already",
-    S3_ERROR.format(503, "SlowDown"),
-    "Error refreshing state: Unexpected HTTP response code 502",
+    "dial tcp: lookup db.example.org on 192.0.2.53:53: server misbehaving",
+    "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer",
+    "driver: bad connection",
+    "unexpected EOF",
+    "operation error S3: ListObjectsV2, https response error StatusCode: 0, RequestID: , HostID: , request send "
+    'failed, Get "http://127.0.0.1:9/x": dial tcp 127.0.0.1:9: connect: connection refused',
+    'Failed to get state: Get "http://127.0.0.1:9/x": EOF',
     "context deadline exceeded",
+    "timed out",
+    "was killed by signal 9",
+    "ended with 1",
     "",
 )
+# What is wrong is for the reader: no row knows the language, or it may pass.
+SAYING = (
+    "pq: Passwort-Authentifizierung für Benutzer »tfce« fehlgeschlagen",
+    "pq: Datenbank »nowhere« existiert nicht",
+    "pq: keine Berechtigung für Datenbank d",
+    "pq: kein pg_hba.conf-Eintrag für Host »192.0.2.1«, Benutzer »tfce«, keine Verschlüsselung",
+    'pq: ユーザー"tfce"のパスワード認証に失敗しました',
+    'pq: データベース"nowhere"は存在しません',
+    "pq: the database system is shutting down",
+    "pq: sorry, too many clients already",
+    "pq: read-only transaction; unexpected EOF on client connection",
+    LOCKED.format("HTTP remote state already locked: ID=0a1b"),
+    S3_ERROR.format(503, "SlowDown"),
+    "Error refreshing state: Unexpected HTTP response code 502",
+    'net/http: HTTP/1.x transport connection broken: malformed HTTP response "SSH-2.0-OpenSSH_9.2"',
+)
+# Newer programs show PostgreSQL's own code, which is the same in all languages.
+CODES = {
+    'pq: ユーザー"tfce"のパスワード認証に失敗しました (28P01)': "refuses the login",
+    "pq: kein pg_hba.conf-Eintrag (28000)": "refuses the login",
+    "pq: Datenbank »nowhere« existiert nicht (3D000)": "has not what",
+    "pq: keine Berechtigung für Datenbank d (42501)": "does not let this login",
+}
 
 
 @pytest.mark.parametrize("said", REFUSED)
@@ -64,9 +92,20 @@ def test_who_refuses_says_why_and_where_the_cure_is(said: str) -> None:
     assert "{where}" in found.cure or "limit" in found.cure or "minute" in found.cure
 
 
-@pytest.mark.parametrize("said", UNKNOWN)
-def test_what_may_pass_is_no_refusal(said: str) -> None:
-    assert refusal(said) is None
+@pytest.mark.parametrize("said", SILENT)
+def test_who_says_nothing_does_not_answer(said: str) -> None:
+    assert refusal(said) is None and trouble(said).problem == "does not answer" and not is_foreign(said)
+
+
+@pytest.mark.parametrize("said", SAYING)
+def test_who_says_anything_is_not_called_silent(said: str) -> None:
+    assert refusal(said) is None and trouble(said).problem.startswith("answers, and")
+    assert is_foreign(said) == said.startswith("pq: ")
+
+
+@pytest.mark.parametrize("said", CODES)
+def test_a_code_is_the_same_in_all_languages(said: str) -> None:
+    assert CODES[said] in trouble(said).problem and not is_foreign(said)
 
 
 def test_advice_for_other_ways_of_running_terraform_is_left_out() -> None:

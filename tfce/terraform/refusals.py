@@ -1,7 +1,9 @@
 """Whether a backend refuses what it is asked, for a reason that a person has to take away, or does not answer.
 
 The words are PostgreSQL's, S3's (its error codes) and those of Terraform's and OpenTofu's backends. What no row
-knows may pass."""
+knows may pass. PostgreSQL speaks the language that its administrator chose: there a row knows it by its SQLSTATE
+only, which not every Terraform shows. But nobody is silent who said anything: Go, in which the programs are
+written, has one language for what became of a connection."""
 
 from __future__ import annotations
 
@@ -37,19 +39,19 @@ _ROWS: tuple[tuple[str, Refusal], ...] = tuple(
             "correct region in {where}",
         ),
         (
-            r"NoSuchBucket|S3 bucket .* does not exist|database \".*\" does not exist",
+            r"NoSuchBucket|S3 bucket .* does not exist|pq: .*\(3D000\)|database \".*\" does not exist",
             "has not what it is to be kept in",
             "make it, or correct its name in {where}",
         ),
         (
-            r"authentication failed|role \".*\" does not exist|no pg_hba\.conf entry"
+            r"pq: .*\(28\w{3}\)|authentication failed|role \".*\" does not exist|no pg_hba\.conf entry"
             r"|requires auth|No valid credential|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
             r"|InvalidToken|InvalidClientTokenId|(?:HTTP error|response code|StatusCode):? 401",
             "refuses the login",
             "correct the login in {where}, or allow it there",
         ),
         (
-            r"permission denied|must be owner|endpoint forbidden|invalid auth|AccessDenied"
+            r"pq: .*\(42501\)|permission denied|must be owner|endpoint forbidden|invalid auth|AccessDenied"
             r"|(?:HTTP error|response code|StatusCode):? 403",
             "does not let this login do that",
             "give it the right to read, write, lock and remove states there, or name another login in {where}",
@@ -77,6 +79,23 @@ _ROWS: tuple[tuple[str, Refusal], ...] = tuple(
         ),
     )
 )
+_SILENT = Refusal(
+    "does not answer",
+    "nothing is believed damaged; see that it is up, that this host reaches it, and what {where} says",
+)
+_UNKNOWN = Refusal(
+    "answers, and does not do what it is asked",
+    "nothing is believed damaged; see what it says: where that does not pass, the login, its rights or a setting "
+    "in {where} may be wrong",
+)
+# What became of a connection, or of a run that was ended; what a server itself says begins with "pq: ", or has a
+# status.
+_BROKEN = re.compile(
+    r"dial (?:tcp|udp|unix)|lookup \S+|no such host|connection (?:refused|reset|timed out)|i/o timeout|\bEOF\b"
+    r"|broken pipe|deadline exceeded|bad connection|no route to host|network is unreachable|use of closed network"
+    r"|(?:StatusCode|status code):? 0\b|server closed idle connection|ended with \d|killed by signal|timed out"
+)
+_SAYS = re.compile(r"pq: |(?:HTTP error|response code|StatusCode):? [1-5]\d\d|api error \w")
 # What Terraform adds for those who run it by hand.
 _PADDING = re.compile(
     r"\s*(?:Terraform acquires a state lock to protect .*?not recommended\."
@@ -90,6 +109,17 @@ def refusal(said: str) -> Refusal | None:
     """What the backend refuses, whose cure names ``{where}`` the setting is; None where it does not answer, or
     says something that no row knows."""
     return next((found for words, found in _ROWS if re.search(words, said)), None)
+
+
+def trouble(said: str) -> Refusal:
+    """The same of anything that a run ended with: a backend that says something is never called silent."""
+    answers = bool(said) and (_SAYS.search(said) or not _BROKEN.search(said))
+    return refusal(said) or (_UNKNOWN if answers else _SILENT)
+
+
+def is_foreign(said: str) -> bool:
+    """Whether PostgreSQL said something that no row knows: it may be in any language, and may pass."""
+    return "pq: " in said and refusal(said) is None
 
 
 def brief(said: str) -> str:

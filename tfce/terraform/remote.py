@@ -19,7 +19,7 @@ from tfce.model.lease import MARGIN, BackendId, Sighting
 from tfce.store import files, slots
 from tfce.store.shared_document import BootClock, DamagedError, RefusedError
 from tfce.terraform import http_states, process, torn
-from tfce.terraform.refusals import brief, refusal
+from tfce.terraform.refusals import brief, is_foreign, refusal, trouble
 from tfce.terraform.runs import FLAG, Runs
 
 log = logging.getLogger("tfce")
@@ -27,16 +27,18 @@ log = logging.getLogger("tfce")
 BACKEND = "backend.tf.json"
 # Terraform's init wants a workspace that is there; every other command makes its own.
 DEFAULT = {"TF_WORKSPACE": "default"}
-_UNREACHABLE = "nothing is believed damaged; see that it is up, that this host reaches it, and what {where} says"
 _REFUSED = re.compile(r"cannot import state|cannot overwrite existing state")
 DAMAGED = re.compile(
     r"could not be (?:parsed as JSON|read:)|Unsupported state file format|unsupported state|state data in"
 )
 # Another host makes the same table, or a queue its state, at the same moment.
-_MEANWHILE = re.compile(r"already exists|duplicate key|failed to lock (s3 )?state|Error acquiring the state lock")
+_MEANWHILE = re.compile(
+    r"already exists|duplicate key|pq: .*\((?:42P06|42P07|23505)\)"
+    r"|failed to lock (s3 )?state|Error acquiring the state lock"
+)
 _LOCKED = re.compile(r"(?:already locked:(?:\s|│|\\n)*ID=|Lock Info:(?:\s|│|\\n)+ID:\s+)([0-9a-zA-Z-]{8,64})")
 _PATIENCE, _AGAIN = 15, 0.5  # seconds for another host's push, and between looks
-_LOOKS = 3  # at what seems to be damaged
+_LOOKS = 3  # at what seems to be damaged, or is in a language that nobody here knows
 _ANSWER, _PAUSE = 45.0, 20.0  # seconds for a backend's answer, and before the next try where there was none
 # A push has ended by then, however it did; so its lock is nobody's.
 _STALE = int(_ANSWER + process.INTERRUPT_GRACE + process.TERMINATE_GRACE) + MARGIN
@@ -120,9 +122,10 @@ class Remote(Runs):
                 return ended
             said = self._said(ended) or ended.how
             damaged = bool(DAMAGED.search(said))
-            looks -= damaged
+            few = damaged or (is_foreign(said) and not _MEANWHILE.search(said))
+            looks -= few
             passing = _MEANWHILE.search(said) and not refusal(said)
-            again = looks > 0 if damaged else time.monotonic() < deadline and passing
+            again = looks > 0 if few else time.monotonic() < deadline and passing
             if not again:
                 raise self._error(said)
             if self._is_stale(lock_in(ended)):
@@ -149,12 +152,9 @@ class Remote(Runs):
             cure = f"restore {self._state_name} there from a copy, or remove it there and run `tfce repair"
             problem = f"{self.backend_id}: the state {self._state_name} is damaged ({said}); no pilot was touched"
             return DamagedError(problem, f"{cure} {self._queue.label}`")
-        known = refusal(said)
+        found = trouble(said)
         where = f"[{self._backend.name}] of Terraform_BackendFile = {self._queue.terraform.backend_file}"
-        cure = (known.cure if known else _UNREACHABLE).format(where=where)
-        return BackendError(
-            f"{self.backend_id} {known.problem if known else 'does not answer'}: {brief(said)}", cure
-        )
+        return BackendError(f"{self.backend_id} {found.problem}: {brief(said)}", found.cure.format(where=where))
 
     def _is_stale(self, ident: str) -> bool:
         """Whether a lock's holder is gone: this host has seen that lock for longer than a push may take."""
