@@ -11,17 +11,19 @@ from pathlib import Path
 
 from tfce.model.errors import BackendError
 from tfce.model.lease import BackendId
-from tfce.store.shared_document import RefusedError, Revision
+from tfce.store.shared_document import RefusedError, Revision, SleptError
 
 
 class FileDocumentStore:
     """One text in ``path``. ``down``: whether the backend does not answer; ``lost``: how many of the next answers
-    to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted."""
+    to a push get lost, though it was carried out. ``pushes`` and ``pulls`` are counted. ``asleep``: what happens
+    while the next push sleeps between its look and its write, as it may on S3."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.backend_id = path, BackendId("file", f"{path.parent.parent.name}/{path.parent.name}")
         self.down, self.lost, self.pushes, self.pulls = False, 0, 0, 0
         self.before_push: Callable[[], object] = lambda: None
+        self.asleep: Callable[[], None] | None = None
 
     def pull(self) -> Revision | None:
         """What is there now."""
@@ -33,6 +35,8 @@ class FileDocumentStore:
         """Replace what is there."""
         self.before_push()
         self.pushes += 1
+        if self.asleep is not None:
+            self._slept(held)
         with self._locked():
             there = self._held()
             if there and (there.lineage != held.lineage or there.serial >= held.serial):
@@ -42,6 +46,14 @@ class FileDocumentStore:
         if self.lost:
             self.lost -= 1
             raise BackendError("the answer was lost")
+
+    def _slept(self, held: Revision) -> None:
+        meanwhile, self.asleep = self.asleep, None
+        assert meanwhile is not None
+        meanwhile()
+        late = {"serial": held.serial + 1, "lineage": held.lineage, "text": held.text}
+        self.path.write_text(json.dumps(late))
+        raise SleptError("this host slept while it wrote")
 
     def _held(self) -> Revision | None:
         return Revision(**json.loads(self.path.read_text())) if self.path.exists() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from tests.contract.hosts import Hosts
 from tests.fakes import Crash
 from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError
-from tfce.store.shared_document import DamagedError
+from tfce.store.shared_document import DamagedError, Revision, SleptError
 
 
 @pytest.fixture(params=[1, 100], ids=["singles", "batches"])
@@ -118,25 +120,103 @@ def test_a_host_without_anything_goes_on(hosts: Hosts) -> None:
     settled(hosts)
 
 
+class Killed(BaseException):
+    """A process that slept is ended before it sees what it wrote."""
+
+
+def sleeper(hosts: Hosts, meanwhile: Callable[[], None], killed: bool = False) -> None:
+    """Host a sleeps while it writes what it is about to ask for; others break its lock, and go on. Then a wakes
+    up, and an S3 takes what it still had to write."""
+    parts, documents = hosts.parts(host="a", MaxTotalJobs="4"), hosts.documents["a", "long"]
+    documents.asleep = meanwhile
+    if killed:
+        inner = documents.push
+
+        def push(held: Revision) -> None:
+            try:
+                inner(held)
+            except SleptError:
+                raise Killed from None
+
+        documents.push = push  # type: ignore[method-assign]
+    with pytest.raises(Killed if killed else BackendError):
+        parts.fleet.submit(WRAPPER, 2)
+
+
 def late_write(hosts: Hosts) -> list[str]:
-    """Host a sleeps while it writes what it is about to ask for; b breaks its lock, starts pilots and lets one go.
-    Then a wakes up, and an S3 takes what it still had to write; what b started."""
-    first = hosts.parts(host="b").fleet.submit(WRAPPER, 2).references
-    parts, told = hosts.parts(host="a", MaxTotalJobs="4"), list[str]()
-    documents = hosts.documents["a", "long"]
+    """Meanwhile b starts pilots and lets one go; what b started."""
+    first, told = hosts.parts(host="b").fleet.submit(WRAPPER, 2).references, list[str]()
 
     def meanwhile() -> None:
-        documents.before_push = lambda: None
-        late = documents.path.read_text()
         other = hosts.parts(host="b", MaxTotalJobs="4").fleet
         told.extend([*first, *other.submit(WRAPPER, 1).references])
         other.kill(first[:1])
-        documents.path.write_text(late)  # it compared before it slept
 
-    documents.before_push, documents.lost = meanwhile, 1
-    with pytest.raises(BackendError):
-        parts.fleet.submit(WRAPPER, 2)
+    sleeper(hosts, meanwhile)
     return told
+
+
+def cycle(hosts: Hosts, name: str) -> None:
+    """A sweep, once others may not be at work any more."""
+    try:
+        hosts.parts(host=name).fleet.reap()
+    except BusyError:
+        hosts.pass_lease(name)
+        hosts.parts(host=name).fleet.reap()
+
+
+@pytest.mark.parametrize("order", ["ab", "cab", "acb"])
+def test_a_drain_and_the_reason_of_an_end_survive_a_late_write(hosts: Hosts, order: str) -> None:
+    stopped, killed, third = hosts.parts(host="b").fleet.submit(WRAPPER, 3).references
+
+    def meanwhile() -> None:
+        other = hosts.parts(host="b").fleet
+        hosts.stop(stopped.removeprefix("cloud://"))
+        other.reap()
+        other.kill([killed])
+        other.drain(Drain(hosts.now()))
+
+    sleeper(hosts, meanwhile)
+    hosts.advance(7200)  # the cloud forgets what ended
+    for name in order:
+        with suppress(DamagedError):
+            cycle(hosts, name)
+    hosts.parts(host="b").fleet.repair()
+    for name in "abc":
+        cycle(hosts, name)
+        assert hosts.parts(host=name).fleet.submit(WRAPPER, 1).references == []
+        words = hosts.parts(host=name).fleet.poll([stopped, killed, third])
+        assert words == {stopped: "Done", killed: "Deleted", third: "Running"}, name
+    hosts.parts(host="c").fleet.drain(None)  # and ends where somebody ends it
+    assert len(hosts.parts(host="b", MaxTotalJobs="4").fleet.submit(WRAPPER, 9).references) == 3
+    settled(hosts)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("step", ["create", "created"])
+def test_a_sleeper_that_wrote_over_a_lease_waits_for_it(hosts: Hosts, killed: bool, step: str) -> None:
+    """Host b is in the middle of its turn when a's late write comes, and a goes on at once."""
+    hosts.parts(host="b").fleet.reap()
+    path = hosts.documents["b", "long"].path
+    before = path.read_text()
+    sleeper(hosts, lambda: None, killed)
+    late = path.read_text()
+    path.write_text(before)  # it did not arrive yet
+    refused = list[BusyError]()
+
+    def wakes() -> None:
+        path.write_text(late)
+        with pytest.raises(BusyError) as caught:
+            hosts.parts(host="a", MaxTotalJobs="4").fleet.submit(WRAPPER, 4)
+        refused.append(caught.value)
+
+    hosts.sky.at(step, wakes)
+    hosts.parts(host="b", MaxTotalJobs="4").fleet.submit(WRAPPER, 4)
+    assert len(refused) == 1 and len(hosts.living()) == 4
+    hosts.pass_lease("a")
+    for name in "abab":
+        cycle(hosts, name)
+    settled(hosts)
 
 
 @pytest.mark.parametrize("order", ["ba", "ab", "ca", "bca"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceErr
 from tfce.model.lease import BackendId, Document
 from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
-from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision
+from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision, following
 from tfce.store.shared_record import SharedRecord, probed
 from tfce.store.whose import NotOursError, Whose
 
@@ -169,6 +169,33 @@ def test_of_two_who_read_the_same_one_writes(hosts: tuple[Host, Host]) -> None:
         assert caught.value.early  # so it may begin again
         with pytest.raises(BusyError):
             b.shared.check()
+
+
+def test_who_read_before_a_late_end_does_not_write_over_it(hosts: tuple[Host, Host]) -> None:
+    a, b = hosts
+    with ExitStack() as late:
+        late.enter_context(a.shared.section())
+        a.save(BEGUN)
+        with pytest.raises(BusyError), b.shared.section():
+            pass
+        b.ticks.seconds += SECONDS
+        with pytest.raises(RefusedError) as caught, b.shared.section():  # the lease is over by now
+            a.save(DRAINED)
+            late.close()
+            b.save(BEGUN)
+    assert caught.value.early and Record.load(b.document.record).drain == DRAINED.drain
+    with b.shared.section():
+        assert b.file.load().drain == DRAINED.drain
+
+
+@pytest.mark.parametrize("added", [0, 1, 7])
+def test_of_all_who_know_one_text_one_can_write(added: int) -> None:
+    """Whatever a backend adds to a number itself."""
+    for known in (0, 1, 999, 1000, 1001, 5003):
+        first = following(known)
+        stored = first + added
+        assert first > known and following(known) <= stored  # so a second one is refused
+        assert following(first) == following(stored) > stored  # who wrote, and who read it
 
 
 def test_what_was_not_shared_at_the_end_is_an_error_unless_the_cloud_was_asked(hosts: tuple[Host, Host]) -> None:

@@ -57,7 +57,8 @@ class Lease:
 class Document:
     """What hosts share of a queue: its record's text, who is at work on it, and a mark that no two writes have
     in common. ``generation`` counts leases; ``moved``: the backend that has the record now, None for this one;
-    ``hosts``: who has written, and up to when its journal tells of that, "" where it told nothing yet."""
+    ``hosts``: who has written, and up to when its journal tells of that, "" where it told nothing yet; ``writes``:
+    of each holder the number of its last write that led to this document."""
 
     queue: str
     record: str
@@ -66,11 +67,17 @@ class Document:
     lease: Lease | None = None
     moved: BackendId | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
+    writes: Mapping[str, int] = field(default_factory=dict)
 
     def dump(self) -> str:
         """The document as JSON."""
         inner = {name: vars(one) if one else None for name, one in (("lease", self.lease), ("moved", self.moved))}
         return json.dumps({"format": FORMAT, **vars(self), **inner}, sort_keys=True)
+
+    def lacks(self, writes: Mapping[str, int]) -> set[str]:
+        """The holders of whose ``writes``, as somebody has seen them, this document is no successor: it was put
+        over them by one that had not read them."""
+        return {holder for holder, number in writes.items() if self.writes.get(holder, 0) < number}
 
     @classmethod
     def load(cls, text: str) -> Document:
@@ -109,8 +116,8 @@ def may_begin(lease: Lease, written: float, now: float) -> bool:
 
 
 def _document(data: Any) -> Document:
-    data = {"hosts": {}, **fields.mapping(data)}  # before hosts were told of, it had none
-    fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved", "hosts"))
+    data = {"hosts": {}, "writes": {}, **fields.mapping(data)}  # what older documents do not have
+    fields.exactly(data, ("format", "queue", "record", "mark", "generation", "lease", "moved", "hosts", "writes"))
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']!r}, this tfce knows {FORMAT}")
     return Document(
@@ -121,6 +128,7 @@ def _document(data: Any) -> Document:
         lease=_lease(data["lease"]),
         moved=BackendId.from_json(data["moved"]) if data["moved"] else None,
         hosts={host: fields.text(time) for host, time in fields.mapping(data["hosts"]).items()},
+        writes={holder: fields.number(one) for holder, one in fields.mapping(data["writes"]).items()},
     )
 
 

@@ -7,7 +7,7 @@ import secrets
 from tfce.model.lease import Document
 from tfce.pilots.recovery import recover
 from tfce.pilots.services import Services
-from tfce.store.shared_document import hosts_of
+from tfce.store.shared_document import hosts_of, writes_of
 from tfce.terraform.locations import LocalLocation, Location, checked
 from tfce.terraform.preparation import Prepared
 
@@ -29,9 +29,9 @@ def move(services: Services, terraform: Prepared, source: Location, target: Loca
         record = recover(services, record) if record.pending else record
         workspace.take_lease("move the record")
         whole, mark = terraform.whole(), secrets.token_hex(8)
-        target.take(
-            whole, Document(label, record.dump(), mark, moved=source.backend_id, hosts=hosts_of(workspace.private))
-        )
+        hosts, writes = hosts_of(workspace.private), writes_of(workspace.private)
+        document = Document(label, record.dump(), mark, moved=source.backend_id, hosts=hosts, writes=writes)
+        target.take(whole, document)
         if isinstance(source, LocalLocation):
             source.leave(target.backend_id, mark)
         elif workspace.shared is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tfce.model import fields, journals, lease
+from tfce.model.endings import Cause
 from tfce.model.errors import BackendError, BusyError, WorkspaceError
 from tfce.model.lease import NOWHERE, BackendId, Document, Lease, Sighting
 from tfce.model.record import NewerError, Record
@@ -21,6 +23,8 @@ from tfce.store.journal import last_told
 from tfce.store.whose import NotOursError, Whose
 
 NOTE = "shared.json"
+
+log = logging.getLogger("tfce")
 
 
 class DamagedError(WorkspaceError):
@@ -32,6 +36,10 @@ class RefusedError(BusyError):
     one had written anything."""
 
     early = False
+
+
+class SleptError(BackendError):
+    """A write took so long that others may have broken its lock, and have written before it was carried out."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,8 @@ class DocumentStore(Protocol):
 class Note:
     """What this host knows of its copy. ``mark``: of the document that it was made from; ``trying``: of the one
     that it may have become; ``serial``: the highest number that was seen; ``ahead``: whether the copy says more
-    than that document; ``hosts``: what that document says of them."""
+    than that document; ``hosts`` and ``writes``: what that document says of them; ``number``: of this host's last
+    write, carried out or not; ``doubt``: whether what it was ``trying`` may have been put over another host's."""
 
     holder: str
     backend_id: BackendId = NOWHERE
@@ -72,6 +81,9 @@ class Note:
     ahead: bool = False
     sighting: Sighting | None = None
     hosts: Mapping[str, str] = field(default_factory=dict)
+    writes: Mapping[str, int] = field(default_factory=dict)
+    number: int = 0
+    doubt: bool = False
 
     @classmethod
     def read(cls, folder: Path) -> Note:
@@ -83,7 +95,9 @@ class Note:
             note = cls(**found, backend_id=chosen, sighting=Sighting(**sighting) if sighting else None)
             hosts = fields.mapping(note.hosts)
             texts = (note.holder, note.mark, note.trying, *hosts.values())
-            if all(isinstance(text, str) for text in texts) and isinstance(note.serial, int) and note.holder:
+            numbers = (note.serial, note.number, *fields.mapping(note.writes).values())
+            sound = all(isinstance(text, str) for text in texts) and all(isinstance(one, int) for one in numbers)
+            if sound and note.holder:
                 return note
         return cls(secrets.token_hex(8))
 
@@ -124,10 +138,25 @@ def hosts_of(folder: Path) -> Mapping[str, str]:
     return note.hosts if note else {}
 
 
+def writes_of(folder: Path) -> Mapping[str, int]:
+    """The writes that led to the shared record, as this host knows them."""
+    note = note_of(folder)
+    return note.writes if note else {}
+
+
 def wrote(note: Note, folder: Path) -> dict[str, str]:
     """The same, once this host has written."""
     who = journals.Writer(socket.gethostname(), note.mark_of_folder)
     return journals.wrote(note.hosts, who, last_told(folder))
+
+
+_APART = 1000  # between the numbers of two texts: more than a backend adds to one itself
+
+
+def following(number: int) -> int:
+    """The number for what replaces a text. A backend only looks whether a number is higher than the one there. As
+    all who know one text come to the same number, only one of them can write, and nobody who knows less."""
+    return (number // _APART + 1) * _APART
 
 
 def seeded(documents: DocumentStore) -> Revision:
@@ -187,14 +216,35 @@ def document_in(held: Revision | None, whose: Whose, backend_id: BackendId, note
     return document
 
 
-def watched(note: Note, document: Document, one: Lease, ticks: BootClock) -> tuple[Note, int]:
-    """What this host knows after a look at a lease, and for how many seconds it must wait for its holder."""
-    if (one.holder, one.host) == (note.holder, socket.gethostname()):
-        return note, 0  # a folder that was copied to another machine brings its holder's name along
+def watched(note: Note, document: Document, seconds: int, ticks: BootClock) -> tuple[Note, Lease | None, int]:
+    """What this host knows after a look, who may be at work on the queue, and for how many seconds it must wait.
+    What this host itself wrote too late may have been put over a lease: so it waits for one of ``seconds``."""
+    one, here = document.lease, socket.gethostname()
+    if note.doubt and document.mark == note.trying:
+        one = one or Lease(note.holder, here, seconds, "write the record")
+    elif one is None or (one.holder, one.host) == (note.holder, here):
+        return note, None, 0  # a folder that was copied to another machine brings its holder's name along
     now = ticks.now()
     sighting = lease.seen(note.sighting, document, ticks.boot(), now)
     left = 0 if lease.over(one, sighting, now) else int(one.seconds - (now - sighting.since)) + 1
-    return replace(note, sighting=sighting), left
+    return replace(note, sighting=sighting), one, left
+
+
+def joined(document: Document, note: Note, known: Record | None, label: str) -> Record:
+    """The record in ``document``, and what this host alone knows: ``known``, its file, says what it did while the
+    backend was down, or what it read before somebody wrote over it who had slept."""
+    record, lost = Record.load(document.record), document.lacks(note.writes)
+    if known is None or not (note.ahead or lost):
+        return record
+    if document.mark in (note.mark, note.trying):
+        return known
+    if not lost:
+        return record.with_tombstones(known.tombstones.values())
+    log.warning("%s: a host that had slept wrote over what others had written: it is put back", label)
+    stones = [*known.tombstones.values(), *record.tombstones.values()]
+    stones.sort(key=lambda stone: stone.reason.cause is Cause.GONE)  # who saw how it ended comes first
+    blank = replace(record, tombstones=Record("").tombstones, drain=record.drain or known.drain)
+    return blank.with_tombstones(stones)
 
 
 def moved(before: BackendId, now: BackendId, label: str) -> NotOursError:

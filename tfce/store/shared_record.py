@@ -9,7 +9,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 
@@ -27,9 +27,12 @@ from tfce.store.shared_document import (
     Note,
     RefusedError,
     Revision,
+    SleptError,
     busy,
     document_in,
+    following,
     found,
+    joined,
     missing,
     seeded,
     watched,
@@ -39,9 +42,6 @@ from tfce.store.whose import Whose
 
 log = logging.getLogger("tfce")
 
-# A writer's first number is far beyond what it read, its next ones near to that: whatever a backend adds to a
-# number itself, of two who read the same document only one can write, and none after the other.
-FAR, NEAR = 1000, 2
 _AGAIN = 0.5  # seconds between looks at a queue on which another host is at work
 
 
@@ -62,10 +62,10 @@ class SharedRecord:
         self._documents, self.backend_id = documents, documents.backend_id
         self._folder, self._note = file.path.parent, Note("")
         self._seconds, self._patience, self._ticks = seconds, patience, ticks or BootClock()
-        self._generation, self._serial, self._lineage, self._step = 0, 0, "", FAR
+        self._generation, self._serial, self._lineage, self._early, self._written = 0, 0, "", True, 0.0
         self.record: Record | None = None  # what is, or will be, shared; None where nobody knows any yet
         self._lease: Lease | None = None
-        self._written = 0.0
+        self._writes: Mapping[str, int] = {}
         self._inside = self._lost = self.mended = False  # the last: nothing good was there, and this host's is
 
     # -- a writer's section --------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class SharedRecord:
     def _enter(self, mending: bool) -> None:
         self.record, self._lease, self._lost, self.mended = None, None, False, False
         held, document = self._free(mending)
-        self._serial, self._lineage, self._step = max(self._note.serial, held.serial), held.lineage, FAR
+        self._serial, self._lineage, self._early = max(self._note.serial, held.serial), held.lineage, True
         self._copy(held, document, mending)
         self._inside = True
 
@@ -113,12 +113,12 @@ class SharedRecord:
 
     def _busy(self, document: Document | None) -> BusyError | None:
         """Why nobody here may write now: another host's lease stands."""
-        if document is None or document.lease is None:
+        if document is None:
             return None
-        note, left = watched(self._note, document, document.lease, self._ticks)
-        if note != self._note:
-            self._note = note.write(self._folder)
-        return busy(self._label, document.lease, left) if left else None
+        before, (self._note, one, left) = self._note, watched(self._note, document, self._seconds, self._ticks)
+        if self._note != before:
+            self._note.write(self._folder)
+        return busy(self._label, one, left) if one and left else None
 
     def _copy(self, held: Revision | None, document: Document | None, mending: bool) -> None:
         """Let this host's file say what the document says, and what it alone knows."""
@@ -126,24 +126,21 @@ class SharedRecord:
         if document is None or held is None:
             self._begin_anew(known, mending)
             return
-        self._generation = document.generation
-        same = document.mark in (note.mark, note.trying)
-        record = Record.load(document.record)
-        if note.ahead and known is not None:
-            record = known if same else record.with_tombstones(known.tombstones.values())
+        self._generation, self._writes = document.generation, document.writes
+        record = joined(document, note, known, self._label)
         if record != known:
             self._file.put(record)
         ahead = record.dump() != document.record
-        note = replace(note, ahead=ahead, serial=held.serial, backend_id=self.backend_id)
-        self._note = replace(note, mark=document.mark, trying="", hosts=document.hosts).write(self._folder)
-        self.record = record
+        note = replace(note, ahead=ahead, serial=held.serial, backend_id=self.backend_id, writes=document.writes)
+        note = replace(note, mark=document.mark, trying="", doubt=False, hosts=document.hosts)
+        self._note, self.record = note.write(self._folder), record
 
     def _begin_anew(self, known: Record | None, mending: bool) -> None:
         """Nobody wrote a document yet: what this host knows of the queue is the first one."""
         note = self._note
         if note.mark and not mending:
-            raise missing(self._note, self.backend_id, self._label)
-        self.mended = bool(note.mark)
+            raise missing(note, self.backend_id, self._label)
+        self.mended, self._writes = bool(note.mark), note.writes
         note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)
         self._note, self.record = replace(note, mark="", trying="").write(self._folder), known
 
@@ -181,20 +178,29 @@ class SharedRecord:
     def _push(self, record: Record, wanted: Lease | None, gone: BackendId | None = None) -> None:
         if self._lost:
             raise _refusal(self._label)
-        mark, began = secrets.token_hex(8), self._ticks.now()
-        self._note = replace(self._note, trying=mark).write(self._folder)
-        generation = self._generation + (wanted is not None)
+        mark, began, holder = secrets.token_hex(8), self._ticks.now(), self._note.holder
+        number = max(self._note.number, self._writes.get(holder, 0)) + 1
+        self._note = replace(self._note, trying=mark, number=number, doubt=True).write(self._folder)
+        generation, writes = self._generation + (wanted is not None), {**self._writes, holder: number}
         hosts = wrote(self._note, self._folder)
-        document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts)
+        document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts, writes)
+        self._carry_out(document)
+        self._serial, self._early, self._generation = following(self._serial), False, generation
+        self._lease, self._written, self._writes = wanted, began, writes
+        note = replace(self._note, mark=mark, trying="", ahead=False, doubt=False, serial=self._serial)
+        self._note = replace(note, hosts=hosts, writes=writes).write(self._folder)
+
+    def _carry_out(self, document: Document) -> None:
         try:
-            self._documents.push(Revision(self._serial + self._step, self._lineage, document.dump()))
+            self._documents.push(Revision(following(self._serial), self._lineage, document.dump()))
         except RefusedError:
             self._lost = True
-            raise _refusal(self._label, early=self._step == FAR) from None
-        self._serial, self._step, self._generation = self._serial + self._step, NEAR, generation
-        self._lease, self._written = wanted, began
-        note = replace(self._note, mark=mark, trying="", ahead=False, serial=self._serial, hosts=hosts)
-        self._note = note.write(self._folder)
+            raise _refusal(self._label, early=self._early) from None
+        except BackendError as error:
+            self._lost = isinstance(error, SleptError)
+            if not self._lost:  # carried out by now, or never
+                self._note = replace(self._note, doubt=False).write(self._folder)
+            raise
 
     def _leave(self, quiet: bool = False) -> None:
         """Write back what is ahead, and give the lease up. ``quiet``: an error is raised already."""
@@ -258,7 +264,7 @@ def _refusal(label: str, early: bool = False) -> RefusedError:
 def probed(documents: DocumentStore) -> str:
     """Whether a backend takes a text and refuses an older one: what was found. Raises ``BackendError``."""
     held = seeded(documents)
-    documents.push(Revision(held.serial + FAR, held.lineage, "a check"))
+    documents.push(Revision(following(held.serial), held.lineage, "a check"))
     with suppress(RefusedError):
         documents.push(Revision(held.serial, held.lineage, "an older check"))
         raise BackendError(

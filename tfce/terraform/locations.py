@@ -13,8 +13,7 @@ from tfce.model.lease import BackendId, Document
 from tfce.model.record import Record
 from tfce.store import files
 from tfce.store.shared_ce import SharedCE
-from tfce.store.shared_document import NOTE, Note, Revision, seeded
-from tfce.store.shared_record import FAR
+from tfce.store.shared_document import NOTE, Note, Revision, following, seeded
 from tfce.store.whose import Whose
 from tfce.store.workspace import Workspace
 from tfce.terraform import state
@@ -89,7 +88,7 @@ class BackendLocation:
 
     def _put(self, document: Document) -> None:
         held = seeded(self._documents)
-        self._documents.push(Revision(held.serial + FAR, held.lineage, document.dump()))
+        self._documents.push(Revision(following(held.serial), held.lineage, document.dump()))
 
 
 class LocalLocation:

@@ -17,7 +17,7 @@ from tfce.cloud import clean
 from tfce.model.errors import BackendError, TfceError
 from tfce.model.lease import MARGIN, BackendId, Sighting
 from tfce.store import files, slots
-from tfce.store.shared_document import BootClock, DamagedError, RefusedError
+from tfce.store.shared_document import BootClock, DamagedError, RefusedError, SleptError
 from tfce.terraform import http_states, process, torn
 from tfce.terraform.refusals import brief, is_foreign, refusal, trouble
 from tfce.terraform.runs import FLAG, Runs
@@ -94,9 +94,9 @@ class Remote(Runs):
             self._asked("state push", path.name, lock_timeout="5s")
         finally:
             files.remove(path)
-        if self._ticks.now() - began >= _STALE:  # hazard: S3 also takes what comes once the lock was broken
-            problem = f"{self.backend_id}: this host slept while it wrote {self._state_name}"
-            raise BackendError(f"{problem}, and another may have written meanwhile", "the next cycle goes on")
+            if self._ticks.now() - began >= _STALE:  # hazard: S3 also takes what comes once the lock was broken
+                problem = f"{self.backend_id}: this host slept while it wrote {self._state_name}"
+                raise SleptError(f"{problem}, and another may have written meanwhile", "the next cycle goes on")
 
     def _ready(self) -> None:
         files.private_folder(self._folder)
