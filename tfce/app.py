@@ -13,7 +13,7 @@ from typing import cast
 from tfce.cloud import shared
 from tfce.cloud.api import Cloud
 from tfce.cloud.factory import connect
-from tfce.cloud.fenced import Fenced
+from tfce.cloud.leased import LeasedCloud
 from tfce.config import backends, credentials
 from tfce.config.backends import LOCAL, Backend
 from tfce.config.credentials import Credentials
@@ -71,7 +71,9 @@ def assemble(
     workspace = _workspace(queue, clock, secrets, announce, backend)
 
     def clone() -> Cloud:
-        return cast(Cloud, Fenced(cloud.clone(), workspace.check_lease)) if workspace.shared else cloud.clone()
+        return (
+            cast(Cloud, LeasedCloud(cloud.clone(), workspace.check_lease)) if workspace.shared else cloud.clone()
+        )
 
     if module_for(queue).bulk:
         terraform: Terraform = Bulk(workspace, secrets, announce, cloud.token, backend, clone=clone)

@@ -205,7 +205,7 @@ def test_cores_that_nobody_knows_are_left_out(account: Account) -> None:
 def test_no_text_breaks_a_record() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     used = UsageRecord("i-1\n%%", "ABCD0123", now, now, VMSpec("ami\nVMUUID: x"))
-    where = apel.Where("S\nFQAN: /x", "ce" * 300, "EC2", "p")
+    where = apel.ApelSite("S\nFQAN: /x", "ce" * 300, "EC2", "p")
     (record,) = validated(apel.message([apel.record(used, where, None, now)]))
     assert record["ImageId"] == "ami VMUUID: x" and len(record["CloudComputeService"]) == 255
 

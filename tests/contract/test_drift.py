@@ -1,4 +1,4 @@
-"""Where shape, approval, options and cloud say different things."""
+"""DriftPlace shape, approval, options and cloud say different things."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.contract.test_review import Site
 from tfce.model.vm_spec import VMSpec
-from tfce.pilots.drift import Drift, Where
+from tfce.pilots.drift import Drift, DriftPlace
 
 
-def told(found: list[Drift]) -> list[tuple[Where, bool]]:
+def told(found: list[Drift]) -> list[tuple[DriftPlace, bool]]:
     return [(one.where, one.alert) for one in found]
 
 
@@ -32,10 +32,10 @@ def test_a_vm_that_somebody_resized_is_an_alert_and_one_of_an_older_shape_is_not
     assert edge.parts().fleet.drift() == []
     dress(edge, 1, spec=VMSpec("ami-1", "x1.32xlarge"))
     (found,) = edge.parts().fleet.drift()
-    assert found.where is Where.CLOUD and found.alert and "x1.32xlarge instead of t3.micro" in found.text
+    assert found.where is DriftPlace.CLOUD and found.alert and "x1.32xlarge instead of t3.micro" in found.text
     dress(edge, 1, spec=VMSpec("ami-1", "t3.micro"))
     later = edge.parts(Instance_Flavor="m5.large").fleet
-    found = next(one for one in later.drift() if one.where is Where.OLDER)
+    found = next(one for one in later.drift() if one.where is DriftPlace.OLDER)
     assert not found.alert and "2 running VMs have flavor t3.micro, new ones m5.large" in found.text
 
 
@@ -55,17 +55,17 @@ def test_terraforms_variables_that_somebody_edited_are_an_alert(edge: FakeEdge) 
     path = parts.workspace.private / "queue.auto.tfvars"
     path.write_text(path.read_text().replace("t3.micro", "t3.large"))
     (found,) = edge.parts().fleet.drift()
-    assert (found.where, found.alert) == (Where.PRIVATE, True) and "differ in flavor" in found.text
+    assert (found.where, found.alert) == (DriftPlace.PRIVATE, True) and "differ in flavor" in found.text
     path.write_text("flavor = var.x\n")
     (found,) = edge.parts().fleet.drift()
-    assert found.where is Where.PRIVATE
+    assert found.where is DriftPlace.PRIVATE
 
 
 def test_what_waits_for_approval_is_an_alert(edge: FakeEdge) -> None:
     site = Site(edge)
-    assert told(site.parts().fleet.drift()) == [(Where.APPROVAL, True)]
+    assert told(site.parts().fleet.drift()) == [(DriftPlace.APPROVAL, True)]
     site.approve()
     site.parts().fleet.submit(WRAPPER, 1)
     assert site.parts().fleet.drift() == []
     (found,) = site.parts(Instance_Flavor="m5.large").fleet.drift()
-    assert found.where is Where.APPROVAL and "m5.large is asked for, t3.micro is approved" in found.text
+    assert found.where is DriftPlace.APPROVAL and "m5.large is asked for, t3.micro is approved" in found.text

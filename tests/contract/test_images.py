@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.edges import WRAPPER, FakeEdge, assert_settled
 from tests.fakes import START, FakeCloud
-from tfce.cloud.shared import Lists
+from tfce.cloud.shared import SharedLists
 from tfce.config.options import parse
 from tfce.model.drain import Drain
 from tfce.model.errors import CloudError, ConfigError
@@ -70,7 +70,7 @@ def test_where_no_image_fits_nothing_is_started_and_the_cure_is_named(edge: Fake
 
 def test_queues_of_one_login_ask_once(edge: FakeEdge) -> None:
     edge.sky.images, now = [ONE], [0.0]
-    lists, cloud = Lists(lambda: now[0]), FakeCloud(edge.sky)
+    lists, cloud = SharedLists(lambda: now[0]), FakeCloud(edge.sky)
     for queue in ("long", "short"):
         parts = edge.parts(queue, **NEWEST)
         fleet = Fleet(parts.workspace, parts.terraform, cloud, edge.sky.clock, lists)

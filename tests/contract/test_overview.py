@@ -14,7 +14,7 @@ from tests.claims import every
 from tests.contract.edges import WRAPPER, FakeEdge, Parts
 from tests.fakes import Refused
 from tfce.cli.overview import HEADS, filled, line_json, row_of
-from tfce.cloud.shared import Lists
+from tfce.cloud.shared import SharedLists
 from tfce.model.drain import Drain
 from tfce.model.errors import CloudError
 from tfce.model.overview import LockHolder, QueueFacts, QueueStatus, Urgency, assessed
@@ -148,7 +148,7 @@ def test_twenty_queues_of_a_login_take_one_list_and_less_than_a_second(
     names = [f"queue-{number}" for number in range(20)]
     for name in names:
         edge.parts(name, **options).fleet.submit(WRAPPER, 3)
-    lists, cloud = Lists(), edge.parts().cloud
+    lists, cloud = SharedLists(), edge.parts().cloud
     start = time.process_time()
     parts = [edge.parts(name, **options) for name in names]
     fleets = [Fleet(one.workspace, one.terraform, cloud, edge.sky.clock, lists) for one in parts]

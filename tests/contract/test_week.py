@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.checking import history
 from tests.contract.edges import WRAPPER, FakeEdge
 from tests.fakes import Refused
-from tfce.model.account import By, lines
+from tfce.model.account import GroupBy, lines
 from tfce.model.errors import CloudError
 from tfce.model.metrics import Meters
 from tfce.model.overview import Urgency
@@ -104,7 +104,7 @@ def test_a_week_is_told_as_it_was(tmp_path: Path) -> None:
     workspace, end = edge.parts(**OPTIONS).workspace, edge.now()
     meters: Meters = workspace.meters.read()
     assert meters.value("tfce_pilots_created_total", "t3.micro") == sum(week.granted.values())
-    (line,) = lines([book(workspace, week.start, end)], By.QUEUE, week.start, end, end)
+    (line,) = lines([book(workspace, week.start, end)], GroupBy.QUEUE, week.start, end, end)
     alive = sum((end - born).total_seconds() / 3600 for born in week.born.values())
     assert line.pilots == sum(week.granted.values())
     assert abs(line.figures["vm_hours"] - (week.lived + alive)) < 1  # type: ignore[operator]

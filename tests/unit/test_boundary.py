@@ -17,11 +17,11 @@ import requests
 from tfce.cloud import clock
 from tfce.cloud.ec2.errors import reason_of
 from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.retries import THROTTLES, Budget, retry_after, throttled
 from tfce.model.reasons import Kind
 
-LIMITS = Limits(seconds=30.0, size=2**20, repeats=3, pause=0.0, longest=60.0)
+LIMITS = RequestLimits(seconds=30.0, size=2**20, repeats=3, pause=0.0, longest=60.0)
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 Say = Callable[[socket.socket, bytes], None]  # what is done with a connection and the request that came
 
@@ -77,7 +77,7 @@ def server(*answers: bytes | Say) -> Iterator[tuple[int, list[bytes]]]:
         thread.join()
 
 
-def ask(port: int, limits: Limits = LIMITS, method: str = "GET", **more: Any) -> Any:
+def ask(port: int, limits: RequestLimits = LIMITS, method: str = "GET", **more: Any) -> Any:
     """One request through the boundary; the connection."""
     parts: dict[str, Any] = {
         "budget": Budget(),
@@ -281,7 +281,7 @@ def test_retry_after_is_bounded() -> None:
 
 def test_nine_per_cent_of_throttled_requests_fail_none() -> None:
     clock = Clock()
-    budget, limits = Budget(clock, clock.sleep), Limits()
+    budget, limits = Budget(clock, clock.sleep), RequestLimits()
     answers: list[bytes | Say] = [status(503, b"RequestLimitExceeded") if n % 11 == 0 else OK for n in range(220)]
     with server(*answers) as (port, asked):
         assert {ask(port, limits, budget=budget).status for _ in range(199)} == {200}

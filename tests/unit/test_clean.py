@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.claims import every
 from tfce.cloud import clean, records
 from tfce.cloud.ec2.parse import instance
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.listing import Listing, collect, pages
 from tfce.cloud.openstack.parse import server
 from tfce.cloud.records import InvalidRecordError
@@ -266,16 +266,18 @@ def test_all_pages_are_read() -> None:
         "b": ([3], "c"),
         "c": ([], None),
     }
-    assert list(pages("listing", Limits(), lambda token: answers[token])) == [1, 2, 3]
+    assert list(pages("listing", RequestLimits(), lambda token: answers[token])) == [1, 2, 3]
 
 
 def test_a_list_whose_pages_come_again_ends() -> None:
     with pytest.raises(CloudError, match="does not end: a page comes again") as caught:
-        list(pages("listing", Limits(), lambda token: ([1], "b")))
+        list(pages("listing", RequestLimits(), lambda token: ([1], "b")))
     assert caught.value.kind == "unreachable"
 
 
-@pytest.mark.parametrize("limits", [Limits(pages=5), Limits(items=50), Limits(seconds=0.0)], ids=str)
-def test_a_list_that_never_ends_ends(limits: Limits) -> None:
+@pytest.mark.parametrize(
+    "limits", [RequestLimits(pages=5), RequestLimits(items=50), RequestLimits(seconds=0.0)], ids=str
+)
+def test_a_list_that_never_ends_ends(limits: RequestLimits) -> None:
     with pytest.raises(CloudError, match="does not end"):
         list(pages("listing", limits, lambda token: ([0] * 20, f"{token}+")))

@@ -784,16 +784,16 @@ def test_a_time_of_the_journal_says_how_long_ago_it_was() -> None:
 
 def test_ages_and_names_of_pilots_whose_vm_nobody_lists() -> None:
     from tfce.model.pilot import Pilot
-    from tfce.pilots.fleet import Seen
+    from tfce.pilots.fleet import SeenPilot
 
     born = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
     now = datetime(2026, 1, 31, 12, 1, tzinfo=UTC)
-    row = tables.seen_row(Seen(Pilot("0000000A", born, "b", "i-1"), None, "Deleted"), now, "tfce-")
+    row = tables.seen_row(SeenPilot(Pilot("0000000A", born, "b", "i-1"), None, "Deleted"), now, "tfce-")
     assert (row["reference"], row["name"], row["node_state"], row["age_s"]) == (
         "cloud://i-1",
         "tfce-0000000A",
         None,
         60,
     )
-    seen = Seen(Pilot("0000000A", born, "b"), None, "Deleted")
+    seen = SeenPilot(Pilot("0000000A", born, "b"), None, "Deleted")
     assert tables.seen_row(seen, now, "tfce-")["reference"] is None

@@ -16,7 +16,7 @@ import pytest
 
 from tests.checking import until
 from tfce.cloud.listing import Listing
-from tfce.cloud.shared import Lists
+from tfce.cloud.shared import SharedLists
 from tfce.config.capabilities import Capabilities
 from tfce.model import fork
 from tfce.model.errors import BusyError
@@ -120,7 +120,7 @@ def test_a_lock_that_another_thread_holds_is_free_in_the_child() -> None:
 
 @pytest.mark.parametrize("most", [None, 100])
 def test_a_list_that_another_thread_waits_for_is_asked_for_again_in_the_child(most: int | None) -> None:
-    lists, slow = Lists(), Slow(most)
+    lists, slow = SharedLists(), Slow(most)
     thread = threading.Thread(target=lambda: lists.vms(slow, OWNER, 5))  # type: ignore[arg-type]
     thread.start()
     slow.asked.wait(30)
@@ -132,7 +132,7 @@ def test_a_list_that_another_thread_waits_for_is_asked_for_again_in_the_child(mo
 
 
 def test_what_another_thread_was_writing_is_nothing_the_child_waits_for() -> None:
-    lists = Lists()
+    lists = SharedLists()
     with lists.writing(OWNER):
         assert in_child(lambda: lists.vms(Quick(), OWNER, 5) and lists.vms(Quick(), OWNER, 5))  # type: ignore[arg-type]
 

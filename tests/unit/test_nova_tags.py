@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.openstack.create import create, create_batch, granted
 from tfce.cloud.openstack.login import SharedLogin
 from tfce.cloud.shape import Shape
@@ -29,7 +29,7 @@ class Nova:
         self.calls: Counter[str] = Counter()
         self.login = SharedLogin()
         self.cloud_time = None
-        self.limits = Limits()
+        self.limits = RequestLimits()
         self._takes, self._removes, self._keeps = takes, removes, keeps
         self.servers: dict[str, dict[str, Any]] = {}
 

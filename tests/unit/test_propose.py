@@ -16,7 +16,7 @@ from tfce.model.errors import ConfigError
 from tfce.model.pilot import Pilot, moment
 from tfce.review import policy, shape
 from tfce.review.commits import Clone
-from tfce.review.policy import Verdict
+from tfce.review.policy import PolicyVerdict
 from tfce.review.propose import change
 from tfce.review.pull import markdown
 from tfce.store.review_copies import REST, VARIABLES
@@ -189,7 +189,7 @@ def test_what_a_pull_request_quotes_is_text(cfg: Path) -> None:
     texts = shape.texts(queue)
     evil = "x`|<img src=x>@everyone [a](b)"
     found = change(queue, texts, changed(texts, VARIABLES, "t3.micro", evil))
-    text = markdown(found, Verdict(denied=("no @everyone | ```",)))
+    text = markdown(found, PolicyVerdict(denied=("no @everyone | ```",)))
     table = next(line for line in text.splitlines() if "Instance_Flavor" in line)
     assert table.count("|") - table.count("\\|") == 4 and "``x`\\|<img src=x>@everyone [a](b)``" in table
     assert "refuses" in text and "- refused: ```` no @everyone | ``` ````" in text
@@ -231,7 +231,7 @@ def test_a_policy_refuses_warns_or_gives_no_judgement(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     answer = [{"filename": "p", "successes": 3, "failures": [{"msg": "too big"}], "warnings": [{"msg": "hm"}]}]
     (tmp_path / "answer").write_text(json.dumps(answer))
-    assert policy.judge(rules, [document]) == Verdict(("too big",), ("hm",), 3)
+    assert policy.judge(rules, [document]) == PolicyVerdict(("too big",), ("hm",), 3)
     asked = (tmp_path / "asked").read_text().split()
     assert asked[:3] == ["test", "--output", "json"] and asked[-1] == str(document) and "--data" in asked
     for text in ("", "no such rule", "{}", "[]", "[{}]", '[{"failures": [1]}]'):

@@ -18,7 +18,7 @@ from tests.unit.conftest import MakeQueue, serving
 from tfce.app import assemble, expect
 from tfce.cloud import shared
 from tfce.cloud.listing import Listing
-from tfce.cloud.shared import Lists
+from tfce.cloud.shared import SharedLists
 from tfce.config.capabilities import Capabilities
 from tfce.config.credentials import Credentials
 from tfce.config.options import Queue
@@ -62,7 +62,7 @@ class Login:
 
     def __init__(self, most: int | None = MOST) -> None:
         self.now, self.cloud = 0.0, Counting(most)
-        self.lists = Lists(lambda: self.now)
+        self.lists = SharedLists(lambda: self.now)
 
     def ask(self, number: int, seconds: float = 5) -> list[str]:
         """The VMs that a queue gets to see."""

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.retries import Budget
 
 
@@ -62,7 +62,7 @@ def cloud(tmp_path: Path) -> Iterator[tuple[int, Path]]:
 def ask(port: int, authority: str) -> int:
     """The status of an answer."""
     last = LastAnswer()
-    limits = Limits(seconds=10, size=2**20, repeats=0)
+    limits = RequestLimits(seconds=10, size=2**20, repeats=0)
     connection = bounded(Bounds(limits, Budget(), last, lambda *_: "GET", lambda *_: False))(
         "127.0.0.1", port, True
     )

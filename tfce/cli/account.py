@@ -15,9 +15,9 @@ from tfce.cli.show import table
 from tfce.cli.tables import show_json
 from tfce.config.options import Queue
 from tfce.model import apel
-from tfce.model.account import By, QueueUsage, UsageRow, lines, within
+from tfce.model.account import GroupBy, QueueUsage, UsageRow, lines, within
 from tfce.model.allocation import Period
-from tfce.model.apel import Where
+from tfce.model.apel import ApelSite
 from tfce.model.errors import ConfigError
 from tfce.model.pilot import timestamp
 from tfce.pilots.accounting import book
@@ -35,7 +35,7 @@ def arguments(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--to", dest="until", type=times.past, metavar="TIME", help="default: now")
     sub.add_argument(
-        "--by", choices=[one.value for one in By], default="queue", help="what a row is (default queue)"
+        "--by", choices=[one.value for one in GroupBy], default="queue", help="what a row is (default queue)"
     )
     sub.add_argument("--format", choices=_FORMATS, default="table", help="default: table; apel: a record a VM")
     other_hosts.arguments(sub)
@@ -56,7 +56,7 @@ def account(options: argparse.Namespace, config: Path) -> int:
     if options.format == "apel":
         print(_message(options.site, found.queues, books, start, end, now))
     else:
-        _SHOWN[options.format](options.by, lines(books, By(options.by), start, end, now), start, end)
+        _SHOWN[options.format](options.by, lines(books, GroupBy(options.by), start, end, now), start, end)
     return found.code
 
 
@@ -113,7 +113,7 @@ def _message(
     records = []
     for queue, one in zip(queues, books, strict=True):
         cloud = f"tfce/{__version__} ({queue.endpoint.cloud})"
-        where = Where(site, queue.ce, cloud, queue.workspace.name_prefix)
+        where = ApelSite(site, queue.ce, cloud, queue.workspace.name_prefix)
         ran = (used for used in one.records if within(used, start, end, now))
         records += [apel.record(used, where, one.cores_of(used), now) for used in ran]
     return apel.message(records)

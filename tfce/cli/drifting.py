@@ -11,7 +11,7 @@ from tfce.app import assemble
 from tfce.cli import show, tables, terminal
 from tfce.config.cfg import load_queue
 from tfce.model.errors import TfceError
-from tfce.pilots.drift import Where
+from tfce.pilots.drift import DriftPlace
 
 _HEADS = ("QUEUE", "", "BETWEEN", "WHAT", "CURE")
 _NOT_JUDGED = 3
@@ -37,10 +37,10 @@ def drift(path: Path, names: Iterable[str], as_json: bool) -> int:
 
 @dataclass(frozen=True)
 class _Found:
-    """Where a queue drifted; ``where`` is None if that could not be judged."""
+    """DriftPlace a queue drifted; ``where`` is None if that could not be judged."""
 
     queue: str
-    where: Where | None
+    where: DriftPlace | None
     text: str
     cure: str
     alert: bool

@@ -28,7 +28,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Word:
+class Label:
     """Text that begins, ends or has its middle (``anchor``) at a place."""
 
     x: float
@@ -43,7 +43,7 @@ class Plot:
 
     height: float
     bars: tuple[Bar, ...]
-    words: tuple[Word, ...]
+    words: tuple[Label, ...]
     rules: tuple[float, ...] = ()
     left: int = _LEFT
 
@@ -57,10 +57,10 @@ def _columns(figure: Figure) -> Plot:
     top, wide = _round(figure.most), (WIDTH - _LEFT) / len(figure.rows)
     bars = tuple(bar for place, row in enumerate(figure.values) for bar in _column(place, row, wide, _HIGH / top))
     marks = [(_TOP + _HIGH * (1 - part), shown(top * part)) for part in (0, 0.5, 1)]
-    words = [Word(_LEFT - 4, round(y + 4, 1), text, "end") for y, text in marks]
+    words = [Label(_LEFT - 4, round(y + 4, 1), text, "end") for y, text in marks]
     every = math.ceil(len(figure.rows) / _LABELS)
     words += [
-        Word(round(_LEFT + place * wide, 1), _TOP + _HIGH + 15, figure.rows[place])
+        Label(round(_LEFT + place * wide, 1), _TOP + _HIGH + 15, figure.rows[place])
         for place in range(0, len(figure.rows), every)
         if place * wide + _TIME <= WIDTH - _LEFT
     ]
@@ -84,15 +84,15 @@ def _column(place: int, row: tuple[float, ...], wide: float, scale: float) -> It
 def _rows(figure: Figure) -> Plot:
     scale = (WIDTH - 60) / (figure.most or 1)
     bars: list[Bar] = []
-    words: list[Word] = []
+    words: list[Label] = []
     for place, (name, row) in enumerate(zip(figure.rows, figure.values, strict=True)):
         x, y = 0.0, place * _ROW + 18
-        words.append(Word(0, y - 5, name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"))
+        words.append(Label(0, y - 5, name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"))
         for series, value in enumerate(row):
             if value:
                 bars.append(Bar(round(x, 1), y, round(value * scale, 1), _BAR, series))
                 x += value * scale
-        words.append(Word(round(x + 5, 1), y + 11, shown(sum(row))))
+        words.append(Label(round(x + 5, 1), y + 11, shown(sum(row))))
     return Plot(len(figure.rows) * _ROW + 4, tuple(bars), tuple(words))
 
 

@@ -13,7 +13,7 @@ from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.review import offline, policy, propose
 from tfce.review.commits import Clone
-from tfce.review.policy import Verdict
+from tfce.review.policy import PolicyVerdict
 from tfce.review.pull import markdown
 from tfce.store.review_copies import REST
 
@@ -72,7 +72,7 @@ def _text(top: Path, path: str) -> str | None:
         return None
 
 
-def _judged(found: propose.Change, options: argparse.Namespace) -> Verdict | None:
+def _judged(found: propose.Change, options: argparse.Namespace) -> PolicyVerdict | None:
     assert found.new is not None
     text = offline.plan(found.new.queue, terminal.say)
     if options.show_json:

@@ -15,7 +15,7 @@ from tfce.app import assemble
 from tfce.cli import other_hosts, plots, show
 from tfce.config.cfg import load_queue, load_queues
 from tfce.config.options import Queue
-from tfce.model.account import By, lines
+from tfce.model.account import GroupBy, lines
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.figures import figures, shown
 from tfce.model.overview import Urgency
@@ -141,7 +141,7 @@ def _row(one: QueueReport, since: datetime, now: datetime) -> tuple[str, ...]:
         kinds or (f"{facts.wanted} in the record" if facts.wanted else "none"),
         "-" if facts.total is None else str(facts.total),
         *(str(len(facts)) for facts in (seen.started, seen.refused, seen.ends)),
-        shown(sum(used.seconds for used in lines(books, By.QUEUE, since, now, now)) / 3600),
+        shown(sum(used.seconds for used in lines(books, GroupBy.QUEUE, since, now, now)) / 3600),
         show.ago(facts.succeeded, now),
         show.ago(facts.swept, now),
     )

@@ -16,7 +16,7 @@ from tfce.model.plurals import counted
 from tfce.model.vm import VM
 from tfce.pilots.audit import Row
 from tfce.pilots.execute import Removal
-from tfce.pilots.fleet import Seen, Submission, Sweep
+from tfce.pilots.fleet import SeenPilot, Submission, Sweep
 from tfce.pilots.history import HistoryEntry
 
 
@@ -54,12 +54,12 @@ def submission_table(submission: Submission) -> str:
     return "\n".join(lines)
 
 
-def status_rows(queue: Queue, seen: Iterable[Seen]) -> list[dict[str, Any]]:
+def status_rows(queue: Queue, seen: Iterable[SeenPilot]) -> list[dict[str, Any]]:
     """The pilots of ``queue`` as ``tfce status --json`` prints them."""
     return [seen_row(one, datetime.now(UTC), queue.workspace.name_prefix) for one in seen]
 
 
-def seen_row(one: Seen, now: datetime, prefix: str) -> dict[str, Any]:
+def seen_row(one: SeenPilot, now: datetime, prefix: str) -> dict[str, Any]:
     key = one.pilot.key
     known = one.vm.reference if one.vm else (reference(one.pilot.id) if one.pilot.id else None)
     return {

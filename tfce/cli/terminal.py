@@ -23,7 +23,7 @@ class OutputError(TfceError):
     kind = "output"
 
 
-class Shown:
+class RedactedStream:
     """A stream of text that hides secrets; ``needed``: that a text cannot be written is an error."""
 
     def __init__(self, stream: Any, needed: bool) -> None:
@@ -109,7 +109,7 @@ def _fill() -> None:
 @contextmanager
 def _streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Shown(before[0], True), Shown(before[1], False)
+    sys.stdout, sys.stderr = RedactedStream(before[0], True), RedactedStream(before[1], False)
     try:
         yield
     finally:

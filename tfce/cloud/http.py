@@ -22,7 +22,7 @@ from requests.utils import select_proxy
 
 from tfce.cloud import clean
 from tfce.cloud.deadline import Deadline, TimedAdapter
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.retries import PASSING, Budget, retry_after, throttled
 from tfce.config import environment
 from tfce.model.errors import Fault
@@ -75,7 +75,7 @@ class Bounds:
     """What a connection keeps. ``note(method, url, body)`` is called for each request that is sent, and names it;
     ``safe(method, url)``: whether it may be sent again whatever became of it."""
 
-    limits: Limits
+    limits: RequestLimits
     budget: Budget
     last: LastAnswer
     note: Callable[[str, str, Any], str]

@@ -10,7 +10,7 @@ SECONDS = 30  # for one request, unless Driver_timeout says otherwise
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a cloud may cost us. ``seconds``: one request, from connecting to its last byte; ``size``: bytes of one
     reply; ``pages`` and ``items`` of one list; ``repeats`` of one request that failed in passing; ``pause``:
     seconds before the first repeat, doubled each time up to ``longest``, which bounds Retry-After, too."""
@@ -29,7 +29,7 @@ class Limits:
         return 20 * self.seconds
 
 
-def limits_of(endpoint: Endpoint) -> Limits:
+def limits_of(endpoint: Endpoint) -> RequestLimits:
     """The limits that an endpoint's options ask for."""
     seconds = float(endpoint.driver.get("timeout") or SECONDS)
-    return Limits(seconds=seconds, repeats=endpoint.repeats)
+    return RequestLimits(seconds=seconds, repeats=endpoint.repeats)

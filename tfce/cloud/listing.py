@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.records import InvalidRecordError
 from tfce.model.errors import CloudError
 from tfce.model.vm import LIVELINESS, VM, Owner
@@ -77,7 +77,7 @@ def _rank(vm: VM) -> tuple[int, int]:
 
 
 def pages(
-    asking: str, limits: Limits, ask: Callable[[str | None], tuple[Sequence[Raw], str | None]]
+    asking: str, limits: RequestLimits, ask: Callable[[str | None], tuple[Sequence[Raw], str | None]]
 ) -> Iterator[Raw]:
     """The records of all pages: ``ask`` gives those after a token, and the token of the next page or None. Raises
     ``CloudError`` for a list that does not end."""

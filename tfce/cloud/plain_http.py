@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 from tfce.cloud import clean
 from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.retries import Budget
 from tfce.model.errors import BackendError, shorten
 
-_LIMITS = Limits(seconds=10, size=2**20, repeats=0)
+_LIMITS = RequestLimits(seconds=10, size=2**20, repeats=0)
 
 
 def ask(method: str, url: str, login: tuple[str, str] | None = None, body: str = "") -> LastAnswer:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.model import fork
 from tfce.model.trace import span
 
@@ -83,7 +83,7 @@ class Budget:
             self._left -= 1
             return True
 
-    def again(self, attempt: int, limits: Limits) -> bool:
+    def again(self, attempt: int, limits: RequestLimits) -> bool:
         """Whether a request that failed may be repeated, for the ``attempt``-th time (from 0): then the pause is
         over."""
         if attempt == limits.repeats or not self.take():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tfce.cloud.limits import Limits
+from tfce.cloud.limits import RequestLimits
 from tfce.cloud.transport import Transport
 from tfce.config.credentials import Credentials
 from tfce.config.endpoint import Endpoint
@@ -31,7 +31,7 @@ class CountedSession:
         self._transport = Transport(endpoint, credentials, self._note, safe)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> RequestLimits:
         """What an answer may cost."""
         return self._transport.limits
 

@@ -42,7 +42,7 @@ class _Flight:
     error: Exception | None = None
 
 
-class Lists:
+class SharedLists:
     """The lists of one login. ``clock``: seconds, as ``time.monotonic``."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -149,10 +149,10 @@ class Lists:
             flight.over.set()
 
 
-class Sharing:
+class SharedCloud:
     """A cloud whose list may be some seconds old, and another queue's. Everything else is the cloud's own."""
 
-    def __init__(self, cloud: Cloud, lists: Lists, seconds: float) -> None:
+    def __init__(self, cloud: Cloud, lists: SharedLists, seconds: float) -> None:
         self._cloud, self._lists, self._seconds = cloud, lists, seconds
 
     def __getattr__(self, name: str) -> Any:
@@ -165,12 +165,12 @@ class Sharing:
 
 
 _lock = fork.Lock()
-_known: dict[str, Lists] = {}
+_known: dict[str, SharedLists] = {}
 
 
-def lists(endpoint: Endpoint, credentials: Credentials) -> Lists:
+def lists(endpoint: Endpoint, credentials: Credentials) -> SharedLists:
     """The lists of a login, one for this process. Whoever has other options or another secret shares nothing."""
     facts = (endpoint.cloud, endpoint.region, sorted(endpoint.driver.items(), key=repr), credentials.secrets())
     key = hashlib.sha256(repr((facts, credentials.key)).encode("utf-8", "replace")).hexdigest()
     with _lock:
-        return _known.setdefault(key, Lists())
+        return _known.setdefault(key, SharedLists())

@@ -17,7 +17,7 @@ _HOUR = 3600
 _FIZZLES = frozenset(verdict.value for verdict in BAD)
 
 
-class By(Enum):
+class GroupBy(Enum):
     """What rows are made of."""
 
     QUEUE = "queue"
@@ -84,7 +84,9 @@ class UsageRow:
         }
 
 
-def lines(books: Iterable[QueueUsage], by: By, start: datetime, end: datetime, now: datetime) -> list[UsageRow]:
+def lines(
+    books: Iterable[QueueUsage], by: GroupBy, start: datetime, end: datetime, now: datetime
+) -> list[UsageRow]:
     """The rows for the time from ``start`` to ``end``, by name."""
     found: dict[tuple[str, str], UsageRow] = {}
     for book in books:
@@ -105,14 +107,14 @@ def within(used: UsageRecord, start: datetime, end: datetime, now: datetime) -> 
 
 
 def _parts(
-    book: QueueUsage, used: UsageRecord, by: By, start: datetime, end: datetime, now: datetime
+    book: QueueUsage, used: UsageRecord, by: GroupBy, start: datetime, end: datetime, now: datetime
 ) -> Iterator[tuple[str, datetime, datetime]]:
     """The rows that a VM counts for, and from when to when."""
     if not within(used, start, end, now):
         return
-    if by is not By.DAY:
+    if by is not GroupBy.DAY:
         spec = used.spec
-        names = {By.QUEUE: book.queue, By.FLAVOR: plain(spec.flavor), By.IMAGE: spec.image}
+        names = {GroupBy.QUEUE: book.queue, GroupBy.FLAVOR: plain(spec.flavor), GroupBy.IMAGE: spec.image}
         yield names[by] or "unknown", start, end
         return
     stay = used.stay(now)

@@ -19,7 +19,7 @@ Record = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
-class Where:
+class ApelSite:
     """``site``: its name in the GOCDB; ``service``: the CE; ``cloud``: what runs it; ``prefix``: of VMs' names."""
 
     site: str
@@ -28,7 +28,7 @@ class Where:
     prefix: str
 
 
-def record(used: UsageRecord, where: Where, cores: int | None, now: datetime) -> Record:
+def record(used: UsageRecord, where: ApelSite, cores: int | None, now: datetime) -> Record:
     """One VM's record, as far as it is known at ``now``; a later one of the same VM takes its place. CPU time is
     what was allotted, as cloud sites report it."""
     stay = used.stay(now)

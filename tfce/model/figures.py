@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from tfce.model.account import By, QueueUsage, UsageRow, lines
+from tfce.model.account import GroupBy, QueueUsage, UsageRow, lines
 from tfce.model.metrics import Meters
 from tfce.model.price import MICRO
 from tfce.model.timeline import Event, PilotLife, Timeline
@@ -82,7 +82,7 @@ def figures(
     timeline: Timeline, meters: Iterable[Meters], books: Iterable[QueueUsage], since: datetime, until: datetime
 ) -> tuple[Figure, ...]:
     """All figures of a report, of what happened ``since`` then."""
-    used = lines(books, By.FLAVOR, since, until, until)
+    used = lines(books, GroupBy.FLAVOR, since, until, until)
     seen, axis = timeline.between(since, until), times(since, until)
     started = [*seen.started, *seen.refused]
     return (

@@ -12,17 +12,17 @@ from typing import Protocol
 from weakref import WeakSet
 
 
-class Forgetful(Protocol):
+class ForkAware(Protocol):
     """Something that begins anew in a forked child."""
 
     def forked(self) -> None:
         """Forget what threads that are gone were at."""
 
 
-_known: WeakSet[Forgetful] = WeakSet()
+_known: WeakSet[ForkAware] = WeakSet()
 
 
-def watch(one: Forgetful) -> None:
+def watch(one: ForkAware) -> None:
     """Let ``one`` begin anew in each child that is forked while it lives."""
     _known.add(one)
 

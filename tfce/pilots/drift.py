@@ -21,7 +21,7 @@ from tfce.store import files
 from tfce.terraform import literals, variables
 
 
-class Where(Enum):
+class DriftPlace(Enum):
     """Between what; the value is the word for programs."""
 
     APPROVAL = "approval"  # the options ask for something else than was approved
@@ -34,7 +34,7 @@ class Where(Enum):
 class Drift:
     """One difference. ``alert``: nobody decided it, so somebody should look."""
 
-    where: Where
+    where: DriftPlace
     text: str
     cure: str
     alert: bool = True
@@ -58,11 +58,11 @@ def _approval(services: Services) -> Iterator[Drift]:
     seen = approvals.preview(workspace, services.clock())
     cure = f"merge what `tfce propose {label}` writes, or put the option back"
     if seen.hold:
-        yield Drift(Where.APPROVAL, seen.hold.text, seen.hold.cure)
+        yield Drift(DriftPlace.APPROVAL, seen.hold.text, seen.hold.cure)
     for one in seen.waiting:
-        yield Drift(Where.APPROVAL, str(one), cure)
+        yield Drift(DriftPlace.APPROVAL, str(one), cure)
     if seen.trouble:
-        yield Drift(Where.APPROVAL, seen.trouble, "see that Workspace_Approved can be read")
+        yield Drift(DriftPlace.APPROVAL, seen.trouble, "see that Workspace_Approved can be read")
 
 
 def _private(services: Services) -> Iterator[Drift]:
@@ -79,7 +79,7 @@ def _private(services: Services) -> Iterator[Drift]:
     names = [name for name in {**wanted, **there} if there.get(name) != wanted.get(name)]
     if names:
         cure = f"`tfce render {services.queue.label}` writes it again"
-        yield Drift(Where.PRIVATE, f"Terraform's variables differ in {', '.join(names)}", cure)
+        yield Drift(DriftPlace.PRIVATE, f"Terraform's variables differ in {', '.join(names)}", cure)
 
 
 def _cloud(services: Services, record: Record, cases: list[Case]) -> Iterator[Drift]:
@@ -99,11 +99,11 @@ def _cloud(services: Services, record: Record, cases: list[Case]) -> Iterator[Dr
         changed.update([f"{strange}: {case.id}"] if strange else [])
     for text in changed:
         yield Drift(
-            Where.CLOUD, f"a running VM has {text}", "somebody changed it in the cloud; remove it if in doubt"
+            DriftPlace.CLOUD, f"a running VM has {text}", "somebody changed it in the cloud; remove it if in doubt"
         )
     for text, number in older.items():
         cure = f"they end by themselves; `tfce drain {services.queue.label} --deadline` hastens it"
-        yield Drift(Where.OLDER, f"{number} running VMs have {text}", cure, alert=False)
+        yield Drift(DriftPlace.OLDER, f"{number} running VMs have {text}", cure, alert=False)
 
 
 def _groups(services: Services, case: Case) -> str:

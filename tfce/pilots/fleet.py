@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from tfce.cloud.api import Cloud
-from tfce.cloud.shared import Lists, Sharing
+from tfce.cloud.shared import SharedCloud, SharedLists
 from tfce.config.options import Queue
 from tfce.model.allocation import Balance
 from tfce.model.drain import Drain
@@ -24,9 +24,9 @@ from tfce.pilots import allocations, audit, drain, holds, overview, spending_met
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
-from tfce.pilots.meter import Meter, Run
+from tfce.pilots.meter import Meter, VerbRun
 from tfce.pilots.pilot_log import PilotLog, pilot_log
-from tfce.pilots.poll import Count, Memory, Poller, Seen
+from tfce.pilots.poll import Count, Memory, Poller, SeenPilot
 from tfce.pilots.reap import Reaper, Sweep
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
@@ -41,14 +41,14 @@ _GLANCE = 30  # seconds that a list may be old
 
 log = logging.getLogger("tfce")
 
-__all__ = ["Fleet", "Provisioner", "Seen", "Submission", "Sweep"]
+__all__ = ["Fleet", "Provisioner", "SeenPilot", "Submission", "Sweep"]
 
 
 @dataclass(frozen=True)
 class Look:
     """One queue as an operator sees it."""
 
-    seen: list[Seen]
+    seen: list[SeenPilot]
     held: Hold | None
     balances: list[Balance]
 
@@ -62,13 +62,13 @@ class Fleet:
         provisioner: Provisioner,
         cloud: Cloud,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        lists: Lists | None = None,
+        lists: SharedLists | None = None,
     ) -> None:
         self.workspace = workspace
         approvals.resume(workspace)
         self._services = Services(workspace, provisioner, cloud, clock, lists)
         self._lists, age = lists, workspace.queue.workspace.list_age
-        shared = replace(self._services, cloud=Sharing(cloud, lists, age)) if lists and age else self._services
+        shared = replace(self._services, cloud=SharedCloud(cloud, lists, age)) if lists and age else self._services
         self._meter = Meter(workspace, cloud, clock, partial(spending_metrics.measured, self._services))
         self._poller = Poller(shared, Memory())
 
@@ -82,7 +82,7 @@ class Fleet:
         return self._lists.writing(self.workspace.any_installation()) if self._lists else nullcontext()
 
     @contextmanager
-    def _verb(self, name: str, keep: bool = True) -> Iterator[Run]:
+    def _verb(self, name: str, keep: bool = True) -> Iterator[VerbRun]:
         """Trace and measure a verb; what only looks for a person leaves (``keep``) no measurement."""
         folder = self.queue.workspace.trace
         with traces.to_folder(folder, self.workspace.name, name), self._meter.run(name, keep) as run:
@@ -139,7 +139,7 @@ class Fleet:
         with self._verb("count"):
             return self._poller.count()
 
-    def status(self) -> list[Seen]:
+    def status(self) -> list[SeenPilot]:
         """Every wanted pilot as the cloud shows it now."""
         with self._verb("status", keep=False):
             self.workspace.refresh()
@@ -161,7 +161,7 @@ class Fleet:
     def glance(self, record: Record) -> QueueStatus:
         """The queue in one line; its list may be some seconds old, and another queue's."""
         cloud = self._services.cloud
-        services = replace(self._services, cloud=Sharing(cloud, self._lists, _GLANCE)) if self._lists else None
+        services = replace(self._services, cloud=SharedCloud(cloud, self._lists, _GLANCE)) if self._lists else None
         return overview.status(services or self._services, record)
 
     def drain(self, wanted: Drain | None) -> Drain | None:

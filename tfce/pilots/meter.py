@@ -42,7 +42,7 @@ class Seen(Protocol):
 
 
 @dataclass
-class Run:
+class VerbRun:
     """One verb under way. ``good``: whether it did what it should, as far as is known."""
 
     verb: str
@@ -100,7 +100,7 @@ class Run:
             self.reading.count("tfce_pilots_recovered_total", by=len(line["adopted"]))
 
 
-_run: ContextVar[Run | None] = ContextVar("run", default=None)
+_run: ContextVar[VerbRun | None] = ContextVar("run", default=None)
 
 
 def heard(line: Mapping[str, Any]) -> None:
@@ -134,9 +134,9 @@ class Meter:
         workspace.journal.listener = heard
 
     @contextmanager
-    def run(self, verb: str, keep: bool = True) -> Iterator[Run]:
+    def run(self, verb: str, keep: bool = True) -> Iterator[VerbRun]:
         """Measure what goes on in here, and ``keep`` it. What goes wrong with the measuring stops no verb."""
-        run, started, before = Run(verb), time.monotonic(), Counter(self._cloud.calls)
+        run, started, before = VerbRun(verb), time.monotonic(), Counter(self._cloud.calls)
         token, doing = _run.set(run), actor.doing.set(verb)
         try:
             yield run
@@ -156,7 +156,7 @@ class Meter:
             if keep:
                 self._end(run, calls, time.monotonic() - started)
 
-    def _end(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
+    def _end(self, run: VerbRun, calls: Mapping[str, int], seconds: float) -> None:
         try:
             self._tell(run, calls, seconds)
             now = self._clock().timestamp()
@@ -178,7 +178,7 @@ class Meter:
             return True
         return workspace.file.exists and workspace.private.stat().st_uid == os.geteuid()
 
-    def _tell(self, run: Run, calls: Mapping[str, int], seconds: float) -> None:
+    def _tell(self, run: VerbRun, calls: Mapping[str, int], seconds: float) -> None:
         """Let the journal say what a verb cost that did something, and once why one did nothing."""
         if run.verb not in _TOLD or not self._mine(run.verb):
             return
@@ -193,7 +193,7 @@ class Meter:
         elif why:
             self._workspace.journal.append_once("done", **facts)
 
-    def _keep(self, run: Run) -> None:
+    def _keep(self, run: VerbRun) -> None:
         workspace = self._workspace
         if not self._mine(run.verb):
             return
@@ -211,7 +211,7 @@ class Meter:
             exposition.publish(queue.workspace.metrics, workspace.root)
 
 
-def _cost(run: Run, calls: Mapping[str, int], seconds: float, now: float) -> None:
+def _cost(run: VerbRun, calls: Mapping[str, int], seconds: float, now: float) -> None:
     reading = run.reading
     reading.count("tfce_operations_total", run.verb)
     reading.count("tfce_operation_seconds_total", run.verb, by=round(seconds, 3))

@@ -23,7 +23,7 @@ log = logging.getLogger("tfce")
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenPilot:
     """One wanted pilot as it was seen; ``vm`` is None where the cloud lists none."""
 
     pilot: Pilot
@@ -152,14 +152,16 @@ class Poller:
         taken = policy.occupancy(view.cases)
         return {"SubmittedJobs": 0, "WaitingJobs": taken.waiting, "RunningJobs": taken.running}
 
-    def status(self) -> list[Seen]:
+    def status(self) -> list[SeenPilot]:
         """Every wanted pilot as the cloud shows it now."""
         record = self._record()
         self._services.check_home(record)
         view = self._services.view(record, self._services.terraform.instances())
         own = [case for case in view.cases if case.recorded]
         own.sort(key=lambda case: (case.pilot.requested_at, case.key) if case.pilot else (case.key,))
-        return [Seen(case.pilot, case.vm, policy.word(case) or case.condition.value) for case in own if case.pilot]
+        return [
+            SeenPilot(case.pilot, case.vm, policy.word(case) or case.condition.value) for case in own if case.pilot
+        ]
 
 
 def _is_gone(case: Case | None) -> bool:

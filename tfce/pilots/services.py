@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tfce.cloud import lookups
 from tfce.cloud.api import Cloud
-from tfce.cloud.shared import Lists
+from tfce.cloud.shared import SharedLists
 from tfce.config.options import Queue
 from tfce.model.errors import ConfigError, TfceError
 from tfce.model.reconcile import Case, Clocks, Condition, Instance, Rules, Snapshot, reconcile
@@ -73,7 +73,7 @@ class Services:
     terraform: Provisioner
     cloud: Cloud
     clock: Callable[[], datetime]
-    lists: Lists | None = None
+    lists: SharedLists | None = None
 
     @property
     def queue(self) -> Queue:

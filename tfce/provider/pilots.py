@@ -51,7 +51,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
-class Outcome:
+class ApplyOutcome:
     """What a run came to: the ids of all pilots that exist, why others do not, and which dismissed pilots stay
     because their VMs still live."""
 
@@ -60,21 +60,21 @@ class Outcome:
     kept: dict[str, str] = field(default_factory=dict)
 
 
-def reconcile(
+def apply(
     cloud: Cloud,
     shape: Shape,
     wanted: Collection[str],
     known: Mapping[str, str],
     contexts: Path,
     options: ApplyOptions,
-) -> Outcome:
+) -> ApplyOutcome:
     """Let exactly the ``wanted`` pilots have a VM; ``known`` are the ids of those that had one. The user data of
     new pilots is read from ``contexts``, a file each. Nothing is ever destroyed. Raises ``CloudError`` when the
     list cannot be had: then nothing was done."""
     some = options.only is not None
     missing = [key for key in wanted if key not in known and about(key, options.only)]
     dropped = [key for key in known if key not in wanted and not some]
-    outcome = Outcome({key: known[key] for key in known if key not in dropped})
+    outcome = ApplyOutcome({key: known[key] for key in known if key not in dropped})
     if not missing and not dropped:
         return outcome
     requests = list(needed(missing, contexts))
@@ -118,7 +118,7 @@ def _judged(
     return [own[key] for key in keys] + [case for case in cases if case.instance is not None]
 
 
-def _take(case: Case, options: ApplyOptions, outcome: Outcome) -> None:
+def _take(case: Case, options: ApplyOptions, outcome: ApplyOutcome) -> None:
     """What becomes of a pilot without a VM, before any is made: one that exists is taken over, if it is of use."""
     if case.condition in (Condition.VANISHED, Condition.DELETING):
         outcome.refused[case.key] = _once(f"its VM {case.id} is gone")
@@ -144,7 +144,7 @@ def _there(case: Case) -> str:
     return f"its VM {case.id} still exists ({case.vm.raw_state})"
 
 
-def _due(one: Request, contexts: Path, outcome: Outcome) -> bool:
+def _due(one: Request, contexts: Path, outcome: ApplyOutcome) -> bool:
     """Whether the call is to be made; if not, its pilots without a VM are refused."""
     open_ = [key for key in one.keys if key not in outcome.ids and key not in outcome.refused]
     why: Reason | None = None
@@ -162,7 +162,7 @@ def _once(text: str) -> Reason:
 
 
 def _make(
-    cloud: Cloud, shape: Shape, new: Collection[Request], options: ApplyOptions, outcome: Outcome
+    cloud: Cloud, shape: Shape, new: Collection[Request], options: ApplyOptions, outcome: ApplyOutcome
 ) -> dict[Request, Reason]:
     """Make all the ``new`` calls, several at once; batches that halve one another one after the other, so that
     each finds what the larger ones left. Returns those of which nobody knows what they did, and why."""
@@ -192,7 +192,7 @@ def _make(
     return lost | _seen(cloud, shape, mute, outcome)
 
 
-def _seen(cloud: Cloud, shape: Shape, mute: Collection[Request], outcome: Outcome) -> dict[Request, Reason]:
+def _seen(cloud: Cloud, shape: Shape, mute: Collection[Request], outcome: ApplyOutcome) -> dict[Request, Reason]:
     """Find in one list what those calls made whose answers do not say it; the calls of which it cannot be had."""
     batches = [one.asked for one in mute if isinstance(one.asked, Batch)]
     try:
@@ -220,7 +220,7 @@ def _ask(cloud: Cloud, shape: Shape, one: Request, options: ApplyOptions) -> str
     raise CloudError("Terraform was stopped before it was asked for", Kind.STOPPED)
 
 
-def _started(cloud: Cloud, shape: Shape, one: Request, answer: str | list[VM], outcome: Outcome) -> None:
+def _started(cloud: Cloud, shape: Shape, one: Request, answer: str | list[VM], outcome: ApplyOutcome) -> None:
     """Record what a call that was granted gave."""
     if isinstance(answer, str):
         outcome.ids[one.keys[0]] = answer
@@ -234,7 +234,7 @@ def _started(cloud: Cloud, shape: Shape, one: Request, answer: str | list[VM], o
             outcome.refused[case.key] = few
 
 
-def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, Reason], outcome: Outcome) -> None:
+def _look_again(cloud: Cloud, shape: Shape, lost: Mapping[Request, Reason], outcome: ApplyOutcome) -> None:
     """An answer did not arrive: the list says whether the VMs came to be all the same."""
     keys = [key for one in lost for key in one.keys]
     try:

@@ -27,7 +27,7 @@ FRESH = 30.0  # seconds for which an answer is as good as a new one
 
 
 @dataclass(frozen=True)
-class Begun:
+class StartedLookUp:
     """A look-up under way, or done: since when, and its answer."""
 
     since: float
@@ -41,7 +41,7 @@ class Prefetch:
     clock: Callable[[], float] = time.monotonic
     calls: Counter[str] = field(default_factory=Counter)
     _usual: dict[Hashable, Ask] = field(default_factory=dict)
-    _begun: dict[Hashable, Begun] = field(default_factory=dict)
+    _begun: dict[Hashable, StartedLookUp] = field(default_factory=dict)
     _lock: fork.Lock = field(default_factory=fork.Lock)
     _login: fork.Lock = field(default_factory=fork.Lock)
 
@@ -55,7 +55,7 @@ class Prefetch:
             now, self._begun = self.clock(), {}
             with suppress(RuntimeError):  # no thread can be started: then it is asked when it is needed
                 for what, ask in usual.items():
-                    self._begun[what] = Begun(now, pool.submit(self._look, clone(), ask))
+                    self._begun[what] = StartedLookUp(now, pool.submit(self._look, clone(), ask))
         pool.shutdown(wait=False)
 
     def answer(self, what: Hashable, ask: Ask, cloud: Cloud) -> Any:

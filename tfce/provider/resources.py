@@ -212,7 +212,7 @@ class Pilots(Resource):  # type: ignore[misc]
         )
         return current
 
-    def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.Outcome | None:
+    def _bring_about(self, ctx: Any, known: Mapping[str, str], planned: State) -> pilots.ApplyOutcome | None:
         from tfce.provider import pilots
 
         try:
@@ -220,7 +220,7 @@ class Pilots(Resource):  # type: ignore[misc]
             folder = run.folder / planned["contexts"]
             options = run.options(int(_given(planned, "max_retries", 5)))
             with self._provider.cloud() as cloud:
-                outcome = pilots.reconcile(cloud, shape_of(planned), planned["pilots"], known, folder, options)
+                outcome = pilots.apply(cloud, shape_of(planned), planned["pilots"], known, folder, options)
                 run.note(outcome)  # before the run may end
             run.settled = True
             return outcome

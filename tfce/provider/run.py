@@ -17,7 +17,7 @@ from tfce.provider.prefetch import Prefetch
 if TYPE_CHECKING:  # the program starts for schemas, too, which need none of this
     from tfce.cloud.api import Cloud
     from tfce.model.reasons import Reason
-    from tfce.provider.pilots import ApplyOptions, Outcome
+    from tfce.provider.pilots import ApplyOptions, ApplyOutcome
 
     # Makes of a provider block what makes connections. Raises ``ConfigError`` with every fault of the block.
     Login = Callable[[Mapping[str, Any]], Callable[[], Cloud]]
@@ -70,7 +70,7 @@ class Run:
         """Those of the ``keys`` that this run is about."""
         return [key for key in keys if self.only is None or key in self.only]
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: ApplyOutcome) -> None:
         """Keep what asking for VMs came to."""
         self.ids |= {key: outcome.ids[key] for key in self.is_about(outcome.ids)}
         self.refused |= outcome.refused

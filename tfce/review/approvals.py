@@ -19,7 +19,7 @@ from tfce.model.review import Approval, Difference, ReviewStatus
 from tfce.review import boundary, shape
 from tfce.review.boundary import CheckedShape
 from tfce.review.shape import Pinned
-from tfce.review.source import Merged, merged
+from tfce.review.source import MergedShape, merged
 from tfce.store import files
 from tfce.store.review_copies import SHAPE
 from tfce.store.workspace import Workspace
@@ -76,7 +76,7 @@ def preview(workspace: Workspace, now: datetime) -> ReviewStatus:
     assert options.approved is not None
     with tempfile.TemporaryDirectory(prefix="tfce-") as mirrors:
         found, trouble = merged(
-            options.approved, workspace.review_copies.shape_folder, Path(mirrors), 0, now, Merged({})
+            options.approved, workspace.review_copies.shape_folder, Path(mirrors), 0, now, MergedShape({})
         )
     _, seen, _ = _judged(workspace, found, trouble)
     return seen
@@ -93,7 +93,7 @@ def _same(workspace: Workspace, value: dict[str, Any]) -> bool:
     return bool(value.get("source") == str(workspace.asked.review.approved))
 
 
-def _kept(workspace: Workspace) -> tuple[Merged, str]:
+def _kept(workspace: Workspace) -> tuple[MergedShape, str]:
     """What was merged when somebody looked last, and why that may be out of date."""
     value = files.believed_json(workspace.private / _KEPT)
     texts, approval, trouble = value.get("texts"), value.get("approval"), str(value.get("trouble", ""))
@@ -103,11 +103,11 @@ def _kept(workspace: Workspace) -> tuple[Merged, str]:
         or set(texts) != set(SHAPE)
         or not isinstance(approval, dict)
     ):
-        return Merged({}), trouble
-    return Merged(texts, Approval.from_json(approval), str(value.get("tip", ""))), trouble
+        return MergedShape({}), trouble
+    return MergedShape(texts, Approval.from_json(approval), str(value.get("tip", ""))), trouble
 
 
-def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
+def _keep(workspace: Workspace, found: MergedShape, trouble: str) -> None:
     value: dict[str, Any] = {"source": str(workspace.asked.review.approved), "trouble": trouble}
     if found.approval is not None:
         value |= {"texts": found.texts, "approval": found.approval.to_json(), "tip": found.tip}
@@ -115,7 +115,7 @@ def _keep(workspace: Workspace, found: Merged, trouble: str) -> None:
         files.write_json(workspace.private / _KEPT, value)
 
 
-def _keep_copies(workspace: Workspace, found: Merged) -> None:
+def _keep_copies(workspace: Workspace, found: MergedShape) -> None:
     """Keep the template and module that were approved, as long as they are to be had."""
     asked = workspace.asked
     try:
@@ -138,7 +138,7 @@ def _keep_copies(workspace: Workspace, found: Merged) -> None:
 # -- how it stands -----------------------------------------------------------------------------------------
 
 
-def _judged(workspace: Workspace, found: Merged, trouble: str) -> tuple[Queue, ReviewStatus, Path | None]:
+def _judged(workspace: Workspace, found: MergedShape, trouble: str) -> tuple[Queue, ReviewStatus, Path | None]:
     asked, label = workspace.asked, workspace.asked.label
     if found.approval is None:
         return asked, ReviewStatus(hold=_nothing(workspace, trouble), trouble=trouble), None

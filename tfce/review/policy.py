@@ -23,7 +23,7 @@ class PolicyError(TfceError):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyVerdict:
     """What the rules say: ``denied`` and ``warned``, in their own words; ``passed``: how many said nothing."""
 
     denied: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ def conftest(rules: Path) -> str:
     return program
 
 
-def judge(rules: Path, documents: Sequence[Path]) -> Verdict:
+def judge(rules: Path, documents: Sequence[Path]) -> PolicyVerdict:
     """Ask conftest about ``documents``; ``rules``: the folder with the policy, and with ``data`` for it."""
     program = conftest(rules)
     data = ["--data", str(rules / "data")] if (rules / "data").is_dir() else []
@@ -53,7 +53,7 @@ def judge(rules: Path, documents: Sequence[Path]) -> Verdict:
         raise PolicyError(f"conftest gave no judgement: {said}", "run it by hand on the same files") from None
 
 
-def _read(results: list[dict[str, object]]) -> Verdict:
+def _read(results: list[dict[str, object]]) -> PolicyVerdict:
     if not isinstance(results, list) or not any("successes" in one or "failures" in one for one in results):
         raise ValueError("nothing was judged")
     found: dict[str, list[str]] = {"failures": [], "warnings": []}
@@ -62,4 +62,4 @@ def _read(results: list[dict[str, object]]) -> Verdict:
             told = result.get(kind) or []
             texts += [clean.line(str(one["msg"]))[:500] for one in told]  # type: ignore[attr-defined]
     passed = sum(int(str(result.get("successes", 0))) for result in results)
-    return Verdict(tuple(dict.fromkeys(found["failures"])), tuple(dict.fromkeys(found["warnings"])), passed)
+    return PolicyVerdict(tuple(dict.fromkeys(found["failures"])), tuple(dict.fromkeys(found["warnings"])), passed)

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from tfce.config.options import Queue
 from tfce.model.price import MICRO, Prices, plain
-from tfce.review.policy import Verdict
+from tfce.review.policy import PolicyVerdict
 from tfce.review.propose import Change
 
 _KEEP = "Running pilots keep what they were made of. How many there are is not decided here."
 
 
-def markdown(found: Change, verdict: Verdict | None = None) -> str:
+def markdown(found: Change, verdict: PolicyVerdict | None = None) -> str:
     """The text to put below the pull request; whatever it quotes is text there, not markup."""
     return "\n".join([f"### {_quoted(found.label)}: {_head(found)}", "", *_body(found), *_policy(verdict)])
 
@@ -97,7 +97,7 @@ def _fenced(text: str) -> list[str]:
     return [f"{fence}diff", text.rstrip("\n"), fence, ""]
 
 
-def _policy(verdict: Verdict | None) -> Iterator[str]:
+def _policy(verdict: PolicyVerdict | None) -> Iterator[str]:
     if verdict is None:
         return
     word = "refuses" if verdict.denied else "has nothing against it"

@@ -21,7 +21,7 @@ _PATIENCE = 60.0  # seconds of a fetch
 
 
 @dataclass(frozen=True)
-class Merged:
+class MergedShape:
     """The files of a queue's shape as they were merged, by name; none: nothing is approved. ``tip``: the commit in
     which they were looked for."""
 
@@ -31,8 +31,8 @@ class Merged:
 
 
 def merged(
-    source: Source, folder: str, mirrors: Path, age: int, now: datetime, known: Merged
-) -> tuple[Merged, str]:
+    source: Source, folder: str, mirrors: Path, age: int, now: datetime, known: MergedShape
+) -> tuple[MergedShape, str]:
     """What is approved in ``folder`` (``shape/<ce>/<queue>``) at ``source``; and why that may be out of date.
     ``known`` is it where its commit is still the newest: then no process is started. Raises ``TfceError`` where
     nothing can be said."""
@@ -45,9 +45,11 @@ def merged(
     path = f"{source.below}/{folder}" if source.below else folder
     texts = _whole(lambda name: git.read(mirror, commit, f"{path}/{name}"), str(source))
     if not texts:
-        return Merged({}, tip=commit), trouble
+        return MergedShape({}, tip=commit), trouble
     brought, author, date = git.brought_by(mirror, commit, path)
-    return Merged(texts, Approval(boundary.digest(texts), str(source), brought, author, date), commit), trouble
+    return MergedShape(
+        texts, Approval(boundary.digest(texts), str(source), brought, author, date), commit
+    ), trouble
 
 
 def _whole(read: Callable[[str], str | None], where: str) -> dict[str, str]:
@@ -58,7 +60,7 @@ def _whole(read: Callable[[str], str | None], where: str) -> dict[str, str]:
     return found
 
 
-def _in_folder(source: Source, folder: Path) -> Merged:
+def _in_folder(source: Source, folder: Path) -> MergedShape:
     top = Path(source.address)
     try:
         trust.checked(top)
@@ -66,10 +68,10 @@ def _in_folder(source: Source, folder: Path) -> Merged:
     except (OSError, UnicodeDecodeError, trust.DistrustError) as error:
         raise git.GitError(f"{top}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     if not texts:
-        return Merged({})
+        return MergedShape({})
     written = max((folder / name).stat().st_mtime for name in SHAPE)
     date = timestamp(datetime.fromtimestamp(written, UTC))
-    return Merged(texts, Approval(boundary.digest(texts), str(source), date=date))
+    return MergedShape(texts, Approval(boundary.digest(texts), str(source), date=date))
 
 
 # -- fetching ----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from tfce.model.errors import CloudError
 from tfce.model.pilot import Batch, timestamp
 from tfce.model.reasons import Kind
 from tfce.model.vm import Owner, State
-from tfce.provider.pilots import ApplyOptions, Outcome, reconcile
+from tfce.provider.pilots import ApplyOptions, ApplyOutcome, apply
 from tfce.provider.refresh import refresh
 from tfce.provider.run import Run
 
@@ -48,8 +48,8 @@ def run(
     wanted: list[str] = KEYS,
     known: dict[str, str] | None = None,
     options: ApplyOptions = ONE,
-) -> Outcome:
-    return reconcile(cloud, SHAPE, wanted, known or {}, contexts, options)
+) -> ApplyOutcome:
+    return apply(cloud, SHAPE, wanted, known or {}, contexts, options)
 
 
 def living(cloud: FakeCloud) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 from tfce.cloud.api import Check, Requirements
 from tfce.cloud.ec2 import images, preflight, vms, zones
-from tfce.cloud.ec2.create import Launcher
+from tfce.cloud.ec2.create import InstanceLauncher
 from tfce.cloud.ec2.session import Session
 from tfce.cloud.listing import Listing
 from tfce.cloud.shape import Shape
@@ -25,7 +25,7 @@ class Ec2:
     def __init__(self, endpoint: Endpoint, credentials: Credentials, root: tuple[str, str] = ("", "")) -> None:
         self._endpoint, self._credentials = endpoint, credentials
         self._session = Session(endpoint, credentials)
-        self._launcher = Launcher(self._session, root)
+        self._launcher = InstanceLauncher(self._session, root)
         self.calls: Counter[str] = self._session.calls
 
     @property

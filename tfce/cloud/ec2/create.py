@@ -26,7 +26,7 @@ _SHOWN_TAGS = "MetadataOptions.InstanceMetadataTags"
 _SHOWABLE = re.compile(r"[0-9A-Za-z\-_+=,.@:]{1,255}")  # EC2 refuses the option beside any other tag
 
 
-class Launcher:
+class InstanceLauncher:
     """Makes instances over one session. It remembers the root device of the image that it was last about."""
 
     shows_tags = True  # until the cloud says that it knows no such option

@@ -13,7 +13,7 @@ from tfce.model.reasons import Kind
 from tfce.model.vm import VM
 
 
-class Fenced:
+class LeasedCloud:
     """A login whose VMs are asked for only as long as ``check`` raises nothing. Everything else is the cloud's
     own."""
 
@@ -23,9 +23,9 @@ class Fenced:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cloud, name)
 
-    def clone(self) -> Fenced:
+    def clone(self) -> LeasedCloud:
         """Another connection, as fenced as this one."""
-        return Fenced(self._cloud.clone(), self._check)
+        return LeasedCloud(self._cloud.clone(), self._check)
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
         """Ask for one VM."""
