@@ -4,7 +4,7 @@
 - Starting pilots: submit, submission, launch, settling, batching, recipes.
 - How many may start, and of what: admission, holds, allocations, offering_choice, images, network_zones.
 - States for DIRAC: poll.
-- Removing pilots: reap, drain, backend_down.
+- Removing pilots: reap, kill, sweep, drain, backend_down.
 - Doing what was decided: execute.
 - Crashes and damage: recovery, audit, drift.
 - Why pilots come to nothing: health, why, consoles.

@@ -24,13 +24,15 @@ from tfce.pilots import allocations, audit, drain, holds, overview, spending_met
 from tfce.pilots.audit import Row
 from tfce.pilots.consoles import LINES
 from tfce.pilots.drift import Drift, drift
+from tfce.pilots.kill import Killer
 from tfce.pilots.meter import Meter, VerbRun
 from tfce.pilots.pilot_log import PilotLog, pilot_log
 from tfce.pilots.poll import Count, Memory, Poller, SeenPilot
-from tfce.pilots.reap import Reaper, Sweep
+from tfce.pilots.reap import Reaper
 from tfce.pilots.services import Provisioner, Services
 from tfce.pilots.submission import Submission
 from tfce.pilots.submit import Submitter
+from tfce.pilots.sweep import Sweep
 from tfce.review import approvals
 from tfce.store import traces
 from tfce.store.shared_document import RefusedError
@@ -125,9 +127,9 @@ class Fleet:
             return run.of(self._again(lambda: Reaper(self._services).reap(dry_run)))
 
     def kill(self, references: Iterable[str]) -> Sweep:
-        """Remove these pilots' VMs; see ``Reaper.kill``."""
+        """Remove these pilots' VMs; see ``Killer.kill``."""
         with self._verb("kill") as run, self._writing():
-            return run.of(Reaper(self._services).kill(references))
+            return run.of(Killer(self._services).kill(references))
 
     def poll(self, references: Iterable[str]) -> dict[str, str]:
         """DIRAC's state of each pilot by reference; see ``Poller.poll``."""
