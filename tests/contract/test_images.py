@@ -52,12 +52,12 @@ def test_the_last_image_stays_the_runs_until_the_option_names_another(edge: Fake
     edge.sky.images = [ONE]
     parts = edge.parts(**NEWEST)
     parts.fleet.submit(WRAPPER, 1)
-    kept = parts.workspace.offering
+    kept = parts.workspace.variables.offering
     assert kept is not None and '"image": "ami-1"' in kept
     edge.parts(**NEWEST).fleet.reap()
-    assert parts.workspace.offering == kept  # a plan is empty
+    assert parts.workspace.variables.offering == kept  # a plan is empty
     edge.parts(Instance_Image="ami-9").fleet.reap()
-    assert parts.workspace.offering is None
+    assert parts.workspace.variables.offering is None
 
 
 def test_where_no_image_fits_nothing_is_started_and_the_cure_is_named(edge: FakeEdge) -> None:

@@ -201,7 +201,7 @@ def test_two_names_are_asked_about(make_queue: MakeQueue) -> None:
 def test_a_lost_root_is_known_by_the_copies_of_any_queue(make_queue: MakeQueue) -> None:
     first = Workspace(make_queue(name="long"))
     name = first.prepare().installation
-    first.write_shape(f'installation = "{name}"\n')
+    first.variables.write_shape(f'installation = "{name}"\n')
     shutil.rmtree(first.root / "queues")
     (first.root / "installation").unlink()
     with pytest.raises(ConfigError, match=name):
@@ -389,9 +389,9 @@ def test_what_people_do_to_any_copy_changes_no_pilot(workspace: Workspace) -> No
     assert workspace.prepare() == record
     variables.write(workspace)
     assert copy.read_text() == private.read_text() == good
-    assert outdated(workspace) == "" and workspace.publish() == []
+    assert outdated(workspace) == "" and workspace.variables.publish() == []
     copy.write_text("")
-    assert workspace.publish() == [copy]
+    assert workspace.variables.publish() == [copy]
 
 
 def test_the_diff_reads_from_what_is_to_what_should_be(workspace: Workspace) -> None:
@@ -415,7 +415,7 @@ def test_a_link_in_the_review_folder_is_not_followed(workspace: Workspace, tmp_p
     place.unlink() if place.is_file() else shutil.rmtree(place)
     place.symlink_to(hidden / "queue.tfvars" if link == "queue.tfvars" else hidden)
     assert "hush" not in outdated(workspace)
-    workspace.publish()
+    workspace.variables.publish()
     assert [path.read_text() for path in hidden.rglob("*") if path.is_file()] == ["hush-hush\n"]
     assert not place.is_symlink() and outdated(workspace) == ""
 

@@ -41,7 +41,7 @@ def _rendered(workspace: Workspace) -> int:
     with workspace.locked():
         before = {name: believed(review_copies.path(name)) for name in names}
         workspace.prepare()
-        workspace.write_rest(shape.rest(workspace.queue))
+        workspace.variables.write_rest(shape.rest(workspace.queue))
         variables.write(workspace)
     for name in names:
         same = believed(review_copies.path(name)) == before[name]

@@ -48,7 +48,7 @@ class Submitter:
         userdata.render(recipe, key="00000000", wrapper=wrapper, proxy=proxy)
         self._terraform.expect()
         with self._workspace.locked(), allocations.alone(self._services):
-            self._workspace.write_rest(shape.rest(self._queue))
+            self._workspace.variables.write_rest(shape.rest(self._queue))
             record = self._services.prepare()
             record = recover(self._services, record) if record.pending else record
             record = allocations.ready(self._services, record)

@@ -7,7 +7,6 @@ damaged."""
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -29,10 +28,11 @@ from tfce.store.journal import Journal
 from tfce.store.meters import MeterFile
 from tfce.store.network_zones import NetworkZonesFile
 from tfce.store.record_file import RecordFile
-from tfce.store.review_copies import REST, SCALE, VARIABLES, ReviewCopies
+from tfce.store.review_copies import ReviewCopies
 from tfce.store.shared_ce import SharedCE
 from tfce.store.shared_document import mark_of, moved, note_of
 from tfce.store.shared_record import SharedRecord
+from tfce.store.variable_files import VariableFiles
 from tfce.store.whose import Whose
 
 
@@ -67,10 +67,8 @@ class Workspace:
         self.latest: Record | None = None  # as this process wrote it last
         self.shared: SharedRecord | None = None  # where several hosts reach the record
         self.shared_ce: SharedCE | None = None  # where the CE's queues have an allocation together, too
-        self._scale_file = self.private / takeover.SCALE_FILE
-        self._shape_file = self.private / "queue.auto.tfvars"
+        self.variables = VariableFiles(self.private, self.review_copies, self._contexts_told)
         self.network_zones = NetworkZonesFile(self.private, lambda: self.queue)
-        self._offering_file = self.private / "run.auto.tfvars.json"  # Terraform reads them in this order
 
     def take(self, queue: Queue, status: ReviewStatus, module: Path | None) -> None:
         """Let the options of ``queue``, which were approved, count instead of those that are ``asked`` for."""
@@ -83,7 +81,7 @@ class Workspace:
         """Whether this host, or one that shares the record, may have submitted to the queue, as far as this user
         may know."""
         try:
-            here = self.file.exists or self._scale_file.exists() or self.has_state
+            here = self.file.exists or self.variables.scale_file.exists() or self.has_state
             return here or self.shared is not None
         except PermissionError:
             return False
@@ -125,11 +123,11 @@ class Workspace:
             raise moved(note.backend_id, BackendId(LOCAL), self.queue.label)
         if self.file.exists:
             return Whose.of(self.queue).kept(self.file.load())
-        if takeover.is_old(self.private) and (self._scale_file.exists() or not self.has_state):
+        if takeover.is_old(self.private) and (self.variables.scale_file.exists() or not self.has_state):
             return takeover.read(self.private, self._installation(), self.queue.label, self.clock())
         if self.shared is not None:
             return Record(self._installation())
-        if self._scale_file.exists() or self.has_state:
+        if self.variables.scale_file.exists() or self.has_state:
             raise WorkspaceError(
                 f"{self.file.path}: is missing though the queue has pilots; no pilot was touched",
                 f"put it back, or run `tfce repair {self.queue.label}` to rebuild it from the state and the cloud",
@@ -151,10 +149,10 @@ class Workspace:
 
     def derive(self, record: Record) -> None:
         """Make the files that follow from the record, where they say something else."""
-        files.renew(self._scale_file, scale_text(record.pilots, record.installation))
+        self.variables.write_scale(scale_text(record.pilots, record.installation))
         for name in takeover.REMAINS:
             files.remove(self.private / name)
-        self.publish()
+        self.variables.publish()
 
     def prepare(self) -> Record:
         """Make the folders, and the record where the queue is new or an older tfce's."""
@@ -207,6 +205,10 @@ class Workspace:
 
     # -- user data -----------------------------------------------------------------------------------------
 
+    def _contexts_told(self) -> str:
+        is_local = self.queue.terraform.backend == LOCAL
+        return str(self.contexts) if is_local else self.contexts.name  # the same on every host
+
     def write_contexts(self, contexts: Mapping[str, bytes]) -> None:
         """Put the user data of each new pilot or batch (by key or label) where Terraform reads it; they may hold a
         proxy."""
@@ -217,34 +219,3 @@ class Workspace:
         """Delete all user data: a VM that exists needs no copy of it here."""
         for path in files.listed(self.contexts, "*"):
             files.remove(path)
-
-    # -- what Terraform and reviewers read -----------------------------------------------------------------
-
-    def write_shape(self, text: str) -> None:
-        """Write the variables that the options decide, for Terraform and for reviewers, where they differ."""
-        files.renew(self._shape_file, text)
-        is_local = self.queue.terraform.backend == LOCAL
-        folder = str(self.contexts) if is_local else self.contexts.name  # the same on every host
-        files.renew(self.private / "here.auto.tfvars.json", json.dumps({"contexts": folder}) + "\n")
-        self.publish()
-
-    @property
-    def offering(self) -> str | None:
-        """The variables that override the shape's, None for none."""
-        return files.believed(self._offering_file)
-
-    def write_offering(self, text: str | None) -> None:
-        """Let the variables in ``text`` override the shape's; None: the shape alone counts."""
-        if text is None:
-            files.remove(self._offering_file)
-        else:
-            files.renew(self._offering_file, text)
-
-    def write_rest(self, text: str) -> None:
-        """Write what else a pilot's VM is made of, for reviewers; see ``tfce.review.shape``."""
-        files.renew(self.private / REST, text)
-
-    def publish(self) -> list[Path]:
-        """Bring the reviewers' copies up to date; the files that changed."""
-        sources = {VARIABLES: self._shape_file, REST: self.private / REST, SCALE: self._scale_file}
-        return self.review_copies.publish({name: files.believed(path) for name, path in sources.items()})

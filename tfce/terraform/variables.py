@@ -62,19 +62,19 @@ def variables(queue: Queue) -> dict[str, dict[str, Any]]:
 def write(workspace: Workspace) -> None:
     """Write ``queue.tfvars`` from the options where it differs, for Terraform and for reviewers. Another offering
     that the last run was about stays, so that a plan is empty, as long as the options have it."""
-    workspace.write_shape(render(workspace.queue))
+    workspace.variables.write_shape(render(workspace.queue))
     queue = workspace.queue
     image = last_image(workspace) if means_newest(queue.shape.image) else ""
     every = [one for one in workspace.network_zones.offerings if image or not _is_shape(queue, one)]
     known = {_chosen(queue, replace(one, image=image) if image else one) for one in every}
-    if workspace.offering not in (None, *known):
-        workspace.write_offering(None)
+    if workspace.variables.offering not in (None, *known):
+        workspace.variables.write_offering(None)
 
 
 def last_image(workspace: Workspace) -> str:
     """The image that the last run was about, where the options name a pattern; "" before the first."""
     try:
-        found = json.loads(workspace.offering or "{}")
+        found = json.loads(workspace.variables.offering or "{}")
     except ValueError:  # torn
         return ""
     image = found.get("image") if isinstance(found, dict) else None
@@ -83,7 +83,9 @@ def last_image(workspace: Workspace) -> str:
 
 def choose(workspace: Workspace, offering: Offering) -> None:
     """Let the next run be about ``offering``. What runs already is not touched: a VM keeps what it was made of."""
-    workspace.write_offering(None if _is_shape(workspace.queue, offering) else _chosen(workspace.queue, offering))
+    workspace.variables.write_offering(
+        None if _is_shape(workspace.queue, offering) else _chosen(workspace.queue, offering)
+    )
 
 
 def _is_shape(queue: Queue, offering: Offering) -> bool:
