@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout, suppress
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
+from tests.claims import some
 from tests.site import AnySite
 from tfce.cli import planning
 from tfce.config.cfg import load_queue
@@ -69,6 +70,31 @@ def children(pid: int) -> list[int]:
         parents[int(stat.parent.name)] = int(fields[1])
     found = [child for child, parent in parents.items() if parent == pid]
     return found + [grandchild for child in found for grandchild in children(child)]
+
+
+def seen_by_others(process: subprocess.Popen[str], environments: bool = False) -> set[str]:
+    """What anybody on the host can read of a process until it ends: its command line and those of all it starts;
+    ``environments``: of these the environments, too (its own is the operator's)."""
+    lines: set[str] = set()
+    while process.poll() is None:
+        own = children(process.pid)
+        paths = [f"/proc/{pid}/cmdline" for pid in (process.pid, *own)]
+        for path in paths + [f"/proc/{pid}/environ" for pid in own if environments]:
+            with suppress(OSError):
+                lines.add(Path(path).read_bytes().decode(errors="replace"))
+        time.sleep(0.05)
+    return lines
+
+
+def assert_hidden(secrets: Sequence[str], said: Iterable[str], folder: Path) -> None:
+    """None of the ``secrets`` is in what was ``said``, or in a file of ``folder``; others can read no file there
+    but the reviewers' copies."""
+    assert not [text for text in some(said) if any(secret in text for secret in secrets)]
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    for path in some(path for path in paths if not {"mirror", "unpacked"} & set(path.parts)):
+        data = path.read_bytes()
+        assert not any(secret.encode() in data for secret in secrets), path
+        assert path.stat().st_mode & 0o077 == 0 or "workspaces" in path.parts, path
 
 
 def alive(pid: int) -> bool:

@@ -7,15 +7,24 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.checking import WAIT, alive, child, children, consistent, kill_9, state_file, until
-from tests.claims import some, subset
+from tests.checking import (
+    WAIT,
+    alive,
+    assert_hidden,
+    child,
+    consistent,
+    kill_9,
+    seen_by_others,
+    state_file,
+    until,
+)
+from tests.claims import subset
 from tests.rigs.proxy import Fault
 from tests.site import SECRET, WRAPPER, Site
 from tfce.model.errors import CloudError
@@ -284,28 +293,14 @@ def test_user_data_over_the_limit_is_refused_before_any_call(site: Site) -> None
 
 def test_no_secret_is_anywhere(site: Site) -> None:
     process = site.start(*site.submission(2))
-    lines: set[str] = set()
-    while process.poll() is None:
-        for pid in [process.pid, *children(process.pid)]:
-            try:
-                lines.add(Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
-            except OSError:
-                continue
-        time.sleep(0.05)
+    lines = seen_by_others(process)
     out, err = process.communicate()
     reference = json.loads(out)["references"][0]
     said = [out, err, *lines]
     said += [site.run("status", site.name).out, site.run("plan", site.name).out, site.run("audit", site.name).out]
     site.do("StopInstances", reference)
     said.append(site.run("reap", site.name).out)
-    planted = WRAPPER.splitlines()[1]
-    for text in said:
-        assert SECRET not in text and planted not in text
-    for path in some((site.folder / "root").rglob("*")):
-        if path.is_file() and not path.is_symlink() and "mirror" not in path.parts:
-            data = path.read_bytes()
-            assert SECRET.encode() not in data and planted.encode() not in data, path
-            assert path.stat().st_mode & 0o077 == 0 or "workspaces" in path.parts, path
+    assert_hidden([SECRET, WRAPPER.splitlines()[1]], said, site.folder / "root")
     assert any("terraform" in line for line in lines)  # the process list was really looked at
 
 
