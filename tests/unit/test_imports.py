@@ -44,6 +44,7 @@ PURE = tuple(
         "clouds/openstack",
         "clouds/others",
         "declared",
+        "driver_options",
         "ec2_regions",
         "endpoint",
         "openstack_logins",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from tfce.config import clouds, readers
 from tfce.config.capabilities import Capabilities
 from tfce.config.clouds import others
+from tfce.config.driver_options import DriverOptions, DriverValue
 from tfce.model.errors import Fault
 
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
-_DRIVER_TYPES: Mapping[str, Callable[[str], Any]] = {
+_DRIVER_TYPES: Mapping[str, Callable[[str], DriverValue]] = {
     "secure": readers.flag,
     "port": readers.port,
     "timeout": readers.patience,
@@ -33,7 +33,7 @@ class Endpoint:
 
     cloud: str
     region: str | None
-    driver: Mapping[str, Any] = field(repr=False)  # may hold a token
+    driver: DriverOptions = field(repr=False)  # may hold a token
     repeats: int = 5
 
     @property
@@ -63,7 +63,7 @@ class Endpoint:
     @property
     def home(self) -> str:
         """Which cloud this is: VMs of one home cannot be seen from another."""
-        project = self.driver.get("ex_tenant_id") or self.driver.get("ex_tenant_name")
+        project = str(self.driver.get("ex_tenant_id") or self.driver.get("ex_tenant_name") or "")
         return " ".join(filter(None, (self.cloud, self.region, self.url, project)))
 
 
@@ -78,7 +78,7 @@ def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -
     return Endpoint(cloud, region, driver)
 
 
-def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+def pointed(cloud_type: str, driver: DriverOptions, region: str | None, url: str | None) -> DriverOptions:
     """The ``driver`` options, with a region and an API's URL where they name none."""
     return clouds.kind_of(cloud_type.upper()).pointed(driver, region, url)
 
@@ -86,7 +86,7 @@ def pointed(cloud_type: str, driver: Mapping[str, Any], region: str | None, url:
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@|^[^/@\s]+@(?!.*://)")
 
 
-def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:
+def _driver_value(key: str, text: str, faults: list[Fault]) -> DriverValue:
     if ("://" in text or key == "Driver_host") and _USERINFO.search(text):
         cure = "take the login out of it: key and secret belong into the file that CloudAuth names"
         faults.append(Fault(key, _USERINFO.sub("****@", text), "holds a login, which would be shown", cure))
@@ -97,7 +97,7 @@ def _driver_value(key: str, text: str, faults: list[Fault]) -> Any:
         return text
 
 
-def _cloud(cloud_type: str, driver: Mapping[str, Any], faults: list[Fault]) -> tuple[str, str | None]:
+def _cloud(cloud_type: str, driver: DriverOptions, faults: list[Fault]) -> tuple[str, str | None]:
     name = cloud_type.upper()
     if kind := clouds.TYPES.get(name):
         region, wrong = kind.region(cloud_type, driver)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tfce.config.driver_options import DriverOptions
 from tfce.model.errors import Fault
 
 DEFAULT_VERSION = "3.x_password"
@@ -35,12 +35,12 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def version(driver: Mapping[str, Any]) -> str:
+def version(driver: DriverOptions) -> str:
     """The authentication version the driver options ask for."""
     return str(driver.get("ex_force_auth_version", DEFAULT_VERSION))
 
 
-def faults(driver: Mapping[str, Any]) -> list[Fault]:
+def faults(driver: DriverOptions) -> list[Fault]:
     """What is wrong with the driver options of an OpenStack queue."""
     found: list[Fault] = []
     if not driver.get("ex_force_auth_url"):
@@ -62,11 +62,11 @@ def faults(driver: Mapping[str, Any]) -> list[Fault]:
     return found
 
 
-def _project(driver: Mapping[str, Any]) -> str:
+def _project(driver: DriverOptions) -> str:
     return str(driver.get("ex_tenant_name") or driver.get("ex_tenant_id") or "")
 
 
-def auth_url(driver: Mapping[str, Any]) -> str:
+def auth_url(driver: DriverOptions) -> str:
     """Keystone's URL with its API version, as Terraform's provider wants it."""
     url = _base(driver)
     if url.rpartition("/")[2] in ("v3", "v2.0") or not url:
@@ -74,20 +74,20 @@ def auth_url(driver: Mapping[str, Any]) -> str:
     return f"{url}/v3" if version(driver).startswith("3") else f"{url}/v2.0"
 
 
-def _base(driver: Mapping[str, Any]) -> str:
+def _base(driver: DriverOptions) -> str:
     """The URL that was given, without the path of the request for a token, which some sites publish with it."""
     url = str(driver.get("ex_force_auth_url", "")).rstrip("/")
     return url.removesuffix("/tokens").removesuffix("/auth").rstrip("/") if url.endswith("/tokens") else url
 
 
-def libcloud_auth_url(driver: Mapping[str, Any]) -> str:
+def libcloud_auth_url(driver: DriverOptions) -> str:
     """Keystone's URL without its API version, as libcloud wants it."""
     url = _base(driver)
     return url.removesuffix("/v3").removesuffix("/v2.0")
 
 
 def environment(
-    driver: Mapping[str, Any], key: str, secret: str, region: str | None, token: Callable[[], str]
+    driver: DriverOptions, key: str, secret: str, region: str | None, token: Callable[[], str]
 ) -> dict[str, str]:
     """The provider's environment. ``token`` is called only where a token is handed over."""
     method = METHODS[version(driver)]
@@ -106,7 +106,7 @@ def environment(
     return values
 
 
-def _scope(driver: Mapping[str, Any], method: Method) -> dict[str, str]:
+def _scope(driver: DriverOptions, method: Method) -> dict[str, str]:
     if version(driver).startswith("2"):
         return {"OS_TENANT_NAME": str(driver["ex_tenant_name"])} if driver.get("ex_tenant_name") else {}
     if method.handed_over:

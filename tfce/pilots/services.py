@@ -27,22 +27,41 @@ log = logging.getLogger("tfce")
 
 
 class Provisioner(Protocol):
-    """What the verbs ask of Terraform (``terraform.Terraform``, or the fake of the tests)."""
+    """What the verbs ask of Terraform (``terraform.Terraform``, or the fake of the tests). Whatever runs Terraform
+    wants the queue's lock, and raises ``TerraformError`` where it does not do what it should."""
 
     @property
-    def batch_limit(self) -> int: ...  # VMs that one API call may start
+    def batch_limit(self) -> int:
+        """VMs that one API call may start."""
+
     @property
-    def waits(self) -> bool: ...  # whether an apply ends only when its VMs run
-    def expect(self) -> None: ...  # a run follows soon: what needs nobody's turn may be made ready
-    def prepare(self) -> None: ...
-    def prefetch(self) -> None: ...  # an apply comes: what it asks of the cloud may be asked already
-    def apply(
-        self, keys: Collection[str], progress: Callable[[str], None] = ..., fresh: bool = ...
-    ) -> Applied: ...  # fresh: nobody can have asked for these
-    def instances(self) -> dict[str, Instance]: ...
-    def adopt(self, ids: Mapping[str, str]) -> None: ...
-    def forget(self, keys: Collection[str]) -> None: ...
-    def untaint(self, keys: Collection[str]) -> None: ...
+    def waits(self) -> bool:
+        """Whether an apply ends only when its VMs run."""
+
+    def expect(self) -> None:
+        """A run follows soon: what needs nobody's turn may be made ready."""
+
+    def prepare(self) -> None:
+        """Put the root module into the workspace and initialise it, as far as that has not been done yet."""
+
+    def prefetch(self) -> None:
+        """An apply comes: what it asks of the cloud may be asked already."""
+
+    def apply(self, keys: Collection[str], progress: Callable[[str], None] = ..., fresh: bool = ...) -> Applied:
+        """Let the pilots ``keys``, which the record has, have a VM each; others are left alone. ``progress`` hears
+        a line for people at times; ``fresh``: nobody can have asked for these. What failed is in the result."""
+
+    def instances(self) -> dict[str, Instance]:
+        """The pilots in the state, by key. Raises ``DamagedStateError`` where it cannot be read."""
+
+    def adopt(self, ids: Mapping[str, str]) -> None:
+        """Take VMs that exist into the state: ``{key: instance id}``, keys in the record."""
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Take pilots out of the state; the cloud is not asked. Unknown keys are no error."""
+
+    def untaint(self, keys: Collection[str]) -> None:
+        """Say that these pilots are well: Terraform would else want to replace them."""
 
 
 @dataclass(frozen=True)

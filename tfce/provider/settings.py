@@ -31,6 +31,7 @@ from tfce.provider.run import Run
 if TYPE_CHECKING:  # Terraform starts the program for its schemas, too, which need none of this
     from tfce.cloud.api import Cloud
     from tfce.config.credentials import Credentials
+    from tfce.config.driver_options import DriverOptions
     from tfce.config.endpoint import Endpoint
 
 KEY, SECRET, OPTIONS = "TFCE_CLOUD_KEY", "TFCE_CLOUD_SECRET", "TFCE_CLOUD_OPTIONS"
@@ -51,7 +52,7 @@ def login(block: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> 
     for name in (KEY, SECRET):
         if not environ.get(name):
             raise ConfigError(name, "", "is not set", f"export it; see `cloud` = {block.get('cloud')}")
-    options = {**(block.get("options") or {}), **_options(environ)}
+    options: DriverOptions = {**(block.get("options") or {}), **_options(environ)}
     cloud = str(block.get("cloud") or "")
     options = pointed(cloud, options, block.get("region"), block.get("endpoint"))
     faults = [] if cloud else [Fault("CloudType", "", "is missing", "name it in the provider block: cloud")]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+
+from tfce.config.driver_options import DriverOptions
 
 # The driver options that name a service's URL where the catalog's is wrong.
 OPTIONS = {"compute": "ex_force_base_url", "image": "ex_force_image_url", "network": "ex_force_network_url"}
@@ -21,7 +21,7 @@ def fitting(service: str, url: str) -> str:
     return _VERSION.sub("", bare)
 
 
-def forced(service: str, driver: Mapping[str, Any]) -> str | None:
+def forced(service: str, driver: DriverOptions) -> str | None:
     """The URL that the driver options name for a service, if they do. libcloud would use that of one service for
     the next one, too."""
     url = driver.get(OPTIONS[service])

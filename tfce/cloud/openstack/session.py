@@ -201,11 +201,11 @@ class Session(CountedSession):
         options["ex_force_auth_version"] = openstack_logins.version(given)
         if self.endpoint.region:
             options["ex_force_service_region"] = self.endpoint.region
-        project = given.get("ex_tenant_id")
+        project = str(given.get("ex_tenant_id") or "")
         if project:
-            options.setdefault("ex_tenant_name", str(project))
-        authority = given.get("ca_cert") or os.environ.get("OS_CACERT")
-        connections = _classes(_Shared(self._transport, authority, project, self.login))
+            options.setdefault("ex_tenant_name", project)
+        authority = str(given.get("ca_cert") or os.environ.get("OS_CACERT") or "")
+        connections = _classes(_Shared(self._transport, authority or None, project or None, self.login))
         driver = type("Driver", (OpenStack_2_NodeDriver,), connections)
         made = driver(self._credentials.key, secret=self._credentials.secret, **options)
         for service, name in _CONNECTIONS.items():

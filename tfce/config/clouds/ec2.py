@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tfce.config import ec2_regions
 from tfce.config.capabilities import Capabilities, Limit
 from tfce.config.clouds.kind import DRIVER, CloudKind
+from tfce.config.driver_options import DriverOptions
 from tfce.model.errors import Fault
 
 NAME = "EC2"
@@ -52,13 +50,13 @@ class Ec2(CloudKind):
         list_owners=100,  # a filter of CEs, one of queues: 200 values are EC2's most
     )
 
-    def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+    def region(self, cloud_type: str, driver: DriverOptions) -> tuple[str | None, list[Fault]]:
         """The CloudType's own region, or that of Driver_region, or us-east-1."""
         faults, region = [], _REGIONS[cloud_type.upper()]
         if region and driver.get("region", region) != region:
             problem = f"contradicts CloudType = {cloud_type}, which is {region}"
             cure = f"set CloudType = {NAME}, or remove Driver_region"
-            faults.append(Fault("Driver_region", driver["region"], problem, cure))
+            faults.append(Fault("Driver_region", str(driver["region"]), problem, cure))
         found = region or str(driver.get("region") or _DEFAULT)
         if found not in ec2_regions.REGIONS and not driver.get("host"):
             cure = "correct it, or set Driver_host to the address of its API"

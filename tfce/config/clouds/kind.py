@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from tfce.config.capabilities import Capabilities
+from tfce.config.driver_options import DriverOptions
 from tfce.model.errors import Fault
 
 # What libcloud's drivers all take, by their base.
@@ -29,7 +28,7 @@ class CloudKind:
     capabilities = Capabilities()
     arguments: frozenset[str] = frozenset()
 
-    def ignored(self, driver: Mapping[str, Any]) -> list[Fault]:
+    def ignored(self, driver: DriverOptions) -> list[Fault]:
         """The driver options that libcloud's class takes, as it takes any word, and does nothing with."""
         found = []
         for name in sorted(set(driver) - self.arguments) if self.arguments else ():
@@ -39,11 +38,11 @@ class CloudKind:
             found.append(Fault(f"Driver_{name}", "", problem, cure))  # its value may be a secret
         return found
 
-    def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+    def region(self, cloud_type: str, driver: DriverOptions) -> tuple[str | None, list[Fault]]:
         """The region that a CloudType and the driver options name, and what is wrong with them."""
         return None, []
 
-    def url(self, driver: Mapping[str, Any]) -> str | None:
+    def url(self, driver: DriverOptions) -> str | None:
         """The API's URL where the driver options name one, else None for the cloud's public endpoint."""
         host = driver.get("host")
         if not host:
@@ -52,11 +51,11 @@ class CloudKind:
         port = f":{driver['port']}" if "port" in driver else ""
         return f"{scheme}://{host}{port}{driver.get('path', '')}".rstrip("/")
 
-    def entry(self, driver: Mapping[str, Any]) -> str:
+    def entry(self, driver: DriverOptions) -> str:
         """The cloud of clouds.yaml that has the login, "" where another file has it."""
         return ""
 
-    def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+    def pointed(self, driver: DriverOptions, region: str | None, url: str | None) -> DriverOptions:
         """The driver options, with a region and an API's URL where they name none."""
         options = {**({"region": region} if region else {}), **driver}
         if url and not options.get("host"):

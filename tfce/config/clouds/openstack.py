@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tfce.config import openstack_logins
 from tfce.config.capabilities import NOVA, Capabilities
 from tfce.config.clouds.kind import DRIVER, CloudKind
+from tfce.config.driver_options import DriverOptions
 from tfce.model.errors import Fault
 
 NAME = "OPENSTACK"
@@ -44,19 +42,20 @@ class OpenStack(CloudKind):
     }
     capabilities = Capabilities(NOVA, batches=True, native="openstack", colon="_")
 
-    def region(self, cloud_type: str, driver: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+    def region(self, cloud_type: str, driver: DriverOptions) -> tuple[str | None, list[Fault]]:
         """The region of Driver_ex_force_service_region, and what is wrong with the login's options."""
-        return driver.get("ex_force_service_region"), openstack_logins.faults(driver)
+        region = driver.get("ex_force_service_region")
+        return str(region) if region else None, openstack_logins.faults(driver)
 
-    def url(self, driver: Mapping[str, Any]) -> str | None:
+    def url(self, driver: DriverOptions) -> str | None:
         """Keystone's."""
         return openstack_logins.auth_url(driver)
 
-    def entry(self, driver: Mapping[str, Any]) -> str:
+    def entry(self, driver: DriverOptions) -> str:
         """The cloud of clouds.yaml that has the login, "" where another file has it."""
         return str(driver.get("cloud") or "")
 
-    def pointed(self, driver: Mapping[str, Any], region: str | None, url: str | None) -> dict[str, Any]:
+    def pointed(self, driver: DriverOptions, region: str | None, url: str | None) -> DriverOptions:
         """The driver options, with a region and keystone's URL where they name none."""
         extra = {"ex_force_service_region": region, "ex_force_auth_url": url}
         return {**{name: value for name, value in extra.items() if value}, **driver}
