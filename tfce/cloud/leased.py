@@ -24,7 +24,7 @@ class LeasedCloud:
         return getattr(self._cloud, name)
 
     def clone(self) -> LeasedCloud:
-        """Another connection, as fenced as this one."""
+        """Another connection, that keeps the same lease."""
         return LeasedCloud(self._cloud.clone(), self._check)
 
     def create(self, shape: Shape, key: str, user_data: str) -> str:
