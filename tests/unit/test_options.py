@@ -259,10 +259,50 @@ def test_two_regions_contradict() -> None:
         ),
         ({"Driver_host": "h", "Driver_secure": "True"}, "https://h"),
         ({"Driver_host": ""}, None),
+        ({"Driver_host": "h", "Driver_port": "1", "Driver_path": "services/Cloud"}, "https://h:1/services/Cloud"),
+        ({"Driver_host": "h", "Driver_path": "/"}, "https://h"),
+        ({"Driver_host": "::1", "Driver_port": "1"}, "https://[::1]:1"),
+        ({"Driver_host": "[fd00:EC2::254]"}, "https://[fd00:ec2::254]"),
+        ({"Driver_host": "192.0.2.1"}, "https://192.0.2.1"),
+        ({"Driver_host": "ec2_api.b\u00fccher.example.org."}, "https://ec2_api.b\u00fccher.example.org."),
     ],
 )
 def test_endpoints(make_queue: MakeQueue, driver: dict[str, str], endpoint: str | None) -> None:
     assert make_queue(**driver).endpoint.url == endpoint
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "https://h",
+        "http://h:8773/services/Cloud/",
+        "h:8773",
+        "h/services/Cloud",
+        "h..org",
+        ".h",
+        "a b",
+        "h?x",
+        "[::1",
+        "::1:8773/",
+        "[::1]:8773",
+        "h" * 64,
+        "$EC2_HOST",
+    ],
+)
+def test_a_host_is_a_host_alone(host: str) -> None:
+    """What else is in it would meet a port, and be another address."""
+    found = faults(Driver_host=host)
+    assert list(found) == ["Driver_host"] and "Driver_port and Driver_path" in found["Driver_host"]
+
+
+@pytest.mark.parametrize("path", ["/a b", "/a?x=1", "/a#b", "http://h/a"])
+def test_a_path_is_a_path_alone(path: str) -> None:
+    assert "/services/Cloud" in faults(Driver_host="h", Driver_path=path)["Driver_path"]
+
+
+def test_what_a_class_of_one_s_own_calls_host_and_path_is_its_own_affair(make_queue: MakeQueue) -> None:
+    driver = make_queue(CloudType="mine.Driver", Driver_host="unix:/run/cloud", Driver_path="a b").endpoint.driver
+    assert driver == {"host": "unix:/run/cloud", "path": "a b"}
 
 
 def test_driver_options_have_types(make_queue: MakeQueue) -> None:

@@ -13,7 +13,10 @@ from tfce.config.driver_options import DriverOptions, DriverValue
 from tfce.model.errors import Fault
 
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
-_DRIVER_TYPES: Mapping[str, Callable[[str], DriverValue]] = {
+_Reader = Callable[[str], DriverValue]
+_DRIVER_TYPES: Mapping[str, _Reader] = {
+    "host": readers.host,
+    "path": readers.url_path,
     "secure": readers.flag,
     "port": readers.port,
     "timeout": readers.patience,
@@ -69,8 +72,10 @@ class Endpoint:
 
 def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -> Endpoint:
     """The endpoint that CloudType and the ``Driver_*`` of ``options`` name; what is wrong goes to ``faults``."""
+    own = "." in cloud_type  # a class of one's own, which may take anything for these
+    types = {name: read for name, read in _DRIVER_TYPES.items() if not own or name not in ("host", "path")}
     driver = {
-        key.removeprefix("Driver_"): _driver_value(key, value, faults)
+        key.removeprefix("Driver_"): _driver_value(key, value, faults, types)
         for key, value in options.items()
         if key.startswith("Driver_") and value
     }
@@ -86,12 +91,13 @@ def pointed(cloud_type: str, driver: DriverOptions, region: str | None, url: str
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@|^[^/@\s]+@(?!.*://)")
 
 
-def _driver_value(key: str, text: str, faults: list[Fault]) -> DriverValue:
+def _driver_value(key: str, text: str, faults: list[Fault], types: Mapping[str, _Reader]) -> DriverValue:
     if ("://" in text or key == "Driver_host") and _USERINFO.search(text):
         cure = "take the login out of it: key and secret belong into the file that CloudAuth names"
         faults.append(Fault(key, _USERINFO.sub("****@", text), "holds a login, which would be shown", cure))
+        return text
     try:
-        return _DRIVER_TYPES.get(key.removeprefix("Driver_"), readers.text)(text)
+        return types.get(key.removeprefix("Driver_"), readers.text)(text)
     except ValueError as error:
         faults.append(Fault(key, text, str(error), "correct the value"))
         return text

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
+from ipaddress import IPv6Address
 from pathlib import Path
 
 from tfce.model.proxy import ProxyRule
@@ -138,6 +140,26 @@ def minutes(value: str) -> int | None:
 def processors(value: str) -> int | None:
     """An option of DIRAC's own: a whole number of at least 1; None for anything else, not ours to refuse."""
     return int(value) if re.fullmatch(r"0*[1-9][0-9]{0,3}", value) else None
+
+
+def host(value: str) -> str:
+    """A host's name or address, as a URL has it: an IPv6 address in brackets."""
+    bare = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    with suppress(ValueError):
+        return f"[{IPv6Address(bare)}]"
+    if not re.fullmatch(r"(?!.*://)[\w-]{1,63}(\.[\w-]{1,63})*\.?", value):
+        raise ValueError(
+            "is not a host's name or address alone: http or https, port and path are Driver_secure, Driver_port "
+            "and Driver_path"
+        )
+    return value
+
+
+def url_path(value: str) -> str:
+    """The path of a URL, from its first slash on."""
+    if re.search(r"[\s?#]|://", value):
+        raise ValueError("is not the path of a URL alone, such as /services/Cloud")
+    return f"/{value.lstrip('/')}"
 
 
 def proxy_rule(value: str) -> ProxyRule:
