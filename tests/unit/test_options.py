@@ -300,6 +300,36 @@ def test_a_path_is_a_path_alone(path: str) -> None:
     assert "/services/Cloud" in faults(Driver_host="h", Driver_path=path)["Driver_path"]
 
 
+@pytest.mark.parametrize("option", ["auth", "base", "image", "network"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "keystone.example.org:5000",
+        "127.0.0.1:5000/v3",
+        "ftp://h",
+        "https://h:99999/v3",
+        "http://::1:5000/v3",
+        "https://h/v3?a=b",
+        "https:///v3",
+        "//h/v3",
+        '"http://h"x',
+    ],
+)
+def test_a_url_is_a_url(option: str, value: str) -> None:
+    name = f"Driver_ex_force_{option}_url"
+    given = {"Driver_ex_force_auth_url": "https://h/v3", "Driver_ex_tenant_name": "t", name: value}
+    found = faults(CloudType="OPENSTACK", **given)
+    assert list(found) == [name] and "such as https://" in found[name]
+
+
+@pytest.mark.parametrize(
+    "value", ["https://h", "http://[::1]:5000/v3/", "https://h.example.org/identity/v3/auth/tokens"]
+)
+def test_urls_that_are_some(make_queue: MakeQueue, value: str) -> None:
+    made = make_queue(CloudType="OPENSTACK", Driver_ex_force_auth_url=value, Driver_ex_tenant_name="t")
+    assert made.endpoint.driver["ex_force_auth_url"] == value
+
+
 def test_what_a_class_of_one_s_own_calls_host_and_path_is_its_own_affair(make_queue: MakeQueue) -> None:
     driver = make_queue(CloudType="mine.Driver", Driver_host="unix:/run/cloud", Driver_path="a b").endpoint.driver
     assert driver == {"host": "unix:/run/cloud", "path": "a b"}

@@ -15,6 +15,8 @@ from tfce.model.errors import Fault
 # Driver options are text in DIRAC's configuration, where 'False' would be true: these have a type.
 _Reader = Callable[[str], DriverValue]
 _DRIVER_TYPES: Mapping[str, _Reader] = {
+    **dict.fromkeys(("ex_force_auth_url", "ex_force_base_url"), readers.url),
+    **dict.fromkeys(("ex_force_image_url", "ex_force_network_url"), readers.url),
     "host": readers.host,
     "path": readers.url_path,
     "secure": readers.flag,
@@ -22,6 +24,7 @@ _DRIVER_TYPES: Mapping[str, _Reader] = {
     "timeout": readers.patience,
     "retry_delay": readers.patience,
 }
+_PLACES = (readers.host, readers.url, readers.url_path)
 SECRET_DRIVER_OPTIONS = frozenset({"token", "password", "secret", "ex_force_auth_token"})
 
 
@@ -73,7 +76,7 @@ class Endpoint:
 def endpoint(cloud_type: str, options: Mapping[str, str], faults: list[Fault]) -> Endpoint:
     """The endpoint that CloudType and the ``Driver_*`` of ``options`` name; what is wrong goes to ``faults``."""
     own = "." in cloud_type  # a class of one's own, which may take anything for these
-    types = {name: read for name, read in _DRIVER_TYPES.items() if not own or name not in ("host", "path")}
+    types = {name: read for name, read in _DRIVER_TYPES.items() if not own or read not in _PLACES}
     driver = {
         key.removeprefix("Driver_"): _driver_value(key, value, faults, types)
         for key, value in options.items()

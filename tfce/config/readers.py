@@ -9,6 +9,7 @@ from contextlib import suppress
 from enum import Enum
 from ipaddress import IPv6Address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tfce.model.proxy import ProxyRule
 
@@ -153,6 +154,16 @@ def host(value: str) -> str:
             "and Driver_path"
         )
     return value
+
+
+def url(value: str) -> str:
+    """The URL of an API."""
+    with suppress(ValueError):
+        parts = urlsplit(value)
+        well = parts.scheme in ("http", "https") and not re.search(r"[\s?#]", value) and parts.port != 0
+        if well and host(parts.hostname or ""):
+            return value
+    raise ValueError("is not a URL, such as https://cloud.example.org:5000")
 
 
 def url_path(value: str) -> str:
