@@ -18,7 +18,7 @@ import json
 import time
 from collections.abc import Callable
 
-from tests.rigs.statehttp import Answer, StateServer, lock_id
+from tests.rigs.statehttp import Answer, Memory, StateServer, lock_id
 
 _WORDS = ("ID", "Operation", "Info", "Who", "Version", "Created", "Path")
 _WORKER = 1.0  # seconds until what was removed is gone
@@ -33,6 +33,15 @@ class GitLab(StateServer):
         self.largest, self.protected = 0, False
         self._versions: dict[str, dict[int, bytes]] = {}
         self._removed: dict[str, float] = {}
+
+    def memory(self) -> Memory:
+        """All that it has to keep."""
+        return {**super().memory(), "versions": self._versions, "removed": self._removed}
+
+    def remember(self, memory: Memory) -> None:
+        """Have what was kept."""
+        super().remember(memory)
+        self._versions, self._removed = memory["versions"], memory["removed"]
 
     def backup(self) -> Callable[[], None]:
         """What puts back what is there now: the database and the files, as GitLab's own backup has them."""

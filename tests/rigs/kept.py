@@ -73,10 +73,11 @@ class KeptMoto(Moto):
 
 
 class StateProcess:
-    """A server of states over HTTP (``statehttp``); a context manager that removes its data."""
+    """A server of states over HTTP (``kept_states``, which knows its kinds); a context manager that removes its
+    data."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, kind: str = "http") -> None:
+        self.port, self._kind = free_port(), kind
         self.folder = Path(tempfile.mkdtemp(prefix="tfce-states-"))
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -97,7 +98,7 @@ class StateProcess:
         """Start on what is there, unless it runs, and wait until it listens."""
         if self.running():
             return
-        words = [sys.executable, "-m", "tests.rigs.statehttp", str(self.port), str(self.folder)]
+        words = [sys.executable, "-m", "tests.rigs.kept_states", str(self.port), str(self.folder), self._kind]
         self._server = subprocess.Popen(words, cwd=REPOSITORY, stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + _PATIENCE
         while not _listens(self.port):

@@ -2,28 +2,24 @@
 
 A state is read with GET, written with POST (with the lock's ID where it is locked, and none where it is not),
 removed with DELETE. Its lock is taken with LOCK or POST on .../lock, and given back with UNLOCK or DELETE: 423
-tells who holds it. It wants a login. `python -m tests.rigs.statehttp PORT FOLDER`: a process of its own, whose
-data outlives it (`kept`).
+tells who holds it. It wants a login. `kept_states` has it as a process of its own, whose data outlives it.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
-
-from tests.rigs.fate import UNANSWERED, UNDONE, Fate
 
 USER, PASSWORD = "robot", "planted-http-pass%word"
 _LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 _JSON = "application/json"
 Answer = tuple[int, bytes]
+Memory = dict[str, dict[str, Any]]
 
 
 class Gate:
@@ -97,6 +93,14 @@ class StateServer:
         kept = dict(self.states)
         return lambda: self.states.update(kept)
 
+    def memory(self) -> Memory:
+        """All that it has to keep."""
+        return {"states": self.states, "locks": self.locks}
+
+    def remember(self, memory: Memory) -> None:
+        """Have what was kept."""
+        self.states, self.locks = memory["states"], memory["locks"]
+
     def gate(self, fits: Callable[[str, str, bytes], bool]) -> Gate:
         """A gate for the next request whose method, path and body ``fits``."""
         made = Gate(fits)
@@ -123,26 +127,6 @@ class StateServer:
             return 409, held or b""
         self.locks.pop(path, None)  # `force-unlock` sends no body
         return 200, b""
-
-
-class KeptStateServer(StateServer):
-    """One that has on disk what it was told to write before it answers."""
-
-    def __init__(self, port: int, folder: Path) -> None:
-        super().__init__()
-        self.port, self._fate, self._one = port, Fate(folder), threading.Lock()
-        self.states, self.locks = self._fate.kept() or ({}, {})
-
-    def answer(self, method: str, path: str, ident: str, body: bytes) -> Answer:
-        """Status and body of one request; one after the other."""
-        with self._one:
-            if method == "GET":
-                return super().answer(method, path, ident, body)
-            self._fate.at(UNDONE)
-            answer = super().answer(method, path, ident, body)
-            self._fate.keep((self.states, self.locks))
-            self._fate.at(UNANSWERED)
-            return answer
 
 
 def address(port: int) -> str:
@@ -190,8 +174,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on the terminal."""
-
-
-if __name__ == "__main__":
-    with KeptStateServer(int(sys.argv[1]), Path(sys.argv[2])):
-        threading.Event().wait()

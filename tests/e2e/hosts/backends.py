@@ -148,7 +148,7 @@ class OnHttp:
         return self.server.backup()
 
 
-KINDS = ("pg", "s3", "http")
+KINDS = ("pg", "s3", "http", "gitlab")
 
 
 def mortal(kind: str, stack: ExitStack) -> tuple[Backend, Mortal]:
@@ -160,5 +160,5 @@ def mortal(kind: str, stack: ExitStack) -> tuple[Backend, Mortal]:
     if kind == "s3":
         objects = stack.enter_context(KeptMoto())
         return OnS3(objects), objects
-    states = stack.enter_context(StateProcess())
+    states = stack.enter_context(StateProcess(kind))
     return OnHttp(states, gitlab=True), states
