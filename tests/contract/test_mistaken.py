@@ -16,7 +16,8 @@ from tests.contract.hosts import CE, Hosts
 from tfce.app import examine
 from tfce.model.drain import Drain
 from tfce.model.errors import ConfigError
-from tfce.model.lease import Document
+from tfce.model.lease import BackendId, Document
+from tfce.store.shared_document import Note
 from tfce.store.whose import NotOursError, Whose
 from tfce.terraform.locations import BackendLocation, checked
 
@@ -155,3 +156,15 @@ def test_a_workspace_root_of_another_installation(tmp_path: Path, verb: str) -> 
     with pytest.raises(NotOursError, match=r"Workspace_Installation, Workspace_Root = lz-two, .* 2 pilots"):
         WRITERS[verb](edge.parts(**OTHER), made)
     assert shown(tmp_path) == before and edge.living() == living
+
+
+def test_polls_go_on_where_a_queue_was_moved_from_this_host(tmp_path: Path) -> None:
+    edge = FakeEdge(tmp_path)
+    runs, stopped, gone = edge.parts().fleet.submit(WRAPPER, 3).references
+    edge.stop(stopped.removeprefix("cloud://"))
+    edge.remove(gone.removeprefix("cloud://"))
+    private = edge.parts().workspace.private
+    replace(Note.read(private), backend_id=BackendId("pg", "db:5432/tfce"), mark="m").write(private)
+    with pytest.raises(NotOursError, match=r"set it to pg .*`tfce move-state cloud\.example\.org/long local`"):
+        edge.parts().fleet.submit(WRAPPER, 1)
+    assert edge.parts().fleet.poll([runs, stopped, gone]) == {runs: "Running", stopped: "Done"}

@@ -17,7 +17,7 @@ from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceErr
 from tfce.model.lease import BackendId, Document
 from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
-from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision, following
+from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision, following, writes_of
 from tfce.store.shared_record import SharedRecord, probed
 from tfce.store.whose import NotOursError, Whose
 
@@ -299,8 +299,11 @@ def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
     a.writes(EMPTY)
     with a.shared.section():
+        assert a.shared.hold("move the record")
+        there = Document("ce/long", EMPTY.dump(), "m", writes=writes_of(a.folder))
         a.shared.hand_over(BackendId("s3", "bucket=x"))
-    with pytest.raises(ConfigError, match=r"moved to s3 .*set Terraform_Backend to s3"), b.shared.section():
+    assert there.writes and not there.lacks(writes_of(a.folder))  # nothing was written over
+    with pytest.raises(ConfigError, match=r"is in s3 .*set it to s3"), b.shared.section():
         pass
 
 

@@ -16,6 +16,7 @@ from tfce.model.record import Record, Tombstone
 from tfce.model.vm import VM, State
 from tfce.model.vm_spec import VMSpec
 from tfce.pilots.services import Services, View
+from tfce.store.whose import NotOursError
 
 _GONE = frozenset((Condition.VANISHED, Condition.ABSENT, Condition.DELETING, Condition.NEVER_CREATED))
 
@@ -63,7 +64,10 @@ class Poller:
         """DIRAC's state of each pilot by reference. A pilot that nobody can speak for now is left out: it
         keeps its state. Raises ``CloudError`` when the list cannot be had. One call, whatever the number."""
         wanted = {instance_id(text): text for text in references}
-        record = self._record()
+        try:
+            record = self._record()
+        except NotOursError as error:
+            return self._polled_elsewhere(wanted, error)
         states, unsure = self._polled(wanted, record)
         if not unsure or self._services.workspace.shared is None:
             return states
@@ -71,6 +75,13 @@ class Poller:
         if self._services.workspace.refresh():
             now = self._record()
             return states if now == record else self._polled(wanted, now)[0]
+        return {text: word for text, word in states.items() if instance_id(text) not in unsure}
+
+    def _polled_elsewhere(self, wanted: Mapping[str, str], error: NotOursError) -> dict[str, str]:
+        """What the cloud alone tells, where the record is elsewhere by now."""
+        workspace = self._services.workspace
+        log.warning("%s: pilots that are gone keep their states: %s", workspace.queue.label, error.message)
+        states, unsure = self._polled(wanted, workspace.file.salvaged() or Record(""))
         return {text: word for text, word in states.items() if instance_id(text) not in unsure}
 
     def _polled(self, wanted: Mapping[str, str], record: Record) -> tuple[dict[str, str], set[str]]:

@@ -206,8 +206,7 @@ def document_in(held: Revision | None, whose: Whose, backend_id: BackendId, note
         raise DamagedError(problem, cure) from error
     whose.check(document.queue, record, backend_id)
     if document.moved:
-        cure = f"set Terraform_Backend to {document.moved.name} on every host"
-        raise NotOursError("Terraform_Backend", str(backend_id), f"the record was moved to {document.moved}", cure)
+        raise moved(document.moved, backend_id, label)
     if held.serial < note.serial and note.backend_id == backend_id:  # hazard: a backup knows nothing of later VMs
         problem = f"the record in {backend_id} is older than what this host has seen of it; no pilot was touched"
         cure = f"run `tfce repair {label}` on the host that wrote last"
@@ -247,10 +246,11 @@ def joined(document: Document, note: Note, known: Record | None, label: str) -> 
     return blank.with_tombstones(stones)
 
 
-def moved(before: BackendId, now: BackendId, label: str) -> NotOursError:
-    """The error of a queue whose record is in another backend than the one that the options name."""
-    cure = f"set it to {before.name}; `tfce move-state {label} BACKEND` moves it"
-    return NotOursError("Terraform_Backend", str(now), f"the record of {label} is in {before}", cure)
+def moved(there: BackendId, here: BackendId, label: str) -> NotOursError:
+    """The error of a queue whose record is in another backend, ``there``, than the one that the options name."""
+    command = f"`tfce move-state {label} {here.name}`"
+    cure = f"set it to {there.name} on every host; from there {command} moves it here, or ends a killed move"
+    return NotOursError("Terraform_Backend", str(here), f"the record of {label} is in {there}", cure)
 
 
 def missing(note: Note, backend_id: BackendId, label: str) -> DamagedError | NotOursError:

@@ -181,8 +181,8 @@ class SharedRecord:
         mark, began, holder = secrets.token_hex(8), self._ticks.now(), self._note.holder
         number = max(self._note.number, self._writes.get(holder, 0)) + 1
         self._note = replace(self._note, trying=mark, number=number, doubt=True).write(self._folder)
-        generation, writes = self._generation + (wanted is not None), {**self._writes, holder: number}
-        hosts = wrote(self._note, self._folder)
+        writes = self._writes if gone else {**self._writes, holder: number}  # it goes with all that was written
+        generation, hosts = self._generation + (wanted is not None), wrote(self._note, self._folder)
         document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts, writes)
         self._carry_out(document)
         self._serial, self._early, self._generation = following(self._serial), False, generation

@@ -14,6 +14,7 @@ from tfce.model.errors import TerraformError
 from tfce.model.record import Operation
 from tfce.provider.settings import FOLDER_OF, FolderOf
 from tfce.store import files, locks
+from tfce.store.shared_document import note_of
 from tfce.terraform import pins, settings_guard, state, torn, variables
 from tfce.terraform.modules import strangers
 from tfce.terraform.providers import PLATFORM
@@ -40,6 +41,7 @@ class Prepared(StateReader):
         was_torn = torn.forget(self._folder)
         texts[settings_guard.FILE] = settings_guard.guard(self._workspace.name, self._settings()["TF_WORKSPACE"])
         if self._is_shared:
+            _leave_local_states(self._folder)
             texts[BACKEND] = json.dumps(self._backend.block(), indent=2) + "\n"
         elif os.path.lexists(self._folder / BACKEND):  # it was shared once
             files.remove(torn.choice(self._folder))
@@ -121,3 +123,10 @@ def _lock_digest(folder: Path) -> str:
     """Of Terraform's own file of what it has chosen: without it, or with another one, no run begins."""
     text = files.believed(folder / ".terraform.lock.hcl")
     return hashlib.sha256(text.encode()).hexdigest() if text is not None else ""
+
+
+def _leave_local_states(folder: Path) -> None:
+    """What Terraform kept here before the queue was moved: its init would want to move that once more."""
+    note = note_of(folder)
+    for path in files.listed(folder, "terraform.tfstate.d/*/terraform.tfstate") if note and note.mark else ():
+        torn.aside(path, ".moved")

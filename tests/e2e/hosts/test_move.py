@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import signal
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from tests.e2e.hosts.backends import Backend, OnHttp
+import pytest
+
+from tests.drawn import some
+from tests.e2e.hosts.backends import Backend, OnHttp, OnPostgres, OnS3
 from tests.e2e.hosts.site import Host, Hosts
 from tests.rigs.gitlab import GitLab
 
@@ -35,6 +43,17 @@ def test_where_a_queue_moves_to_its_pilots_count(made: Callable[..., Hosts], pg:
     assert b.do("submit", 1)["stamps"] == a.do("submit", 1)["stamps"] == {}
 
 
+def test_a_queue_of_one_host_becomes_one_of_several(made: Callable[..., Hosts], pg: Backend) -> None:
+    hosts = made(pg, "a", MaxTotalJobs="3")
+    (a,) = hosts.all
+    a.configure(Terraform_Backend="local")
+    references = list(a.do("submit", 2)["stamps"])
+    moved(a, pg)
+    assert len(a.do("submit", 4)["stamps"]) == 1 == len(hosts.add("b").do("kill", references[0])["removed"])
+    a.do("reap")
+    hosts.agree(2)
+
+
 def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: Backend, gitlab: GitLab) -> None:
     http = OnHttp(gitlab, gitlab=True)
     hosts = made(pg, others=[http], MaxTotalJobs="4")
@@ -45,7 +64,7 @@ def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: B
     words = a.do("poll", *references)
     moved(a, http)
     late = b.ask("submit", 1)  # its options still say pg
-    assert late["error"] == "configuration" and "was moved to http" in late["message"], late
+    assert late["error"] == "configuration" and "is in http" in late["message"], late
     assert b.ask("poll", *references[1:])["said"] == dict.fromkeys(references[1:], "Running")
     b.use(http)
     b.configure()
@@ -56,3 +75,106 @@ def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: B
     moved(a, None)
     assert a.do("poll", *references) == words and len(a.do("submit", 4)["stamps"]) == 1
     hosts.agree(4)
+
+
+WRAP = """#!/bin/sh
+# Counts the runs of Terraform; tfce is killed before the run whose number is in `at`.
+case "$1" in init|state) ;; *) exec {real} "$@" ;; esac
+cd_to={folder}
+n=$(($(cat $cd_to/runs) + 1))
+echo $n > $cd_to/runs
+[ "$n" = "$(cat $cd_to/at)" ] && kill -9 $PPID && exit 1
+exec {real} "$@"
+"""
+
+
+@pytest.fixture
+def fragile(tmp_path: Path) -> Callable[[int], Path]:
+    """A Terraform whose tfce dies before the run of that number, 0 for never."""
+    real, program = shutil.which("terraform"), tmp_path / "bin" / "terraform"
+    program.parent.mkdir()
+    program.write_text(WRAP.format(real=real, folder=program.parent))
+    program.chmod(0o755)
+
+    def at(number: int) -> Path:
+        (program.parent / "runs").write_text("0")
+        (program.parent / "at").write_text(str(number))
+        return program
+
+    return at
+
+
+MOST = 9  # runs of Terraform in a move, or more
+WAYS = [("gitlab", None), (None, "s3"), ("s3", "pg")]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(name or "local" for name in way))
+def test_a_move_that_is_killed_at_any_step_is_ended_as_the_message_says(
+    made: Callable[..., Hosts],
+    request: pytest.FixtureRequest,
+    fragile: Callable[[int], Path],
+    way: tuple[str | None, str | None],
+) -> None:
+    ends = [place(request, name) for name in way]
+    first = next(end for end in ends if end)
+    hosts = made(first, "a", others=[end for end in ends if end not in (None, first)], MaxTotalJobs="99")
+    (host,) = hosts.all
+    for end in ends:
+        host.use(end)
+    names = [end.name if end else "local" for end in ends]
+    host.configure(Terraform_Backend=names[0], Terraform_Binary=str(fragile(0)))
+    references = list(host.do("submit", 2)["stamps"])
+    steps = 0
+    for number in some(range(1, MOST), 3 / MOST, str(way)):
+        fragile(number)
+        told = host.run("move-state", host.name, names[1])
+        if told.code == 0:
+            host.configure(Terraform_Backend=names[1])
+            break
+        assert told.code == -signal.SIGKILL, told
+        steps += 1
+        fragile(0)
+        finished(host, names, references)
+        told = host.run("move-state", host.name, names[0])  # and back
+        assert told.code == 0, told.err
+        host.configure(Terraform_Backend=names[0])
+    fragile(0)
+    assert steps > 1 and host.do("poll", *references) == dict.fromkeys(references, "Running")
+
+
+def place(request: pytest.FixtureRequest, name: str | None) -> Backend | None:
+    """A backend of that kind."""
+    if name is None:
+        return None
+    server = request.getfixturevalue({"pg": "postgres"}.get(name, name))
+    return {"pg": OnPostgres, "s3": OnS3}[name](server) if name != "gitlab" else OnHttp(server, gitlab=True)
+
+
+def finished(host: Host, names: list[str], references: list[str]) -> None:
+    """Whoever does only what tfce says ends the move; every pilot runs on meanwhile."""
+    alive = dict.fromkeys(references, "Running")
+    assert host.do("poll", *references) == alive
+    if "said" not in (answer := host.ask("submit", 0)):
+        host.configure(Terraform_Backend=said(answer)[0])
+        answer = host.ask("submit", 0)
+        assert host.do("poll", *references) == alive
+        if "said" not in answer:
+            back, command = said(answer)
+            host.configure(Terraform_Backend=back)
+            told = host.run(*command.split())
+            assert told.code == 0, told.out + told.err
+    else:
+        told = host.run("move-state", host.name, names[1])
+        assert told.code == 0, told.out + told.err
+    host.configure(Terraform_Backend=names[1])
+    assert host.do("poll", *references) == alive
+    known = host.facts()
+    assert known["record"] == known["state"] and len(known["record"]) == len(host.instances()) == len(references)
+
+
+def said(answer: dict[str, Any]) -> tuple[str, str]:
+    """Which backend to set, and which command to run there."""
+    assert answer["error"] == "configuration", answer
+    found = re.search(r"set it to (\w+) on every host; from there `tfce (move-state \S+ \w+)`", answer["message"])
+    assert found, answer
+    return found[1], found[2]
