@@ -337,3 +337,15 @@ def test_a_note_of_when_a_backend_was_a_text_is_taken_over(tmp_path: Path) -> No
     assert Note.read(tmp_path) == note
     path.write_text(json.dumps({**json.loads(path.read_text()), "backend_id": {"name": 1, "where": ""}}))
     assert Note.read(tmp_path).holder != note.holder
+
+
+def test_folders_that_come_and_go_make_no_document_grow(hosts: tuple[Host, Host], tmp_path: Path) -> None:
+    a, _ = hosts
+    for _ in range(3):
+        a.writes(EMPTY)
+    mine = a.document.writes
+    for number in range(80):
+        Host(tmp_path, f"passing-{number}").writes(EMPTY)
+    assert len(a.document.writes) == 64 and mine.items() <= a.document.writes.items()
+    a.writes(DRAINED)
+    assert Record.load(a.document.record).drain == DRAINED.drain

@@ -15,6 +15,7 @@ from typing import Any
 from tfce.model import fields
 
 FORMAT = 1
+_WRITERS = 64  # folders whose writes a document remembers
 MARGIN = 60  # seconds before the end of its lease from which on a holder begins nothing more
 
 
@@ -113,6 +114,13 @@ def over(lease: Lease, sighting: Sighting, now: float) -> bool:
 def may_begin(lease: Lease, written: float, now: float) -> bool:
     """Whether the holder may still begin something; ``written``: a moment before its lease was written."""
     return now - written < max(lease.seconds - MARGIN, 0)
+
+
+def written(writes: Mapping[str, int], holder: str, number: int) -> dict[str, int]:
+    """``writes`` once ``holder`` has written for the ``number``-th time. Of many those who wrote least are left
+    out: folders that come and go. One of them that writes again finds that what it knew has to be put back."""
+    others = sorted((wrote, other) for other, wrote in writes.items() if other != holder)
+    return {other: wrote for wrote, other in others[1 - _WRITERS :]} | {holder: number}
 
 
 def _document(data: Any) -> Document:

@@ -181,7 +181,7 @@ class SharedRecord:
         mark, began, holder = secrets.token_hex(8), self._ticks.now(), self._note.holder
         number = max(self._note.number, self._writes.get(holder, 0)) + 1
         self._note = replace(self._note, trying=mark, number=number, doubt=True).write(self._folder)
-        writes = self._writes if gone else {**self._writes, holder: number}  # it goes with all that was written
+        writes = self._writes if gone else lease.written(self._writes, holder, number)  # it goes with all
         generation, hosts = self._generation + (wanted is not None), wrote(self._note, self._folder)
         document = Document(self._label, record.dump(), mark, generation, wanted, gone, hosts, writes)
         self._carry_out(document)
