@@ -79,8 +79,10 @@ def exit_codes() -> str:
     for error in _errors(TfceError):
         kinds.setdefault(error.exit_code, set()).add(error.kind)
     rows = [f"| {code} | {_EXITS[code]} | {', '.join(sorted(kinds[code]))} |" for code in sorted(kinds)]
-    ended = "Ctrl-C or SIGTERM, as a shell sees it; the next command finds out what was begun"
-    rows.append(f"| 130, 143 | {ended} | |")
+    ended = (
+        "Ctrl-C, SIGTERM or a terminal that closed, as a shell sees it; the next command finds out what was begun"
+    )
+    rows.append(f"| 130, 143, 129 | {ended} | |")
     return f"## Exit codes\n\n{_lines(['| code | meaning | kinds of error |', '|---|---|---|', *rows])}"
 
 

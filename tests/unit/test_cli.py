@@ -561,7 +561,7 @@ def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
     # A reader that is too slow gives the time: the wrapper is a pipe that nobody fills.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         child = subprocess.Popen(
             [sys.executable, "-m", "tfce.cli", "submit", NAME, "--wrapper", str(pipe)],
             stderr=subprocess.PIPE,
@@ -571,6 +571,27 @@ def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
             child.send_signal(number)
             _, err = child.communicate(timeout=20)
         assert child.returncode == -number and err.startswith("tfce: interrupted") and err.count("\n") == 1
+
+
+def test_a_terminal_that_closes_is_no_fault_of_tfces(cfg: Path, tmp_path: Path) -> None:
+    pipe, reports = tmp_path / "pipe", tmp_path / "reports"
+    os.mkfifo(pipe)
+    reports.mkdir()
+    mine, its = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tfce.cli", "submit", NAME, "--wrapper", str(pipe)],
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        env=os.environ | {"TMPDIR": str(reports)},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(its)
+    with pipe.open("w"):
+        os.close(mine)
+        child.wait(timeout=20)
+    assert child.returncode == -signal.SIGHUP and not list(reports.iterdir())
 
 
 # A signal at the import of a module, as if it came by chance just then.

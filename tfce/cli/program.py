@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-_ENDS = (signal.SIGINT, signal.SIGTERM)
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SHELLS = 128  # what a shell adds to the number of the signal that ended a command
 
 
@@ -50,8 +50,9 @@ class Signals:
 
 @contextmanager
 def heard() -> Iterator[Signals]:
-    """A service manager's SIGTERM is like Ctrl-C: what was begun is recorded first. What is ignored, as SIGINT by
-    a shell's job in the background, stays so. Outside of the main thread there are no signals."""
+    """A service manager's SIGTERM, and a terminal that closes, are like Ctrl-C: what was begun is recorded first.
+    What is ignored, as SIGINT by a shell's job in the background, stays so. Outside of the main thread there are
+    no signals."""
     signals = Signals()
     before = {number: signal.getsignal(number) for number in _ENDS}
     taken = [number for number in _ENDS if before[number] not in (signal.SIG_IGN, None)]
