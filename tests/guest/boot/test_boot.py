@@ -14,6 +14,7 @@ pytestmark = pytest.mark.timeout(1800)  # the first test waits for all VMs
 
 OFF = "reboot: Power down"
 ARMED = "running 'init' at"  # the stage that runs bootcmd
+SHORTEST = 0.9  # of a lifetime: each machine has its own, up to a tenth shorter
 SLACK = 90.0  # seconds between the end of a sleep and the power's, on a machine that has other things to do
 
 
@@ -72,7 +73,7 @@ def test_a_pilot_that_hangs_ends_with_its_lifetime(batch: Batch) -> None:
     console = flight.console()
     (stamp,) = flight.stamps.values()
     assert f"tfce: pilot {stamp} starts" in console
-    assert HANGS <= uptime(console, OFF) - uptime(console, ARMED) < HANGS + SLACK
+    assert SHORTEST * HANGS <= uptime(console, OFF) - uptime(console, ARMED) < HANGS + SLACK
     ended(flight)
 
 
@@ -98,5 +99,5 @@ def test_a_cloud_init_that_is_killed_leaves_the_watchdog(batch: Batch) -> None:
     console = batch["dies"].console()
     assert "tfce: pilot" not in console
     assert "finished at" not in console
-    assert DIES <= uptime(console, OFF) - uptime(console, ARMED) < DIES + SLACK
+    assert SHORTEST * DIES <= uptime(console, OFF) - uptime(console, ARMED) < DIES + SLACK
     ended(batch["dies"])
