@@ -557,6 +557,18 @@ def test_repair_is_json_too(tfce: Shell) -> None:
     assert (code, out) == (3, "") or json.loads(out)["done"] == []
 
 
+def unignored() -> None:
+    """In a child: what whoever runs the tests ignores, as nohup does, is not ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def with_a_terminal() -> None:
+    """In a child: its standard input is the terminal that its session has."""
+    unignored()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
     # A reader that is too slow gives the time: the wrapper is a pipe that nobody fills.
     pipe = tmp_path / "pipe"
@@ -566,6 +578,7 @@ def test_an_interrupt_is_told_in_one_line(cfg: Path, tmp_path: Path) -> None:
             [sys.executable, "-m", "tfce.cli", "submit", NAME, "--wrapper", str(pipe)],
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=unignored,
         )
         with pipe.open("w"):  # opens only once the child reads it
             child.send_signal(number)
@@ -585,7 +598,7 @@ def test_a_terminal_that_closes_is_no_fault_of_tfces(cfg: Path, tmp_path: Path) 
         stderr=its,
         env=os.environ | {"TMPDIR": str(reports)},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=with_a_terminal,
     )
     os.close(its)
     with pipe.open("w"):
@@ -611,7 +624,9 @@ run_tfce()
 @pytest.mark.parametrize("module", ["tfce.cli.main", "tfce.app", "diraccfg"])
 def test_ctrl_c_while_a_command_starts_is_no_traceback(cfg: Path, module: str) -> None:
     code = AT_IMPORT.format(module=module, number=int(signal.SIGINT))
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, preexec_fn=unignored
+    )
     assert child.returncode == -signal.SIGINT
     assert not child.stderr or child.stderr == "tfce: interrupted; the next command finds out what was begun\n"
 
