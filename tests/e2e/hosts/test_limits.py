@@ -69,7 +69,10 @@ def test_the_preflight_finds_the_backend_well_and_leaves_nothing_there(
     told = checks["backend's clock"]["detail"]
     says = r"the backend does not say its time" if backend.name == "pg" else r"\d s from the backend's"
     assert re.fullmatch(says, told), told
-    assert not kept(backend)
+    # What is read in S3 or PostgreSQL Terraform makes first, empty: the queue's own states, which its first
+    # submission fills.
+    made_by_reading = () if backend.name == "http" else (".record", ".record/tfce.tfstate")
+    assert not [name for name in kept(backend) if not name.endswith(made_by_reading)]
 
 
 def test_what_cannot_be_removed_is_said(made: Callable[..., Hosts], states: StateServer) -> None:
