@@ -241,10 +241,10 @@ class Session(CountedSession):
                     request = getattr(self.driver, _CONNECTIONS[service]).request
                     return _json(asking, request(path, params=params or {}, method=method, data=data or "").object)
                 except BaseHTTPError as error:
-                    if error.code in none and not self._is_strange(error.code, service):
-                        return None
                     if error.code in none:
-                        raise CloudError(f"{asking}: HTTP 404 that is not nova's", "unreachable") from None
+                        if self._is_strange(error.code, service):
+                            raise CloudError(f"{asking}: HTTP 404 that is not nova's", "unreachable") from None
+                        return None
                     if error.code == 300 or (error.code == 404 and method == "GET"):
                         raise _astray(asking, service, error.code) from None
                     # A token can end before its time; libcloud has dropped it, the next request gets another.
