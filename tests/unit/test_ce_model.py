@@ -3,7 +3,6 @@ both leases, crashes, pauses and time, without any bound on how many of these th
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from tests.drawn import everything
 from tests.unit.ce_model import NOBODY, ORDER, STEPS, BrokenError, Rules, World, begun, older, steps
 from tests.unit.ce_worlds import normal
+from tests.walks import walk
 
 # -- the laws --------------------------------------------------------------------------------------------------
 
@@ -55,18 +55,13 @@ def _cycle(world: World, me: int, queue: int, rules: Rules, submits: bool) -> Wo
 
 def explore(rules: Rules) -> int:
     """Walk through every world; how many there are. Raises ``BrokenError``."""
-    start, swaps = World(), rules.swaps and rules.swaps_turn
-    seen, open_ = {start}, deque([start])
-    while open_:
-        world = open_.popleft()
+    worlds, swaps = 0, rules.swaps and rules.swaps_turn
+    for world in walk(World(), lambda one: (normal(after, swaps) for after in steps(one, rules)), broad=True):
+        worlds += 1
         lawful(world, rules)
         if not (world.hosts[0].next or world.hosts[1].next):
             settled(world, rules)
-        for after in (normal(one, swaps) for one in steps(world, rules)):
-            if after not in seen:
-                seen.add(after)
-                open_.append(after)
-    return len(seen)
+    return worlds
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.walks import walk
 from tfce.model import lease
 from tfce.model.lease import MARGIN, Document, Lease, Sighting
 from tfce.store.shared_document import following
@@ -199,17 +200,13 @@ def settled(world: World, rules: Rules) -> None:
 
 def explore(rules: Rules) -> int:
     """Walk through every world; how many there are. Raises ``BrokenError``."""
-    seen, open_ = {World()}, [World()]
-    while open_:
-        world = open_.pop()
+    worlds = 0
+    for world in walk(World(), lambda one: steps(one, rules)):
+        worlds += 1
         lawful(world)
         if all(one.at == "idle" for one in world.hosts):
             settled(world, rules)
-        for after in steps(world, rules):
-            if after not in seen:
-                seen.add(after)
-                open_.append(after)
-    return len(seen)
+    return worlds
 
 
 def test_whatever_a_sleeper_writes_over_is_kept_and_no_two_hosts_are_at_work() -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.walks import walk
 from tfce.model import lease
 from tfce.model.lease import MARGIN, BackendId, Document, Lease, Sighting
 
@@ -259,20 +260,15 @@ def _alone(world: World, me: int, rules: Rules) -> World:
 
 def explore(rules: Rules) -> int:
     """Walk through every world; how many there are. Raises ``BrokenError``."""
-    start = World()
-    seen, open_, ends = {start}, [start], set[World]()
-    while open_:
-        world = open_.pop()
+    worlds, ends = 0, set[World]()
+    for world in walk(World(), lambda one: map(normal, steps(one, rules))):
+        worlds += 1
         lawful(world)
         end = world._replace(left=(0, 0, 0))
         if world.hosts[0].at == world.hosts[1].at == "idle" and end not in ends:
             ends.add(end)
             settled(end, rules)
-        for after in map(normal, steps(world, rules)):
-            if after not in seen:
-                seen.add(after)
-                open_.append(after)
-    return len(seen)
+    return worlds
 
 
 def test_every_interleaving_of_two_hosts_keeps_the_laws() -> None:
