@@ -23,7 +23,6 @@ import shutil
 import subprocess
 import sys
 import time
-import venv
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.rigs import debian, localstack, mirror
-from tests.rigs.cache import CLONE, cache, pins
+from tests.rigs.cache import CLONE, cache, pins, virtual_environment
 from tests.rigs.errors import RigError
 
 HERE = Path(__file__).resolve().parent
@@ -65,7 +64,7 @@ def ensure(version: str) -> Path:
             _system_packages(version)
             begun = time.monotonic()
             _say(f"DIRAC {version}: installing into {place}, this takes a minute or two")
-            venv.create(place, clear=True, with_pip=True)
+            virtual_environment(place)
             log = home / "install.log"
             log.unlink(missing_ok=True)
             _pip(python, log, *_HASHED, str(_BUILD))

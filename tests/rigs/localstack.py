@@ -26,7 +26,6 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import venv
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -36,7 +35,7 @@ from xml.etree import ElementTree
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.rigs.cache import cache, pins
+from tests.rigs.cache import cache, pins, virtual_environment
 from tests.rigs.errors import RigError
 
 HERE = Path(__file__).resolve().parent
@@ -260,8 +259,7 @@ def _install(name: str, place: Path, requirements: Path) -> None:
     wanted = [line for line in requirements.read_text().splitlines() if "==" in line and line[0] != "#"]
     print(f"{name}: installing {len(wanted)} pinned packages into {place}", file=sys.stderr, flush=True)
     begun = time.monotonic()
-    venv.create(place, clear=True, with_pip=True)
-    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip = [str(virtual_environment(place)), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     log = place.parent / "install.log"
     seen = 0
     with (

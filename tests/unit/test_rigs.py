@@ -1,0 +1,22 @@
+"""What the rigs make for the tests holds also when several are made at once."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.rigs.cache import CLONE, virtual_environment
+
+
+def test_a_python_of_the_rigs_is_a_link_that_nobody_can_hold_open_for_writing(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    python = virtual_environment(place)
+    assert python.is_symlink()
+    assert {path.is_symlink() for path in place.glob("bin/python*")} == {True}
+    said = subprocess.run([str(python), "-m", "pip", "--version"], capture_output=True, text=True, check=True)
+    assert str(place) in said.stdout
+
+
+def test_each_environment_of_the_rigs_is_made_in_one_place() -> None:
+    made = {path.name for path in (CLONE / "tests").rglob("*.py") if "venv.create(" in path.read_text()}
+    assert made == {"cache.py", Path(__file__).name}
