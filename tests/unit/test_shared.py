@@ -15,6 +15,7 @@ from tests.shared import BootClock, FileDocumentStore
 from tfce.model.drain import Drain
 from tfce.model.errors import BackendError, BusyError, ConfigError, WorkspaceError
 from tfce.model.lease import BackendId, Document
+from tfce.model.pilot import Pilot
 from tfce.model.record import Operation, Record
 from tfce.store.record_file import RecordFile
 from tfce.store.shared_document import DamagedError, Note, RefusedError, Revision, following, writes_of
@@ -293,6 +294,18 @@ def test_where_nothing_is_who_saw_a_record_begins_no_other(hosts: tuple[Host, Ho
         pass
     with a.shared.section():
         assert a.file.load().drain == EMPTY.drain
+
+
+def test_pilots_from_before_a_record_was_shared_wait_for_a_move(hosts: tuple[Host, Host]) -> None:
+    """Their state is this host's own, and would stay behind."""
+    a, b = hosts
+    a.file.save(EMPTY.including([Pilot("0000000A", NOW, "1", "i-1")]))
+    b.file.save(DRAINED)  # no pilots: nothing can stay behind
+    with pytest.raises(NotOursError, match=r"is in local; set it to local .*`tfce move-state ce/long "):
+        a.writes(EMPTY)
+    assert list(a.file.load().pilots) == ["0000000A"] and not Note.read(a.folder).mark
+    b.writes(DRAINED)
+    assert Record.load(b.document.record).drain == DRAINED.drain
 
 
 def test_a_record_that_moved_says_where_it_is(hosts: tuple[Host, Host]) -> None:

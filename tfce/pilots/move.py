@@ -23,7 +23,7 @@ def move(services: Services, terraform: Prepared, source: Location, target: Loca
         target.open()
         return len(workspace.file.load().pilots)
     checked(target, label)
-    target.expect(workspace.owner().installation)  # while no lease is held: this may wait for another's
+    target.expect(workspace.load().installation)  # while no lease is held: this may wait for another's
     with workspace.locked():
         record = services.prepare()
         record = recover(services, record) if record.pending else record

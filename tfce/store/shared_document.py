@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from tfce.config.backends import LOCAL
 from tfce.model import fields, journals, lease
 from tfce.model.endings import Cause
 from tfce.model.errors import BackendError, BusyError, WorkspaceError
@@ -253,8 +254,17 @@ def moved(there: BackendId, here: BackendId, label: str) -> NotOursError:
     return NotOursError("Terraform_Backend", str(here), f"the record of {label} is in {there}", cure)
 
 
+def begins(note: Note, known: Record | None) -> bool:
+    """Whether a host may write the first document: its ``note`` tells of none, and its file, which says ``known``,
+    of no pilots from before it shared any, whose state is its own."""
+    local = note.backend_id == NOWHERE and known is not None and bool(known.pilots)
+    return not (note.mark or local)
+
+
 def missing(note: Note, backend_id: BackendId, label: str) -> DamagedError | NotOursError:
-    """The error of a backend that has nothing of what this host saw, as its ``note`` says."""
+    """The error of a backend that has nothing of what this host saw, as its ``note`` says, or has itself."""
+    if note.backend_id == NOWHERE:
+        return moved(BackendId(LOCAL), backend_id, label)
     if note.backend_id != backend_id:
         return moved(note.backend_id, backend_id, label)
     cure = f"restore it from a copy, or run `tfce repair {label}` to write this host's copy there"

@@ -28,6 +28,7 @@ from tfce.store.shared_document import (
     RefusedError,
     Revision,
     SleptError,
+    begins,
     busy,
     document_in,
     following,
@@ -138,7 +139,7 @@ class SharedRecord:
     def _begin_anew(self, known: Record | None, mending: bool) -> None:
         """Nobody wrote a document yet: what this host knows of the queue is the first one."""
         note = self._note
-        if note.mark and not mending:
+        if not (mending or begins(note, known)):
             raise missing(note, self.backend_id, self._label)
         self.mended, self._writes = bool(note.mark), note.writes
         note = replace(note, backend_id=self.backend_id, ahead=known is not None, sighting=None)

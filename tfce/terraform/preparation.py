@@ -126,7 +126,6 @@ def _lock_digest(folder: Path) -> str:
 
 
 def _leave_local_states(folder: Path) -> None:
-    """What Terraform kept here before the queue was moved: its init would want to move that once more."""
-    note = note_of(folder)
-    for path in files.listed(folder, "terraform.tfstate.d/*/terraform.tfstate") if note and note.mark else ():
+    """What Terraform kept here before the record was shared: its init would want to move that once more."""
+    for path in files.listed(folder, "terraform.tfstate.d/*/terraform.tfstate") if note_of(folder) else ():
         torn.aside(path, ".moved")

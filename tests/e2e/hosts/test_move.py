@@ -19,13 +19,17 @@ from tests.rigs.gitlab import GitLab
 
 def moved(host: Host, backend: Backend | None) -> None:
     """One command; then the options of that host say where the record is now."""
-    name = backend.name if backend else "local"
     before = host.options["Terraform_Backend"]
     host.use(backend)
     host.configure(Terraform_Backend=before)
-    told = host.run("move-state", host.name, name)
+    move(host, backend.name if backend else "local")
+
+
+def move(host: Host, target: str) -> None:
+    """The same, to a backend whose login the host has."""
+    told = host.run("move-state", host.name, target)
     assert told.code == 0, told.out + told.err
-    host.configure(Terraform_Backend=name)
+    host.configure(Terraform_Backend=target)
 
 
 def test_where_a_queue_moves_to_its_pilots_count(made: Callable[..., Hosts], pg: Backend, gitlab: GitLab) -> None:
@@ -54,6 +58,37 @@ def test_a_queue_of_one_host_becomes_one_of_several(made: Callable[..., Hosts], 
     hosts.agree(2)
 
 
+def test_who_sets_the_options_alone_is_told_the_command(made: Callable[..., Hosts], pg: Backend) -> None:
+    hosts = made(pg, "a", MaxTotalJobs="3")
+    (a,) = hosts.all
+    a.configure(Terraform_Backend="local")
+    references = list(a.do("submit", 2)["stamps"])
+    a.configure(Terraform_Backend="pg")
+    name, command = said(a.ask("submit", 1))
+    assert a.do("poll", *references) == dict.fromkeys(references, "Running")
+    a.configure(Terraform_Backend=name)
+    told = a.run(*command.split())
+    assert told.code == 0, told.err
+    a.configure(Terraform_Backend="pg")
+    assert len(a.do("submit", 4)["stamps"]) == 1
+    hosts.agree(3)
+
+
+def test_a_move_under_another_name_of_the_installation_writes_nothing(
+    made: Callable[..., Hosts], pg: Backend
+) -> None:
+    hosts = made(pg, "a", MaxTotalJobs="3")
+    (a,) = hosts.all
+    a.configure(Terraform_Backend="local")
+    assert len(a.do("submit", 2)["stamps"]) == 2
+    a.configure(Workspace_Installation="lz-prod")
+    told = a.run("move-state", a.name, "pg")
+    assert told.code == 2 and "set Workspace_Installation = hosts until" in told.err, told
+    b = hosts.add("b", "short")  # the place is still anybody's
+    b.configure(Workspace_Installation="lz-prod")
+    assert len(b.do("submit", 1)["stamps"]) == 1
+
+
 def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: Backend, gitlab: GitLab) -> None:
     http = OnHttp(gitlab, gitlab=True)
     hosts = made(pg, others=[http], MaxTotalJobs="4")
@@ -78,68 +113,76 @@ def test_a_queue_moves_to_any_backend_and_back(made: Callable[..., Hosts], pg: B
 
 
 WRAP = """#!/bin/sh
-# Counts the runs of Terraform; tfce is killed before the run whose number is in `at`.
+# Counts the runs of Terraform; tfce is killed before the run whose number is in `at`, or after it, with a + there.
 case "$1" in init|state) ;; *) exec {real} "$@" ;; esac
 cd_to={folder}
 n=$(($(cat $cd_to/runs) + 1))
 echo $n > $cd_to/runs
-[ "$n" = "$(cat $cd_to/at)" ] && kill -9 $PPID && exit 1
-exec {real} "$@"
+at=$(cat $cd_to/at)
+[ "$n" = "$at" ] && kill -9 $PPID && exit 1
+{real} "$@"
+code=$?
+[ "$n+" = "$at" ] && kill -9 $PPID
+exit $code
 """
 
 
-@pytest.fixture
-def fragile(tmp_path: Path) -> Callable[[int], Path]:
-    """A Terraform whose tfce dies before the run of that number, 0 for never."""
-    real, program = shutil.which("terraform"), tmp_path / "bin" / "terraform"
-    program.parent.mkdir()
-    program.write_text(WRAP.format(real=real, folder=program.parent))
-    program.chmod(0o755)
+class Fragile:
+    """A Terraform whose tfce dies at one of its runs."""
 
-    def at(number: int) -> Path:
-        (program.parent / "runs").write_text("0")
-        (program.parent / "at").write_text(str(number))
-        return program
+    def __init__(self, folder: Path) -> None:
+        self.program, self._folder = folder / "terraform", folder
+        folder.mkdir()
+        self.program.write_text(WRAP.format(real=shutil.which("terraform"), folder=folder))
+        self.program.chmod(0o755)
+        self.at("")
 
-    return at
+    def at(self, moment: str) -> None:
+        """Die there: before the run of that number, with a + after it; "" for never."""
+        (self._folder / "runs").write_text("0")
+        (self._folder / "at").write_text(moment)
+
+    @property
+    def runs(self) -> int:
+        """How many there were since."""
+        return int((self._folder / "runs").read_text())
 
 
-MOST = 9  # runs of Terraform in a move, or more
 WAYS = [("gitlab", None), (None, "s3"), ("s3", "pg")]
 
 
+@pytest.mark.parametrize("end", ["", "+"], ids=["before", "after"])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(name or "local" for name in way))
 def test_a_move_that_is_killed_at_any_step_is_ended_as_the_message_says(
     made: Callable[..., Hosts],
     request: pytest.FixtureRequest,
-    fragile: Callable[[int], Path],
+    tmp_path: Path,
     way: tuple[str | None, str | None],
+    end: str,
 ) -> None:
     ends = [place(request, name) for name in way]
     first = next(end for end in ends if end)
     hosts = made(first, "a", others=[end for end in ends if end not in (None, first)], MaxTotalJobs="99")
     (host,) = hosts.all
-    for end in ends:
-        host.use(end)
-    names = [end.name if end else "local" for end in ends]
-    host.configure(Terraform_Backend=names[0], Terraform_Binary=str(fragile(0)))
+    for one in ends:
+        host.use(one)
+    here, there = (end.name if end else "local" for end in ends)
+    fragile = Fragile(tmp_path / "bin")
+    host.configure(Terraform_Backend=here, Terraform_Binary=str(fragile.program))
     references = list(host.do("submit", 2)["stamps"])
-    steps = 0
-    for number in some(range(1, MOST), 3 / MOST, str(way)):
-        fragile(number)
-        told = host.run("move-state", host.name, names[1])
-        if told.code == 0:
-            host.configure(Terraform_Backend=names[1])
-            break
-        assert told.code == -signal.SIGKILL, told
-        steps += 1
-        fragile(0)
-        finished(host, names, references)
-        told = host.run("move-state", host.name, names[0])  # and back
-        assert told.code == 0, told.err
-        host.configure(Terraform_Backend=names[0])
-    fragile(0)
-    assert steps > 1 and host.do("poll", *references) == dict.fromkeys(references, "Running")
+    for _ in range(2):  # the first time makes what is there the second time
+        fragile.at("")
+        move(host, there)
+        runs = fragile.runs
+        move(host, here)
+    for run in some(range(1, runs + 1), 3 / runs, f"{way} {end}"):
+        fragile.at(f"{run}{end}")
+        told = host.run("move-state", host.name, there)
+        assert told.code == -signal.SIGKILL, (run, runs, told)
+        fragile.at("")
+        finished(host, there, references)
+        move(host, here)
+    assert host.do("poll", *references) == dict.fromkeys(references, "Running")
 
 
 def place(request: pytest.FixtureRequest, name: str | None) -> Backend | None:
@@ -150,26 +193,35 @@ def place(request: pytest.FixtureRequest, name: str | None) -> Backend | None:
     return {"pg": OnPostgres, "s3": OnS3}[name](server) if name != "gitlab" else OnHttp(server, gitlab=True)
 
 
-def finished(host: Host, names: list[str], references: list[str]) -> None:
+def finished(host: Host, target: str, references: list[str]) -> None:
     """Whoever does only what tfce says ends the move; every pilot runs on meanwhile."""
     alive = dict.fromkeys(references, "Running")
     assert host.do("poll", *references) == alive
-    if "said" not in (answer := host.ask("submit", 0)):
+    if "said" not in (answer := asked(host)):
         host.configure(Terraform_Backend=said(answer)[0])
-        answer = host.ask("submit", 0)
+        answer = asked(host)
         assert host.do("poll", *references) == alive
         if "said" not in answer:
             back, command = said(answer)
             host.configure(Terraform_Backend=back)
             told = host.run(*command.split())
             assert told.code == 0, told.out + told.err
+            host.configure(Terraform_Backend=target)
     else:
-        told = host.run("move-state", host.name, names[1])
-        assert told.code == 0, told.out + told.err
-    host.configure(Terraform_Backend=names[1])
+        move(host, target)
     assert host.do("poll", *references) == alive
     known = host.facts()
     assert known["record"] == known["state"] and len(known["record"]) == len(host.instances()) == len(references)
+
+
+def asked(host: Host) -> dict[str, Any]:
+    """The answer to a submission. Who died in a write, and cannot know what became of it, is told to wait."""
+    answer = host.ask("submit", 0)
+    if answer.get("error") != "busy":
+        return answer
+    assert "move the record" in answer["message"], answer
+    host.pass_lease()
+    return host.ask("submit", 0)
 
 
 def said(answer: dict[str, Any]) -> tuple[str, str]:
