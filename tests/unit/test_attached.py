@@ -102,7 +102,7 @@ def test_what_a_killed_run_left_goes_and_nothing_else(short: Path, monkeypatch: 
             tmp_path / "tfce-others",
         ):
             _long_ago(path)
-        attached.sweep.cache_clear()
+        attached.remove_left.cache_clear()
         with attached.folder():
             pass
         assert not left.exists() and new.exists() and living.exists()

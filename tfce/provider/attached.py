@@ -84,7 +84,7 @@ def folder() -> Iterator[Path]:
     # grpc takes the path as a part of a URL, and as text.
     if len(os.fsencode(parent)) > _LONGEST - 40 or not parent.isprintable() or set(parent) & set("#?%"):
         parent = "/tmp"  # noqa: S108  the folder in it is our own
-    sweep(Path(parent))
+    remove_left(Path(parent))
     try:
         made = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent)
         held = _held(Path(made.name))
@@ -101,7 +101,7 @@ def folder() -> Iterator[Path]:
 
 
 @functools.cache
-def sweep(folder: Path) -> None:
+def remove_left(folder: Path) -> None:
     """Remove the folders that killed runs of this user left in ``folder``: those that nobody holds any more. Once
     in a process is enough."""
     for left in islice(folder.glob(f"{PREFIX}*"), _MOST_LEFT):
