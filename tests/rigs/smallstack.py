@@ -40,6 +40,7 @@ class SmallStack:
     endpoints: dict[str, str] = field(default_factory=dict)
     front: str = ""
     page: int = 1000
+    forbidden: set[str] = field(default_factory=set)  # what nova's policy lets nobody ask
     operators: tuple[str, ...] = ("in", "eq", "neq")  # that glance's filters know
     asked: list[str] = field(default_factory=list)
     spans: list[tuple[float, float]] = field(default_factory=list)  # when an answer was made, and for how long
@@ -89,6 +90,8 @@ class SmallStack:
         with self.lock:
             self.asked.append(f"{method} {path}")
             match method, path.removeprefix("/v2.1").strip("/").split("/"):
+                case _, [first, *_] if first in self.forbidden:
+                    return 403, {"forbidden": {"code": 403, "message": f"Policy doesn't allow {first}."}}
                 case "POST", ["v3", "auth", "tokens"]:
                     return 201, {"token": self._token()}
                 case "GET", ["servers", "detail"]:

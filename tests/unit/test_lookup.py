@@ -191,6 +191,14 @@ def test_an_odd_flavor_is_said_and_stops_no_other_check(stack: SmallStack, reach
     assert change == {"ram": None} or "its " in check(cloud, required, "flavor").detail
 
 
+def test_a_login_that_may_not_ask_for_its_limits_starts_pilots_all_the_same(stack: SmallStack, reach: Any) -> None:
+    stack.forbidden = {"limits"}
+    cloud, required = reach()
+    checks = {one.check: one for one in cloud.preflight(required)}
+    assert checks["quota"].ok and "does not tell" in checks["quota"].detail
+    assert checks["clock"].ok and [one for one in checks.values() if not one.ok] == []
+
+
 def test_what_the_cloud_calls_its_things_moves_no_terminal(stack: SmallStack, reach: Any) -> None:
     stack.flavors = [flavor("1", "evil\x1b[2J\nname"), flavor("2", "other")]
     stack.images = [image("3", "\u202ebad"), {**image("4", "odd"), "size": "large"}]
