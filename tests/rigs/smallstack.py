@@ -18,9 +18,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.rigs.quiet import QuietServer
 
 Answer = tuple[int, Any]
 IMAGE, FLAVOR, NETWORK = (str(uuid.UUID(int=number)) for number in (1, 2, 3))
@@ -61,7 +63,7 @@ class SmallStack:
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"cloud": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = QuietServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -11,9 +11,11 @@ import base64
 import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from tests.rigs.quiet import QuietServer
 
 USER, PASSWORD = "robot", "planted-http-pass%word"
 _LOGIN = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -62,7 +64,7 @@ class StateServer:
     def start(self) -> None:
         """Listen, on the same port as before."""
         handler = type("Handler", (_Handler,), {"server_of_states": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self._server = QuietServer(("127.0.0.1", self.port), handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()

@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.rigs.quiet import QuietServer
 from tfce.config.options import Queue, parse
 
 STRANGER = 4242  # a user who is nobody here
@@ -69,7 +70,7 @@ PAGES = (
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
     """A server on 127.0.0.1 that logs nothing, as long as the context lasts; its port."""
     silent = type("Silent", (handler,), {"log_message": lambda *_: None})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), silent)
+    server = QuietServer(("127.0.0.1", 0), silent)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from datetime import UTC, datetime, timedelta
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.claims import every
+from tests.rigs.quiet import QuietServer
 from tfce.app import backend_time
 from tfce.config import backends
 from tfce.config.backends import Backend
@@ -142,7 +143,7 @@ def test_what_to_write_is_said_of_that_backend_and_not_hidden(tmp_path: Path, na
 
 
 def test_what_was_read_of_a_backend_is_not_read_again(tmp_path: Path) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+    with QuietServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         wanted = queue(
             tmp_path, "http", HTTP.replace("https://git.example.org", f"http://127.0.0.1:{server.server_port}")

@@ -9,13 +9,14 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.hostile import cases
 from tests.links import CLONE, PAGES, asked, far, told
+from tests.rigs.quiet import QuietServer
 from tfce.cli import demo
 from tfce.cli.parser import parser
 from tfce.config.settings import OPTIONS
@@ -59,7 +60,7 @@ def elsewhere() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+    with QuietServer(("127.0.0.1", 0), Pages) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
 import pytest
 
 from tests.rigs.gitlab import GitLab
+from tests.rigs.quiet import QuietServer
 from tests.rigs.statehttp import PASSWORD, USER, StateServer
 from tfce.cloud import plain_http
 from tfce.config.backends import Backend
@@ -60,7 +61,7 @@ def test_what_is_sent_is_said_to_be_json(body: str, said: str) -> None:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with QuietServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         plain_http.ask("DELETE", f"http://127.0.0.1:{server.server_port}/lock", None, body)
         server.shutdown()

@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.rigs.quiet import QuietServer
 from tfce.cloud.http import BoundaryError, Bounds, LastAnswer, bounded
 from tfce.cloud.limits import RequestLimits
 from tfce.cloud.retries import Budget
@@ -51,7 +52,7 @@ def cloud(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     path = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server = QuietServer(("127.0.0.1", 0), Answers)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server.server_address[1], path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from tests.e2e.hostile.cases import every
 from tests.e2e.hostile.grounds import Ground, OnEc2, OnOpenStack
 from tests.rigs.hostile import Hostile
 from tests.rigs.localstack import Moto
+from tests.rigs.quiet import QuietServer
 from tests.rigs.smallstack import SmallStack
 
 
@@ -43,7 +44,7 @@ class Elsewhere:
                 """Nothing on the terminal."""
 
         self.heard = heard
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Listen)
+        self.server = QuietServer(("127.0.0.1", 0), Listen)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import count
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.rigs.quiet import QuietServer
 
 Answer = tuple[int, Any]  # status, and what is sent as JSON
 
@@ -59,7 +61,7 @@ class RestCloud:
         self.machines: dict[str, Machine] = {}
         self.full = ""  # the words of a refusal
         self._numbers, self._lock = count(1001), threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = QuietServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> Self:
