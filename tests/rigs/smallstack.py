@@ -64,7 +64,6 @@ class SmallStack:
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"cloud": self})
         self._server = QuietServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self

@@ -65,7 +65,6 @@ class StateServer:
         """Listen, on the same port as before."""
         handler = type("Handler", (_Handler,), {"server_of_states": self})
         self._server = QuietServer(("127.0.0.1", self.port), handler)
-        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
